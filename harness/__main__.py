@@ -1,0 +1,5 @@
+"""`python -m harness` is `evalrun`."""
+
+from harness.cli import main
+
+main()

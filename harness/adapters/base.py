@@ -1,0 +1,110 @@
+"""What a model behind some wire must be able to do. One verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from harness.records import EncodedImage, GgufSource, Reply, Sampling, ServerFacts
+
+
+class Prompt(Struct, frozen=True, kw_only=True):
+    """What is put to the model: the picture, then the question."""
+
+    id: str
+    question: str
+    image: EncodedImage | None
+    """None asks blind."""
+    repeat: int = 0
+    """The seed sent is the sampling seed plus this."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How long a call may take and how often it is tried."""
+
+    timeout_s: float = 120.0
+    """Of silence, not of the whole reply."""
+    tries: int = 8
+    """A 429 does not use one up."""
+    max_wait_s: float = 120.0
+    """The longest Retry-After that is honoured; beyond it the call is not heard."""
+    give_up_s: float = 60.0
+    """How long a server may be gone before the run ends."""
+
+
+def _say_nothing(_: str) -> None: ...
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """Whom to ask, and how: everything an adapter needs to open itself."""
+
+    model: str
+    """The name in records and tables."""
+    model_id: str | None = None
+    """The name the server knows it by; None: the same."""
+    base_url: str | None = None
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; the key itself is never stored."""
+    gguf: Path | None = None
+    mmproj: Path | None = None
+    weights: GgufSource | None = None
+    """Where to fetch the weights when `gguf` is not given."""
+    replay: Path | None = None
+    """A recorded run file, for the replay adapter."""
+    sampling: Sampling = Sampling()
+    system: str | None = None
+    cold: bool = False
+    """Switch the server's prompt cache off, so that every latency is a cold one."""
+    concurrency: int | None = None
+    """None: the adapter's own default (1 local, 8 hosted)."""
+    limits: Limits = Limits()
+    notify: Callable[[str], None] = _say_nothing
+    """Told what goes on while opening (loading, downloading, warnings), a line at a time."""
+
+
+class Adapter(Protocol):
+    """An open model. `ask` is called from several threads at once."""
+
+    @property
+    def backend(self) -> str:
+        """The adapter's name in the table of adapters."""
+        ...
+
+    @property
+    def base_url(self) -> str | None:
+        """Where it talks to, without credentials; None when it talks to nobody."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls may be in flight."""
+        ...
+
+    @property
+    def server(self) -> ServerFacts | None:
+        """What preflight found out about a local server."""
+        ...
+
+    @property
+    def shards_by_picture(self) -> bool:
+        """Whether all questions on one picture should go through one worker (prompt cache)."""
+        ...
+
+    def ask(self, prompt: Prompt) -> Reply:
+        """Put one question about one picture to the model.
+
+        Raises: CallError when no reply came back. An empty content is a reply.
+        """
+        ...
+
+
+Opener = Callable[[Target], AbstractContextManager[Adapter]]
+"""How an adapter is made: opens it (starts a server, checks it sees), and closes it at the end.
+
+Raises TargetError when the model cannot be used. Third parties name theirs in the entry-point
+group `evalrun.adapters`.
+"""

@@ -1,0 +1,40 @@
+"""The application that every command registers with, and the one door errors leave by.
+
+Command modules import nothing heavy at their top: `evalrun --help` reads all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="evalrun",
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ResultsDir = Annotated[
+    Path, typer.Option("--results", help="Folder of the runs.", show_default=True)
+]
+DEFAULT_RESULTS = Path("results")
+
+
+@contextmanager
+def stopping_cleanly() -> Iterator[None]:
+    """Turn an error we foresaw into its message and exit code; let the others crash."""
+    from harness.errors import EvalrunError
+
+    try:
+        yield
+    except EvalrunError as error:
+        typer.echo(f"evalrun: {error}", err=True)
+        raise typer.Exit(int(error.exit_code)) from error
+    except BrokenPipeError as error:  # the reader of our stdout left: `evalrun runs | head`
+        raise typer.Exit(0) from error

@@ -1,0 +1,5 @@
+"""The commands, in the order `--help` shows them. To add one: write its file, and a line here."""
+
+from harness.cli.app import app
+
+__all__ = ["app"]

@@ -1,0 +1,124 @@
+"""Every way evalrun can stop, and what the reader should do about it.
+
+EvalrunError
+├── UsageError          flags that make no sense together                  exit 2
+├── SuiteError          the suite, or a picture it names, is wrong         exit 3
+├── TargetError         the model or its server cannot be used             exit 4
+├── ResultsError        results cannot be read, written or compared        exit 7
+└── CallError           one call failed: recorded, and the run goes on     exit 5 at the end
+    ├── CallTimeout       retried
+    ├── Unreachable       retried, under the breaker
+    ├── RateLimited       retried after the server's own delay; uses up no try      429
+    ├── ServerFault       retried                                                   5xx
+    ├── BadReply          retried: a body cut short, empty or not JSON
+    └── RequestRefused    final: the same bytes would be refused again              4xx
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+from harness.records import CallFailure, Effort, FailureKind
+
+
+class ExitCode(IntEnum):
+    """Documented in the README; a test keeps the two alike."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    BAD_SUITE = 3
+    UNUSABLE_TARGET = 4
+    INCOMPLETE = 5
+    BELOW_BAR = 6
+    BAD_RESULTS = 7
+    HUNG_UP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class EvalrunError(Exception):
+    """Says what is wrong (`problem`) and the next thing to try (`fix`)."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+
+    def __init__(self, problem: str, *, fix: str) -> None:
+        super().__init__(f"{problem}\n  fix: {fix}")
+        self.problem = problem
+        self.fix = fix
+
+
+class UsageError(EvalrunError):
+    """Options that contradict each other or a value out of range."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SuiteError(EvalrunError):
+    """The suite, or a picture it names, cannot be used."""
+
+    exit_code = ExitCode.BAD_SUITE
+
+
+class TargetError(EvalrunError):
+    """The model, its weights, its key or its server cannot be used at all."""
+
+    exit_code = ExitCode.UNUSABLE_TARGET
+
+
+class ResultsError(EvalrunError):
+    """Results cannot be read, written or compared."""
+
+    exit_code = ExitCode.BAD_RESULTS
+
+
+class CallError(EvalrunError):
+    """One request that brought back no reply."""
+
+    exit_code = ExitCode.INCOMPLETE
+    kind: ClassVar[FailureKind]
+    effort: Effort = Effort()
+    """Set by the transport when it gives up."""
+
+    def as_failure(self) -> CallFailure:
+        return CallFailure(kind=self.kind, message=self.problem, effort=self.effort)
+
+
+class CallTimeout(CallError):
+    """Silence for longer than the time-out, or a reply that never ends."""
+
+    kind = FailureKind.TIMEOUT
+
+
+class Unreachable(CallError):
+    """No connection: refused, reset, no route, no such host, TLS."""
+
+    kind = FailureKind.UNREACHABLE
+
+
+class RateLimited(CallError):
+    """429; `retry_after_s` is the server's own wish, None when it stated none."""
+
+    kind = FailureKind.RATE_LIMITED
+    retry_after_s: float | None = None
+
+
+class ServerFault(CallError):
+    """5xx."""
+
+    kind = FailureKind.SERVER_FAULT
+    retry_after_s: float | None = None
+
+
+class BadReply(CallError):
+    """A body that is empty, cut short, or not what the wire format promises."""
+
+    kind = FailureKind.BAD_REPLY
+
+
+class RequestRefused(CallError):
+    """4xx: the same bytes would be refused again. `status` is the HTTP status."""
+
+    kind = FailureKind.REFUSED
+    status: int | None = None

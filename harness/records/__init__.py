@@ -1,0 +1,54 @@
+"""The nouns of a run; see `run`, `cards` and `scores`. They import nothing of ours."""
+
+from harness.records.cards import (
+    Fact,
+    GgufSource,
+    HostedSource,
+    ModelCard,
+    Preset,
+    PublishedScore,
+)
+from harness.records.run import (
+    CallFailure,
+    Case,
+    Correction,
+    Effort,
+    EncodedImage,
+    FailureKind,
+    Judgement,
+    Price,
+    Record,
+    Reply,
+    RunHeader,
+    Sampling,
+    ServerFacts,
+    ServerTimings,
+    Verdict,
+)
+from harness.records.scores import ModelScore, Score
+
+__all__ = [
+    "CallFailure",
+    "Case",
+    "Correction",
+    "Effort",
+    "EncodedImage",
+    "Fact",
+    "FailureKind",
+    "GgufSource",
+    "HostedSource",
+    "Judgement",
+    "ModelCard",
+    "ModelScore",
+    "Preset",
+    "Price",
+    "PublishedScore",
+    "Record",
+    "Reply",
+    "RunHeader",
+    "Sampling",
+    "Score",
+    "ServerFacts",
+    "ServerTimings",
+    "Verdict",
+]

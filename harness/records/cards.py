@@ -1,0 +1,85 @@
+"""What is known of a model before asking it anything: facts with their source and date."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+
+
+class Fact(Struct, Generic[T], frozen=True, kw_only=True):
+    """A value that somebody stated somewhere on a day."""
+
+    value: T
+    source: str
+    as_of: str
+
+
+class GgufSource(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the weights of a local model live on the Hugging Face hub."""
+
+    repo: str
+    model_file: str
+    """File name of the text weights; the default is never below 4 bits."""
+    mmproj_file: str
+    quantization: str
+    mmproj_repo: str | None = None
+    """None: the same repo."""
+    context_tokens: int | None = None
+    size_gb: float | None = None
+
+
+class HostedSource(Struct, frozen=True, kw_only=True):
+    """A hosted endpoint that serves the model."""
+
+    preset: str
+    model_id: str
+
+
+class PublishedScore(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Figures somebody else published: shown, marked, never mixed with ours."""
+
+    passed: int
+    asked: int
+    categories: dict[str, tuple[int, int]]
+    """Category -> (passed, asked)."""
+    latency_mean_s: float | None = None
+    cost_per_task_usd: float | None = None
+    rank: int | None = None
+    ranked: int | None = None
+    source: str
+    as_of: str
+
+
+class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A catalogue entry. Every fact is sourced; what no source states is None."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    organization: Fact[str] | None = None
+    category: Fact[str] | None = None
+    modality: Fact[str] | None = None
+    released: Fact[str] | None = None
+    context_tokens: Fact[int] | None = None
+    parameters: Fact[str] | None = None
+    license: Fact[str] | None = None
+    price_in_usd_per_mtok: Fact[float] | None = None
+    price_out_usd_per_mtok: Fact[float] | None = None
+    vision_tasks: Fact[tuple[str, ...]] | None = None
+    features: Fact[tuple[str, ...]] | None = None
+    about: str | None = None
+    gguf: GgufSource | None = None
+    hosted: tuple[HostedSource, ...] = ()
+    published: PublishedScore | None = None
+
+
+class Preset(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A known OpenAI-compatible endpoint."""
+
+    name: str
+    base_url: str
+    api_key_env: str | None = None
+    """None: a local server that wants no key."""
+    source: str

@@ -1,0 +1,277 @@
+"""The nouns of a run. Every other module is a verb over these.
+
+Case --encode--> EncodedImage --ask--> Reply | CallFailure --grade--> Verdict
+
+A `Record` ties the ends together and is one line of `results/<model>/<time>.jsonl`.
+All are frozen `msgspec` structs, so the same declaration types, checks and (de)serialises them.
+None means "not known"; it is never spelled 0 or "".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from msgspec import Struct
+
+
+class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One question about one picture, with its right answer and how to recognise it."""
+
+    id: str
+    """Unique in its suite; results are keyed by it, never by the picture's name."""
+    category: str
+    question: str
+    image: str
+    """POSIX path relative to the suite's root."""
+    expected: str | tuple[str, ...]
+    """A tuple only for the list grader."""
+    grader: str
+    options: dict[str, Any] = {}
+    """The grader's options, e.g. {"tolerance": 0.5, "unit": "bar"}."""
+
+
+class EncodedImage(Struct, frozen=True, kw_only=True):
+    """The picture exactly as it is sent: JPEG or PNG, 8-bit RGB, upright, sRGB, no alpha."""
+
+    data: bytes
+    media_type: Literal["image/jpeg", "image/png"]
+    width_px: int
+    height_px: int
+    sha256: str
+    """Of `data`: the input the reply was scored on."""
+
+
+class ServerTimings(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a llama.cpp server says of its own work on one reply."""
+
+    prompt_ms: float | None = None
+    """Reading the prompt, picture included; excludes uploading and decoding the picture file."""
+    predicted_ms: float | None = None
+    prompt_n: int | None = None
+    predicted_n: int | None = None
+    cache_n: int | None = None
+    """Prompt tokens that came out of the server's cache."""
+
+
+class Effort(Struct, frozen=True, kw_only=True):
+    """What hearing (or not hearing) the model took besides the successful attempt."""
+
+    attempts: int = 1
+    """1 means the first try was answered."""
+    failed_s: float = 0.0
+    """Time spent in attempts that failed."""
+    backoff_s: float = 0.0
+    """Time slept between attempts, the server's Retry-After included."""
+    queued_s: float = 0.0
+    """Time spent waiting for a place among the calls in flight."""
+
+
+class Reply(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="reply"):
+    """What the model said, and what it cost to hear it."""
+
+    text: str
+    """The answer proper. Empty content is a reply, and is graded."""
+    reasoning: str | None = None
+    """Thinking text the server kept apart; never graded."""
+    finish_reason: str | None = None
+    tokens_in: int | None = None
+    """Picture tokens and cached tokens included."""
+    tokens_out: int | None = None
+    tokens_reasoning: int | None = None
+    tokens_cached: int | None = None
+    latency_s: float
+    """The successful attempt alone: from sending the request to the last byte of the reply."""
+    ttft_s: float | None = None
+    """Time to the first token of content or reasoning; None when the reply was not streamed."""
+    effort: Effort = Effort()
+    timings: ServerTimings | None = None
+    warm: bool = False
+    """The picture came out of the server's cache; kept out of latency figures."""
+    adapted: tuple[str, ...] = ()
+    """Request parameters this model refused, and what was sent instead."""
+
+    @property
+    def truncated(self) -> bool:
+        """Cut at the output limit: the answer may lie beyond the cut."""
+        return self.finish_reason == "length"
+
+
+class FailureKind(StrEnum):
+    """Why a model was not heard."""
+
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    RATE_LIMITED = "rate_limited"
+    SERVER_FAULT = "server_fault"
+    REFUSED = "refused"
+    BAD_REPLY = "bad_reply"
+
+
+class CallFailure(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="failure"):
+    """The model was never heard. Never graded, never dropped from a denominator."""
+
+    kind: FailureKind
+    message: str
+    effort: Effort = Effort()
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """A grader's opinion of one reply."""
+
+    passed: bool
+    answer: str | None
+    """What was read out of the reply; None when nothing gradable was found."""
+    reason: str
+    """In words a person can read in the results."""
+
+
+class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model judge's opinion, kept beside the rule's."""
+
+    judge: str
+    prompt_sha256: str
+    verdict: Verdict | None = None
+    """None when the judge was not heard: the rule's verdict stands, flagged."""
+    error: str | None = None
+
+
+class Correction(Struct, frozen=True, kw_only=True, tag="correction"):
+    """A person's verdict on one reply; wins over rule and judge. A line of its own in the run file."""
+
+    prompt: str
+    repeat: int
+    passed: bool
+    why: str
+    at: datetime
+
+
+class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="record"):
+    """One case asked of one model, once: a line of the run file."""
+
+    case: Case
+    repeat: int = 0
+    image_sha256: str | None = None
+    """None in a blind run, or when the picture was never sent."""
+    outcome: Reply | CallFailure
+    verdict: Verdict | None = None
+    """The rule's. Present exactly when the outcome is a Reply."""
+    judgement: Judgement | None = None
+    correction: Correction | None = None
+    """Filled in by the store when it reads a run; never written inside a record."""
+    cost_usd: float | None = None
+    started_at: datetime
+
+    def __post_init__(self) -> None:
+        if isinstance(self.outcome, Reply) != (self.verdict is not None):
+            raise ValueError(f"{self.case.id!r}: a reply has a verdict and a failure has none")
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.case.id, self.repeat
+
+    @property
+    def heard(self) -> bool:
+        return self.verdict is not None
+
+    @property
+    def verdict_by(self) -> Literal["rule", "judge", "person"] | None:
+        if self.verdict is None:
+            return None
+        if self.correction is not None:
+            return "person"
+        judged = self.judgement is not None and self.judgement.verdict is not None
+        return "judge" if judged else "rule"
+
+    @property
+    def final(self) -> Verdict | None:
+        """The verdict that counts: the person's, else the judge's, else the rule's."""
+        if self.verdict is None:
+            return None
+        if self.correction is not None:
+            return Verdict(
+                passed=self.correction.passed,
+                answer=self.verdict.answer,
+                reason=f"corrected by a person: {self.correction.why}",
+            )
+        judged = self.judgement.verdict if self.judgement is not None else None
+        return judged or self.verdict
+
+
+class Sampling(Struct, frozen=True, kw_only=True):
+    """How the model was told to speak."""
+
+    temperature: float = 0.0
+    seed: int = 1
+    max_tokens: int = 512
+
+
+class Price(Struct, frozen=True, kw_only=True):
+    """List price, in US dollars per million tokens, on a day."""
+
+    in_usd_per_mtok: float
+    out_usd_per_mtok: float
+    as_of: str
+
+
+class ServerFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a local server was found to be at preflight."""
+
+    build: str | None = None
+    model_file: str | None = None
+    model_sha256: str | None = None
+    quantization: str | None = None
+    mmproj_file: str | None = None
+    mmproj_sha256: str | None = None
+    context_tokens: int | None = None
+    """Per slot."""
+    slots: int | None = None
+    chat_template_sha256: str | None = None
+    system_info: str | None = None
+    """CPU or GPU features as the server reports them."""
+    tokens_before_image: int | None = None
+    """Cached tokens beyond this many mean that the picture itself was cached (see Reply.warm)."""
+    sees_images: bool | None = None
+    """Whether the coloured test picture was named rightly at preflight."""
+
+
+class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="header"):
+    """First line of a run file: everything that would make two runs incomparable, and provenance."""
+
+    run: str
+    """`<model folder>/<UTC time>`: the path of the file under results/, without `.jsonl`."""
+    model: str
+    backend: str
+    base_url: str | None = None
+    """Without credentials."""
+    suite: str
+    suite_version: str
+    suite_sha256: str
+    suite_prompts: int
+    """How many prompts the whole suite has."""
+    prompts: int
+    """How many of them this run asks (a subset when fewer than `suite_prompts`)."""
+    repeats: int = 1
+    grader_version: str
+    image_max_side_px: int
+    sampling: Sampling
+    system: str | None = None
+    blind: bool = False
+    cold: bool = False
+    concurrency: int
+    price: Price | None = None
+    server: ServerFacts | None = None
+    judge: str | None = None
+    regraded_from: str | None = None
+    evalrun_version: str
+    started_at: datetime
+
+    @property
+    def asked(self) -> int:
+        """Records a complete run has."""
+        return self.prompts * self.repeats
+
+    @property
+    def subset(self) -> bool:
+        return self.prompts < self.suite_prompts

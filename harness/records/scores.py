@@ -1,0 +1,63 @@
+"""What a run comes to. Shares are 0 to 1; a share is None while a call is missing."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from harness.records.run import RunHeader
+
+
+class Score(Struct, frozen=True, kw_only=True):
+    """Counts and latency of one category, or of the whole run (`category` is "overall")."""
+
+    category: str
+    passed: int
+    asked: int
+    """The denominator: every planned prompt and repeat, heard or not."""
+    not_heard: int
+    """Failed calls and prompts not asked yet."""
+    low: float
+    """95 % Wilson bound; for an incomplete score: all that were not heard are wrong."""
+    high: float
+    """95 % Wilson bound; for an incomplete score: all that were not heard are right."""
+    latency_mean_s: float | None = None
+    latency_p50_s: float | None = None
+    latency_p95_s: float | None = None
+    ttft_mean_s: float | None = None
+    tokens_per_s: float | None = None
+    """Generation speed: the server's own timing where it tells it."""
+    cost_per_task_usd: float | None = None
+    cost_usd: float | None = None
+    truncated: int = 0
+    warm: int = 0
+    failed_s: float = 0.0
+    backoff_s: float = 0.0
+    queued_s: float = 0.0
+
+    @property
+    def complete(self) -> bool:
+        return self.not_heard == 0
+
+    @property
+    def share(self) -> float | None:
+        """Passed / asked; None while incomplete (then `low` to `high` is the range)."""
+        return self.passed / self.asked if self.complete and self.asked else None
+
+
+class ModelScore(Struct, frozen=True, kw_only=True):
+    """One run, scored."""
+
+    header: RunHeader
+    overall: Score
+    categories: tuple[Score, ...]
+    """In the suite's order."""
+    corrected: int = 0
+    """Verdicts that a person overrode."""
+
+    @property
+    def model(self) -> str:
+        return self.header.model
+
+    @property
+    def complete(self) -> bool:
+        return self.overall.complete
