@@ -138,7 +138,7 @@ class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Correction(Struct, frozen=True, kw_only=True, tag="correction"):
-    """A person's verdict on one reply; wins over rule and judge. A line of its own in the run file."""
+    """A person's verdict on one reply; wins over rule and judge. A line of its own."""
 
     prompt: str
     repeat: int
@@ -237,7 +237,7 @@ class ServerFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="header"):
-    """First line of a run file: everything that would make two runs incomparable, and provenance."""
+    """First line of a run file: all that would make two runs incomparable, and provenance."""
 
     run: str
     """`<model folder>/<UTC time>`: the path of the file under results/, without `.jsonl`."""
