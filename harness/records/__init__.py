@@ -2,6 +2,7 @@
 
 from harness.records.cards import (
     Fact,
+    GgufFiles,
     GgufSource,
     HostedSource,
     ModelCard,
@@ -35,6 +36,7 @@ __all__ = [
     "EncodedImage",
     "Fact",
     "FailureKind",
+    "GgufFiles",
     "GgufSource",
     "HostedSource",
     "Judgement",

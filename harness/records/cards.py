@@ -15,6 +15,7 @@ class Fact(Struct, Generic[T], frozen=True, kw_only=True):
     value: T
     source: str
     as_of: str
+    """ISO date: the one the source gives for it, else the day the source was read."""
 
 
 class GgufSource(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,14 +29,28 @@ class GgufSource(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mmproj_repo: str | None = None
     """None: the same repo."""
     context_tokens: int | None = None
+    """What to start the server with; pictures alone take thousands of tokens."""
     size_gb: float | None = None
+    """To download, projector included."""
+    source: str | None = None
+    """Who states that these files exist and go together."""
+    as_of: str | None = None
 
 
-class HostedSource(Struct, frozen=True, kw_only=True):
+class GgufFiles(Struct, frozen=True, kw_only=True):
+    """Weights that already lie on this machine: a user's own entry."""
+
+    model: str
+    mmproj: str
+
+
+class HostedSource(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A hosted endpoint that serves the model."""
 
     preset: str
     model_id: str
+    source: str | None = None
+    as_of: str | None = None
 
 
 class PublishedScore(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,7 +84,9 @@ class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     price_out_usd_per_mtok: Fact[float] | None = None
     vision_tasks: Fact[tuple[str, ...]] | None = None
     features: Fact[tuple[str, ...]] | None = None
-    about: str | None = None
+    about: Fact[str] | None = None
+    """What it is for, what it needs, its limits: a paragraph in our words; the source backs it."""
+    files: GgufFiles | None = None
     gguf: GgufSource | None = None
     hosted: tuple[HostedSource, ...] = ()
     published: PublishedScore | None = None
@@ -83,3 +100,4 @@ class Preset(Struct, frozen=True, kw_only=True, omit_defaults=True):
     api_key_env: str | None = None
     """None: a local server that wants no key."""
     source: str
+    as_of: str

@@ -250,8 +250,10 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     suite_sha256: str
     suite_prompts: int
     """How many prompts the whole suite has."""
-    prompts: int
-    """How many of them this run asks (a subset when fewer than `suite_prompts`)."""
+    categories: dict[str, int]
+    """Prompts this run asks per category, in the suite's order."""
+    prompts_sha256: str
+    """Of the ids asked: a run resumes only with the same selection."""
     repeats: int = 1
     grader_version: str
     image_max_side_px: int
@@ -266,6 +268,16 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     regraded_from: str | None = None
     evalrun_version: str
     started_at: datetime
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts this run asks (a subset when fewer than `suite_prompts`)."""
+        return sum(self.categories.values())
+
+    @property
+    def asked_by_category(self) -> dict[str, int]:
+        """Records a complete run has, per category."""
+        return {name: count * self.repeats for name, count in self.categories.items()}
 
     @property
     def asked(self) -> int:
