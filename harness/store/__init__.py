@@ -1,0 +1,39 @@
+"""Run files: append-only JSON lines, `results/<model>/<UTC time>.jsonl`.
+
+The header comes first, then a record or a person's correction a line. What is appended is on
+disk before it is reported. A torn last line (power cut, kill) is recognised when reading and cut
+off when the run goes on; nothing else in a run file is ever changed.
+"""
+
+from harness.store.files import folder_name, model_runs, replace_text, runs
+from harness.store.finding import (
+    complete_runs,
+    counts,
+    differences,
+    find,
+    newest_complete,
+    resumable,
+    unknown,
+)
+from harness.store.reading import Run, read
+from harness.store.writing import RunWriter, append_correction, create, reopen
+
+__all__ = [
+    "Run",
+    "RunWriter",
+    "append_correction",
+    "complete_runs",
+    "counts",
+    "create",
+    "differences",
+    "find",
+    "folder_name",
+    "model_runs",
+    "newest_complete",
+    "read",
+    "reopen",
+    "replace_text",
+    "resumable",
+    "runs",
+    "unknown",
+]

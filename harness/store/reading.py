@@ -1,0 +1,105 @@
+"""A run file, read line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from harness.errors import ResultsError
+from harness.records import Correction, Record, Reply, RunHeader
+
+Line = RunHeader | Record | Correction
+_LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)  # type: ignore[arg-type]
+_CORRECTION = b'{"type":"correction"'
+"""How the encoder begins such a line; inside a record every quote of a text is escaped."""
+
+Key = tuple[str, int]
+
+
+class Run:
+    """A run file: its header now, its records when asked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.torn = False
+        """Whether the last line was cut short; known once the records were walked to the end."""
+        with _opened(path) as file:
+            line = file.readline()
+        header = _decode(path, 1, line) if line.endswith(b"\n") else None
+        if not isinstance(header, RunHeader):
+            raise ResultsError(
+                f"{path} is not a run file: its first line is no header",
+                fix="name a file that evalrun wrote; `evalrun runs` lists them",
+            )
+        self.header = header
+
+    def records(self) -> Iterator[Record]:
+        """Each prompt and repeat once, with a person's newest correction filled in.
+
+        A failed call that was asked again and heard later does not count; failures that stand
+        come last. Memory grows with the keys and the failures, not with the replies.
+        """
+        corrections = self._corrections()
+        heard: set[Key] = set()
+        failures: dict[Key, Record] = {}
+        for line in self._lines():
+            if not isinstance(line, Record) or line.key in heard:
+                continue
+            if not isinstance(line.outcome, Reply):
+                failures[line.key] = line
+                continue
+            heard.add(line.key)
+            failures.pop(line.key, None)
+            correction = corrections.get(line.key)
+            yield msgspec.structs.replace(line, correction=correction) if correction else line
+        yield from failures.values()
+
+    def heard_keys(self) -> set[Key]:
+        """What a resumed run need not ask again."""
+        return {record.key for record in self.records() if record.heard}
+
+    def _corrections(self) -> dict[Key, Correction]:
+        with _opened(self.path) as file:
+            lines = [_LINE.decode(line) for line in file if _is_correction(line)]
+        return {(it.prompt, it.repeat): it for it in lines if isinstance(it, Correction)}
+
+    def _lines(self) -> Iterator[Line]:
+        with _opened(self.path) as file:
+            for number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    self.torn = True
+                    return
+                yield _decode(self.path, number, line)
+
+
+def read(path: Path) -> Run:
+    """Open a run file. Raises: ResultsError when it is missing or no run file."""
+    return Run(path)
+
+
+def _is_correction(line: bytes) -> bool:
+    return line.startswith(_CORRECTION) and line.endswith(b"\n")
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ResultsError(
+            f"{path} cannot be read: {error.strerror}", fix="`evalrun runs` lists what there is"
+        ) from error
+
+
+def _decode(path: Path, number: int, line: bytes) -> Line:
+    try:
+        return _LINE.decode(line)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ResultsError(
+            f"{path}, line {number} is damaged ({error}); the {max(0, number - 2)} records "
+            "before it are readable",
+            fix=f"keep a copy, delete line {number}, and run the same command again: "
+            "what the line held is asked anew",
+        ) from error

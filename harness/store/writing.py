@@ -1,0 +1,178 @@
+"""The one writer of run files. What `append` was given is on disk when it returns."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from harness.errors import ResultsError
+from harness.records import Correction, Record, RunHeader
+from harness.store.files import folder_name, unwritable
+from harness.store.reading import Run
+
+_ENCODER = msgspec.json.Encoder()
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+
+
+class RunWriter:
+    """Holds the lock on one run file and appends to it."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
+        self._fd = fd
+        self._good = os.fstat(fd).st_size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def append(self, *lines: RunHeader | Record | Correction) -> None:
+        """Write the lines and wait for the disk, once for all of them.
+
+        Raises: ResultsError when the disk refuses; the file then ends with the last whole line.
+        """
+        data = _ENCODER.encode_lines(lines)
+        try:
+            _write_all(self._fd, data)
+            os.fsync(self._fd)
+            self._good += len(data)
+            if os.fstat(self._fd).st_nlink == 0:
+                self._restore()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, self._good)
+            raise unwritable(self.path, error) from error
+
+    def _restore(self) -> None:
+        """Somebody removed the folder under us: put the file back, whole."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self.path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
+        with os.fdopen(os.dup(self._fd), "rb") as old, os.fdopen(os.dup(fd), "ab") as new:
+            old.seek(0)
+            shutil.copyfileobj(old, new)
+        os.fsync(fd)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._fd, old_fd = fd, self._fd
+        os.close(old_fd)
+
+
+def create(results: Path, header: RunHeader) -> RunWriter:
+    """Start a run file; it appears under its name only with its whole header on disk.
+
+    The header's `run` is made unique among runs of the same second.
+    """
+    folder = results / folder_name(header.model)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        unborn = folder / f".{os.getpid()}-{threading.get_ident()}.part"
+        fd = _locked(unborn, os.O_CREAT | os.O_TRUNC)
+        try:
+            path = _born(fd, unborn, folder, header)
+        finally:
+            unborn.unlink(missing_ok=True)
+        _sync_folder(folder)
+        _sync_folder(results)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return RunWriter(path, fd)
+
+
+def _born(fd: int, unborn: Path, folder: Path, header: RunHeader) -> Path:
+    for stem in _stems(header):
+        path = folder / f"{stem}.jsonl"
+        named = msgspec.structs.replace(header, run=f"{folder.name}/{stem}")
+        os.ftruncate(fd, 0)
+        _write_all(fd, _ENCODER.encode_lines([named]))
+        os.fsync(fd)
+        with contextlib.suppress(FileExistsError):
+            os.link(unborn, path)
+            return path
+    raise FileExistsError(
+        errno.EEXIST, "ten thousand runs were started in this second", str(folder)
+    )
+
+
+def reopen(path: Path) -> RunWriter:
+    """Go on with a run: take its lock and cut off a torn last line.
+
+    Raises: ResultsError when another evalrun is writing it.
+    """
+    try:
+        writer = RunWriter(path, _locked(path, 0))
+    except OSError as error:
+        raise unwritable(path, error) from error
+    writer._good = _whole_lines_size(path)
+    os.ftruncate(writer._fd, writer._good)
+    return writer
+
+
+def append_correction(path: Path, correction: Correction) -> None:
+    """Keep a person's verdict beside the record it is about."""
+    prompts = {record.key for record in Run(path).records() if record.heard}
+    if (correction.prompt, correction.repeat) not in prompts:
+        raise ResultsError(
+            f"{path} has no reply to {correction.prompt!r} (repeat {correction.repeat})",
+            fix="name a prompt that `evalrun show` lists for this run",
+        )
+    with reopen(path) as writer:
+        writer.append(correction)
+
+
+def _stems(header: RunHeader) -> Iterator[str]:
+    stamp = header.started_at.strftime("%Y%m%dT%H%M%SZ")
+    yield stamp
+    for number in range(2, 10_000):
+        yield f"{stamp}-{number}"
+
+
+def _locked(path: Path, extra: int) -> int:
+    fd = os.open(path, _FLAGS | extra, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise ResultsError(
+            f"{path} is being written by another evalrun",
+            fix="wait for it, or start a run of your own with --fresh",
+        ) from error
+    return fd
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new file survives a power cut only once its folder is on disk as well."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _whole_lines_size(path: Path) -> int:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        end = size
+        while end > 0:
+            start = max(0, end - (1 << 20))
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                return start + newline + 1
+            end = start
+    return 0

@@ -1,0 +1,140 @@
+"""Records in, scores out: counts, intervals, latency, cost. Words and colours live in `tables`."""
+
+from __future__ import annotations
+
+import statistics
+from array import array
+from collections.abc import Sequence
+
+from harness import stats
+from harness.records import Effort, ModelScore, Record, Reply, RunHeader, Score
+from harness.store import Run
+
+OVERALL = "overall"
+
+
+class _Counter:
+    """The running figures of one category. Keeps a float a reply, so memory stays flat."""
+
+    def __init__(self) -> None:
+        self.passed = self.heard = self.failed = self.truncated = self.warm = 0
+        self.latency_s = array("d")
+        self.ttft_s = array("d")
+        self.cost_usd = array("d")
+        self.predicted_tokens = 0
+        self.predicted_ms = 0.0
+        self.failed_s = self.backoff_s = self.queued_s = 0.0
+
+    def add(self, record: Record, *, include_warm: bool) -> None:
+        self._add_effort(record.outcome.effort)
+        verdict, outcome = record.final, record.outcome
+        if verdict is None or not isinstance(outcome, Reply):
+            self.failed += 1
+            return
+        self.heard += 1
+        self.passed += verdict.passed
+        self.truncated += outcome.truncated
+        self.warm += outcome.warm
+        if record.cost_usd is not None:
+            self.cost_usd.append(record.cost_usd)
+        if include_warm or not outcome.warm:
+            self._add_speed(outcome)
+
+    def _add_effort(self, effort: Effort) -> None:
+        self.failed_s += effort.failed_s
+        self.backoff_s += effort.backoff_s
+        self.queued_s += effort.queued_s
+
+    def _add_speed(self, reply: Reply) -> None:
+        self.latency_s.append(reply.latency_s)
+        if reply.ttft_s is not None:
+            self.ttft_s.append(reply.ttft_s)
+        timings = reply.timings
+        if timings and timings.predicted_ms and timings.predicted_n:
+            self.predicted_tokens += timings.predicted_n
+            self.predicted_ms += timings.predicted_ms
+
+    def score(self, category: str, asked: int) -> Score:
+        not_heard = asked - self.heard
+        if not_heard:
+            low, high = self.passed / asked, (self.passed + not_heard) / asked
+        else:
+            low, high = stats.wilson_interval(self.passed, asked)
+        costs_known = len(self.cost_usd) == self.heard and self.heard > 0
+        return Score(
+            category=category,
+            passed=self.passed,
+            asked=asked,
+            not_heard=not_heard,
+            low=low,
+            high=high,
+            latency_mean_s=_mean(self.latency_s),
+            latency_p50_s=quantile(self.latency_s, 0.5),
+            latency_p95_s=quantile(self.latency_s, 0.95),
+            ttft_mean_s=_mean(self.ttft_s),
+            tokens_per_s=1000 * self.predicted_tokens / self.predicted_ms
+            if self.predicted_ms
+            else None,
+            cost_per_task_usd=_mean(self.cost_usd) if costs_known else None,
+            cost_usd=sum(self.cost_usd) if costs_known else None,
+            truncated=self.truncated,
+            warm=self.warm,
+            failed_s=self.failed_s,
+            backoff_s=self.backoff_s,
+            queued_s=self.queued_s,
+        )
+
+
+class Tally:
+    """Scores that grow as records land; the live view and the final table read the same one."""
+
+    def __init__(self, header: RunHeader, *, include_warm: bool = False) -> None:
+        self._header = header
+        self._asked = header.asked_by_category
+        self._include_warm = include_warm
+        self._overall = _Counter()
+        self._by_category = {category: _Counter() for category in self._asked}
+        self._corrected = 0
+
+    def add(self, record: Record) -> None:
+        for counter in (self._overall, self._by_category[record.case.category]):
+            counter.add(record, include_warm=self._include_warm)
+        self._corrected += record.correction is not None
+
+    def score(self) -> ModelScore:
+        return ModelScore(
+            header=self._header,
+            overall=self._overall.score(OVERALL, sum(self._asked.values())),
+            categories=tuple(
+                counter.score(category, self._asked[category])
+                for category, counter in self._by_category.items()
+            ),
+            corrected=self._corrected,
+        )
+
+
+def summarise(run: Run, *, include_warm: bool = False) -> ModelScore:
+    """Score a run file. What each category asks stands in its header, so nothing can drop out."""
+    tally = Tally(run.header, include_warm=include_warm)
+    for record in run.records():
+        tally.add(record)
+    return tally.score()
+
+
+def quantile(values: Sequence[float], share: float) -> float | None:
+    """Linear interpolation between order statistics (numpy's default); None for no values.
+
+    >>> quantile([1.0, 2.0, 4.0], 0.5), quantile([], 0.5)
+    (2.0, None)
+    """
+    if not values:
+        return None
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None
