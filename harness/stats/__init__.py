@@ -5,7 +5,7 @@ against scipy or statsmodels in the tests. `bench/coverage.py` shows how well th
 what they promise. numpy is imported only by the two functions that resample.
 """
 
-from harness.stats.intervals import Interval, newcombe_paired, newcombe_unpaired, wilson
+from harness.stats.intervals import Interval, newcombe_paired, newcombe_unpaired, wilson_interval
 from harness.stats.multiple import holm
 from harness.stats.paired import Pairs, mcnemar, mcnemar_mid_p
 from harness.stats.power import detectable_difference, mcnemar_power, prompts_needed
@@ -27,5 +27,5 @@ __all__ = [
     "pass_hat_k",
     "prompts_needed",
     "randomisation",
-    "wilson",
+    "wilson_interval",
 ]

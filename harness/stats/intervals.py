@@ -23,7 +23,7 @@ def z_of(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-def wilson(passed: float, asked: float, *, level: float = 0.95) -> Interval:
+def wilson_interval(passed: float, asked: float, *, level: float = 0.95) -> Interval:
     """The score interval of a share; (0, 1) when nothing was asked.
 
     Formula: (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n), with p = passed / n
@@ -33,9 +33,9 @@ def wilson(passed: float, asked: float, *, level: float = 0.95) -> Interval:
     Source:  Wilson 1927, doi:10.1080/01621459.1927.10502953; recommended by Brown, Cai and
              DasGupta 2001, doi:10.1214/ss/1009213286
 
-    >>> [round(100 * bound, 1) for bound in wilson(11, 15)]
+    >>> [round(100 * bound, 1) for bound in wilson_interval(11, 15)]
     [48.0, 89.1]
-    >>> wilson(0, 0)
+    >>> wilson_interval(0, 0)
     Interval(low=0.0, high=1.0)
     """
     if asked <= 0:
@@ -65,8 +65,8 @@ def newcombe_unpaired(
     """
     if not asked_1 or not asked_2:
         return Interval(-1.0, 1.0)
-    one = wilson(passed_1, asked_1, level=level)
-    two = wilson(passed_2, asked_2, level=level)
+    one = wilson_interval(passed_1, asked_1, level=level)
+    two = wilson_interval(passed_2, asked_2, level=level)
     return _square_and_add(passed_1 / asked_1, one, passed_2 / asked_2, two, correlation=0.0)
 
 
@@ -95,8 +95,8 @@ def newcombe_paired(
     n = len(rates_1)
     if n == 0:
         return Interval(-1.0, 1.0)
-    one = wilson(sum(rates_1), n, level=level)
-    two = wilson(sum(rates_2), n, level=level)
+    one = wilson_interval(sum(rates_1), n, level=level)
+    two = wilson_interval(sum(rates_2), n, level=level)
     phi = _correlation(rates_1, rates_2)
     return _square_and_add(sum(rates_1) / n, one, sum(rates_2) / n, two, correlation=phi)
 
