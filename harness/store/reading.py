@@ -12,7 +12,7 @@ from harness.errors import ResultsError
 from harness.records import Correction, Record, Reply, RunHeader
 
 Line = RunHeader | Record | Correction
-_LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)  # type: ignore[arg-type]
+_LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _CORRECTION = b'{"type":"correction"'
 """How the encoder begins such a line; inside a record every quote of a text is escaped."""
 

@@ -1,0 +1,98 @@
+"""Answers out of a file instead of a model: a recorded run, or another tool's JSON lines.
+
+Foreign lines are objects with `prompt` (the case's id) and `response`, optionally `repeat` and
+`latency_s`; the figures of a recorded run are kept as they were measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from harness.adapters.base import Prompt, Target
+from harness.errors import CallError, RequestRefused, ResultsError, TargetError
+from harness.records import CallFailure, Reply, ServerFacts
+from harness.store import read
+
+
+class _Line(msgspec.Struct, kw_only=True):
+    prompt: str
+    response: str
+    repeat: int = 0
+    latency_s: float = 0.0
+
+
+class Replay:
+    """Says again what was recorded."""
+
+    backend = "replay"
+    base_url = None
+    concurrency = 1
+    shards_by_picture = False
+
+    def __init__(
+        self, outcomes: dict[tuple[str, int], Reply | CallFailure], server: ServerFacts | None
+    ) -> None:
+        self._outcomes = outcomes
+        self.server = server
+
+    def ask(self, prompt: Prompt) -> Reply:
+        outcome = self._outcomes.get((prompt.id, prompt.repeat))
+        if isinstance(outcome, Reply):
+            return outcome
+        if outcome is None:
+            raise RequestRefused(
+                f"nothing is recorded for {prompt.id!r} (repeat {prompt.repeat})",
+                fix="replay a file that holds it, or leave the prompt out",
+            )
+        raise _error_of_kind(outcome)
+
+
+@contextmanager
+def open_replay(target: Target) -> Iterator[Replay]:
+    """Open a recording. Raises: TargetError when the file is neither a run nor JSON lines."""
+    if target.replay is None:
+        raise TargetError("nothing to replay was named", fix="name a file with --replay")
+    yield _recorded(target.replay)
+
+
+def _recorded(path: Path) -> Replay:
+    try:
+        run = read(path)
+    except ResultsError:
+        return Replay(_foreign(path), None)
+    return Replay({it.key: it.outcome for it in run.records()}, run.header.server)
+
+
+def _foreign(path: Path) -> dict[tuple[str, int], Reply | CallFailure]:
+    decoder = msgspec.json.Decoder(_Line)
+    outcomes: dict[tuple[str, int], Reply | CallFailure] = {}
+    bad: list[str] = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise TargetError(f"{path}: {error.strerror}", fix="name a readable file") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            it = decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            bad.append(f"line {number}: {error}")
+        else:
+            outcomes[it.prompt, it.repeat] = Reply(text=it.response, latency_s=it.latency_s)
+    if bad or not outcomes:
+        listed = "\n  ".join(bad[:10]) or "it is empty"
+        raise TargetError(
+            f"{path} cannot be replayed:\n  {listed}",
+            fix='name a run file, or lines such as {"prompt": "dd-01", "response": "yes"}',
+        )
+    return outcomes
+
+
+def _error_of_kind(failure: CallFailure) -> CallError:
+    kinds = {kind.kind: kind for kind in CallError.__subclasses__()}
+    error = kinds[failure.kind](failure.message, fix="resume the run it was recorded in")
+    error.effort = failure.effort
+    return error

@@ -1,0 +1,20 @@
+"""The only home of sockets: one call with its retries, its clock and its errors.
+
+`Transport.post` is what an adapter needs. Each worker thread keeps a connection of its own (one
+shared pool of 64 costs three times the CPU); all share one TLS context and one `Gate`.
+"""
+
+from harness.transport.client import Call, Transport, is_loopback, without_credentials
+from harness.transport.gate import Gate, Stopped
+from harness.transport.incoming import Incoming, parse_json
+
+__all__ = [
+    "Call",
+    "Gate",
+    "Incoming",
+    "Stopped",
+    "Transport",
+    "is_loopback",
+    "parse_json",
+    "without_credentials",
+]

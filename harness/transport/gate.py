@@ -1,0 +1,126 @@
+"""How many calls may be in flight, and when. All workers of a run pass the same gate.
+
+Three things close it, and each is found out once for everybody:
+
+* a rate limit: nobody sends before the server's Retry-After has passed;
+* a limit on calls at once: a call refused at a level of concurrency where none was ever answered
+  lowers the limit; every answer proves its level, and now and then one more is tried;
+* the breaker: when connections are refused, one call probes while the others wait.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+
+class Stopped(Exception):
+    """The run is ending: a wait was called off. Never leaves the runner."""
+
+
+class Gate:
+    """Bounds calls in flight. Thread-safe; one per server."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._limit = most
+        self._in_flight = 0
+        self._proven = 0
+        self._answers_at_limit = 0
+        self._patience = 2
+        self._open_at = 0.0
+        self._gone_since: float | None = None
+        self._prober: int | None = None
+        self._changed = threading.Condition()
+        self._stopped = False
+
+    @property
+    def in_flight(self) -> int:
+        return self._in_flight
+
+    def stop(self) -> None:
+        """Call off every wait, now and from now on."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def enter(self) -> int:
+        """Wait for a place; return the level of concurrency this call is sent at.
+
+        Raises: Stopped.
+        """
+        with self._changed:
+            while True:
+                if self._stopped:
+                    raise Stopped
+                wait_s = self._wait_s()
+                if wait_s is None:
+                    self._in_flight += 1
+                    return self._in_flight
+                self._changed.wait(wait_s)
+
+    def leave(self) -> None:
+        """Give the place back, whatever became of the call."""
+        with self._changed:
+            self._in_flight -= 1
+            self._changed.notify_all()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless the run ends. Raises: Stopped."""
+        until = time.monotonic() + seconds
+        with self._changed:
+            while not self._stopped and (left := until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            if self._stopped:
+                raise Stopped
+
+    def answered(self, level: int) -> None:
+        """The server answered a call that was sent at `level`."""
+        with self._changed:
+            self._close_breaker()
+            self._proven = max(self._proven, level)
+            self._limit = max(self._limit, self._proven)
+            self._answers_at_limit += 1
+            if self._limit < self._most and self._answers_at_limit >= self._patience * self._limit:
+                self._limit += 1
+                self._answers_at_limit = 0
+            self._changed.notify_all()
+
+    def refused(self, level: int, wait_s: float) -> None:
+        """The server said 429 to a call sent at `level`: nobody sends for `wait_s`."""
+        with self._changed:
+            self._close_breaker()
+            self._open_at = max(self._open_at, time.monotonic() + wait_s)
+            if level > self._proven:
+                self._limit = max(1, self._proven, min(self._limit, self._in_flight - 1))
+                self._answers_at_limit = 0
+                self._patience *= 2
+            self._changed.notify_all()
+
+    def reached(self) -> None:
+        """A connection was made, though no answer came over it."""
+        with self._changed:
+            self._close_breaker()
+            self._changed.notify_all()
+
+    def gone(self) -> float:
+        """No connection: this call becomes the probe. Returns for how many seconds now."""
+        with self._changed:
+            now = time.monotonic()
+            if self._gone_since is None:
+                self._gone_since = now
+            if self._prober is None:
+                self._prober = threading.get_ident()
+            return now - self._gone_since
+
+    def _close_breaker(self) -> None:
+        self._gone_since = self._prober = None
+
+    def _wait_s(self) -> float | None:
+        """Seconds to wait before looking again; None when a call may go."""
+        if self._prober not in (None, threading.get_ident()):
+            return 1.0
+        pause_s = self._open_at - time.monotonic()
+        if pause_s > 0:
+            return pause_s
+        return 1.0 if self._in_flight >= self._limit else None
