@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from harness.records import EncodedImage, GgufSource, Reply, Sampling, ServerFacts
 
@@ -62,6 +63,8 @@ class Target(Struct, frozen=True, kw_only=True):
     concurrency: int | None = None
     """None: the adapter's own default (1 local, 8 hosted)."""
     limits: Limits = Limits()
+    stopping: Event = field(default_factory=Event)
+    """Set when the run ends: every wait between attempts is called off."""
     notify: Callable[[str], None] = _say_nothing
     """Told what goes on while opening (loading, downloading, warnings), a line at a time."""
 

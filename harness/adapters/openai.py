@@ -187,6 +187,7 @@ def open_transport(target: Target, base_url: str, *, concurrency: int) -> Transp
         tries=limits.tries,
         max_wait_s=limits.max_wait_s,
         give_up_s=limits.give_up_s,
+        stopping=target.stopping,
     )
 
 

@@ -1,4 +1,4 @@
-"""CSV that a spreadsheet opens as it was meant: UTF-8, RFC 4180, and no cell that acts as a formula."""
+"""CSV that a spreadsheet opens as it was meant: RFC 4180, and no cell acts as a formula."""
 
 from __future__ import annotations
 

@@ -7,9 +7,21 @@ from collections.abc import Iterable, Iterator
 from harness.records import ModelScore, Record, Reply, RunHeader, Score, ServerTimings
 from harness.tables.csv import Cell
 
-RUN_COLUMNS = ["run", "model", "backend", "suite", "suite_sha256", "prompt", "category", "repeat", "verdict", "answer", "expected", "response", "reason", "latency_s", "ttft_s", "prompt_ms", "predicted_ms", "tokens_in", "tokens_out", "tokens_reasoning", "tokens_cached", "cost_usd", "attempts", "failed_s", "backoff_s", "queued_s", "warm", "truncated", "verdict_by", "finish_reason", "error", "image_sha256", "started_at"]
 
-CATEGORY_COLUMNS = ["model", "run", "category", "passed", "asked", "not_heard", "score_pct", "low_pct", "high_pct", "latency_mean_s", "latency_p50_s", "latency_p95_s", "cost_per_task_usd", "concurrency"]
+def _columns(names: str) -> tuple[str, ...]:
+    return tuple(names.split())
+
+
+RUN_COLUMNS = _columns(
+    """run model backend suite suite_sha256 prompt category repeat verdict answer expected response
+    reason latency_s ttft_s prompt_ms predicted_ms tokens_in tokens_out tokens_reasoning
+    tokens_cached cost_usd attempts failed_s backoff_s queued_s warm truncated verdict_by
+    finish_reason error image_sha256 started_at"""
+)
+CATEGORY_COLUMNS = _columns(
+    """model run category passed asked not_heard score_pct low_pct high_pct latency_mean_s
+    latency_p50_s latency_p95_s cost_per_task_usd concurrency"""
+)
 
 Row = dict[str, Cell]
 

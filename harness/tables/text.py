@@ -7,7 +7,7 @@ import re
 _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 )
-"""Control characters (escape sequences begin with one), bidirectional overrides, invisible marks."""
+"""Control characters (escape sequences begin with one), bidi overrides, invisible marks."""
 
 
 def inert(text: str, limit: int | None = None) -> str:

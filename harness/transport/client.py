@@ -59,9 +59,10 @@ class Transport:
         tries: int = 8,
         max_wait_s: float = 120.0,
         give_up_s: float = 60.0,
+        stopping: threading.Event | None = None,
     ) -> None:
         self.base_url = base_url
-        self.gate = Gate(concurrency)
+        self.gate = Gate(concurrency, stopping or threading.Event())
         self.heard_before = False
         self.timeout_s, self.tries = timeout_s, tries
         self.max_wait_s, self.give_up_s = max_wait_s, give_up_s
@@ -75,7 +76,6 @@ class Transport:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.gate.stop()
         for client in self._clients:
             client.close()
 

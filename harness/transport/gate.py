@@ -13,6 +13,8 @@ from __future__ import annotations
 import threading
 import time
 
+_LOOK_AGAIN_S = 0.5
+
 
 class Stopped(Exception):
     """The run is ending: a wait was called off. Never leaves the runner."""
@@ -21,7 +23,8 @@ class Stopped(Exception):
 class Gate:
     """Bounds calls in flight. Thread-safe; one per server."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, stopping: threading.Event) -> None:
+        """`stopping`: once set, every wait is called off."""
         self._most = most
         self._limit = most
         self._in_flight = 0
@@ -32,17 +35,11 @@ class Gate:
         self._gone_since: float | None = None
         self._prober: int | None = None
         self._changed = threading.Condition()
-        self._stopped = False
+        self._stopping = stopping
 
     @property
     def in_flight(self) -> int:
         return self._in_flight
-
-    def stop(self) -> None:
-        """Call off every wait, now and from now on."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
 
     def enter(self) -> int:
         """Wait for a place; return the level of concurrency this call is sent at.
@@ -51,13 +48,13 @@ class Gate:
         """
         with self._changed:
             while True:
-                if self._stopped:
+                if self._stopping.is_set():
                     raise Stopped
                 wait_s = self._wait_s()
                 if wait_s is None:
                     self._in_flight += 1
                     return self._in_flight
-                self._changed.wait(wait_s)
+                self._changed.wait(min(wait_s, _LOOK_AGAIN_S))
 
     def leave(self) -> None:
         """Give the place back, whatever became of the call."""
@@ -67,12 +64,8 @@ class Gate:
 
     def sleep(self, seconds: float) -> None:
         """Sleep, unless the run ends. Raises: Stopped."""
-        until = time.monotonic() + seconds
-        with self._changed:
-            while not self._stopped and (left := until - time.monotonic()) > 0:
-                self._changed.wait(left)
-            if self._stopped:
-                raise Stopped
+        if self._stopping.wait(seconds):
+            raise Stopped
 
     def answered(self, level: int) -> None:
         """The server answered a call that was sent at `level`."""
@@ -119,8 +112,8 @@ class Gate:
     def _wait_s(self) -> float | None:
         """Seconds to wait before looking again; None when a call may go."""
         if self._prober not in (None, threading.get_ident()):
-            return 1.0
+            return _LOOK_AGAIN_S
         pause_s = self._open_at - time.monotonic()
         if pause_s > 0:
             return pause_s
-        return 1.0 if self._in_flight >= self._limit else None
+        return _LOOK_AGAIN_S if self._in_flight >= self._limit else None

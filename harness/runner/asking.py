@@ -1,0 +1,104 @@
+"""One task, from picture to record."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.adapters.base import Adapter, Prompt
+from harness.errors import CallError
+from harness.graders import grade
+from harness.images import encode
+from harness.records import Case, EncodedImage, Price, Record, Reply
+from harness.runner.plan import Task
+
+Review = Callable[[Record, EncodedImage | None], Record]
+"""A second opinion on a record, e.g. a model judge's."""
+
+
+class Asking:
+    """Everything one question needs besides itself. Threads share it."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        picture: Callable[[Case], Path],
+        *,
+        image_max_side_px: int,
+        blind: bool = False,
+        price: Price | None = None,
+        review: Review | None = None,
+    ) -> None:
+        self._adapter = adapter
+        self._picture = picture
+        self._encoded = _Encoded(image_max_side_px)
+        self._blind, self._price, self._review = blind, price, review
+
+    def ask(self, task: Task) -> Record:
+        """Ask and grade. Raises: SuiteError for a broken picture, TargetError for a lost cause."""
+        case = task.case
+        image = None if self._blind else self._encoded.get(self._picture(case))
+        prompt = Prompt(id=case.id, question=case.question, image=image, repeat=task.repeat)
+        started_at = datetime.now(UTC)
+        try:
+            reply = self._adapter.ask(prompt)
+        except CallError as error:  # the one place where a failed call becomes data
+            return Record(
+                case=case,
+                repeat=task.repeat,
+                image_sha256=image.sha256 if image else None,
+                outcome=error.as_failure(),
+                started_at=started_at,
+            )
+        record = Record(
+            case=case,
+            repeat=task.repeat,
+            image_sha256=image.sha256 if image else None,
+            outcome=reply,
+            verdict=grade(case, reply.text, truncated=reply.truncated),
+            cost_usd=cost_usd(self._price, reply),
+            started_at=started_at,
+        )
+        return self._review(record, image) if self._review else record
+
+
+def cost_usd(price: Price | None, reply: Reply) -> float | None:
+    """Measured tokens at list price; None when either is unknown."""
+    if price is None or reply.tokens_in is None or reply.tokens_out is None:
+        return None
+    return (
+        reply.tokens_in * price.in_usd_per_mtok + reply.tokens_out * price.out_usd_per_mtok
+    ) / 1e6
+
+
+class _Encoded:
+    """The pictures used last: each is read, checked and encoded once for all its questions."""
+
+    _MOST = 16
+
+    def __init__(self, longest_side_px: int) -> None:
+        self._longest_side_px = longest_side_px
+        self._images: OrderedDict[Path, EncodedImage] = OrderedDict()
+        self._busy: dict[Path, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, path: Path) -> EncodedImage:
+        with self._lock:
+            if path in self._images:
+                self._images.move_to_end(path)
+                return self._images[path]
+            busy = self._busy.setdefault(path, threading.Lock())
+        with busy:
+            with self._lock:
+                if path in self._images:
+                    return self._images[path]
+            image = encode(path, longest_side_px=self._longest_side_px)
+            with self._lock:
+                self._images[path] = image
+                self._busy.pop(path, None)
+                while len(self._images) > self._MOST:
+                    self._images.popitem(last=False)
+            return image

@@ -1,0 +1,39 @@
+"""Which questions are still to be asked, in what order, and what one worker takes at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+
+from msgspec import Struct
+
+from harness.records import Case
+
+
+class Task(Struct, frozen=True):
+    """One question, once."""
+
+    case: Case
+    repeat: int
+
+
+def plan(
+    cases: Iterable[Case],
+    *,
+    repeats: int = 1,
+    done: Container[tuple[str, int]] = (),
+    by_picture: bool = False,
+) -> list[list[Task]]:
+    """The work as portions, each for one worker.
+
+    Questions on one picture stand together, in the suite's order of pictures. `by_picture` makes
+    them one portion, so that a server with several slots reads each picture in one of them only.
+    `done` holds the (id, repeat) that a resumed run already has.
+    """
+    pictures: dict[str, list[Task]] = {}
+    for repeat in range(repeats):
+        for case in cases:
+            if (case.id, repeat) not in done:
+                pictures.setdefault(case.image, []).append(Task(case, repeat))
+    if by_picture:
+        return list(pictures.values())
+    return [[task] for tasks in pictures.values() for task in tasks]

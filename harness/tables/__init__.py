@@ -1,0 +1,1 @@
+"""Scores in, something to print or to write out. Chooses words and widths; computes no scores."""

@@ -1,0 +1,88 @@
+"""How figures are spelled, the same everywhere: scores, ranges, seconds, dollars."""
+
+from __future__ import annotations
+
+from harness.records import ModelScore, RunHeader, Score
+
+DASH = "–"
+GOOD, FAIR = 0.75, 0.40
+STYLES = {"good": "green", "fair": "yellow", "poor": "red", "incomplete": "magenta"}
+
+
+def key(score: Score) -> str:
+    """The score key, in a word: colour is never the only sign."""
+    share = score.share
+    if share is None:
+        return "incomplete"
+    return "good" if share >= GOOD else "fair" if share >= FAIR else "poor"
+
+
+def share_and_counts(score: Score) -> str:
+    """`73.3 % (11/15)`; for an incomplete score the range from all wrong to all right."""
+    if score.share is not None:
+        return f"{100 * score.share:.1f} % ({score.passed}/{score.asked})"
+    return f"{100 * score.low:.1f} to {100 * score.high:.1f} % ({score.not_heard} not heard)"
+
+
+def interval(score: Score) -> str:
+    """The 95 % interval; an incomplete score has a range instead, which is no interval."""
+    return f"{100 * score.low:.1f} to {100 * score.high:.1f}" if score.complete else DASH
+
+
+def seconds(value: float | None) -> str:
+    """
+    >>> seconds(0.0123), seconds(3.456), seconds(75.0), seconds(None)
+    ('12 ms', '3.46 s', '75.0 s', '–')
+    """
+    if value is None:
+        return DASH
+    if value < 0.1:
+        return f"{1000 * value:.0f} ms"
+    return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+
+
+def dollars(value: float | None) -> str:
+    """
+    >>> dollars(0.000512), dollars(1.5), dollars(None)
+    ('$0.0005', '$1.50', '–')
+    """
+    if value is None:
+        return DASH
+    return f"${value:.2f}" if value >= 1 else f"${value:.4f}"
+
+
+def title(header: RunHeader) -> str:
+    """Model, weights and where it ran: what must stand over every table."""
+    server = header.server
+    parts = [header.model]
+    if server and server.quantization:
+        parts.append(server.quantization)
+    parts.append(header.backend)
+    if header.blind:
+        parts.append("BLIND (no pictures sent)")
+    return " · ".join(parts)
+
+
+def notes(score: ModelScore) -> list[str]:
+    """What a reader must know beside the table, a line each."""
+    overall, header = score.overall, score.header
+    said = [f"response times at concurrency {header.concurrency}"]
+    if overall.warm:
+        said[0] += f", without {overall.warm} warm replies (the picture was cached)"
+    if overall.ttft_mean_s is not None:
+        said.append(f"first token after {seconds(overall.ttft_mean_s)} on average")
+    if overall.tokens_per_s is not None:
+        said.append(f"{overall.tokens_per_s:.1f} tokens/s generated, by the server's own clock")
+    if overall.cost_usd is not None:
+        cost = f"{dollars(overall.cost_usd)} in all, {dollars(overall.cost_per_task_usd)} a prompt"
+        said.append(f"{cost}, at the list price of {header.price.as_of if header.price else ''}")
+    if overall.truncated:
+        said.append(f"{overall.truncated} replies were cut at {header.sampling.max_tokens} tokens")
+    if overall.failed_s or overall.backoff_s >= 0.05:
+        lost = f"{seconds(overall.failed_s)} in failed attempts"
+        said.append(f"{lost} and {seconds(overall.backoff_s)} of back-off are not in these times")
+    if score.corrected:
+        said.append(f"{score.corrected} verdicts were corrected by a person (marked *)")
+    if header.subset:
+        said.append(f"a subset: {header.prompts} of the suite's {header.suite_prompts} prompts")
+    return said
