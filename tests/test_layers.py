@@ -12,8 +12,10 @@ LAYERS = [
     {"records"},
     {"errors"},
     {"images", "graders", "store", "stats", "catalogue"},
-    {"summary", "suites", "transport"},
-    {"compare", "tables", "report"},
+    {"summary", "suites", "transport", "frames"},
+    {"compare"},
+    {"tables"},
+    {"report"},
     {"adapters"},
     {"judge", "runner"},
     {"cli"},
@@ -23,6 +25,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 HOMES = {
     "PIL": {"images"},
+    "pandas": {"frames"},
     "httpx": {"transport"},
     "tenacity": {"transport"},
     "typer": {"cli"},
