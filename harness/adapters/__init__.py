@@ -18,6 +18,7 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
         "openai": "harness.adapters.openai:open_openai",
         "llamacpp": "harness.adapters.llamacpp:open_llamacpp",
+        "demo": "harness.adapters.demo:open_demo",
         "replay": "harness.adapters.replay:open_replay",
     }
 )

@@ -1,0 +1,182 @@
+"""A server of our own: started, waited for, started once more when it dies, stopped at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+from harness.adapters.llamacpp.process import Process
+from harness.adapters.llamacpp.program import Program, Settings, clean, command_line
+from harness.adapters.llamacpp.words import PORT_TAKEN, explain
+from harness.errors import CallError, TargetError
+from harness.transport import Stopped, Transport
+
+_LOAD_LIMIT_S = 1800.0
+_TELL_EVERY_S = 5.0
+_LOOK_EVERY_S = 0.05
+_PORTS_TRIED = 3
+_RESTARTS = 1
+
+
+class LocalServer:
+    """Use it in a `with`: entering starts it and returns when it answers."""
+
+    def __init__(
+        self,
+        program: Program,
+        settings: Settings,
+        *,
+        notify: Callable[[str], None],
+        stopping: threading.Event,
+    ) -> None:
+        self._program, self._settings = program, settings
+        self._notify, self._stopping = notify, stopping
+        self.key = secrets.token_urlsafe(32)
+        self.port = 0
+        self._process: Process | None = None
+        self._changing = threading.Lock()
+        self._closing = False
+        self._up = threading.Event()
+        self._dead: TargetError | None = None
+        self._watcher: threading.Thread | None = None
+
+    @property
+    def root(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> LocalServer:
+        started = time.monotonic()
+        try:
+            self._start_on_a_free_port()
+        except BaseException:  # Ctrl-C while loading included
+            self.__exit__()
+            raise
+        self._up.set()
+        self._notify(f"llama.cpp is ready after {time.monotonic() - started:.1f} s")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changing:
+            self._closing = True
+            process = self._process
+        if process is not None:
+            process.stop()
+        if self._watcher is not None:
+            self._watcher.join()
+        if process is not None:
+            process.close()
+
+    def watch(self) -> None:
+        """From now on start it again should it die: once. A second death stops the run."""
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def wait_until_up(self) -> None:
+        """Return at once, unless it is being started again.
+
+        Raises: TargetError when it is dead, Stopped when the run ends.
+        """
+        while not self._up.wait(0.1):
+            if self._stopping.is_set():
+                raise Stopped
+        self.raise_if_dead()
+
+    def raise_if_dead(self) -> None:
+        if self._dead is not None:
+            raise self._dead
+
+    def last_words(self) -> TargetError | None:
+        """Why it ended; None while it runs. Connections break a moment before the process ends."""
+        assert self._process is not None
+        self._process.wait_at_most(1.0)
+        code = self._process.exit_code
+        return None if code is None else explain(self._process.log(), code)
+
+    def log_head(self) -> str:
+        assert self._process is not None
+        return self._process.log_head()
+
+    def _start_on_a_free_port(self) -> None:
+        for left in reversed(range(_PORTS_TRIED)):
+            self.port = _free_port()
+            try:
+                self._start()
+                break
+            except TargetError:
+                assert self._process is not None
+                if PORT_TAKEN not in self._process.log() or not left:
+                    raise
+
+    def _start(self) -> None:
+        """Raises: TargetError, with its last words, when it ends before it answers."""
+        with self._changing:
+            if self._closing:
+                return
+            if self._process is not None:
+                self._process.close()
+            self._process = process = Process(
+                command_line(self._program, self._settings, self.port),
+                clean(os.environ) | {"LLAMA_API_KEY": self.key},
+            )
+        self._wait_for_health(process)
+
+    def _wait_for_health(self, process: Process) -> None:
+        begun = told = time.monotonic()
+        with Transport(self.root) as transport:
+            while (now := time.monotonic()) < begun + _LOAD_LIMIT_S:
+                with contextlib.suppress(CallError):  # refused, or 503 while it loads
+                    transport.get_json("/health", timeout_s=5.0)
+                    return
+                if process.exit_code is not None:
+                    break
+                if now > told + _TELL_EVERY_S:
+                    told = now
+                    self._notify(self._progress(process, now - begun))
+                time.sleep(_LOOK_EVERY_S)
+        raise explain(process.log(), process.exit_code)
+
+    def _progress(self, process: Process, seconds: float) -> str:
+        weights = _gigabytes(self._settings.gguf.stat().st_size)
+        resident = process.resident_bytes()
+        held = "" if resident is None else f", {_gigabytes(resident)} of {weights} GB in memory"
+        return f"still loading {self._settings.gguf.name} after {seconds:.0f} s{held}"
+
+    def _watch(self) -> None:
+        for left in reversed(range(_RESTARTS + 1)):
+            assert self._process is not None
+            code = self._process.wait()
+            self._up.clear()
+            try:
+                if self._closing:
+                    return
+                why = explain(self._process.log(), code)
+                self._dead = self._revive(why) if left else why
+                if self._dead is not None:
+                    self._stopping.set()
+                    return
+            finally:
+                self._up.set()
+
+    def _revive(self, why: TargetError) -> TargetError | None:
+        self._notify(f"{why.problem}\n  starting it again")
+        try:
+            self._start()
+        except TargetError as error:
+            return error
+        return None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f}"

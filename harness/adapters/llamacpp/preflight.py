@@ -1,0 +1,158 @@
+"""What must be true of a llama.cpp server before the first question, and what it says it is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from harness import images
+from harness.adapters.base import Prompt
+from harness.errors import CallError, RequestRefused, TargetError
+from harness.records import Reply, ServerFacts
+from harness.transport import Transport
+
+QUESTION = "What colour is this picture? Answer with one word."
+COLOURS = ("blue", "yellow")
+"""Of the two test pictures. Few models say either when they see nothing."""
+SIDE_PX = 224
+MAX_TOKENS = 256
+"""Enough for a model that thinks aloud about a plain colour."""
+
+Ask = Callable[[Prompt], Reply]
+
+_COLOUR_WORDS = re.compile(
+    r"\b(black|white|gr[ae]y|red|green|blue|yellow|orange|purple|violet|magenta|pink|brown|cyan"
+    r"|turquoise|beige)\b",
+    re.IGNORECASE,
+)
+_TYPE_WORDS = re.compile(r"^(?:all |mostly )?(?P<type>\w+)(?: - (?P<size>Small|Medium|Large))?")
+
+
+def read_props(transport: Transport, root: str) -> dict[str, Any]:
+    """The server's own description of itself.
+
+    Raises: TargetError when it is no llama.cpp server, or sees no pictures.
+    """
+    try:
+        props = transport.get_json(f"{root}/props")
+    except CallError as error:
+        raise TargetError(
+            f"{root} does not describe itself as a llama.cpp server does: {error.problem}",
+            fix="for another kind of server say --backend openai",
+        ) from error
+    if not isinstance(props, dict):
+        raise TargetError(
+            f"{root} is no llama.cpp server", fix="for another kind of server say --backend openai"
+        )
+    if _dict(props.get("modalities")).get("vision") is False:
+        raise TargetError(
+            "the server was started without its eyes: /props says vision = false",
+            fix="start it with the model's own mmproj file (--mmproj FILE)",
+        )
+    return props
+
+
+def facts(props: dict[str, Any]) -> ServerFacts:
+    """What the server says of itself, as far as its build says it."""
+    path, template = props.get("model_path"), props.get("chat_template")
+    return ServerFacts(
+        build=_string(props.get("build_info")),
+        model_file=re.split(r"[/\\]", path)[-1] if isinstance(path, str) else None,
+        quantization=short_type(_string(props.get("model_ftype"))),
+        context_tokens=_count(_dict(props.get("default_generation_settings")).get("n_ctx")),
+        slots=_count(props.get("total_slots")),
+        chat_template_sha256=hashlib.sha256(template.encode()).hexdigest()
+        if isinstance(template, str)
+        else None,
+    )
+
+
+def short_type(words: str | None) -> str | None:
+    """llama.cpp's words for a file type, in the form that file names use.
+
+    >>> short_type("Q4_K - Medium"), short_type("all F32"), short_type("IQ2_M - 2.7 bpw")
+    ('Q4_K_M', 'F32', 'IQ2_M')
+    >>> short_type("(guessed) Q8_0"), short_type("unknown, may not work")
+    ('Q8_0', None)
+    """
+    found = _TYPE_WORDS.match(words.removeprefix("(guessed) ")) if words else None
+    if found is None or found["type"] == "unknown":
+        return None
+    return found["type"] + (f"_{found['size'][0]}" if found["size"] else "")
+
+
+def look(ask: Ask, notify: Callable[[str], None]) -> tuple[bool, int | None]:
+    """Show two plain pictures, one after the other.
+
+    Returns: whether both colours were named rightly, and how many tokens of the second request
+        came out of the cache: those that stand before any picture.
+    Raises:  TargetError when a picture is too much for the server.
+    """
+    named = True
+    cached: int | None = None
+    for colour in COLOURS:
+        reply = _shown(ask, colour)
+        said = named_colour(reply)
+        if said != colour:
+            named = False
+            notify(_warning(colour, reply.text))
+        cached = reply.tokens_cached
+    return named, cached
+
+
+def named_colour(reply: Reply) -> str | None:
+    """The first colour in the answer, else in the thoughts before it.
+
+    >>> named_colour(Reply(text="It is Blue, not red.", latency_s=1))
+    'blue'
+    """
+    for text in (reply.text, reply.reasoning or ""):
+        found = _COLOUR_WORDS.search(text)
+        if found is not None:
+            return found[0].lower()
+    return None
+
+
+def _shown(ask: Ask, colour: str) -> Reply:
+    picture = images.plain(colour, SIDE_PX, SIDE_PX)
+    try:
+        return ask(Prompt(id=f"preflight-{colour}", question=QUESTION, image=picture))
+    except RequestRefused as error:
+        if "context" in error.problem:
+            raise TargetError(
+                f"the context is too small for a picture of {SIDE_PX} pixels: {error.problem}",
+                fix="take a model with a larger context; for a server of your own raise -c",
+            ) from error
+        raise _did_not_look(error) from error
+    except CallError as error:
+        raise _did_not_look(error) from error
+
+
+def _did_not_look(error: CallError) -> TargetError:
+    return TargetError(
+        f"the server failed at a plain test picture: {error.problem}",
+        fix="check that model and mmproj belong together, and the server's log",
+    )
+
+
+def _warning(colour: str, said: str) -> str:
+    excerpt = " ".join(said.split())[:60]
+    return (
+        f"WARNING: shown a plain {colour} picture, the model says {excerpt!r}. Most likely "
+        "pictures do not reach it, and scores will mean little. Check that the mmproj is the "
+        "model's own."
+    )
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
