@@ -1,0 +1,162 @@
+"""One run from header to last record: resumed or fresh, watched, interruptible, saved as it lands."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from harness import store
+from harness.cli.live import Progress, View, view
+from harness.cli.signals import Interrupts, ending_well
+from harness.errors import EvalrunError, ResultsError
+from harness.records import Record, RunHeader
+from harness.runner import Runner, Task
+from harness.store import RunWriter
+from harness.summary import Tally
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run came to its end."""
+
+    path: Path
+    tally: Tally
+    error: EvalrunError | None = None
+    """What stopped it early, if something did."""
+    signalled: int | None = None
+    """128 plus the signal that stopped it."""
+    over_budget: bool = False
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """The run file to write to, and what it holds already."""
+
+    writer: RunWriter
+    header: RunHeader
+    done: set[tuple[str, int]]
+    tally: Tally
+    cost_usd: float = 0.0
+
+
+def open_run(
+    results: Path, header: RunHeader, *, resume: bool | None, include_warm: bool
+) -> Opened:
+    """The newest run of this header if it is incomplete, else a new one.
+
+    Raises: ResultsError when `resume` insists and the newest run has other settings.
+    """
+    path = None if resume is False else store.resumable(results, header)
+    if path is None and resume:
+        _insist(results, header)
+    if path is not None:
+        with suppress(_Busy):
+            return _reopened(path, include_warm)
+    writer = store.create(results, header)
+    header = store.read(writer.path).header
+    return Opened(
+        writer=writer, header=header, done=set(), tally=Tally(header, include_warm=include_warm)
+    )
+
+
+class _Busy(Exception):
+    """Another evalrun holds the run: start one of our own."""
+
+
+def _reopened(path: Path, include_warm: bool) -> Opened:
+    try:
+        writer = store.reopen(path)
+    except ResultsError as error:
+        raise _Busy from error
+    run = store.read(path)
+    tally, done, cost_usd = Tally(run.header, include_warm=include_warm), set(), 0.0
+    for record in run.records():
+        if record.heard:
+            tally.add(record)
+            done.add(record.key)
+            cost_usd += record.cost_usd or 0.0
+    return Opened(writer=writer, header=run.header, done=done, tally=tally, cost_usd=cost_usd)
+
+
+def _insist(results: Path, header: RunHeader) -> None:
+    runs = store.model_runs(results, header.model)
+    if not runs:
+        return
+    newest = store.read(runs[-1])
+    differing = store.differences(newest.header, header)
+    if differing and len(newest.heard_keys()) < newest.header.asked:
+        listed = ", ".join(differing)
+        raise ResultsError(
+            f"{newest.header.run} cannot be resumed: {listed} would differ",
+            fix="give the options it was started with, or start anew with --fresh",
+        )
+
+
+def carry_out(
+    opened: Opened,
+    portions: list[list[Task]],
+    ask: Callable[[Task], Record],
+    *,
+    workers: int,
+    stopping: threading.Event,
+    console: Console,
+    max_cost_usd: float | None = None,
+) -> Ending:
+    """Ask what is missing. Each batch of records is on disk before anybody is told of it."""
+    runner = Runner(portions, ask, workers=workers, stopping=stopping)
+    progress = Progress(
+        opened.tally,
+        done=len(opened.done),
+        asked=opened.header.asked,
+        in_flight=lambda: runner.in_flight,
+    )
+    budget = _Budget(max_cost_usd, opened.cost_usd)
+    error: EvalrunError | None = None
+    with view(console, progress) as shown, ending_well(stopping, shown.say) as interrupts:
+        try:
+            _land_all(runner, opened, shown, budget, stopping)
+        except EvalrunError as stopped_by:
+            error = stopped_by
+    return _ending(opened, error, interrupts, budget)
+
+
+def _land_all(
+    runner: Runner, opened: Opened, shown: View, budget: _Budget, stopping: threading.Event
+) -> None:
+    for batch in runner:
+        opened.writer.append(*batch)
+        for record in batch:
+            opened.tally.add(record)
+        shown.landed(batch)
+        if budget.spend(batch):
+            stopping.set()
+
+
+def _ending(
+    opened: Opened, error: EvalrunError | None, interrupts: Interrupts, budget: _Budget
+) -> Ending:
+    return Ending(
+        path=opened.writer.path,
+        tally=opened.tally,
+        error=error,
+        signalled=interrupts.exit_code,
+        over_budget=budget.spent_up,
+    )
+
+
+class _Budget:
+    """Money spent so far, and whether that is enough."""
+
+    def __init__(self, most_usd: float | None, spent_usd: float) -> None:
+        self._most_usd, self._spent_usd = most_usd, spent_usd
+
+    @property
+    def spent_up(self) -> bool:
+        return self._most_usd is not None and self._spent_usd >= self._most_usd
+
+    def spend(self, records: list[Record]) -> bool:
+        self._spent_usd += sum(record.cost_usd or 0.0 for record in records)
+        return self.spent_up

@@ -1,0 +1,49 @@
+"""Ctrl-C once ends a run in good order; twice ends it now. SIGTERM and SIGHUP count as once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Which signal asked the run to stop, if any did."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        """128 plus the signal, as a shell reports it."""
+        return None if self.signal is None else 128 + self.signal
+
+
+@contextmanager
+def ending_well(stopping: threading.Event, say: Callable[[str], None]) -> Iterator[Interrupts]:
+    """Set `stopping` at the first signal; the second one raises KeyboardInterrupt."""
+    interrupts = Interrupts()
+
+    def handle(number: int, _: FrameType | None) -> None:
+        if interrupts.signal is not None:
+            raise KeyboardInterrupt
+        interrupts.signal = number
+        stopping.set()
+        say("stopping: waiting up to 5 s for the calls in flight (again: stop now)")
+
+    before = {it: signal.signal(it, handle) for it in _SIGNALS}
+    try:
+        yield interrupts
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def leave_now(code: int) -> None:
+    """End the process without waiting for threads that still hang in a call."""
+    os._exit(code)
