@@ -1,0 +1,103 @@
+"""The one canonical picture of a file: what every model is sent, down to the byte."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+from harness.images.files import read_regular, shown
+from harness.images.headers import Header, blaming, header_of, opened, quirks
+from harness.images.pixels import canonical_pixels
+from harness.images.png import verify_png
+from harness.records import EncodedImage
+
+MAX_FILE_BYTES = 512 * 2**20
+"""50 megapixels of 16-bit RGBA take 400 MB uncompressed."""
+_PNG_LEVEL = 3
+"""Half the time of zlib's default, a few per cent longer."""
+
+
+def encode(path: Path, *, longest_side_px: int) -> EncodedImage:
+    """Return the picture that stands for `path` in a request.
+
+    A file that is canonical already goes as its own bytes, once they are seen to decode to the
+    end. Any other is turned upright, moved to sRGB, laid on white, shrunk (Lanczos) until its
+    longer side fits, and becomes a lossless PNG. Nothing is ever enlarged.
+
+    Shapes:  max(height_px, width_px) == min(max(H, W), longest_side_px), aspect kept to the pixel
+    Units:   pixels. `width_px`/`height_px` describe what is sent, so a box the model gives in
+             these pixels scales back to the (upright) file by W / width_px.
+    Returns: bytes that depend on the file, the limit and the Pillow build only.
+    Raises:  SuiteError, naming the file: missing, no picture, truncated or damaged, more than 50
+             megapixels (read from the header, before decoding), several frames, no regular file.
+             Flipped bits inside a JPEG's scan are the one damage that Pillow does not tell.
+    """
+    name = shown(path)
+    data = read_regular(path, limit_bytes=MAX_FILE_BYTES)
+    picture = opened(data, name)
+    with blaming(name):
+        size = picture.size
+        if max(size) <= longest_side_px and not quirks(picture, data):
+            _verify(picture, data)
+            return _encoded(data, size, "image/jpeg" if picture.format == "JPEG" else "image/png")
+        if picture.format == "PNG":
+            verify_png(data)
+        return _as_png(canonical_pixels(picture, data, longest_side_px=longest_side_px))
+
+
+def inspect(path: Path) -> Header:
+    """The header of a picture that was seen to decode to the end.
+
+    Raises: SuiteError, as `encode` does.
+    """
+    name = shown(path)
+    data = read_regular(path, limit_bytes=MAX_FILE_BYTES)
+    picture = opened(data, name)
+    with blaming(name):
+        found = header_of(picture, data)
+        _verify(picture, data)
+    return found
+
+
+@lru_cache(maxsize=8)
+def plain(colour: str, width_px: int, height_px: int) -> EncodedImage:
+    """A picture of one colour, by its CSS name or hex code: what preflight asks about.
+
+    >>> plain("red", 8, 4).media_type
+    'image/png'
+    """
+    return _as_png(Image.new("RGB", (width_px, height_px), colour))
+
+
+def _verify(picture: ImageFile, data: bytes) -> None:
+    """See that the file decodes to its end, as cheaply as that can be known."""
+    if picture.format == "PNG" and not picture.info.get("interlace"):
+        verify_png(data)
+        return
+    # An eighth of the size still walks the whole entropy stream of a JPEG.
+    picture.draft(None, (max(1, picture.width // 8), max(1, picture.height // 8)))
+    picture.load()
+
+
+def _as_png(picture: Image.Image) -> EncodedImage:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", compress_level=_PNG_LEVEL)
+    return _encoded(buffer.getvalue(), picture.size, "image/png")
+
+
+def _encoded(
+    data: bytes, size: tuple[int, int], media_type: Literal["image/jpeg", "image/png"]
+) -> EncodedImage:
+    return EncodedImage(
+        data=data,
+        media_type=media_type,
+        width_px=size[0],
+        height_px=size[1],
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
