@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 T = TypeVar("T")
+Dollars = Annotated[float, Meta(ge=0)]
+Tokens = Annotated[int, Meta(gt=0)]
 
 
 class Fact(Struct, Generic[T], frozen=True, kw_only=True):
@@ -28,7 +30,7 @@ class GgufSource(Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantization: str
     mmproj_repo: str | None = None
     """None: the same repo."""
-    context_tokens: int | None = None
+    context_tokens: Tokens | None = None
     """What to start the server with; pictures alone take thousands of tokens."""
     size_gb: float | None = None
     """To download, projector included."""
@@ -77,11 +79,11 @@ class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     category: Fact[str] | None = None
     modality: Fact[str] | None = None
     released: Fact[str] | None = None
-    context_tokens: Fact[int] | None = None
+    context_tokens: Fact[Tokens] | None = None
     parameters: Fact[str] | None = None
     license: Fact[str] | None = None
-    price_in_usd_per_mtok: Fact[float] | None = None
-    price_out_usd_per_mtok: Fact[float] | None = None
+    price_in_usd_per_mtok: Fact[Dollars] | None = None
+    price_out_usd_per_mtok: Fact[Dollars] | None = None
     vision_tasks: Fact[tuple[str, ...]] | None = None
     features: Fact[tuple[str, ...]] | None = None
     about: Fact[str] | None = None

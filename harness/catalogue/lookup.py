@@ -1,0 +1,155 @@
+"""The catalogue as a whole: the built-in entries with the user's own laid over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+
+from harness.catalogue import reading
+from harness.errors import TargetError
+from harness.records import ModelCard, Preset
+
+BUILTIN = Path(__file__).parent.parent / "models.toml"
+
+
+class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
+    """Model cards and endpoints, each by its name, in the order of the files."""
+
+    cards: Mapping[str, ModelCard]
+    presets: Mapping[str, Preset]
+
+    def get(self, name: str) -> ModelCard | None:
+        """The card of that name or alias; case, spaces and underscores do not matter."""
+        wanted = _plain(name)
+        for card in self.cards.values():
+            if wanted == _plain(card.name):
+                return card
+        for card in self.cards.values():
+            if wanted in map(_plain, card.aliases):
+                return card
+        return None
+
+    def find(self, name: str) -> ModelCard:
+        """Raises: TargetError naming the nearest models when there is none of that name."""
+        if card := self.get(name):
+            return card
+        close = self.nearest(name)
+        raise TargetError(
+            f"no model named {name!r} in the catalogue"
+            + (f"; the nearest are {', '.join(close)}" if close else ""),
+            fix="choose one that `evalrun models` lists, say where the model lives (base URL or "
+            "GGUF file), or add it to evalrun.toml",
+        )
+
+    def nearest(self, name: str) -> list[str]:
+        """Up to three models that look like `name`; one met under an alias goes by its own name."""
+        named = {_plain(key): card.name for card in self.cards.values() for key in _names(card)}
+        close = reading.nearest(_plain(name), named, most=6)
+        return list(dict.fromkeys(named[key] for key in close))[:3]
+
+    def preset(self, name: str) -> Preset:
+        """Raises: TargetError when there is no endpoint of that name."""
+        if name in self.presets:
+            return self.presets[name]
+        raise TargetError(
+            f"no endpoint named {name!r}{reading.or_nearest(name, self.presets)}",
+            fix=f"name a known endpoint, or define it in evalrun.toml as [presets.{name}]",
+        )
+
+
+def user_files() -> list[Path]:
+    """Where users keep models of their own; the later file wins."""
+    folder = platformdirs.user_config_path("evalrun", appauthor=False)
+    return [folder / "evalrun.toml", Path("evalrun.toml")]
+
+
+def load(files: Iterable[Path] | None = None) -> Catalogue:
+    """The built-in catalogue with `files` (by default `user_files()`) laid over it.
+
+    A user's entry with a name that is taken replaces the fields it gives and leaves the others.
+    Raises: TargetError listing every mistake of every file.
+    """
+    cards: dict[str, dict[str, Any]] = {}
+    presets: dict[str, Preset] = {}
+    problems: list[str] = []
+    for where, entries in _layers(user_files() if files is None else files):
+        presets |= entries.presets
+        found = entries.problems + _unknown_presets(entries, presets)
+        problems += [f"{where}: {problem}" for problem in found]
+        for name, fields in entries.cards.items():
+            cards[name] = cards.get(name, {}) | fields
+    built = {name: ModelCard(name=name, **fields) for name, fields in cards.items()}
+    problems += _shared_aliases(built.values())
+    if problems:
+        raise _mistakes(problems)
+    return Catalogue(cards=built, presets=presets)
+
+
+def cost_usd(card: ModelCard, tokens_in: int | None, tokens_out: int | None) -> float | None:
+    """Tokens at the card's list price; None, never 0, when a price or a count is not known.
+
+    Units: prices are USD per million tokens.
+    """
+    price_in, price_out = card.price_in_usd_per_mtok, card.price_out_usd_per_mtok
+    if price_in is None or price_out is None or tokens_in is None or tokens_out is None:
+        return None
+    return (tokens_in * price_in.value + tokens_out * price_out.value) / 1e6
+
+
+@cache
+def _builtin() -> reading.Entries:
+    return reading.read_builtin(BUILTIN)
+
+
+def _layers(files: Iterable[Path]) -> list[tuple[str, reading.Entries]]:
+    # os.path, because Path.exists raises where the folder may not be entered
+    users = [(str(path), reading.read_users(path)) for path in files if os.path.exists(path)]
+    return [(BUILTIN.name, _builtin()), *users]
+
+
+def _plain(name: str) -> str:
+    """
+    >>> _plain("Gemma 4_12B")
+    'gemma-4-12b'
+    """
+    return name.strip().lower().replace(" ", "-").replace("_", "-")
+
+
+def _names(card: ModelCard) -> tuple[str, ...]:
+    return (card.name, *card.aliases)
+
+
+def _unknown_presets(entries: reading.Entries, presets: Mapping[str, Preset]) -> list[str]:
+    return [
+        f"models.{name}.hosted: no endpoint named {host.preset!r}"
+        f"{reading.or_nearest(host.preset, presets)}"
+        for name, fields in entries.cards.items()
+        for host in fields.get("hosted", ())
+        if host.preset not in presets
+    ]
+
+
+def _shared_aliases(cards: Iterable[ModelCard]) -> list[str]:
+    owners: dict[str, str] = {}
+    problems = []
+    for card in cards:
+        for alias in card.aliases:
+            owner = owners.setdefault(_plain(alias), card.name)
+            if owner != card.name:
+                problems.append(f"{owner} and {card.name} both have the alias {alias!r}")
+    return problems
+
+
+def _mistakes(problems: list[str]) -> TargetError:
+    listed = "".join(f"\n  {problem}" for problem in problems)
+    count = f"{len(problems)} mistakes" if len(problems) > 1 else "a mistake"
+    return TargetError(
+        f"the catalogue has {count}:{listed}",
+        fix="edit the file that each line names",
+    )
