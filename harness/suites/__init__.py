@@ -1,0 +1,10 @@
+"""Suites: questions about pictures, in our TOML or a format people already have.
+
+A path --read--> (Suite, Problems) --load--> Suite, or one SuiteError that names every problem
+"""
+
+from harness.suites.loading import load, read
+from harness.suites.problems import Problems
+from harness.suites.suite import Suite, select
+
+__all__ = ["Problems", "Suite", "load", "read", "select"]
