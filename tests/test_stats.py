@@ -13,6 +13,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
+from bench import coverage
 from harness import stats
 from harness.stats import Interval, Pairs
 from harness.stats.binomial import cdf, pmf
@@ -51,6 +52,14 @@ def test_wilson_holds_the_share_it_is_about(asked: int, share: float) -> None:
     passed = round(share * asked)
 
     assert stats.wilson_interval(passed, asked).holds(passed / asked)
+
+
+@pytest.mark.parametrize("asked", coverage.SIZES)
+def test_wilson_holds_the_truth_in_95_percent_of_runs(asked: int) -> None:
+    held = coverage.wilson(asked)
+
+    assert held.mean() >= coverage.NEEDED_MEAN
+    assert held.min() >= 0.89
 
 
 def test_nothing_asked_says_nothing() -> None:
