@@ -1,4 +1,4 @@
-"""One run from header to last record: resumed or fresh, watched, interruptible, saved as it lands."""
+"""One run, header to last record: resumed or fresh, watched, interruptible, saved as it lands."""
 
 from __future__ import annotations
 

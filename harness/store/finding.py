@@ -23,8 +23,9 @@ def find(results: Path, name: str) -> Path:
     Raises: ResultsError with the nearest names there are.
     """
     for path in (Path(name), results / f"{name}.jsonl"):
-        if path.suffix == ".jsonl" and path.is_file():
-            return path
+        with contextlib.suppress(OSError, ValueError):  # too long for a path, or a NUL in it
+            if path.suffix == ".jsonl" and path.is_file():
+                return path
     same_stem = [path for path in runs(results) if path.stem == name]
     found = model_runs(results, name) or same_stem
     if not found:

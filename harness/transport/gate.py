@@ -71,7 +71,8 @@ class Gate:
         """The server answered a call that was sent at `level`."""
         with self._changed:
             self._close_breaker()
-            self._proven = max(self._proven, level)
+            # Refused calls have left by now: those still in flight are the ones it took.
+            self._proven = max(self._proven, min(level, self._in_flight))
             self._limit = max(self._limit, self._proven)
             self._answers_at_limit += 1
             if self._limit < self._most and self._answers_at_limit >= self._patience * self._limit:
