@@ -69,6 +69,7 @@ def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
     root = base_url.rstrip("/").removesuffix("/v1")
     key = key_from(target.api_key_env)
     with _transport(target, root, key, patient=False) as probe:
+        preflight.wait_while_it_loads(probe, root, target.notify)
         props = preflight.read_props(probe, root)
         facts = _looked(target, probe, preflight.facts(props))
     path = Path(str(props.get("model_path")))

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import re
+import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 
 from harness import images
 from harness.adapters.base import Prompt
-from harness.errors import CallError, RequestRefused, TargetError
+from harness.errors import (
+    CallError,
+    CallTimeout,
+    EvalrunError,
+    RequestRefused,
+    ServerFault,
+    TargetError,
+    Unreachable,
+)
 from harness.records import Reply, ServerFacts
 from harness.transport import Transport
 
 QUESTION = "What colour is this picture? Answer with one word."
-COLOURS = ("blue", "yellow")
-"""Of the two test pictures. Few models say either when they see nothing."""
+COLOURS = {"blue": "#{:02x}{:02x}ff", "yellow": "#ffff{:02x}"}
+"""Of the two test pictures, with room for shades. Few models say either when they see nothing."""
+SHADES = 40
 SIDE_PX = 224
 MAX_TOKENS = 256
 """Enough for a model that thinks aloud about a plain colour."""
@@ -35,23 +46,47 @@ def read_props(transport: Transport, root: str) -> dict[str, Any]:
 
     Raises: TargetError when it is no llama.cpp server, or sees no pictures.
     """
+    transport.heard_before = True  # what a 404 means here is ours to say
     try:
         props = transport.get_json(f"{root}/props")
+    except (Unreachable, CallTimeout) as error:
+        raise TargetError(error.problem, fix=error.fix) from error
     except CallError as error:
-        raise TargetError(
-            f"{root} does not describe itself as a llama.cpp server does: {error.problem}",
-            fix="for another kind of server say --backend openai",
-        ) from error
+        raise _another_kind(root, error.problem) from error
     if not isinstance(props, dict):
-        raise TargetError(
-            f"{root} is no llama.cpp server", fix="for another kind of server say --backend openai"
-        )
+        raise _another_kind(root, "its /props is no JSON object")
     if _dict(props.get("modalities")).get("vision") is False:
         raise TargetError(
             "the server was started without its eyes: /props says vision = false",
             fix="start it with the model's own mmproj file (--mmproj FILE)",
         )
     return props
+
+
+def _another_kind(root: str, said: str) -> TargetError:
+    return TargetError(
+        f"{root} does not describe itself as a llama.cpp server does: {said}",
+        fix="for another kind of server say --backend openai",
+    )
+
+
+def wait_while_it_loads(transport: Transport, root: str, notify: Callable[[str], None]) -> None:
+    """A running server says 503 until its weights are in memory."""
+    told = False
+    while True:
+        try:
+            transport.get_json(f"{root}/health")
+        except ServerFault as error:
+            if "Loading model" not in error.problem:
+                return
+        except EvalrunError:
+            return  # /props tells better what is wrong
+        else:
+            return
+        if not told:
+            notify(f"{root} is still loading its model")
+            told = True
+        time.sleep(0.2)
 
 
 def facts(props: dict[str, Any]) -> ServerFacts:
@@ -92,8 +127,9 @@ def look(ask: Ask, notify: Callable[[str], None]) -> tuple[bool, int | None]:
     """
     named = True
     cached: int | None = None
-    for colour in COLOURS:
-        reply = _shown(ask, colour)
+    for colour, shades in COLOURS.items():
+        # A server that was running before may remember the pictures of an earlier preflight.
+        reply = _shown(ask, shades.format(*(secrets.randbelow(SHADES) for _ in "rg")))
         said = named_colour(reply)
         if said != colour:
             named = False
@@ -115,10 +151,10 @@ def named_colour(reply: Reply) -> str | None:
     return None
 
 
-def _shown(ask: Ask, colour: str) -> Reply:
-    picture = images.plain(colour, SIDE_PX, SIDE_PX)
+def _shown(ask: Ask, shade: str) -> Reply:
+    picture = images.plain(shade, SIDE_PX, SIDE_PX)
     try:
-        return ask(Prompt(id=f"preflight-{colour}", question=QUESTION, image=picture))
+        return ask(Prompt(id=f"preflight-{shade}", question=QUESTION, image=picture))
     except RequestRefused as error:
         if "context" in error.problem:
             raise TargetError(

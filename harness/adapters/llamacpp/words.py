@@ -28,7 +28,7 @@ _CAUSES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "the mmproj belongs to another model",
             "take the mmproj file from the same place as the GGUF",
         ),
-        "data is not within the file bounds": (
+        r"data is not within the file bounds|failed to (?:seek for|read) tensor": (
             "a GGUF file is cut short",
             "download it again; the download was not finished",
         ),

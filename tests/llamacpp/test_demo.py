@@ -1,0 +1,75 @@
+"""The demonstration model really sees: on a real server, through the opener users get."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from harness import images
+from harness.adapters import opener
+from harness.adapters.base import Adapter, Prompt, Target
+from harness.adapters.demo import Pair
+from harness.adapters.demo import pair as write_pair
+from harness.errors import TargetError
+from tests.llamacpp.tools import prompt
+
+COLOURS = ("black", "white", "red", "green", "blue", "yellow", "magenta", "cyan")
+RGB = {"green": "lime"}
+"""CSS calls pure green lime."""
+
+
+@pytest.fixture(scope="module")
+def adapter() -> Iterator[Adapter]:
+    with opener("demo")(Target(model="demo")) as opened:
+        yield opened
+
+
+def test_the_same_bytes_are_written_every_time(pair: Pair, tmp_path: Path) -> None:
+    again = write_pair(tmp_path)
+    assert again.gguf.read_bytes() == pair.gguf.read_bytes()
+    assert again.mmproj.read_bytes() == pair.mmproj.read_bytes()
+    assert again.gguf.stat().st_size + again.mmproj.stat().st_size < 1_000_000
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_it_names_the_colour_of_a_plain_picture(adapter: Adapter, colour: str) -> None:
+    assert adapter.ask(prompt(RGB.get(colour, colour))).text == colour
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [(a, b) for a, b in itertools.pairwise((*COLOURS, COLOURS[0]))]
+)
+def test_it_looks_at_the_side_the_question_names(
+    adapter: Adapter, tmp_path: Path, left: str, right: str
+) -> None:
+    picture = Image.new("RGB", (200, 160), RGB.get(left, left))
+    picture.paste(RGB.get(right, right), (100, 0, 200, 160))
+    picture.save(tmp_path / "p.png")
+    image = images.encode(tmp_path / "p.png", longest_side_px=1024)
+    said = {
+        side: adapter.ask(Prompt(id="p", question=f"What is on the {side}?", image=image)).text
+        for side in ("left", "right")
+    }
+    assert said == {"left": left, "right": right}
+
+
+def test_without_a_picture_or_a_colour_it_says_gray(adapter: Adapter) -> None:
+    assert adapter.ask(prompt(None)).text == "gray"
+    assert adapter.ask(prompt("#808080")).text == "gray"
+
+
+def test_a_cache_that_cannot_be_written_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TargetError, match="XDG_CACHE_HOME"):
+        write_pair(tmp_path / "file" / "demo")
+
+
+def test_it_says_that_it_is_a_demonstration() -> None:
+    said: list[str] = []
+    with opener("demo")(Target(model="demo", notify=said.append)) as adapter:
+        assert adapter.backend == "demo"
+    assert any("says nothing about vision models" in line for line in said)
