@@ -6,8 +6,8 @@ import statistics
 from array import array
 from collections.abc import Sequence
 
-from harness import stats
 from harness.records import Effort, ModelScore, Record, Reply, RunHeader, Score
+from harness.stats import wilson_interval
 from harness.store import Run
 
 OVERALL = "overall"
@@ -59,7 +59,7 @@ class _Counter:
         if not_heard:
             low, high = self.passed / asked, (self.passed + not_heard) / asked
         else:
-            low, high = stats.wilson_interval(self.passed, asked)
+            low, high = wilson_interval(self.passed, asked)
         costs_known = len(self.cost_usd) == self.heard and self.heard > 0
         return Score(
             category=category,

@@ -26,15 +26,21 @@ ResultsDir = Annotated[
 DEFAULT_RESULTS = Path("results")
 
 
+def say(line: str) -> None:
+    """A line for the person, on stderr: stdout is for data."""
+    typer.echo(line, err=True)
+
+
 @contextmanager
 def stopping_cleanly() -> Iterator[None]:
     """Turn an error we foresaw into its message and exit code; let the others crash."""
     from harness.errors import EvalrunError
+    from harness.tables.text import inert
 
     try:
         yield
     except EvalrunError as error:
-        typer.echo(f"evalrun: {error}", err=True)
+        say(f"evalrun: {inert(str(error))}")
         raise typer.Exit(int(error.exit_code)) from error
     except BrokenPipeError as error:  # the reader of our stdout left: `evalrun runs | head`
         raise typer.Exit(0) from error

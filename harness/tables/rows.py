@@ -86,6 +86,22 @@ def category_rows(score: ModelScore) -> Iterator[Row]:
         }
 
 
+def run_summary_row(score: ModelScore) -> Row:
+    """A whole run in one row."""
+    header = score.header
+    return {
+        "run": header.run,
+        "model": header.model,
+        "backend": header.backend,
+        "suite": header.suite,
+        "complete": score.complete,
+        **_score_cells(score.overall),
+        "blind": header.blind,
+        "subset": header.subset,
+        "started_at": header.started_at.isoformat(),
+    }
+
+
 def _score_cells(part: Score) -> Row:
     return {
         "category": part.category,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from rich import box
@@ -58,37 +59,69 @@ def _cells(part: Score, width: int) -> list[str | Text]:
     return cells
 
 
-def failures(records: Iterable[Record], *, limit: int = 200) -> RenderableType | None:
-    """What went wrong, by category: question, expected, said, reason. None when nothing did."""
-    blocks: dict[str, list[Text]] = {}
-    for record in records:
-        verdict = record.final
-        if verdict is None or not verdict.passed:
-            blocks.setdefault(record.case.category, []).append(_failure(record, limit))
-    lines: list[Text] = []
-    for category, texts in blocks.items():
-        lines.append(Text(f"{inert(category)} ({len(texts)})", style="bold"))
-        lines += texts
-    return Group(*lines) if lines else None
+def listing(scores: Iterable[ModelScore], *, width: int) -> Table:
+    """Runs, a line each."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run", overflow="fold")
+    table.add_column("suite", overflow="fold")
+    table.add_column("score", justify="right")
+    if width >= _MIDDLE:
+        table.add_column("mean", justify="right", no_wrap=True)
+        table.add_column("remarks", overflow="fold")
+    for score in scores:
+        header, overall = score.header, score.overall
+        style = words.STYLES[words.key(overall)]
+        remarks = [header.backend]
+        remarks += ["blind"] if header.blind else []
+        remarks += [f"subset of {header.suite_prompts}"] if header.subset else []
+        remarks += [f"regraded from {header.regraded_from}"] if header.regraded_from else []
+        cells = [
+            Text(inert(header.run)),
+            Text(inert(header.suite)),
+            Text(words.share_and_counts(overall), style=style),
+        ]
+        if width >= _MIDDLE:
+            cells += [Text(words.seconds(overall.latency_mean_s)), Text(", ".join(remarks))]
+        table.add_row(*cells)
+    return table
 
 
-def _failure(record: Record, limit: int) -> Text:
+def failure_counts(failed: Iterable[Record]) -> Text:
+    """How many went wrong in each category, on one line."""
+    counts = Counter(inert(record.case.category) for record in failed)
+    return Text("failed: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+
+
+def failure_line(record: Record, width: int) -> Text:
+    """One prompt that was failed or not heard: expected against said."""
+    text = Text(f"  {inert(record.case.id)}", style="cyan")
+    said = getattr(record.outcome, "text", None)
+    if said is None:
+        text.append(f"  not heard: {one_line(getattr(record.outcome, 'message', ''), width)}")
+        return text
+    room = max(20, (width - len(text) - 24) // 2)
+    text.append(f"  expected {one_line(as_text(record.case.expected), room)}", style="default")
+    text.append(f"  said {one_line(said, room) or '(nothing)'}", style="default")
+    return text
+
+
+def failure(record: Record, *, limit: int = 400) -> Text:
+    """The same at length: question, expected, said, reason."""
     verdict = record.final
-    text = Text(f"  {record.case.id}", style="cyan")
+    text = Text(inert(record.case.id), style="cyan")
     if record.repeat:
         text.append(f" (repeat {record.repeat})")
     if record.correction is not None:
         text.append(" *")
-    text.append(f"\n    asked     {one_line(record.case.question, limit)}", style="default")
-    text.append(
-        f"\n    expected  {one_line(as_text(record.case.expected), limit)}", style="default"
-    )
+    text.append(f"\n  asked     {one_line(record.case.question, limit)}", style="default")
+    expected = one_line(as_text(record.case.expected), limit)
+    text.append(f"\n  expected  {expected}", style="default")
     if verdict is None:
-        failure = record.outcome
-        why = getattr(failure, "message", "")
-        text.append(f"\n    not heard {one_line(why, limit)}", style="magenta")
+        why = getattr(record.outcome, "message", "")
+        text.append(f"\n  not heard {one_line(why, limit)}", style="magenta")
         return text
     said = getattr(record.outcome, "text", "")
-    text.append(f"\n    said      {one_line(said, limit) or '(nothing)'}", style="default")
-    text.append(f"\n    fail      {one_line(verdict.reason, limit)}", style="red")
+    text.append(f"\n  said      {one_line(said, limit) or '(nothing)'}", style="default")
+    word, style = ("pass", "green") if verdict.passed else ("fail", "red")
+    text.append(f"\n  {word}      {one_line(verdict.reason, limit)}", style=style)
     return text

@@ -1,0 +1,105 @@
+"""The end of a run: the table, what failed, the files, the next command, the exit code."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import Any
+
+import msgspec
+from rich.console import Console
+
+from harness import store
+from harness.cli.app import say
+from harness.cli.options import RunOptions
+from harness.cli.session import Ending
+from harness.errors import ExitCode, TargetError
+from harness.records import ModelScore
+from harness.tables import rows
+from harness.tables import run as run_tables
+from harness.tables.publish import publish
+
+_FAILURES_SHOWN = 12
+
+
+def finish(options: RunOptions, ending: Ending) -> int:
+    """Show and publish what there is, however the run ended; return the exit code."""
+    score = ending.tally.score()
+    nothing_heard = score.overall.not_heard == score.overall.asked
+    if ending.error is not None and nothing_heard:
+        raise ending.error
+    if options.json:
+        sys.stdout.buffer.write(msgspec.json.encode(as_json(score)) + b"\n")
+    else:
+        console = Console()
+        console.print(run_tables.scores(score, width=console.width))
+    _say_failures(ending)
+    published = publish(options.results)
+    for path in (ending.path, *published):
+        say(f"wrote {path}")
+    if ending.error is not None:
+        say(f"stopped: {ending.error}")
+    _say_next(ending, score)
+    return exit_code(options, ending, score)
+
+
+def exit_code(options: RunOptions, ending: Ending, score: ModelScore) -> int:
+    """An interruption wins, then an incomplete run, then a score below the bar."""
+    if ending.signalled is not None and not score.complete:
+        return ending.signalled
+    if ending.error is not None and not isinstance(ending.error, TargetError):
+        return int(ending.error.exit_code)
+    if not score.complete:
+        return int(ExitCode.INCOMPLETE)
+    share = score.overall.share
+    if options.fail_under is not None and share is not None and 100 * share < options.fail_under:
+        say(f"{100 * share:.1f} % is below --fail-under {options.fail_under:g}")
+        return int(ExitCode.BELOW_BAR)
+    return int(ExitCode.DONE)
+
+
+def as_json(score: ModelScore) -> dict[str, Any]:
+    """The same fields as the CSVs, for programs."""
+    return {
+        "model": score.model,
+        "run": score.header.run,
+        "complete": score.complete,
+        "suite": score.header.suite,
+        "backend": score.header.backend,
+        "quantization": score.header.server.quantization if score.header.server else None,
+        "scores": list(rows.category_rows(score)),
+    }
+
+
+def _say_failures(ending: Ending) -> None:
+    """The failures by category, on stderr; a long list is left to `evalrun show`."""
+    records = store.read(ending.path).records()
+    failed = [it for it in records if it.final is None or not it.final.passed]
+    if not failed:
+        return
+    console = Console(stderr=True)
+    console.print()
+    console.print(run_tables.failure_counts(failed))
+    for it in failed[:_FAILURES_SHOWN]:
+        console.print(run_tables.failure_line(it, console.width), soft_wrap=True)
+    if len(failed) > _FAILURES_SHOWN:
+        say(f"  … and {len(failed) - _FAILURES_SHOWN} more")
+
+
+def _say_next(ending: Ending, score: ModelScore) -> None:
+    run = score.header.run
+    if score.complete:
+        say(f"next: evalrun show {run}   or   evalrun compare {shlex.quote(score.model)} OTHER")
+        return
+    if ending.over_budget:
+        say("stopped: --max-cost is reached")
+    say(
+        f"{score.overall.not_heard} of {score.overall.asked} were not heard; this finishes the run:"
+    )
+    say(f"  {resume_command()}")
+
+
+def resume_command() -> str:
+    """The command that was typed, less what would start afresh."""
+    given = [it for it in sys.argv[1:] if it != "--fresh"]
+    return shlex.join(["evalrun", *given])

@@ -1,0 +1,162 @@
+"""`runs`, `show` and `export`: what was measured, read from the run files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, say, stopping_cleanly
+
+if TYPE_CHECKING:
+    from harness.store import Run
+    from harness.tables.csv import Cell
+
+RunName = Annotated[str, typer.Argument(help="A model (its newest run), a run, or a file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
+
+
+@app.command("runs")
+def list_runs(results: ResultsDir = DEFAULT_RESULTS, json: AsJson = False) -> None:
+    """List the runs there are, oldest first."""
+    with stopping_cleanly():
+        from rich.console import Console
+
+        from harness import store
+        from harness.tables import rows
+        from harness.tables import run as run_tables
+
+        found = [(path, _scored(path)) for path in store.runs(results)]
+        for path, score in found:
+            if score is None:
+                say(f"{path} cannot be read: see `evalrun show {path}`")
+        scores = [score for _, score in found if score is not None]
+        if json:
+            _print_json([rows.run_summary_row(score) for score in scores])
+        elif scores:
+            console = Console()
+            console.print(run_tables.listing(scores, width=console.width))
+        else:
+            say(f"no runs in {results} yet: `evalrun` makes one")
+
+
+@app.command()
+def show(
+    run: RunName,
+    results: ResultsDir = DEFAULT_RESULTS,
+    prompt: Annotated[list[str] | None, typer.Option(help="Only this prompt (repeatable).")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Passed prompts too, not only failures.")
+    ] = False,
+    include_warm: Annotated[
+        bool, typer.Option("--include-warm", help="Count cached replies in response times.")
+    ] = False,
+    fix: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="PROMPT pass|fail", help="Correct a verdict; needs --why."),
+    ] = None,
+    why: Annotated[str | None, typer.Option(help="The reason for a correction.")] = None,
+    repeat: Annotated[int, typer.Option(help="Which repeat to correct.")] = 0,
+    json: AsJson = False,
+) -> None:
+    """Show a run: its scores, and the prompts it failed with question, expected, said, reason."""
+    with stopping_cleanly():
+        from harness import store
+
+        path = store.find(results, run)
+        if fix is not None:
+            _correct(results, path, fix, why, repeat)
+        opened = store.read(path)
+        if json:
+            _print_json([*_rows([opened])])
+            return
+        _print_run(opened, set(prompt or []), everything, include_warm)
+
+
+@app.command()
+def export(
+    runs: Annotated[list[str], typer.Argument(help="Models, runs or files.")],
+    csv: Annotated[str, typer.Option(help="File to write, or - for stdout.")] = "-",
+    categories: Annotated[
+        bool, typer.Option("--categories", help="A row per category instead of per prompt.")
+    ] = False,
+    results: ResultsDir = DEFAULT_RESULTS,
+    json: AsJson = False,
+) -> None:
+    """Export runs as CSV: a row per prompt and repeat, or per category."""
+    with stopping_cleanly():
+        from harness import store
+        from harness.summary import summarise
+        from harness.tables import rows
+
+        opened = [store.read(store.find(results, name)) for name in runs]
+        if categories:
+            columns = rows.CATEGORY_COLUMNS
+            data = (row for it in opened for row in rows.category_rows(summarise(it)))
+        else:
+            columns, data = rows.RUN_COLUMNS, _rows(opened)
+        if json:
+            _print_json(list(data))
+        else:
+            write_csv(csv, columns, data)
+
+
+def write_csv(target: str, columns: tuple[str, ...], data: Iterator[dict[str, Cell]]) -> None:
+    """To stdout for `-`, else to a file that is replaced in one step."""
+    import sys
+
+    from harness import store
+    from harness.tables.csv import to_text, write_rows
+
+    if target == "-":
+        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+        write_rows(sys.stdout, columns, data)
+        return
+    store.replace_text(Path(target), to_text(columns, data))
+    say(f"wrote {target}")
+
+
+def _rows(opened: list[Run]) -> Iterator[dict[str, Cell]]:
+    from harness.tables import rows
+
+    for run in opened:
+        for record in run.records():
+            yield rows.run_row(run.header, record)
+
+
+def _scored(path: Path):  # type: ignore[no-untyped-def]
+    from harness import store
+    from harness.errors import ResultsError
+    from harness.summary import summarise
+
+    try:
+        return summarise(store.read(path))
+    except ResultsError:
+        return None
+
+
+def _print_run(opened: Run, prompts: set[str], everything: bool, include_warm: bool) -> None:
+    from rich.console import Console
+
+    from harness.summary import summarise
+    from harness.tables import run as run_tables
+
+    console = Console()
+    score = summarise(opened, include_warm=include_warm)
+    console.print(run_tables.scores(score, width=console.width))
+    for record in opened.records():
+        failed = record.final is None or not record.final.passed
+        if record.case.id in prompts or (not prompts and (failed or everything)):
+            console.print(run_tables.failure(record), soft_wrap=True)
+    if opened.torn:
+        say(f"the last line of {opened.path} is cut short; resuming the run asks it again")
+
+
+def _print_json(data: object) -> None:
+    import sys
+
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")
