@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from threading import Event
 from typing import TYPE_CHECKING
 
 from harness.cli.app import app, say, stopping_cleanly
 from harness.cli.options import RunOptions, taking
 
-if TYPE_CHECKING:
-    from contextlib import ExitStack
-    from threading import Event
+LOCAL_TIMEOUT_S, HOSTED_TIMEOUT_S = 600.0, 120.0
 
+if TYPE_CHECKING:
     from harness.adapters.resolve import Choice
-    from harness.records import Case
+    from harness.records import Case, Price
     from harness.suites import Suite
 
 
@@ -29,12 +30,15 @@ def run(options: RunOptions) -> None:
         cases = suites.select(
             suite, categories=options.category, prompts=options.prompt, limit=options.limit
         )
+        choice = _choose(options, stopping := Event())
+        price = _price(options, choice)
         if options.dry_run:
             from harness.cli.dry_run import describe
 
-            describe(options, suite, cases)
+            describe(options, suite, cases, choice, price)
             return
-        code = _run(options, suite, cases)
+        with ExitStack() as stack:
+            code = _ask_all(options, suite, cases, choice, price, stopping, stack)
     # Threads may still hang in a call that nobody waits for any more; do not wait for them either.
     from harness.cli.signals import leave_now
 
@@ -54,21 +58,12 @@ def _check(options: RunOptions) -> None:
         say("at temperature 0 repeats are copies of one another: raise --temperature")
 
 
-def _run(options: RunOptions, suite: Suite, cases: tuple[Case, ...]) -> int:
-    from contextlib import ExitStack
-    from threading import Event
-
-    stopping = Event()
-    with ExitStack() as stack:
-        choice = _choose(options, stopping)
-        return _ask_all(options, suite, cases, choice, stopping, stack)
-
-
 def _ask_all(
     options: RunOptions,
     suite: Suite,
     cases: tuple[Case, ...],
     choice: Choice,
+    price: Price | None,
     stopping: Event,
     stack: ExitStack,
 ) -> int:
@@ -79,8 +74,7 @@ def _ask_all(
     from harness.cli.ending import finish
     from harness.runner import Asking, header_of, plan
 
-    adapter = stack.enter_context(opener(choice.adapter)(choice.target))
-    price = _price(options, choice)
+    adapter = stack.enter_context(opener(choice.backend)(choice.target))
     header = header_of(
         suite,
         cases,
@@ -104,7 +98,6 @@ def _ask_all(
         image_max_side_px=options.image_max_side,
         blind=options.blind,
         price=price,
-        review=_review(options, stopping, stack),
     )
     ending = session.carry_out(
         opened,
@@ -125,19 +118,54 @@ def _ask_all(
 
 def _choose(options: RunOptions, stopping: Event) -> Choice:
     """What the model's name means here and now; the person is told which way was taken."""
-    from harness.adapters.resolve import Wanted, resolve
+    from msgspec.structs import replace
 
-    return resolve(
-        Wanted(
-            model=options.model,
-            base_url=options.base_url,
-            api_key_env=options.api_key_env,
-            backend=options.backend,
-            gguf=options.gguf,
-            mmproj=options.mmproj,
-            replay=options.replay,
+    from harness import catalogue
+    from harness.adapters import Limits, Target
+    from harness.adapters.resolve import resolve
+    from harness.records import Sampling
+
+    given = Target(
+        model=options.model or "",
+        base_url=options.base_url,
+        api_key_env=options.api_key_env,
+        gguf=options.gguf,
+        mmproj=options.mmproj,
+        replay=options.replay,
+        sampling=Sampling(
+            temperature=options.temperature, seed=options.seed, max_tokens=options.max_tokens
         ),
+        system=options.system,
+        cold=options.cold or options.repeats > 1,
+        concurrency=options.concurrency,
+        stopping=stopping,
         notify=say,
+    )
+    choice = resolve(options.model, given, backend=options.backend, catalogue=catalogue.load())
+    limits = Limits(
+        timeout_s=options.timeout or (LOCAL_TIMEOUT_S if choice.local else HOSTED_TIMEOUT_S),
+        tries=options.tries,
+        max_wait_s=options.max_wait,
+    )
+    return replace(choice, target=replace(choice.target, limits=limits))
+
+
+def _price(options: RunOptions, choice: Choice) -> Price | None:
+    """The list price of a hosted model; a server of one's own has none."""
+    from harness.errors import UsageError
+    from harness.records import Price
+
+    card = choice.card
+    facts = (card.price_in_usd_per_mtok, card.price_out_usd_per_mtok) if card else (None, None)
+    if choice.local or facts[0] is None or facts[1] is None:
+        if options.max_cost is not None:
+            raise UsageError(
+                f"--max-cost needs a price, and none is known for {choice.target.model!r} here",
+                fix="leave --max-cost out, or put the price into evalrun.toml",
+            )
+        return None
+    return Price(
+        in_usd_per_mtok=facts[0].value, out_usd_per_mtok=facts[1].value, as_of=facts[1].as_of
     )
 
 

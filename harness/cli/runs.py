@@ -11,6 +11,7 @@ import typer
 from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, say, stopping_cleanly
 
 if TYPE_CHECKING:
+    from harness.records import ModelScore
     from harness.store import Run
     from harness.tables.csv import Cell
 
@@ -67,7 +68,7 @@ def show(
 
         path = store.find(results, run)
         if fix is not None:
-            _correct(results, path, fix, why, repeat)
+            _correct(path, fix, why, repeat)
         opened = store.read(path)
         if json:
             _print_json([*_rows([opened])])
@@ -88,15 +89,11 @@ def export(
     """Export runs as CSV: a row per prompt and repeat, or per category."""
     with stopping_cleanly():
         from harness import store
-        from harness.summary import summarise
         from harness.tables import rows
 
         opened = [store.read(store.find(results, name)) for name in runs]
-        if categories:
-            columns = rows.CATEGORY_COLUMNS
-            data = (row for it in opened for row in rows.category_rows(summarise(it)))
-        else:
-            columns, data = rows.RUN_COLUMNS, _rows(opened)
+        columns = rows.CATEGORY_COLUMNS if categories else rows.RUN_COLUMNS
+        data = _category_rows(opened) if categories else _rows(opened)
         if json:
             _print_json(list(data))
         else:
@@ -126,7 +123,15 @@ def _rows(opened: list[Run]) -> Iterator[dict[str, Cell]]:
             yield rows.run_row(run.header, record)
 
 
-def _scored(path: Path):  # type: ignore[no-untyped-def]
+def _category_rows(opened: list[Run]) -> Iterator[dict[str, Cell]]:
+    from harness.summary import summarise
+    from harness.tables import rows
+
+    for run in opened:
+        yield from rows.category_rows(summarise(run))
+
+
+def _scored(path: Path) -> ModelScore | None:
     from harness import store
     from harness.errors import ResultsError
     from harness.summary import summarise
@@ -135,6 +140,26 @@ def _scored(path: Path):  # type: ignore[no-untyped-def]
         return summarise(store.read(path))
     except ResultsError:
         return None
+
+
+def _correct(path: Path, fix: tuple[str, str], why: str | None, repeat: int) -> None:
+    from datetime import UTC, datetime
+
+    from harness import store
+    from harness.errors import UsageError
+    from harness.records import Correction
+
+    prompt, verdict = fix
+    if verdict not in ("pass", "fail") or not why:
+        raise UsageError(
+            f"a correction is pass or fail, with a reason (here {verdict!r}, {why or 'no reason'})",
+            fix=f"--fix {prompt} pass --why 'the gauge does read 4.2'",
+        )
+    correction = Correction(
+        prompt=prompt, repeat=repeat, passed=verdict == "pass", why=why, at=datetime.now(UTC)
+    )
+    store.append_correction(path, correction)
+    say(f"kept: {prompt} counts as {verdict} in {path}")
 
 
 def _print_run(opened: Run, prompts: set[str], everything: bool, include_warm: bool) -> None:

@@ -1,0 +1,72 @@
+"""`evalrun --dry-run`: what would be asked, of whom, and about what it costs. Asks nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from harness.images import encode
+from harness.records import Case, EncodedImage, Price
+from harness.tables import words
+from harness.tables.text import inert
+
+if TYPE_CHECKING:
+    from harness.adapters.resolve import Choice
+    from harness.cli.options import RunOptions
+    from harness.suites import Suite
+
+PIXELS_PER_TOKEN = 28 * 28
+"""What many vision models (Qwen-VL, Pixtral) spend a token on; others differ by a factor of 2."""
+CHARACTERS_PER_TOKEN = 4
+
+
+def describe(
+    options: RunOptions, suite: Suite, cases: Sequence[Case], choice: Choice, price: Price | None
+) -> None:
+    """Print the plan. Every picture is read and checked on the way, so a broken one shows here."""
+    pictures = {
+        path: encode(path, longest_side_px=options.image_max_side)
+        for path in dict.fromkeys(map(suite.picture, cases))
+    }
+    counts = Counter(case.category for case in cases)
+    asked = len(cases) * options.repeats
+    lines = [
+        f"suite        {suite.name} {suite.version}, {len(suite.cases)} prompts",
+        f"would ask    {asked}: " + ", ".join(f"{name} {count}" for name, count in counts.items()),
+        f"of           {choice.target.model} through {choice.backend}"
+        + (f" at {choice.target.base_url}" if choice.target.base_url else ""),
+        "pictures     " + ("none (--blind)" if options.blind else _sizes(list(pictures.values()))),
+        f"sampling     temperature {options.temperature:g}, seed {options.seed}",
+        f"longest      {options.max_tokens} tokens a reply",
+    ]
+    tokens_in = options.repeats * sum(
+        len(case.question) // CHARACTERS_PER_TOKEN
+        + (0 if options.blind else _picture_tokens(pictures[suite.picture(case)]))
+        for case in cases
+    )
+    lines.append(f"tokens in    about {tokens_in:,} (pictures differ from model to model)")
+    lines.append(f"cost         {_cost(price, tokens_in, asked * options.max_tokens)}")
+    for line in lines:
+        typer.echo(inert(line))
+
+
+def _picture_tokens(image: EncodedImage) -> int:
+    return image.width_px * image.height_px // PIXELS_PER_TOKEN
+
+
+def _sizes(images: list[EncodedImage]) -> str:
+    shapes = Counter(f"{it.width_px}x{it.height_px}" for it in images)
+    common = ", ".join(f"{count} of {shape}" for shape, count in shapes.most_common(3))
+    total_mb = sum(len(it.data) for it in images) / 1e6
+    return f"{len(images)} ({common}), {total_mb:.1f} MB"
+
+
+def _cost(price: Price | None, tokens_in: int, tokens_out: int) -> str:
+    if price is None:
+        return "no price is known"
+    least = tokens_in * price.in_usd_per_mtok / 1e6
+    most = least + tokens_out * price.out_usd_per_mtok / 1e6
+    return f"{words.dollars(least)} to {words.dollars(most)} (list price of {price.as_of})"
