@@ -1,0 +1,290 @@
+"""The grader of a case that only has a question and an answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from harness.graders.calendar import Clock, dates, times
+from harness.graders.choices import _find_cells, _find_places, letters
+from harness.graders.dimensions import dimensions
+from harness.graders.lexicon import NULLS, rivals_of
+from harness.graders.numbers import numbers
+from harness.graders.reading import about
+from harness.graders.terms import folded
+from harness.graders.units import unit_at
+from harness.graders.yes_no import as_yes_or_no
+
+Choice = tuple[str, dict[str, Any]]
+
+_INTEGER = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[, .']\d{3})+)")
+_DECIMAL = re.compile(r"[-+]?\d[\d.,' ]*|[-+]?\.\d+")
+_SIGNED_MONEY = re.compile(
+    r"(?:[A-Z]{0,2}[$£€¥₹]|USD|GBP|EUR)\s?-?\d[\d.,]*|-?\d[\d.,]*\s?(?:[$£€¥₹]|USD|GBP|EUR|p\b|pence|cents?)",
+    re.I,
+)
+_ABOUT_MONEY = re.compile(
+    r"\b(?:prices?|costs?|how much (?:is|are|does|do|was|were|did|money)|currency|tax|paid|pay|usd|gbp|eur|dollars?|pounds? sterling"
+    r"|total (?:amount|due|paid|price|cost)|amount (?:due|paid)|subtotal|fee|discount|tip|balance|invoice total)\b|[$£€]",
+    re.IGNORECASE,
+)
+_ABOUT_CODE = re.compile(
+    r"\b(?:ids?|serial|codes?|vin|sku|captcha|barcode|isbn|imei|licen[cs]e plate|number ?plate|plate number|registration|reg\.? (?:no|number)"
+    r"|part number|model number|serial number|tracking|reference number|order number|invoice number|phone|telephone|batch|lot number"
+    r"|lot no|password|pin|container number|tail number|flight number|account number|case number|postcode|zip|mac address"
+    r"|string required)\b",
+    re.IGNORECASE,
+)
+_ABOUT_TEXT = re.compile(
+    r"\b(?:transcribe|transcription|what (?:does|do|did) .{0,60}\b(?:say|read)|text|written|wording|caption|sentence|headline|slogan|quote|ocr"
+    r"|words|phrase|message|inscription|engraved|title|heading|handwriting|handwritten|label say)\b|\bread the\b",
+    re.IGNORECASE,
+)
+_ABOUT_LIST = re.compile(
+    r"\b(?:list|comma|separated|in order|order of|from left to right|from top to bottom|left to right|top to bottom|which (?:of|two|three|\w+s are)"
+    r"|names? of all|all (?:of )?the|sequence|sorted|clockwise order)\b",
+    re.IGNORECASE,
+)
+_IN_ORDER = re.compile(
+    r"\b(?:in order|order of|from left|from right|from top|from bottom|left to right|top to bottom|right to left|sequence|sorted|order\b|starting)",
+    re.I,
+)
+_CODE = re.compile(
+    r"(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9][A-Za-z0-9./#:_-]*|[A-Z0-9]{2,}(?:[ -][A-Z0-9]+)*(?<!\d)\d[A-Z0-9-]*|(?=[A-Z0-9 -]*\d)(?=[A-Z0-9 -]*[A-Z])[A-Z0-9]+(?:[ -][A-Z0-9]+)*"
+)
+_PLATE = re.compile(r"(?=.*\d)(?=.*[A-Z])[A-Z0-9]{1,10}(?:[ -][A-Z0-9]{1,10}){0,4}")
+_OPTION_LINK = re.compile(r"\s*(?:,\s*or\s+|,\s*and\s+|\bor\b|,|/|;|\|)\s*", re.IGNORECASE)
+_QUOTED = re.compile(r"[\"']([^\"'\n]{1,60})[\"']")
+_LONGEST_SHORT_TEXT = 4
+
+
+def infer(question: str, expected: str | tuple[str, ...]) -> Choice:
+    """Grader and options, from what the answer looks like and how the question wants it.
+
+    >>> infer("How many holes? Return only a number.", "4"), infer("Is it empty?", "Yes")
+    (('integer', {}), ('yes_no', {}))
+    >>> infer("Is it left or right of the truck?", "left")
+    ('choice', {'choices': ['left', 'right']})
+    >>> infer("What is the serial number?", "00412"), infer("What is the price?", "2.30")
+    (('code', {}), ('money', {}))
+    """
+    if not isinstance(expected, str):
+        return "list", _order(question)
+    written = expected.strip()
+    for guess in (_structured, _closed, _with_digits, _worded):
+        if (found := guess(question, written)) is not None:
+            return found
+    return "text", {}
+
+
+def _structured(question: str, written: str) -> Choice | None:
+    if written[:1] in ("{", "[") and written[-1:] in ("}", "]"):
+        try:
+            msgspec.json.decode(written)
+        except msgspec.DecodeError:
+            return None
+        return ("json", {}) if written[0] == "{" or not _INTEGER.search(written) else ("json", {})
+    rows = [line for line in written.split("\n") if line.strip()]
+    if len(rows) > 1 and all(("|" in row or "," in row) for row in rows):
+        return "grid", {}
+    return None
+
+
+def _closed(question: str, written: str) -> Choice | None:
+    """Answers out of a few: yes and no, options of the question, places."""
+    if as_yes_or_no(written) is not None and folded(written) in ("yes", "no", "true", "false"):
+        return "yes_no", {}
+    if folded(written) in NULLS:
+        return "text", {}
+    if lettered := letters(question):
+        if written.strip("().").upper() in lettered or folded(written) in map(
+            folded, lettered.values()
+        ):
+            return "choice", {"choices": list(lettered.values())}
+    if _is_whole(_find_cells, written):
+        return "position", {}
+    choices = choices_in(question, written)
+    if choices:
+        return "choice", {"choices": choices}
+    if _is_whole(_find_places, written) and (
+        " " in written or "-" in written or _asks_place(question)
+    ):
+        return "position", {}
+    return None
+
+
+def _asks_place(question: str) -> bool:
+    return bool(
+        re.search(
+            r"\b(?:where|position|location|located|corner|side|quadrant|part of the (?:image|picture))\b",
+            question,
+            re.I,
+        )
+    )
+
+
+def _is_whole(find: Any, written: str) -> bool:
+    mentions = find(written)
+    return len(mentions) == 1 and (mentions[0].start, mentions[0].end) == (
+        0,
+        len(written.rstrip(" .")),
+    )
+
+
+def choices_in(question: str, expected: str) -> list[str]:
+    """The options that a question lists, when the answer is one of them.
+
+    >>> choices_in("Which colour is it? Red, orange, green, or blue.", "green")
+    ['Red', 'orange', 'green', 'blue']
+    >>> choices_in("Is it 'right side up' or 'upside down'?", "upside down")
+    ['right side up', 'upside down']
+    >>> choices_in("Does the box contain screws or bolts or nuts?", "bolts")
+    ['screws', 'bolts', 'nuts']
+    """
+    if _DECIMAL.fullmatch(expected):
+        return []
+    question = about(question).text
+    quoted = list(dict.fromkeys(part.strip() for part in _QUOTED.findall(question)))
+    if len(quoted) > 1 and folded(expected) in map(folded, quoted):
+        return quoted
+    for sentence in re.split(r"[.?!:()\n]+(?:\s|$)|:\s|[()]", question):
+        if re.search(r"\bor\b|/", sentence, re.IGNORECASE):
+            found = _trimmed(
+                [part for part in _OPTION_LINK.split(sentence) if part and part.strip()], expected
+            )
+            if found:
+                return found
+    return []
+
+
+def _trimmed(parts: list[str], expected: str) -> list[str]:
+    """The options without the words of the sentence around them."""
+    count = len(expected.split())
+    sizes = {len(part.split()) for part in parts[1:-1]}
+    count = max([count, *sizes]) if len(sizes) == 1 else count
+    first, last = parts[0].split(), parts[-1].split()
+    options = [
+        " ".join(first[-count:]),
+        *(part.strip() for part in parts[1:-1]),
+        " ".join(last[:count]),
+    ]
+    if folded(options[0]) != folded(expected) and len(parts) > 1:
+        options[0] = (
+            " ".join(first[-1:])
+            if count > 1 and folded(expected) != folded(parts[0])
+            else options[0]
+        )
+    options = [option.strip(" \"'.,") for option in options]
+    options = list(dict.fromkeys(option for option in options if option))
+    plain = [folded(option) for option in options]
+    short = all(len(option.split()) <= _LONGEST_SHORT_TEXT for option in options)
+    return options if len(options) > 1 and short and folded(expected) in plain else []
+
+
+def _with_digits(question: str, written: str) -> Choice | None:
+    if not any(c.isdigit() for c in written):
+        return None
+    coded = bool(_ABOUT_CODE.search(question))
+    for guess in (_calendar, _sized):
+        if (found := guess(question, written)) is not None:
+            return found
+    if _SIGNED_MONEY.fullmatch(written):
+        return "money", {}
+    if _INTEGER.fullmatch(written) or _DECIMAL.fullmatch(written):
+        return _number(question, written, coded)
+    if _is_quantity(written):
+        return "decimal", {}
+    if (
+        _CODE.fullmatch(written)
+        or _PLATE.fullmatch(written)
+        or (coded and len(written.split()) <= 5)
+    ):
+        return "code", {}
+    return None
+
+
+def _number(question: str, written: str, coded: bool) -> Choice:
+    counted = re.search(
+        r"\bhow (?:many|much)\b|\bnumber of\b|\bcount\b|\bquantity\b", question, re.IGNORECASE
+    )
+    digits = sum(c.isdigit() for c in written)
+    leading_zero = len(written) > 1 and written[0] == "0" and written[1].isdigit()
+    if leading_zero or ((coded or digits >= 9) and not counted and "." not in written):
+        return "code", {}
+    if not _INTEGER.fullmatch(written) or re.fullmatch(r"\d{1,3}\.\d{3}", written):
+        return ("money", {}) if _ABOUT_MONEY.search(question) else ("decimal", {})
+    return (
+        ("money", {})
+        if _ABOUT_MONEY.search(question) and not re.search(r"\bhow many\b", question, re.I)
+        else ("integer", {})
+    )
+
+
+def _calendar(question: str, written: str) -> Choice | None:
+    day = dates(written)
+    if (
+        len(day) == 1
+        and not written[: day[0].start].strip(" ,")
+        and not written[day[0].end :].strip(" ,.")
+    ):
+        return "date", {}
+    clock = times(written)
+    asked = ":" in written or re.search(
+        r"\b(?:time|clock|o'clock|when|hour)\b|[ap]\.?m\b", question + written, re.IGNORECASE
+    )
+    if (
+        asked
+        and len(clock) == 1
+        and isinstance(clock[0].value, Clock)
+        and len(written) - (clock[0].end - clock[0].start) <= 1
+    ):
+        return (
+            ("time", {})
+            if not re.search(r"\b(?:score|ratio|aspect|scale)\b", question, re.I)
+            else ("text", {})
+        )
+    return None
+
+
+def _sized(question: str, written: str) -> Choice | None:
+    found = dimensions(written)
+    if (
+        len(found) == 1
+        and not written[: found[0].start].strip()
+        and not written[found[0].end :].strip(" .")
+    ):
+        return ("dimensions", {}) if re.search(r"[x×X*]|\bby\b", written) else None
+    return None
+
+
+def _is_quantity(written: str) -> bool:
+    found = numbers(written)
+    if len(found) != 1 or found[0].start > 0:
+        return False
+    measured = unit_at(written, found[0].end)
+    return measured is not None and not written[measured[1] :].strip(" .")
+
+
+def _worded(question: str, written: str) -> Choice | None:
+    count = len(written.split())
+    if rivals_of(written):
+        return "text", {}
+    if "," in written and (_ABOUT_LIST.search(question) or written.count(",") > 1) and count <= 12:
+        return "list", _order(question)
+    if (
+        _ABOUT_CODE.search(question)
+        and count <= 5
+        and re.search(
+            r"\bcaptcha\b|\bstring\b|\bcode\b|\bserial\b|\bplate\b|\bpassword\b", question, re.I
+        )
+    ):
+        return "code", {}
+    if (count >= 3 and _ABOUT_TEXT.search(question)) or count > _LONGEST_SHORT_TEXT:
+        return "transcription", {}
+    return None
+
+
+def _order(question: str) -> dict[str, Any]:
+    return {"ordered": True} if _IN_ORDER.search(question) else {}

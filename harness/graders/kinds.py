@@ -1,0 +1,47 @@
+"""What a grader is: a name, its options, and a way to make a check of one case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from harness.graders.reading import About, Reading, Said
+from harness.records import Verdict
+
+Check = Callable[[Said], Verdict]
+"""Grades one reply to the case it was made for."""
+Options = Mapping[str, Any]
+
+
+class Misfit(ValueError):
+    """The expected answer, or an option, is not one that the grader can work with."""
+
+
+class Grader(Struct, frozen=True, kw_only=True):
+    """How one kind of answer is recognised."""
+
+    name: str
+    check: Callable[[str | tuple[str, ...], Options, About], Check]
+    """Raises Misfit."""
+    options: Mapping[str, type | tuple[type, ...]] = {}
+
+
+def one(expected: str | tuple[str, ...], kind: str) -> str:
+    """The expected answer of a grader that takes a single one."""
+    if not isinstance(expected, str):
+        raise Misfit(f"{kind} needs one expected answer, not a list")
+    if not expected.strip():
+        raise Misfit("the expected answer is empty")
+    return expected.strip()
+
+
+def unread(reading: Reading) -> Verdict:
+    """A fail without an answer, for the reason that `reading` gives."""
+    return Verdict(passed=False, answer=None, reason=reading.fault or "no answer in the reply")
+
+
+def judged(passed: bool, reading: Reading, expected: str) -> Verdict:
+    reason = f"says {expected}" if passed else f"expected {expected}"
+    return Verdict(passed=passed, answer=reading.said, reason=reason)

@@ -1,0 +1,94 @@
+"""Words whose rivals are known, and the words that mean "nothing"."""
+
+from __future__ import annotations
+
+import re
+
+from harness.graders.reading import About, Said, Weight, stems
+from harness.graders.terms import folded
+
+_COLOURS = """red orange yellow green blue purple violet pink brown black white grey=gray beige tan cream gold=golden
+silver=silvery turquoise cyan teal magenta maroon navy=navy_blue indigo olive lime burgundy crimson scarlet amber ivory
+khaki lavender lilac peach coral mustard bronze copper charcoal transparent clear multicolored=multicoloured"""
+_SETS = (
+    _COLOURS,
+    "monday tuesday wednesday thursday friday saturday sunday",
+    "january february march april may june july august september october november december",
+    "spring summer autumn=fall winter",
+    "circle=circular=round square=squared triangle=triangular rectangle=rectangular oval=elliptical=ellipse hexagon=hexagonal"
+    " octagon=octagonal pentagon=pentagonal diamond cube cylinder=cylindrical sphere=spherical cone=conical star",
+    "horizontal=horizontally vertical=vertically diagonal=diagonally",
+    "clockwise anticlockwise=counterclockwise=counter_clockwise=anti_clockwise",
+    "open=opened closed=shut",
+    "empty full",
+    "north south east west northeast=north_east northwest=north_west southeast=south_east southwest=south_west",
+    "front back=rear",
+    "up=upward=upwards down=downward=downwards",
+    "male=man female=woman",
+    "day=daytime night=nighttime",
+    "indoors=indoor=inside outdoors=outdoor=outside",
+    "sunny cloudy=overcast rainy=raining snowy=snowing foggy",
+    "wood=wooden metal=metallic plastic glass paper cardboard concrete leather fabric rubber ceramic",
+)
+_SHADES = ["light", "dark", "bright", "deep", "pale", "vivid", "vibrant", "medium", "soft", "solid", "royal", "sky", "forest", "neon", "pastel"]
+
+NULLS = ("null", "none", "n/a", "nil", "nothing")
+_ABSENT = re.compile(
+    r"\b(?:(?:does|do|did|is|are|was|were|could|can)(?: not|n't)|cannot|no) (?:\w+ ){0,2}?"
+    r"(?:exist|exists|found|listed|present|included|available|appear|such|there|shown|contain|match|entry)\b",
+    re.IGNORECASE,
+)
+
+
+def _kin() -> dict[str, dict[str, str]]:
+    table: dict[str, dict[str, str]] = {}
+    for group in _SETS:
+        members: dict[str, str] = {}
+        for item in group.split():
+            spellings = [word.replace("_", " ") for word in item.split("=")]
+            members.update(dict.fromkeys(spellings, spellings[0]))
+        if group is _COLOURS:
+            members |= _shaded(members)
+        for word in members:
+            table.setdefault(word, members)
+    return table
+
+
+def _shaded(colours: dict[str, str]) -> dict[str, str]:
+    """ "Dark red" is red; that somebody asked for dark red is seen in `rivals_of`."""
+    shades = {f"{shade} {word}": name for shade in _SHADES for word, name in colours.items()}
+    return shades | {
+        f"{word}ish": f"{name}ish" for word, name in colours.items() if " " not in word
+    }
+
+
+_KIN = _kin()
+
+
+def rivals_of(word: str) -> dict[str, str]:
+    """The words of which a reply can say only one, with a name for each; empty for a word that we don't know.
+
+    >>> rivals_of("Grey")["dark gray"], rivals_of("sunday")["monday"], rivals_of("forklift")
+    ('grey', 'monday', {})
+    """
+    plain = folded(word)
+    members = _KIN.get(plain, {})
+    return (
+        members
+        if members.get(plain) == plain
+        or (members.get(plain, "") in plain.split()
+        and " " not in plain)
+        else (members if plain in members and " " not in plain else {})
+    )
+
+
+def nulls_in(said: Said, about: About) -> str | None:
+    """ "The SKU does not exist", where that is what the question calls NULL."""
+    last = said.statements[-1]
+    if len(said.statements) > 2 and last.weight < Weight.CONCLUSION:
+        return None
+    for statement in (said.statements[0], last):
+        absent = _ABSENT.search(statement.text)
+        if absent and frozenset(stems(statement.text)) & about.stems:
+            return statement.text
+    return None

@@ -1,0 +1,311 @@
+"""Graders of one number: integer, decimal (with tolerance and unit) and money."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from decimal import Decimal
+
+from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
+from harness.graders.numbers import Number, numbers, parsed
+from harness.graders.quantities import Value, finder
+from harness.graders.reading import About, Finder, Mention, Said, decide, stem
+from harness.graders.units import UNITS, Unit, converted, unit_at
+from harness.records import Verdict
+
+_INTEGER = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[ ,.']\d{3})+)")
+_ZERO = re.compile(
+    r"\b(?:no|not any|n't any|n't (?:see|have|find|contain|detect|identify|spot) any|zero|without any|without)\b[^,.;:]{0,60}",
+    re.I,
+)
+_NONE = re.compile(
+    r"^\W*(?:none|nil|no)\b(?![\s-]\d)\W*|\b(?:there (?:are|is|were) none|none (?:are|is|of|at all|visible|in))\b",
+    re.I,
+)
+_SINGLE = re.compile(
+    r"\b(?:a single|only a|just a|there(?: is|'s) an?|i (?:can )?(?:see|count|find) an?)\b[^,.;:]{0,50}",
+    re.I,
+)
+_CURRENCY = {
+    "$": "usd", "us$": "usd", "usd": "usd", "dollar": "usd", "dollars": "usd", "£": "gbp", "gbp": "gbp",
+    "pound": "gbp", "pounds": "gbp", "quid": "gbp", "sterling": "gbp", "€": "eur", "eur": "eur", "euro": "eur", "euros": "eur",
+    "¥": "jpy", "jpy": "jpy", "yen": "jpy", "cny": "cny", "rmb": "cny", "yuan": "cny", "₹": "inr", "inr": "inr",
+    "rupees": "inr", "rupee": "inr", "chf": "chf", "francs": "chf", "sek": "sek", "nok": "nok", "dkk": "dkk",
+    "cad": "cad", "c$": "cad", "aud": "aud", "a$": "aud", "pln": "pln", "zł": "pln", "czk": "czk", "₩": "krw", "krw": "krw",
+    "r$": "brl", "brl": "brl", "₽": "rub", "rub": "rub", "₺": "try", "mxn": "mxn", "sgd": "sgd", "hkd": "hkd",
+}  # fmt: skip
+_PENCE = {"p": "gbp", "pence": "gbp", "penny": "gbp", "cent": "", "cents": "", "¢": "", "c": ""}
+_PENNIES = "hundredth of "
+_WORDS = "|".join(re.escape(word) for word in sorted(_CURRENCY, key=len, reverse=True))
+_BEFORE = re.compile(rf"(?:^|(?<![^\W\d_]))({_WORDS}) ?-?$", re.IGNORECASE)
+_AFTER = re.compile(rf" ?-?(?:({_WORDS})|({'|'.join(_PENCE)}))(?![\w])", re.IGNORECASE)
+
+
+def _integer(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("integer", "1200", "**1,200** bolts").passed
+    True
+    >>> try_out("integer", "5", "There are 4, wait, 5 bolts.", "How many bolts?").passed
+    True
+    >>> try_out("integer", "5", "Either 4 or 5.").reason
+    "hedged: '4 or 5'"
+    """
+    written = one(expected, "integer")
+    if not _INTEGER.fullmatch(written):
+        raise Misfit(f"{written!r} is not a whole number")
+    wanted = Decimal(re.sub(r"[ ,.'+]", "", written))
+
+    def unit(text: str, number: Number) -> tuple[None, int] | None:
+        return _countable(text, number, about)
+
+    find = _with_zero(finder(about, unit), about)
+
+    def check(said: Said) -> Verdict:
+        reading = decide(said, about, find, _same_number)
+        value = reading.value
+        if not isinstance(value, Value):
+            return unread(reading)
+        if wanted in (value.number, value.other):
+            return judged(True, reading, written)
+        off = value.number - wanted
+        return Verdict(
+            passed=False, answer=reading.said, reason=f"off by {off:+f}, expected {written}"
+        )
+
+    return check
+
+
+def _countable(text: str, number: Number, about: About) -> tuple[None, int] | None:
+    """A number of things, not of litres; a unit that is asked for counts as well."""
+    measured = unit_at(text, number.end)
+    glued = number.glued and number.glued not in ("x", "X")
+    if measured is None:
+        return None if glued else (None, number.end)
+    word = text[number.end : measured[1]].strip(" -").lower()
+    if about.counted and not _asked_unit(word, measured[0], about):
+        return None if len(word) > 1 or glued else (None, number.end)
+    return None, measured[1]
+
+
+def _asked_unit(word: str, unit: Unit, about: About) -> bool:
+    return word in about.words or any(UNITS.get(w) is unit for w in about.words if len(w) > 1)
+
+
+def _with_zero(find: Finder, about: About) -> Finder:
+    """Adds "no bolts" as 0 and "a dent" as 1 where things are counted and no number is said."""
+
+    def find_all(text: str) -> list[Mention]:
+        found = find(text)
+        if found or not about.counted:
+            return found
+        none = _NONE.search(text)
+        if none:
+            return [Mention(none.start(), none.end(), _ZERO_VALUE)]
+        for pattern, value in ((_ZERO, _ZERO_VALUE), (_SINGLE, _ONE_VALUE)):
+            for match in pattern.finditer(text):
+                end = _end_of_counted(match[0], about)
+                if end:
+                    return [Mention(match.start(), match.start() + end, value)]
+        return []
+
+    return find_all
+
+
+_ZERO_VALUE = Value(Decimal(0), None, None)
+_ONE_VALUE = Value(Decimal(1), None, None)
+
+
+def _end_of_counted(phrase: str, about: About) -> int:
+    """Where the counted thing ends in a phrase that starts with "no" or "a"; 0 without one."""
+    for match in re.finditer(r"[\w'-]+", phrase):
+        if stem(match[0]) in about.counted:
+            return match.end()
+    return 0
+
+
+def _same_number(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+    """One value for one number, with its unit where one was given."""
+    kept: list[Hashable] = []
+    for value in values:
+        twin = next(
+            (
+                k
+                for k in kept
+                if isinstance(k, Value) and isinstance(value, Value) and _alike(k, value)
+            ),
+            None,
+        )
+        if twin is None:
+            kept.append(value)
+        elif isinstance(twin, Value) and twin.unit is None:
+            kept[kept.index(twin)] = value
+    return tuple(kept)
+
+
+def _alike(a: Value, b: Value) -> bool:
+    if a.unit is None or b.unit is None or a.unit == b.unit:
+        return a.number == b.number
+    first, second = UNITS.get(a.unit), UNITS.get(b.unit)
+    if first is None or second is None:
+        return False
+    there = converted(a.number, first, second)
+    return there is not None and _rounds_to(there, b.number)
+
+
+def _rounds_to(exact: Decimal, stated: Decimal) -> bool:
+    """Whether a stated value is the exact one as somebody would round it: within 0.5 %."""
+    return abs(exact - stated) <= abs(exact) * Decimal("0.005")
+
+
+def _decimal(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("decimal", "32,500 kg", "It is 32,500 kg or 71,650 lb.").passed
+    True
+    >>> try_out("decimal", "2.5 bar", "2.55 bar", tolerance=0.1).passed
+    True
+    >>> try_out("decimal", "2.5 bar", "2.5 psi").reason
+    'expected 2.5 bar'
+    """
+    written = one(expected, "decimal")
+    wanted, unit = _quantity(written)
+    if options.get("unit"):
+        unit = _unit_named(str(options["unit"]))
+    tolerance = Decimal(str(options.get("tolerance", 0)))
+    if tolerance < 0:
+        raise Misfit("tolerance is negative")
+    find = finder(about, _unit_reader, exact=not tolerance)
+
+    def check(said: Said) -> Verdict:
+        reading = decide(said, about, find, lambda values: _in_unit(values, unit))
+        if not isinstance(reading.value, Value):
+            return unread(reading)
+        return judged(_meets(reading.value, wanted, unit, tolerance), reading, written)
+
+    return check
+
+
+def _in_unit(values: tuple[Hashable, ...], unit: Unit | None) -> tuple[Hashable, ...]:
+    """Of a quantity given in several units the one asked for."""
+    alike = _same_number(values)
+    if len(alike) < 2 or unit is None:
+        return alike
+    asked = tuple(v for v in alike if isinstance(v, Value) and v.unit == unit.name)
+    rest = [v for v in alike if v not in asked]
+    others = all(isinstance(v, Value) and v.unit is not None for v in rest)
+    return asked if asked and others else alike
+
+
+def _quantity(written: str) -> tuple[Decimal, Unit | None]:
+    found = numbers(written)
+    if len(found) != 1 or written[: found[0].start].strip(" ~+-"):
+        raise Misfit(f"{written!r} is not a number with or without a unit")
+    measured = unit_at(written, found[0].end)
+    rest = written[measured[1] if measured else found[0].end :].strip(" .")
+    if rest:
+        raise Misfit(f"{rest!r} in {written!r} is not a unit we know")
+    return found[0].value, measured[0] if measured else None
+
+
+def _unit_named(name: str) -> Unit:
+    measured = unit_at(name, 0)
+    if measured is None:
+        raise Misfit(f"{name!r} is not a unit we know")
+    return measured[0]
+
+
+def _unit_reader(text: str, number: Number) -> tuple[str | None, int] | None:
+    measured = unit_at(text, number.end)
+    if measured is None:
+        return None if number.glued and number.glued not in ("x", "X") else (None, number.end)
+    return measured[0].name, measured[1]
+
+
+def _meets(value: Value, wanted: Decimal, unit: Unit | None, tolerance: Decimal) -> bool:
+    readings = [value.number] + ([value.other] if value.other is not None else [])
+    said = UNITS.get(value.unit or "")
+    if said is None or unit is None or said.name == unit.name:
+        return any(abs(number - wanted) <= tolerance for number in readings)
+    if (there := converted(value.number, said, unit)) is None:
+        return False
+    return abs(there - wanted) <= max(tolerance, abs(wanted) * Decimal("0.0005"))
+
+
+def _money(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("money", "$2.30", "Tax: 2.30 USD").passed, try_out("money", "0.58", "58p", "In GBP?").passed
+    (True, True)
+    >>> try_out("money", "$2.30", "€2.30").reason
+    'expected $2.30'
+    """
+    written = one(expected, "money")
+    found = _money_in(written)
+    if len(found) != 1:
+        raise Misfit(f"{written!r} is not one amount of money")
+    wanted = found[0]
+    currency = wanted.unit or str(options.get("currency", "")).lower() or _asked_currency(about)
+    find = _in_whole_currency(finder(about, _currency_reader))
+
+    def check(said: Said) -> Verdict:
+        reading = decide(said, about, find, _same_number)
+        value = reading.value
+        if not isinstance(value, Value):
+            return unread(reading)
+        fits = not value.unit or not currency or value.unit == currency
+        return judged(fits and wanted.number in (value.number, value.other), reading, written)
+
+    return check
+
+
+def _in_whole_currency(find: Finder) -> Finder:
+    """58p as 0.58 pounds."""
+
+    def find_all(text: str) -> list[Mention]:
+        return [m._replace(value=_whole(m.value)) for m in find(text)]
+
+    return find_all
+
+
+def _whole(value: Hashable) -> Hashable:
+    if not isinstance(value, Value) or not (value.unit or "").startswith(_PENNIES):
+        return value
+    return Value(value.number / 100, None, (value.unit or "").removeprefix(_PENNIES) or None)
+
+
+def _money_in(written: str) -> list[Value]:
+    found = []
+    for number in numbers(written):
+        read = _currency_reader(written, number)
+        if read is not None:
+            value, other = (
+                parsed(written[number.start : number.end])
+                if not number.spelled
+                else (number.value, None)
+            )
+            found.append(Value(value or number.value, other, read[0]))
+    return [value for value in map(_whole, found) if isinstance(value, Value)]
+
+
+def _asked_currency(about: About) -> str:
+    return next(
+        (_CURRENCY[word] for word in sorted(about.words) if word in _CURRENCY and len(word) > 2), ""
+    )
+
+
+def _currency_reader(text: str, number: Number) -> tuple[str | None, int] | None:
+    before = _BEFORE.search(text[max(0, number.start - 10) : number.start])
+    if before:
+        return _CURRENCY[before[1].lower()], number.end
+    after = _AFTER.match(text, number.end)
+    if after and after[1]:
+        return _CURRENCY[after[1].lower()], after.end()
+    if after:
+        return _PENNIES + _PENCE[after[2].lower()], after.end()
+    return None if number.glued else (None, number.end)
+
+
+INTEGER = Grader(name="integer", check=_integer)
+DECIMAL = Grader(name="decimal", check=_decimal, options={"tolerance": (int, float), "unit": str})
+MONEY = Grader(name="money", check=_money, options={"currency": str})

@@ -1,0 +1,114 @@
+"""What a question asks about: the words that an answer to it would take up again."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.graders.reading import clean
+
+_WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
+_INSTRUCTION = re.compile(
+    r"\b(?:return|answer|respond|reply|give|write|output|provide|use|format|express|state|say|report"
+    r"|do not|don't|please|only|just|if|otherwise|note|hint|choose|pick|select)\b",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.?!:;\n]+(?=\s|$)")
+EMPTY_WORDS = frozenset(
+    ["a", "an", "the", "this", "that", "these", "those", "it", "its", "they", "them", "their", "there", "here", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "done", "have", "has", "had", "having", "can", "could", "will", "would", "shall", "should", "may", "might", "must", "of", "in", "on", "at", "to", "from", "by", "with", "within", "into", "onto", "for", "as", "and", "or", "but", "if", "then", "than", "so", "not", "no", "yes", "any", "some", "all", "both", "each", "either", "neither", "other", "another", "what", "which", "who", "whom", "whose", "where", "when", "why", "how", "much", "many", "you", "your", "i", "my", "me", "we", "us", "our", "image", "picture", "photo", "photograph", "photographs", "images", "pictures", "photos", "shown", "show", "shows", "visible", "see", "seen", "depicted", "appear", "appears", "seem", "seems", "look", "looks", "looking", "contain", "contains", "only", "return", "answer", "answers", "respond", "please", "just", "like", "format", "form", "currently", "exactly", "one", "ones", "also", "very", "what's", "there's", "it's", "appearing", "based", "according", "given", "provided"]
+)
+_COUNT = re.compile(
+    r"\bhow many ((?:[\w'/-]+ ?){1,5})|\b(?:number|count|quantity|amount) of ((?:[\w'/-]+ ?){1,5})",
+    re.I,
+)
+_PHRASE_END = frozenset(
+    ["are", "is", "do", "does", "did", "in", "on", "at", "can", "could", "were", "was", "have", "has", "had", "you", "there", "of", "with", "that", "which", "will", "would", "should", "from", "to", "appear", "exist", "remain", "and", "or", "not", "within", "inside", "visible", "seen", "shown", "per", "for", "by"]
+)
+
+
+class About(NamedTuple):
+    """A question, read once per case."""
+
+    text: str
+    ask: str
+    """Without the sentences that only say how to answer."""
+    stems: frozenset[str]
+    """Stems of the content words of `ask`."""
+    counted: frozenset[str]
+    """For "how many X": stems of X."""
+    words: frozenset[str]
+    """All words of the question, lower case."""
+
+
+def stem(word: str) -> str:
+    """
+    >>> [stem(w) for w in ("boxes", "berries", "Cracked", "parts", "glass", "missing")]
+    ['box', 'berry', 'crack', 'part', 'glass', 'miss']
+    """
+    word = word.lower()
+    if word.endswith("'s"):
+        word = word[:-2]
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 5 and word.endswith("ing"):
+        return _undoubled(word[:-3])
+    if len(word) > 4 and word.endswith("ed"):
+        return _undoubled(word[:-2])
+    if len(word) > 4 and word.endswith(("xes", "ches", "shes", "sses", "zes", "oes")):
+        return word[:-2]
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def _undoubled(word: str) -> str:
+    twice = len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz"
+    return word[:-1] if twice else word
+
+
+def words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def stems(text: str) -> list[str]:
+    """Content words of a text, stemmed.
+
+    >>> stems("There are two cracks in the glass")
+    ['two', 'crack', 'glass']
+    """
+    return [stem(word) for word in words(text) if word not in EMPTY_WORDS]
+
+
+@lru_cache(maxsize=4096)
+def about(question: str) -> About:
+    """
+    >>> sorted(about("How many holes are in the chassis? Return only a number.").stems)
+    ['chassis', 'hole']
+    >>> sorted(about("How many rows of panels are there?").counted)
+    ['row']
+    """
+    question = clean.unusual_characters(question)
+    parts = [part for part in _SENTENCE_END.split(question) if part.strip()]
+    asking = [part for part in parts if not _INSTRUCTION.match(part.strip())] or parts[:1]
+    ask = ". ".join(asking)
+    return About(
+        text=question,
+        ask=ask,
+        stems=frozenset(stems(ask)),
+        counted=_counted(ask) or _counted(question),
+        words=frozenset(words(question)),
+    )
+
+
+def _counted(ask: str) -> frozenset[str]:
+    match = _COUNT.search(ask)
+    if match is None:
+        return frozenset()
+    phrase: list[str] = []
+    for word in (match[1] or match[2]).lower().split():
+        if word in _PHRASE_END and phrase:
+            break
+        if word not in EMPTY_WORDS or word == "ones":
+            phrase.append(stem(word))
+    return frozenset(phrase)

@@ -1,0 +1,58 @@
+"""Replies that give no answer: refusals, and "I see no image"."""
+
+from __future__ import annotations
+
+import re
+
+_NO_IMAGE = re.compile(
+    r"\b(?:(?:no|any|an|the|this|your) (?:image|picture|photo|attachment)s? (?:was |were |is |has been |have been |seems to be )?"
+    r"(?:not )?(?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
+    r"|(?:can't|cannot|can not|unable to|couldn't|could not|not able to|don't|do not|didn't|did not)"
+    r" (?:actually |directly |currently )?(?:see|view|access|open|load|find|receive|have access to|display)"
+    r" (?:any |an |the |this |that |your |attached )?(?:\w+ )?(?:image|picture|photo|attachment|file)s?\b"
+    r"|(?:provide|upload|share|attach|send|resend) (?:me )?(?:with )?(?:the|an|your|a) "
+    r"(?:\w+ )?(?:image|picture|photo)"
+    r"|(?:don't|do not|does not|doesn't) (?:see|have) (?:any |an |the )?(?:image|picture|photo)s?\b"
+    r"|(?:there is|there's|i see) no (?:image|picture|photo)\b)",
+    re.IGNORECASE,
+)
+_REFUSAL = re.compile(
+    r"\b(?:i'?m|i am|i|we|it'?s|it is|that is|this is) ?"
+    r"(?:(?:am|are|is) |really |not |sorry, |currently |simply |afraid |but |i |that )*"
+    r"(?:cannot|can't|can not|couldn't|could not|unable|not able|unclear|impossible|not possible"
+    r"|difficult|hard|not sure|unsure|not certain|uncertain)"
+    r"(?: to| be)?(?: accurately| reliably| confidently| clearly| exactly| precisely| definitively| fully)?"
+    r" (?:determine|identify|tell|read|make out|process|analy[sz]e|say|assist|help|provide|answer|know"
+    r"|count|see|discern|confirm|ascertain|specify|give|recogni[sz]e|estimate|interpret|decipher"
+    r"|what|which|whether|if|how|based|from|without|about)\b"
+    r"|\bi (?:don't|do not) (?:know|have (?:the ability|enough|sufficient|access|any information|information))"
+    r"|\b(?:not|isn't|aren't) (?:clearly |fully |readily )?(?:legible|readable|discernible|determinable)"
+    r"|\bcannot be (?:determined|identified|read|discerned|seen clearly)"
+    r"|\b(?:can't|cannot|couldn't|could not) (?:determine|identify|tell|make out|discern)\b"
+    r"|\bas an ai\b|\binsufficient (?:information|detail|resolution)"
+    r"|\bnot enough (?:information|detail|context)|\bunable to (?:determine|identify|read|see|tell|view|process|answer)"
+    r"|\btoo (?:blurry|small|unclear|low)|^(?:sorry|unknown|unclear|illegible|unreadable|undetermined)\b",
+    re.IGNORECASE,
+)
+_QUICK = re.compile(
+    r"n't|not|unable|no |provide|upload|share|attach|send|unclear|impossible|difficult|hard|unsure"
+    r"|uncertain|as an ai|insufficient|too |sorry|unknown|illegible|unreadable|undetermined",
+    re.IGNORECASE,
+)
+LONGEST_SEARCHED = 4_000
+
+
+def refusal(text: str) -> str | None:
+    """Why a reply is no answer, in words; None when it may be one.
+
+    >>> refusal("I'm sorry, I cannot see any image."), refusal("I can't tell from this angle.")
+    ('says it sees no image', 'refuses or says it cannot tell')
+    >>> refusal("No, I see no cracks.") is None
+    True
+    """
+    text = text[:LONGEST_SEARCHED]
+    if not _QUICK.search(text):
+        return None
+    if _NO_IMAGE.search(text):
+        return "says it sees no image"
+    return "refuses or says it cannot tell" if _REFUSAL.search(text) else None

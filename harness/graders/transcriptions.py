@@ -1,0 +1,138 @@
+"""Transcription: the same text but for a few characters, never for a digit."""
+
+from __future__ import annotations
+
+import re
+
+from harness.graders.kinds import Check, Grader, Misfit, Options, one
+from harness.graders.reading import About, Said, Weight, empty_because, refusal
+from harness.graders.slots import unaccented
+from harness.records import Verdict
+
+_QUOTED = re.compile(r"\"([^\"]{1,4000})\"")
+_LEAD = re.compile(
+    r"^[^:\"]{1,160}:\s+(?=\S)|^.{0,120}?\b(?:reads?|says?|states?|written|writes|displays?|shows?|is|are)\b[ ,:]+",
+    re.IGNORECASE,
+)
+_KEPT = re.compile(r"[^\W_]+|[%&+=#@$£€]|(?<=\d)[.,:/-](?=\d)")
+_SLIPS = 2
+"""Slips that a careful reader forgives, in a text of any length."""
+_CHARACTERS_A_SLIP = 8
+
+
+def _check(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("transcription", "Keep away from children", 'It says: "Keep away form children"').passed
+    True
+    >>> try_out("transcription", "Gate 14 closes soon", "Gate 15 closes soon").reason
+    'another digit: expected Gate 14 closes soon'
+    """
+    written = one(expected, "transcription")
+    wanted = normal(written)
+    if not wanted:
+        raise Misfit("the expected text has no letters or digits")
+    rate = options.get("max_cer")
+    if rate is not None and not 0 <= rate < 1:
+        raise Misfit("max_cer is a share from 0 to 1")
+    allowed = (
+        min(_SLIPS, len(wanted) // _CHARACTERS_A_SLIP) if rate is None else int(rate * len(wanted))
+    )
+    digits = _digits(wanted)
+
+    def check(said: Said) -> Verdict:
+        if not said.statements:
+            return Verdict(passed=False, answer=None, reason=empty_because(said))
+        best, distance = _closest(said, wanted, allowed)
+        if distance <= allowed and _digits(normal(best)) == digits:
+            return Verdict(
+                passed=True, answer=best, reason=f"{distance} of {len(wanted)} characters differ"
+            )
+        if distance <= allowed:
+            return Verdict(passed=False, answer=best, reason=f"another digit: expected {written}")
+        if (why := refusal(said.text)) is not None:
+            return Verdict(passed=False, answer=None, reason=why)
+        return Verdict(
+            passed=False,
+            answer=best[:200],
+            reason=f"more than {allowed} characters differ from {written}",
+        )
+
+    return check
+
+
+def normal(text: str) -> str:
+    """What counts of a text: letters and digits, one case, single spaces.
+
+    >>> normal("  No-Parking,  24:00!")
+    'no parking 24:00'
+    """
+    text = unaccented(text).casefold().replace("'", "")
+    out: list[str] = []
+    end = 0
+    for match in _KEPT.finditer(text):
+        if out and text[end : match.start()]:
+            out.append(" ")
+        out.append(match[0])
+        end = match.end()
+    return "".join(out)
+
+
+def _digits(text: str) -> str:
+    return "".join(c for c in text if c.isdigit())
+
+
+def _closest(said: Said, wanted: str, allowed: int) -> tuple[str, int]:
+    scored = [(distance(normal(text), wanted, allowed), text) for text in _candidates(said)]
+    best = min(score for score, _ in scored)
+    return next((text, score) for score, text in scored if score == best)
+
+
+def _candidates(said: Said) -> list[str]:
+    """Texts that a reply may mean by "it says ...": its answer line, itself, what follows a lead-in, what it quotes."""
+    answers = [at for at, s in enumerate(said.statements) if s.weight == Weight.ANSWER]
+    if answers:
+        rest = said.statements[answers[-1] :]
+        return [rest[0].text, " ".join(s.text for s in rest)]
+    found = [said.text]
+    if lead := _LEAD.match(said.text):
+        found.append(said.text[lead.end() :])
+    quoted = _QUOTED.findall(said.text)
+    if quoted and len(set(quoted)) == 1:
+        found.append(quoted[0])
+    elif quoted:
+        found.append(" ".join(quoted))
+    paragraphs = [part.strip() for part in said.text.split("\n\n") if part.strip()]
+    if 2 <= len(paragraphs) <= 3 and paragraphs[0].rstrip().endswith(":"):
+        found.append(paragraphs[1])
+    return found
+
+
+def distance(a: str, b: str, limit: int) -> int:
+    """Edit distance, or `limit` + 1 as soon as it is more; a band of 2 `limit` + 1 keeps it linear.
+
+    >>> distance("kitten", "sitting", 3), distance("kitten", "sitting", 2)
+    (3, 3)
+    """
+    if a == b:
+        return 0
+    if abs(len(a) - len(b)) > limit:
+        return limit + 1
+    far = limit + 1
+    row = {j: j for j in range(limit + 1)}
+    for i, left in enumerate(a, start=1):
+        low, high = max(0, i - limit), min(len(b), i + limit)
+        new: dict[int, int] = {}
+        for j in range(low, high + 1):
+            if j == 0:
+                new[0] = i
+                continue
+            cost = row.get(j - 1, far) + (left != b[j - 1])
+            new[j] = min(cost, row.get(j, far) + 1, new.get(j - 1, far) + 1)
+        if min(new.values()) > limit:
+            return far
+        row = new
+    return min(row.get(len(b), far), far)
+
+
+TRANSCRIPTION = Grader(name="transcription", check=_check, options={"max_cer": (int, float)})

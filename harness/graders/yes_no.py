@@ -1,0 +1,242 @@
+"""Yes or no: the word itself in many languages, or a statement that affirms or denies the question."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
+from harness.graders.reading import (
+    About,
+    Finder,
+    Mention,
+    Reading,
+    Said,
+    decide,
+    empty_because,
+    refusal,
+    stem,
+    stems,
+    words,
+)
+from harness.graders.terms import folded, hedge
+from harness.records import Verdict
+
+YES = frozenset(
+    ["yes", "yeah", "yep", "yup", "yea", "aye", "affirmative", "true", "correct", "indeed", "definitely", "certainly", "absolutely", "sure", "sí", "si", "oui", "ja", "sim", "да", "tak", "evet", "はい", "是", "是的", "有", "对", "對", "네", "예", "jawohl", "ano", "igen", "kyllä"]
+)
+NO = frozenset(
+    ["no", "nope", "nah", "negative", "false", "incorrect", "non", "nein", "não", "nao", "nej", "нет", "nie", "hayır", "いいえ", "否", "不是", "没有", "不", "아니요", "아니오", "nee", "ne", "nem", "ei"]
+)
+_WORD = "(?P<word>" + "|".join(sorted(YES | NO, key=len, reverse=True)) + ")"
+_LEADING = re.compile(
+    r"^[\"'(]{0,2}(?:(?:well|ok|okay|so|hmm+|oh|thus|therefore|hence|actually|wait|sorry|clearly|definitely|simply"
+    r"|probably|likely|most likely|a clear|a definite|a resounding|(?:based on|according to|looking at|judging by|from)"
+    r" [\w ]{1,50}|in (?:this|the|that) (?:image|picture|photo)|i would say|i'd say|i think|i believe)[,:]? ){0,2}[\"'(]{0,2}"
+    + _WORD
+    + r"(?:[\"')]{0,2}(?:\s*$|\s?[.,;:!?-])|(?= (?:there|it|the|this|that|they|i|we|he|she|you|nothing|none)\b)"
+    r"|(?<=[\u3040-\uffef]))",
+    re.IGNORECASE,
+)
+_LATER = re.compile(
+    r"(?:\b(?:is|say|be|was|answer|answered|and|or|either|with|a|clear|definite|actually)|[,;:-]) {0,2}[\"'(]{0,2}(?P<word>yes|no)"
+    r"(?=[\"')]{0,2}\s?(?:[.,;:!?-]|\bor\b|\band\b|$))",
+    re.IGNORECASE,
+)
+_NO_SUCH = re.compile(
+    r"^(?:there (?:is|are|'s|was|were) |i (?:can )?(?:see|find|detect) )?no (?P<noun>[\w-]+(?: [\w-]+){0,3})",
+    re.IGNORECASE,
+)
+_NOT_SO = re.compile(
+    r"^not(?! (?:sure|certain|clear|possible|enough|applicable|available|only|visible enough))(?: [\w']+){0,5}\W*$",
+    re.I,
+)
+_ECHO = re.compile(
+    r"^(?:it|there|they|he|she|this|that)(?:'s|'re)? ?(?:is|does|do|are|has|have|was|were|can|did|could|should)?"
+    r"(?P<not>n't| not)?\W*$",
+    re.IGNORECASE,
+)
+_NEGATION = re.compile(
+    r"\bnot\b(?! only)|n't\b|\b(?:no|without|none|never|neither|nor|lacks?|lacking|absent|absence|cannot|nothing"
+    r"|nobody|zero|free of|devoid|fails?)\b",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(
+    r"[,;]|\b(?:but|although|though|however|while|whereas|except|because|since|which|as)\b", re.I
+)
+_POLAR = re.compile(
+    r"^(?:please |can you tell me |tell me |say |determine )?(?:if |whether )?"
+    r"(?:is|are|does|do|has|have|can|was|were|did|will|could|should|would|am|any)\b",
+    re.IGNORECASE,
+)
+_OPPOSITES = """empty/full empty/occupied empty/loaded open/closed open/shut cracked/intact cracked/undamaged
+    damaged/intact damaged/undamaged broken/intact broken/undamaged clean/dirty dry/wet present/absent present/missing
+    on/off straight/bent ripe/unripe level/tilted safe/unsafe same/different aligned/misaligned locked/unlocked
+    sealed/unsealed sealed/open visible/hidden correct/incorrect correct/wrong complete/incomplete"""
+_MOSTLY = 0.75
+
+
+def _opposites() -> dict[str, frozenset[str]]:
+    pairs = [tuple(map(stem, pair.split("/"))) for pair in _OPPOSITES.split()]
+    both = pairs + [(b, a) for a, b in pairs]
+    return {left: frozenset(b for a, b in both if a == left) for left, _ in both}
+
+
+OPPOSITES = _opposites()
+
+
+def _check(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("yes_no", "No", "No, the seal is not broken.").passed
+    True
+    >>> try_out("yes_no", "No", "I see no cracks in the rim.", "Is the rim cracked?").passed
+    True
+    >>> try_out("yes_no", "No", "I am not sure.").passed
+    False
+    """
+    wanted = as_yes_or_no(one(expected, "yes_no"))
+    if wanted is None:
+        raise Misfit(f"{expected!r} is neither yes nor no")
+    word = "yes" if wanted else "no"
+    spoken, implied = _finders(about)
+
+    def check(said: Said) -> Verdict:
+        reading = _read(said, about, spoken, implied)
+        return (
+            unread(reading)
+            if reading.value is None
+            else judged(reading.value == word, reading, word)
+        )
+
+    return check
+
+
+def as_yes_or_no(word: str) -> bool | None:
+    """
+    >>> as_yes_or_no("Yes."), as_yes_or_no("nein"), as_yes_or_no("maybe")
+    (True, False, None)
+    """
+    word = folded(word)
+    return True if word in YES else False if word in NO else None
+
+
+def _read(said: Said, about: About, spoken: Finder, implied: Finder) -> Reading:
+    """The word where there is one, else what the statements imply."""
+    if not said.statements:
+        return Reading(None, None, empty_because(said))
+    if len(said.statements) == 1 and (plain := as_yes_or_no(said.statements[0].text)) is not None:
+        return Reading(_worded(plain), said.statements[0].text.strip(" .!\"'"), None)
+    reading = decide(said, about, spoken)
+    if reading.value is not None or (reading.fault or "").startswith(
+        ("several", "hedged", "takes")
+    ):
+        return reading
+    if (why := refusal(said.text)) is not None:
+        return Reading(None, None, why)
+    guessed = decide(said, about, implied)
+    return guessed if guessed.value is not None else reading
+
+
+def _worded(yes: bool) -> str:
+    return "yes" if yes else "no"
+
+
+def _finders(about: About) -> tuple[Finder, Finder]:
+    polar = _polar(about.ask)
+    asked = frozenset(stems(polar))
+    denied = bool(_NEGATION.search(polar))
+
+    def implied(text: str) -> list[Mention]:
+        return [
+            Mention(start, start + len(clause), _worded(value))
+            for start, clause in _clauses(text)
+            if (value := implies(clause, asked, denied, _MOSTLY)) is not None
+        ]
+
+    def spoken(text: str) -> list[Mention]:
+        leading = _LEADING.match(text)
+        if leading is None:
+            return _spoken_later(text, 0) or _spoken_briefly(text, asked, denied)
+        value = as_yes_or_no(leading["word"])
+        later = _spoken_later(text, leading.end() - 1)
+        found = [
+            Mention(
+                leading.start("word"),
+                len(text),
+                _worded(bool(value)),
+                hedge(text, leading.start("word")),
+            ),
+            *later,
+        ]
+        opposite = (
+            None if denied else implies(_first_clause(text[leading.end() :]), asked, denied, 1.0)
+        )
+        if opposite is not None and opposite != value:
+            found.append(Mention(leading.end(), len(text), _worded(opposite)))
+        return found
+
+    return spoken, implied
+
+
+def _spoken_later(text: str, start: int) -> list[Mention]:
+    return [
+        Mention(
+            match.start("word"),
+            match.end("word"),
+            match["word"].lower(),
+            hedge(text, match.start()),
+        )
+        for match in _LATER.finditer(text, start)
+    ]
+
+
+def _spoken_briefly(text: str, asked: frozenset[str], denied: bool) -> list[Mention]:
+    """ "It does not.", "Not at all.", "No cracks visible"."""
+    echo = _ECHO.match(text)
+    if echo is not None and len(text.split()) > 1:
+        return [Mention(0, len(text), _worded(not echo["not"]))]
+    none = _NO_SUCH.match(text)
+    if none is not None and not denied and any(stem(word) in asked for word in words(none["noun"])):
+        return [Mention(0, len(text), "no")]
+    return [Mention(0, len(text), "no")] if _NOT_SO.match(text) else []
+
+
+@lru_cache(maxsize=4096)
+def _polar(ask: str) -> str:
+    """The sentence that can be answered with yes or no."""
+    parts = [part.strip() for part in ask.split(". ")]
+    return next((part for part in parts if _POLAR.match(part)), parts[0])
+
+
+def _clauses(text: str) -> list[tuple[int, str]]:
+    found, start = [], 0
+    for mark in _CLAUSE.finditer(text):
+        found.append((start, text[start : mark.start()]))
+        start = mark.end()
+    return [*found, (start, text[start:])]
+
+
+def _first_clause(text: str) -> str:
+    return next((clause for _, clause in _clauses(text) if clause.strip(" .")), "")
+
+
+def implies(clause: str, asked: frozenset[str], denied: bool, share: float) -> bool | None:
+    """Whether a clause affirms or denies the question; None when it speaks of something else.
+
+    >>> asked = frozenset(stems("Is the belt empty"))
+    >>> implies("the belt is not empty", asked, False, 1.0), implies("the belt is full", asked, False, 1.0)
+    (False, False)
+    >>> implies("the belt is yellow", asked, False, 1.0) is None
+    True
+    """
+    said = frozenset(stem(word) for word in words(clause))
+    covered = len(said & asked)
+    opposed = any(OPPOSITES.get(word, frozenset()) & said for word in asked - said)
+    if not asked or (covered + opposed) / len(asked) < share:
+        return None
+    negated = bool(_NEGATION.search(clause))
+    return (negated == denied) != opposed
+
+
+YES_NO = Grader(name="yes_no", check=_check)
