@@ -54,6 +54,11 @@ class _Counter:
             self.predicted_tokens += timings.predicted_n
             self.predicted_ms += timings.predicted_ms
 
+    def absorb(self, other: _Counter) -> None:
+        """Add another category's figures: numbers to numbers, lists of times to lists."""
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
     def score(self, category: str, asked: int) -> Score:
         not_heard = asked - self.heard
         if not_heard:
@@ -92,19 +97,20 @@ class Tally:
         self._header = header
         self._asked = header.asked_by_category
         self._include_warm = include_warm
-        self._overall = _Counter()
         self._by_category = {category: _Counter() for category in self._asked}
         self._corrected = 0
 
     def add(self, record: Record) -> None:
-        for counter in (self._overall, self._by_category[record.case.category]):
-            counter.add(record, include_warm=self._include_warm)
+        self._by_category[record.case.category].add(record, include_warm=self._include_warm)
         self._corrected += record.correction is not None
 
     def score(self) -> ModelScore:
+        overall = _Counter()
+        for counter in self._by_category.values():
+            overall.absorb(counter)
         return ModelScore(
             header=self._header,
-            overall=self._overall.score(OVERALL, sum(self._asked.values())),
+            overall=overall.score(OVERALL, sum(self._asked.values())),
             categories=tuple(
                 counter.score(category, self._asked[category])
                 for category, counter in self._by_category.items()

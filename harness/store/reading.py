@@ -46,14 +46,14 @@ class Run:
         heard: set[Key] = set()
         failures: dict[Key, Record] = {}
         for line in self._lines():
-            if not isinstance(line, Record) or line.key in heard:
+            if not isinstance(line, Record) or (key := line.key) in heard:
                 continue
             if not isinstance(line.outcome, Reply):
-                failures[line.key] = line
+                failures[key] = line
                 continue
-            heard.add(line.key)
-            failures.pop(line.key, None)
-            correction = corrections.get(line.key)
+            heard.add(key)
+            failures.pop(key, None)
+            correction = corrections.get(key)
             yield msgspec.structs.replace(line, correction=correction) if correction else line
         yield from failures.values()
 
