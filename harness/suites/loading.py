@@ -17,13 +17,21 @@ from harness.images import shown
 from harness.records import Case
 from harness.suites.pictures import Pictures
 from harness.suites.problems import Problems
-from harness.suites.readers import toml
+from harness.suites.readers import csv, jsonl, toml, tsv
 from harness.suites.source import Source
 from harness.suites.suite import Suite
 
 Reader = Callable[[Path, Problems], Source]
 
-_READERS: Mapping[str, Reader] = MappingProxyType({".toml": toml.read_file})
+_READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        ".toml": toml.read_file,
+        ".csv": csv.read,
+        ".jsonl": jsonl.read,
+        ".ndjson": jsonl.read,
+        ".tsv": tsv.read,
+    }
+)
 """File type: its reader."""
 _QUESTIONS = "questions.csv"
 _NO_CASES = re.compile(r"^(pyproject|evalrun)\.toml$|\.graders\.toml$")
@@ -128,7 +136,7 @@ def _faults(case: Case, pictures: Pictures) -> Iterator[str]:
         pictures.sha256(case.image)
     except SuiteError as error:
         yield error.problem
-    yield from getattr(graders, "problems", lambda _: [])(case)
+    yield from graders.problems(case)
 
 
 def _sha256(source: Source, cases: tuple[Case, ...], pictures: Pictures) -> str:
