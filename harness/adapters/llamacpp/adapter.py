@@ -14,6 +14,7 @@ from harness.adapters.base import Prompt, Target
 from harness.adapters.llamacpp import preflight, program, weights
 from harness.adapters.llamacpp.fingerprint import sha256
 from harness.adapters.llamacpp.local import LocalServer
+from harness.adapters.llamacpp.locate import locate
 from harness.adapters.llamacpp.threads import compute_threads
 from harness.adapters.openai import OpenAIChat, key_from
 from harness.errors import TargetError
@@ -59,8 +60,8 @@ def open_llamacpp(target: Target) -> Iterator[LlamaCpp]:
         with _running(target, target.base_url) as adapter:
             yield adapter
     else:
-        files = weights.files(target)
-        with serving(target, files, program.find(os.environ)) as adapter:
+        found = program.find(os.environ)
+        with serving(target, locate(target), found) as adapter:
             yield adapter
 
 
@@ -126,7 +127,9 @@ def _local_facts(
         model_sha256=sha256(files.gguf, target.notify),
         mmproj_file=files.mmproj.name,
         mmproj_sha256=sha256(files.mmproj, target.notify),
-        quantization=said.quantization or weights.quantization_in(files.gguf.name),
+        quantization=files.quantization
+        or weights.quantization_in(files.gguf.name)
+        or said.quantization,
         system_info=_system_info(local.log_head()),
     )
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from harness.errors import TargetError
 
 SERVER_VARIABLE = "EVALRUN_LLAMA_SERVER"
-INSTALL = "pip install 'evalrun[local]', or put llama.cpp's `llama-server` on PATH"
+INSTALL_COMMAND = "pip install 'evalrun[local]'"
 _HELP_LIMIT_S = 60.0
 _CHILD = Path(__file__).with_name("child.py")
 _BARE_FLAGS = ("--offline", "--jinja", "--no-webui")
@@ -71,7 +71,19 @@ def find(environ: Mapping[str, str], *, wheel_first: bool = False) -> Program:
         return _foreign(path)
     if wheel is not None:
         return wheel
-    raise TargetError("there is no llama.cpp server on this machine", fix=INSTALL)
+    raise TargetError(
+        "there is no llama.cpp server on this machine",
+        fix=f"{INSTALL_COMMAND}, or put llama.cpp's `llama-server` on PATH",
+    )
+
+
+def available(environ: Mapping[str, str]) -> bool:
+    """Whether there is a server to start. Nothing is run to find out."""
+    return bool(
+        environ.get(SERVER_VARIABLE)
+        or shutil.which("llama-server", path=environ.get("PATH"))
+        or importlib.util.find_spec("xllamacpp")
+    )
 
 
 def _wheel() -> Program | None:
