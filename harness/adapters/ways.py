@@ -25,6 +25,10 @@ _FORM = re.compile(
 """What servers append to a model's name to say in which form they hold it."""
 
 
+_SAYS_NOTHING = {"ggml-model", "model"}
+"""Names that many a repo gives its weights."""
+
+
 class Choice(Struct, frozen=True, kw_only=True):
     """Whom a name means."""
 
@@ -97,7 +101,7 @@ def way_to(server: Running, served: str, given: Target, card: ModelCard | None) 
 
 def serves(server: Running, names: Iterable[str]) -> str | None:
     """The name by which a server knows one of `names`; None when it serves none of them."""
-    wanted = {bare_name(name) for name in names}
+    wanted = {bare_name(name) for name in names} - _SAYS_NOTHING
     return next((it for it in server.models if bare_name(it) in wanted), None)
 
 

@@ -1,0 +1,328 @@
+"""A name means, in this order: what the options say, a running server, local weights, a key."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.adapters.base import Target
+from harness.adapters.resolve import resolve
+from harness.adapters.running import LLAMA_CPP_URLS, candidates, look_around
+from harness.adapters.ways import Choice, bare_name
+from harness.catalogue import Catalogue, load
+from harness.errors import TargetError, UsageError
+from harness.records import GgufFiles, GgufSource, HostedSource, ModelCard, Preset
+
+REPO, MODEL, MMPROJ = "org/seer-GGUF", "seer-7b-Q4_K_M.gguf", "mmproj-seer-7b-f16.gguf"
+SEER = ModelCard(
+    name="seer-7b",
+    aliases=("seer-7b-it",),
+    gguf=GgufSource(
+        repo=REPO,
+        model_file=MODEL,
+        mmproj_file=MMPROJ,
+        quantization="Q4_K_M",
+        context_tokens=12288,
+        size_gb=4.7,
+    ),
+    hosted=(
+        HostedSource(preset="alpha", model_id="org/seer-7b-instruct"),
+        HostedSource(preset="beta", model_id="seer"),
+        HostedSource(preset="here", model_id="seer:7b"),
+    ),
+)
+
+
+@pytest.fixture(autouse=True)
+def own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home without weights, an environment without keys."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "ALPHA_KEY", "BETA_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("EVALRUN_LLAMA_SERVER", raising=False)
+
+
+def catalogue(*cards: ModelCard, here: str = "http://127.0.0.1:9/v1") -> Catalogue:
+    presets = {
+        "alpha": ("https://alpha.example/v1", "ALPHA_KEY"),
+        "beta": ("https://beta.example/v1", "BETA_KEY"),
+        "here": (here, None),
+    }
+    return Catalogue(
+        cards={card.name: card for card in cards or (SEER,)},
+        presets={
+            name: Preset(name=name, base_url=url, api_key_env=key, source="s", as_of="2026-01-01")
+            for name, (url, key) in presets.items()
+        },
+    )
+
+
+def meant(
+    name: str | None,
+    *,
+    backend: str | None = None,
+    known: Catalogue | None = None,
+    said: list[str] | None = None,
+    **given: Any,
+) -> Choice:
+    notify = (said if said is not None else []).append
+    target = Target(model="", notify=notify, **given)
+    return resolve(name, target, backend=backend, catalogue=known or catalogue())
+
+
+@contextmanager
+def server(*models: str, owner: str = "somebody") -> Iterator[str]:
+    """Something that lists models as every OpenAI-compatible server does."""
+    listed = {"data": [{"id": it, "owned_by": owner} for it in models]}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(listed).encode() if self.path == "/v1/models" else b"{}"
+            self.send_response(200 if self.path == "/v1/models" else 404)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as it:
+        thread = threading.Thread(target=it.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{it.server_port}/v1"
+        finally:
+            it.shutdown()
+            thread.join()
+
+
+def put_into_cache(tmp_path: Path, *names: str, commit: str = "c0ffee") -> Path:
+    repo = tmp_path / "hf" / "hub" / "models--org--seer-GGUF"
+    folder = repo / "snapshots" / commit
+    folder.mkdir(parents=True, exist_ok=True)
+    (repo / "refs").mkdir(exist_ok=True)
+    (repo / "refs" / "main").write_text("c0ffee")
+    for name in names:
+        (folder / name).write_text(commit)
+    return folder
+
+
+def test_no_name_means_the_demonstration() -> None:
+    choice = meant(None)
+    assert (choice.backend, choice.target.model, choice.local) == ("demo", "demo", True)
+    assert meant("demo").backend == "demo"
+
+
+def test_a_running_server_that_serves_it_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPHA_KEY", "k")
+    put_into_cache(tmp_path, MODEL, MMPROJ)
+    said: list[str] = []
+    with server("other", "seer:7b") as url:
+        choice = meant("Seer 7B", known=catalogue(here=url), said=said)
+    assert (choice.backend, choice.target.base_url) == ("openai", url)
+    assert (choice.target.model, choice.target.model_id) == ("seer-7b", "seer:7b")
+    assert choice.target.api_key_env is None
+    assert choice.local
+    assert said == [f"seer-7b: running server: {url} serves it as 'seer:7b'"]
+
+
+@pytest.mark.parametrize(
+    "served",
+    ["/models/seer-7b-Q4_K_M.gguf", "org/seer-7b-it-GGUF:Q8_0", "SEER_7B", "seer-7b:latest"],
+)
+def test_a_server_may_call_it_by_its_file_or_by_the_form_of_its_weights(served: str) -> None:
+    with server(served, owner="llamacpp") as url:
+        choice = meant("seer-7b", known=catalogue(here=url))
+    assert (choice.backend, choice.target.model_id) == ("llamacpp", served)
+
+
+@pytest.mark.parametrize("served", ["seer-70b", "see", "seer-7b-thinking", "superseer-7b"])
+def test_a_server_with_a_similar_model_is_not_taken(served: str) -> None:
+    assert bare_name(served) != "seer-7b"
+    with server(served) as url, pytest.raises(TargetError, match="cannot be reached"):
+        meant("seer-7b", known=catalogue(here=url))
+
+
+def test_a_file_name_that_says_nothing_is_not_recognised() -> None:
+    source = GgufSource(
+        repo=REPO, model_file="ggml-model-Q4_K_M.gguf", mmproj_file=MMPROJ, quantization="Q4_K_M"
+    )
+    known = ModelCard(name="seer-7b", gguf=source)
+    with server("ggml-model-Q8_0.gguf") as url, pytest.raises(TargetError, match="cannot be"):
+        meant("seer-7b", known=catalogue(known, here=url))
+
+
+def test_a_name_outside_the_catalogue_is_found_on_a_running_server() -> None:
+    with server("my-own-vlm") as url:
+        choice = meant("my-own-vlm", known=catalogue(here=url))
+    assert (choice.target.model, choice.target.base_url) == ("my-own-vlm", url)
+
+
+def test_local_weights_come_before_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHA_KEY", "k")
+    folder = put_into_cache(tmp_path, MODEL, MMPROJ)
+    said: list[str] = []
+    choice = meant("seer-7b", said=said)
+    assert choice.backend == "llamacpp"
+    assert (choice.target.gguf, choice.target.mmproj) == (folder / MODEL, folder / MMPROJ)
+    assert said == ["seer-7b: local weights: Q4_K_M weights in the local cache"]
+
+
+def test_weights_without_their_mmproj_are_not_taken(tmp_path: Path) -> None:
+    put_into_cache(tmp_path, MODEL)
+    with pytest.raises(TargetError, match=r"4\.7 GB to download once from org/seer-GGUF"):
+        meant("seer-7b")
+
+
+def test_the_newest_weights_of_the_main_branch_are_taken(tmp_path: Path) -> None:
+    put_into_cache(tmp_path, MODEL, MMPROJ, commit="aaaa")
+    put_into_cache(tmp_path, MODEL, MMPROJ, commit="c0ffee")
+    choice = meant("seer-7b")
+    assert choice.target.gguf is not None
+    assert choice.target.gguf.read_text() == "c0ffee"
+
+
+def test_two_bit_weights_are_never_taken_unasked(tmp_path: Path) -> None:
+    coarse = ModelCard(
+        name="seer-7b",
+        gguf=GgufSource(
+            repo=REPO, model_file="seer-7b-IQ2_M.gguf", mmproj_file=MMPROJ, quantization="IQ2_M"
+        ),
+    )
+    put_into_cache(tmp_path, "seer-7b-IQ2_M.gguf", MMPROJ)
+    with pytest.raises(TargetError, match="cannot be reached"):
+        meant("seer-7b", known=catalogue(coarse))
+
+
+def test_files_of_ones_own_catalogue_are_taken_as_they_are(tmp_path: Path) -> None:
+    files = GgufFiles(model=str(tmp_path / MODEL), mmproj=str(tmp_path / MMPROJ))
+    own = ModelCard(name="mine", files=files)
+    with pytest.raises(TargetError, match=f"{MODEL} does not exist"):
+        meant("mine", known=catalogue(own))
+    (tmp_path / MODEL).write_text("")
+    (tmp_path / MMPROJ).write_text("")
+    assert meant("mine", known=catalogue(own)).target.gguf == tmp_path / MODEL
+
+
+def test_the_first_endpoint_whose_key_is_set_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BETA_KEY", "k")
+    choice = meant("seer-7b")
+    assert (choice.backend, choice.preset, choice.local) == ("openai", "beta", False)
+    assert choice.target.base_url == "https://beta.example/v1"
+    assert (choice.target.model_id, choice.target.api_key_env) == ("seer", "BETA_KEY")
+    monkeypatch.setenv("ALPHA_KEY", "k")
+    assert meant("seer-7b").preset == "alpha"
+
+
+def test_when_nothing_is_open_every_way_is_named_with_its_command() -> None:
+    with pytest.raises(TargetError) as caught:
+        meant("seer-7b")
+    for command in (
+        "evalrun --model seer-7b --base-url http://127.0.0.1:8080/v1",
+        "evalrun --model seer-7b --backend llamacpp",
+        "export ALPHA_KEY=…; evalrun --model seer-7b --backend alpha",
+        "export BETA_KEY=…; evalrun --model seer-7b --backend beta",
+    ):
+        assert command in caught.value.fix
+    assert "ALPHA_KEY is not set" in caught.value.problem
+    assert caught.value.exit_code == 4
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(TargetError, match="nearest are seer-7b"):
+        meant("seer-7")
+
+
+def test_a_base_url_makes_any_name_good_and_sends_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHA_KEY", "k")
+    choice = meant("my-own-vlm", base_url="https://alpha.example/v1")
+    assert (choice.backend, choice.target.model, choice.target.model_id) == (
+        "openai",
+        "my-own-vlm",
+        "my-own-vlm",
+    )
+    assert choice.target.api_key_env is None
+    known = meant("seer-7b", base_url="https://alpha.example/v1/")
+    assert known.target.model_id == "org/seer-7b-instruct"
+
+
+def test_a_base_url_alone_asks_the_only_model_there_is() -> None:
+    with server("/models/seer-7b-Q4_K_M.gguf", owner="llamacpp") as url:
+        choice = meant(None, base_url=url)
+        assert (choice.backend, choice.target.model) == ("llamacpp", "seer-7b-Q4_K_M")
+        assert meant("mine", base_url=url, backend="openai").backend == "openai"
+    with server("a", "b") as url, pytest.raises(TargetError, match="it serves a, b"):
+        meant(None, base_url=url)
+    with pytest.raises(TargetError, match="--model NAME"):
+        meant(None, base_url="http://127.0.0.1:9/v1")
+
+
+def test_weights_that_are_named_need_no_model_name(tmp_path: Path) -> None:
+    gguf = tmp_path / "my-model-Q5_K_M.gguf"
+    assert meant(None, gguf=gguf).target.model == "my-model-Q5_K_M"
+    assert meant("mine", gguf=gguf).target.model == "mine"
+    with pytest.raises(UsageError):
+        meant("mine", gguf=gguf, base_url="http://127.0.0.1:9/v1")
+
+
+def test_a_backend_may_be_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = meant("seer-7b", backend="alpha")
+    assert (choice.backend, choice.preset) == ("openai", "alpha")
+    assert choice.target.model_id == "org/seer-7b-instruct"
+    assert choice.target.api_key_env == "ALPHA_KEY"
+    assert meant("unlisted", backend="beta").target.model_id == "unlisted"
+    with pytest.raises(TargetError, match="which model to ask"):
+        meant(None, backend="alpha")
+
+
+def test_the_llamacpp_backend_downloads_what_it_has_to(tmp_path: Path) -> None:
+    choice = meant("seer-7b", backend="llamacpp")
+    assert (choice.target.gguf, choice.target.weights) == (None, SEER.gguf)
+    put_into_cache(tmp_path, MODEL, MMPROJ)
+    assert meant("seer-7b", backend="llamacpp").target.gguf is not None
+    with pytest.raises(TargetError, match="--gguf FILE"):
+        meant("far", backend="llamacpp", known=catalogue(ModelCard(name="far")))
+
+
+def test_a_backend_that_does_not_exist_lists_those_that_do() -> None:
+    with pytest.raises(TargetError) as caught:
+        meant("seer-7b", backend="lamacpp")
+    for name in ("llamacpp", "openai", "replay", "alpha"):
+        assert name in caught.value.fix
+
+
+def test_a_recording_is_replayed_under_its_own_name(tmp_path: Path) -> None:
+    choice = meant(None, replay=tmp_path / "answers.jsonl")
+    assert (choice.backend, choice.target.model) == ("replay", "answers")
+
+
+def test_servers_that_are_no_servers_are_passed_over() -> None:
+    with server() as empty, server("a") as one:
+        found = look_around([("http://127.0.0.1:9/v1", None), (empty, "x"), (one, "y")])
+    assert [(it.base_url, it.models) for it in found] == [(empty, ()), (one, ("a",))]
+
+
+def test_the_usual_addresses_are_looked_at_and_only_on_this_machine() -> None:
+    addresses = candidates(load([]).presets.values())
+    assert [url for url, _ in addresses[:2]] == list(LLAMA_CPP_URLS)
+    assert {name for _, name in addresses[2:]} == {"vllm", "ollama", "lmstudio"}
+
+
+def test_every_model_of_the_catalogue_resolves_or_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = load([])
+    for preset in known.presets.values():
+        if preset.api_key_env:
+            monkeypatch.delenv(preset.api_key_env, raising=False)
+    card = known.find("mistral-small-3.1")
+    with pytest.raises(TargetError) as caught:
+        meant("mistral-small-3.1", known=Catalogue(cards={card.name: card}, presets=known.presets))
+    assert "15.2 GB to download" in caught.value.problem
+    assert "(Q4_K_M)" in caught.value.problem
