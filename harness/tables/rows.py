@@ -81,7 +81,7 @@ def category_rows(score: ModelScore) -> Iterator[Row]:
         yield {
             "model": score.model,
             "run": score.header.run,
-            **_score_cells(part),
+            **score_cells(part),
             "concurrency": score.header.concurrency,
         }
 
@@ -95,14 +95,15 @@ def run_summary_row(score: ModelScore) -> Row:
         "backend": header.backend,
         "suite": header.suite,
         "complete": score.complete,
-        **_score_cells(score.overall),
+        **score_cells(score.overall),
         "blind": header.blind,
         "subset": header.subset,
         "started_at": header.started_at.isoformat(),
     }
 
 
-def _score_cells(part: Score) -> Row:
+def score_cells(part: Score) -> Row:
+    """The figures of one category; an incomplete one has a range and no score."""
     return {
         "category": part.category,
         "passed": part.passed,
@@ -135,7 +136,7 @@ def leaderboard_row(rank: int, score: ModelScore) -> Row:
         "rank": rank,
         "model": score.model,
         "run": header.run,
-        **_score_cells(overall),
+        **score_cells(overall),
         **{f"{part.category}_pct": percent(part.share) for part in score.categories},
         "quantization": header.server.quantization if header.server else None,
         "backend": header.backend,
