@@ -11,6 +11,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from harness.adapters.llamacpp.weights import in_words
+
 _WORTH_TELLING_BYTES = 1 << 30
 
 
@@ -26,7 +28,7 @@ def sha256(path: Path, notify: Callable[[str], None], *, cache: Path | None = No
         if len(remembered) == 64:
             return remembered
     if found.st_size >= _WORTH_TELLING_BYTES:
-        notify(f"computing the sha256 of {path.name}, {found.st_size / 1e9:.1f} GB (once)")
+        notify(f"computing the sha256 of {path.name}, {in_words(found.st_size)} (once)")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     with contextlib.suppress(OSError):  # an unwritable cache only costs time

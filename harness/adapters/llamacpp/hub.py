@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.adapters.llamacpp.weights import Files, shards
+from harness.adapters.llamacpp.weights import Files, in_words, shards
 from harness.errors import TargetError
 from harness.records import GgufSource
 
@@ -127,7 +128,7 @@ def _fill(blob: Path, url: str, size: int, progress: _Progress) -> None:
             return
         have = file.seek(0, os.SEEK_END)
         if shutil.disk_usage(blob.parent).free < size - have:
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(blob.parent))
         http_get(
             url,
             file,
@@ -153,8 +154,8 @@ class _Progress:
     def bar(self, *, total: int | None, initial: int = 0, **_: object) -> _Progress:
         """What huggingface_hub calls to make one."""
         self._total, self._have, self._begun_at = total or 0, initial, initial
-        going_on = f", going on at {initial / 1e9:.1f} GB" if initial else ""
-        self._notify(f"downloading {self._name}, {self._total / 1e9:.1f} GB{going_on}")
+        going_on = f", going on at {in_words(initial)}" if initial else ""
+        self._notify(f"downloading {self._name}, {in_words(self._total)}{going_on}")
         return self
 
     def __enter__(self) -> _Progress:
@@ -202,10 +203,18 @@ def _in_our_words(repo: str, name: str) -> Iterator[None]:
             f"the hub has no {what} (any more)",
             fix="name files of your own with --gguf FILE --mmproj FILE",
         ) from error
+    except errors.HFValidationError as error:
+        raise TargetError(
+            f"{repo!r} is no name of a repository on the hub: {_first_line(error)}",
+            fix="correct it in your evalrun.toml",
+        ) from error
     except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         raise TargetError(
             f"{what} could not be downloaded: {_first_line(error)}",
-            fix="run the same command again: what has been downloaded is kept",
+            fix="make room, or name another disk with HF_HOME=DIR; what has been downloaded is kept"
+            if full
+            else "run the same command again: what has been downloaded is kept",
         ) from error
 
 

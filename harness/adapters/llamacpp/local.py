@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from harness.adapters.llamacpp.process import Process
 from harness.adapters.llamacpp.program import Program, Settings, clean, command_line
+from harness.adapters.llamacpp.weights import in_words
 from harness.adapters.llamacpp.words import PORT_TAKEN, explain
 from harness.errors import CallError, TargetError
 from harness.transport import Stopped, Transport
@@ -141,9 +142,9 @@ class LocalServer:
         raise explain(process.log(), process.exit_code)
 
     def _progress(self, process: Process, seconds: float) -> str:
-        weights = _gigabytes(self._settings.gguf.stat().st_size)
+        weights = in_words(self._settings.gguf.stat().st_size)
         resident = process.resident_bytes()
-        held = "" if resident is None else f", {_gigabytes(resident)} of {weights} GB in memory"
+        held = "" if resident is None else f", {in_words(resident)} of {weights} in memory"
         return f"still loading {self._settings.gguf.name} after {seconds:.0f} s{held}"
 
     def _watch(self) -> None:
@@ -176,7 +177,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f}"

@@ -60,3 +60,13 @@ def shards(model_file: str) -> list[str]:
         return [model_file]
     stem = model_file[: found.start()]
     return [f"{stem}-{at:05}-of-{found[1]}.gguf" for at in range(1, int(found[1]) + 1)]
+
+
+def in_words(count: int) -> str:
+    """
+    >>> in_words(15_210_000_000), in_words(518_000_000), in_words(381_664)
+    ('15.2 GB', '518 MB', '0.4 MB')
+    """
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,282 @@
+"""Weights come from the hub (here: a server of ours, through HF_ENDPOINT) and are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from harness.adapters.demo import Pair
+
+REPO = "org/seer-GGUF"
+MODEL, MMPROJ = "seer-Q4_K_M.gguf", "mmproj-seer-f16.gguf"
+
+WORKER = """
+import json, os, sys
+import msgspec
+from harness.adapters.llamacpp import hub
+from harness.errors import TargetError
+from harness.records import GgufSource
+for line in sys.stdin:
+    verb, home, source = json.loads(line)
+    os.environ["HF_HOME"] = home
+    source = msgspec.convert(source, GgufSource)
+    notes = []
+    try:
+        if verb == "size":
+            found = hub.missing_bytes(source)
+        else:
+            files = msgspec.structs.asdict(hub.fetch(source, notes.append))
+            found = {name: str(value) for name, value in files.items()}
+        print(json.dumps({"found": found, "notes": notes}), flush=True)
+    except TargetError as error:
+        print(json.dumps({"problem": error.problem, "fix": error.fix}), flush=True)
+"""
+"""A process of its own: huggingface_hub reads its environment once, and is slow to import."""
+
+
+class Hub:
+    """A hub with files, and what was asked of it."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.asked: list[tuple[str, str, str | None]] = []
+        self.fails_after: int | None = None
+        """Bytes after which every connection is cut and the next requests are refused."""
+        self.error: tuple[int, str] | None = None
+        self.url = ""
+
+    def handler(hub) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_HEAD(self) -> None:
+                self.answer(body=False)
+
+            def do_GET(self) -> None:
+                self.answer(body=True)
+
+            def answer(self, *, body: bool) -> None:
+                name = self.path.rsplit("/", 1)[-1]
+                span = self.headers.get("range")
+                hub.asked.append((self.command, name, span))
+                if hub.error is not None or name not in hub.files:
+                    status, code = hub.error or (404, "EntryNotFound")
+                    return self.refuse(status, code)
+                if hub.fails_after is not None and body and span:
+                    return self.refuse(500, "")
+                data = hub.files[name]
+                start = int(re.findall(r"\d+", span)[0]) if span else 0
+                self.send_response(206 if span else 200)
+                self.send_header("X-Repo-Commit", "c0ffee" + "0" * 34)
+                self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+                self.send_header("Content-Length", str(len(data) - start))
+                if span:
+                    self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+                self.end_headers()
+                if body:
+                    self.wfile.write(data[start:][: hub.fails_after])
+                    self.close_connection = hub.fails_after is not None
+                return None
+
+            def refuse(self, status: int, code: str) -> None:
+                self.send_response(status)
+                self.send_header("X-Error-Code", code)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None: ...
+
+        return Handler
+
+
+@pytest.fixture(scope="module")
+def at_work() -> Iterator[tuple[Hub, Worker]]:
+    hub = Hub()
+    with ThreadingHTTPServer(("127.0.0.1", 0), hub.handler()) as server:
+        hub.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        with worker(HF_ENDPOINT=hub.url) as it:
+            yield hub, it
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def hub(at_work: tuple[Hub, Worker], pair: Pair) -> Hub:
+    hub, _ = at_work
+    hub.files = {MODEL: pair.gguf.read_bytes(), MMPROJ: pair.mmproj.read_bytes()}
+    hub.fails_after = hub.error = None
+    hub.asked.clear()
+    return hub
+
+
+@pytest.fixture
+def ask(at_work: tuple[Hub, Worker], tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    return partial(asked, at_work[1], tmp_path)
+
+
+Worker = subprocess.Popen[str]
+Ask = Callable[..., dict[str, Any]]
+
+
+@contextmanager
+def worker(**variables: str) -> Iterator[Worker]:
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER],
+        env=environment(**variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield process
+        process.kill()
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    return kept | more
+
+
+def asked(worker: Worker, home: Path, verb: str = "fetch", model: str = MODEL) -> dict[str, Any]:
+    source = {
+        "repo": REPO,
+        "model_file": model,
+        "mmproj_file": MMPROJ,
+        "quantization": "Q4_K_M",
+        "context_tokens": 9000,
+    }
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdin.write(json.dumps([verb, str(home), source]) + "\n")
+    worker.stdin.flush()
+    answer: dict[str, Any] = json.loads(worker.stdout.readline())
+    return answer
+
+
+def downloads(hub: Hub) -> list[tuple[str, str, str | None]]:
+    return [it for it in hub.asked if it[1] in (MODEL, MMPROJ)]
+
+
+def test_both_files_are_fetched_once_and_nobody_is_asked_again(
+    hub: Hub, ask: Ask, tmp_path: Path
+) -> None:
+    assert ask("size")["found"] == sum(len(it) for it in hub.files.values())
+    answer = ask()
+    found = answer["found"]
+    assert Path(found["gguf"]).read_bytes() == hub.files[MODEL]
+    assert Path(found["mmproj"]).read_bytes() == hub.files[MMPROJ]
+    assert found["context_tokens"] == "9000"
+    assert [note.split(",")[0] for note in answer["notes"]] == [
+        f"downloading {MODEL}",
+        f"downloading {MMPROJ}",
+    ]
+    assert Path(found["gguf"]).is_relative_to(tmp_path / "hub" / "models--org--seer-GGUF")
+    hub.asked.clear()
+    assert ask()["found"] == found
+    assert ask("size")["found"] == 0
+    assert downloads(hub) == []
+
+
+def test_a_broken_download_goes_on_where_it_stopped(hub: Hub, ask: Ask, tmp_path: Path) -> None:
+    hub.files[MODEL] = os.urandom(25 << 20)  # the hub's client writes 10 MiB at a time
+    hub.fails_after = 15 << 20
+    answer = ask()
+    assert f"{MODEL} of {REPO} could not be downloaded" in answer["problem"]
+    assert "is kept" in answer["fix"]
+    hub.fails_after = None
+    hub.asked.clear()
+    answer = ask()
+    assert Path(answer["found"]["gguf"]).read_bytes() == hub.files[MODEL]
+    assert ("GET", MODEL, f"bytes={10 << 20}-") in hub.asked
+    assert "26 MB, going on at 10 MB" in answer["notes"][0]
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_all_parts_of_a_split_model_are_fetched(hub: Hub, ask: Ask, tmp_path: Path) -> None:
+    parts = [f"big-0000{at}-of-00002.gguf" for at in (1, 2)]
+    hub.files |= dict.fromkeys(parts, b"GGUF")
+    found = ask(model=parts[0])["found"]
+    first = Path(found["gguf"])
+    assert first.name == parts[0]
+    assert first.with_name(parts[1]).is_file()
+
+
+def test_offline_nothing_is_asked_and_what_is_cached_is_enough(
+    hub: Hub, ask: Ask, tmp_path: Path
+) -> None:
+    with worker(HF_ENDPOINT=hub.url, HF_HUB_OFFLINE="1") as offline:
+        answer = asked(offline, tmp_path)
+        assert "HF_HUB_OFFLINE forbids" in answer["problem"]
+        assert downloads(hub) == []
+        found = ask()["found"]
+        assert asked(offline, tmp_path)["found"] == found
+
+
+@pytest.mark.parametrize(
+    ("error", "problem", "fix"),
+    [
+        ((401, "RepoNotFound"), "does not give", "export HF_TOKEN"),
+        ((403, "GatedRepo"), "does not give", f"https://huggingface.co/{REPO}"),
+        ((404, "EntryNotFound"), "the hub has no", "--gguf FILE"),
+        ((500, ""), "could not be downloaded", "run the same command again"),
+    ],
+)
+def test_what_the_hub_refuses_is_explained(
+    hub: Hub, ask: Ask, error: tuple[int, str], problem: str, fix: str
+) -> None:
+    hub.error = error
+    answer = ask()
+    assert problem in answer["problem"]
+    assert fix in answer["fix"]
+
+
+def test_a_hub_out_of_reach_is_explained(tmp_path: Path) -> None:
+    with worker(HF_ENDPOINT="http://127.0.0.1:9") as lost:
+        assert "could not be downloaded" in asked(lost, tmp_path)["problem"]
+
+
+def test_a_full_disk_is_explained(hub: Hub, ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "hub").write_text("no folder can be made here")
+    answer = ask()
+    assert "could not be downloaded" in answer["problem"]
+
+
+def test_a_model_of_ones_own_catalogue_is_downloaded_started_and_asked(
+    hub: Hub, tmp_path: Path
+) -> None:
+    (tmp_path / "evalrun.toml").write_text(
+        f'[models.seer.gguf]\nrepo = "{REPO}"\nquantization = "Q4_K_M"\n'
+        f'model_file = "{MODEL}"\nmmproj_file = "{MMPROJ}"\n'
+    )
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (64, 64), "blue").save(tmp_path / "images" / "a.png")
+    (tmp_path / "suite.csv").write_text("file_name,prompt,answer\na.png,Which colour?,blue\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "harness", "-m", "seer", "--backend=llamacpp", "--suite=suite.csv"],
+        env=environment(HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "hf")),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    header = json.loads(next((tmp_path / "results").rglob("*.jsonl")).read_text().splitlines()[0])
+    assert header["server"]["model_file"] == MODEL
+    assert header["server"]["quantization"] == "Q4_K_M"
+    assert header["server"]["sees_images"] is True
