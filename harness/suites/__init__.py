@@ -3,8 +3,9 @@
 A path --read--> (Suite, Problems) --load--> Suite, or one SuiteError that names every problem
 """
 
+from harness.suites.append import append_case
 from harness.suites.loading import load, read
 from harness.suites.problems import Problems
 from harness.suites.suite import Suite, select
 
-__all__ = ["Problems", "Suite", "load", "read", "select"]
+__all__ = ["Problems", "Suite", "append_case", "load", "read", "select"]

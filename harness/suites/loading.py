@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -136,7 +137,26 @@ def _faults(case: Case, pictures: Pictures) -> Iterator[str]:
         pictures.sha256(case.image)
     except SuiteError as error:
         yield error.problem
-    yield from graders.problems(case)
+    options = msgspec.json.encode(case.options) if case.options else b"{}"
+    yield from _misfits(case.grader, case.question, case.expected, options)
+
+
+@lru_cache(maxsize=4096)
+def _misfits(
+    grader: str, question: str, expected: str | tuple[str, ...], options: bytes
+) -> list[str]:
+    """What its grader finds wrong; remembered, as large suites ask the same again and again."""
+    return graders.problems(
+        Case(
+            id="",
+            category="",
+            question=question,
+            image="",
+            expected=expected,
+            grader=grader,
+            options=msgspec.json.decode(options),
+        )
+    )
 
 
 def _sha256(source: Source, cases: tuple[Case, ...], pictures: Pictures) -> str:

@@ -328,7 +328,7 @@ def test_a_cache_that_cannot_be_written_is_named(shop: Workshop, cache: Path) ->
     rows = [["image", "question", "answer"], [inside(), "Is it red?", "yes"]]
     shop.write("a.tsv", table(*rows, delimiter="\t"))
 
-    assert "cannot be unpacked into" in shop.refused("a.tsv")
+    assert "cannot be written" in shop.refused("a.tsv")
 
 
 # --- graders --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -111,7 +111,7 @@ def _cases(path: Path, rows: Iterable[Row], problems: Problems) -> Iterator[tupl
         case_id = f"{row.number:04d}-{slug(row.about)[:_SLUG_CHARS].strip('-') or 'case'}"
         category = row.category or UNCATEGORIZED
         grader, options = overrides.apply(
-            (row.grader, {}) if row.grader else graders.infer(row.question, row.expected),
+            (row.grader, {}) if row.grader else _inferred(row.question, row.expected),
             case_id=case_id,
             category=category,
         )
@@ -128,3 +128,7 @@ def _cases(path: Path, rows: Iterable[Row], problems: Problems) -> Iterator[tupl
             ),
         )
     overrides.report_unused()
+
+
+_inferred = lru_cache(maxsize=4096)(graders.infer)
+"""Large suites ask the same again and again. The options are never changed in place."""

@@ -9,9 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from msgspec import Struct
 
 from harness.errors import SuiteError
 from harness.images import header, shown
+from harness.suites.files import write_whole
 from harness.suites.problems import Problems
 from harness.suites.readers import csv, rows
 from harness.suites.readers.rows import Row
@@ -123,21 +122,5 @@ def _unpack(image: str, cache: Path) -> str:
     name = f"{hashlib.sha256(data).hexdigest()}.{kind}"
     path = cache / name
     if not path.exists() or path.read_bytes() != data:
-        _write(path, data)
+        write_whole(path, data)
     return name
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all: two evalruns may unpack the same picture at once."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(data)
-        unfinished.replace(path)
-    except OSError as exc:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise SuiteError(
-            f"its picture cannot be unpacked into {shown(path.parent)}: {exc.strerror}",
-            fix="make room there, or set XDG_CACHE_HOME to another folder",
-        ) from exc

@@ -1,0 +1,95 @@
+"""Grows a suite of one's own, a case at a time."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness import graders
+from harness.errors import SuiteError
+from harness.images import MAX_FILE_BYTES, inspect, read_regular, shown
+from harness.records import Case
+from harness.suites.files import write_whole
+from harness.suites.loading import load
+from harness.suites.readers import toml
+from harness.suites.suite import slug
+
+_STEM_CHARS = 80
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def append_case(folder: Path, case: Case, picture: Path) -> Path:
+    """Add a case to the TOML suite in `folder`, which need not exist yet; return the file it is in.
+
+    The picture is copied to `images/` under the case's id, unless it lies in the suite already;
+    `case.image` is not looked at.
+
+    Raises: SuiteError when the suite, the case or the picture is not sound, or cannot be written.
+    """
+    inspect(picture)
+    if wrong := graders.problems(case):
+        raise SuiteError(f"{shown(case.id)}: {wrong[0]}", fix="name another answer or grader")
+    if folder.exists() and any(folder.glob("prompts/*.toml")):
+        _refuse_known(folder, case)
+    case = msgspec.structs.replace(case, image=_kept(folder, case.id, picture))
+    path = folder / "prompts" / f"{_stem(case.category)}.toml"
+    before = path.read_text("utf-8-sig").rstrip("\n") + "\n" if path.exists() else ""
+    category = toml.parsed(path).get("category") if before else case.category
+    if not before:
+        before = f"suite = {_value(folder.resolve().name)}\ncategory = {_value(case.category)}\n"
+    write_whole(path, f"{before}\n{_table(case, category)}".encode())
+    return path
+
+
+def _refuse_known(folder: Path, case: Case) -> None:
+    if case.id in {known.id for known in load(folder).cases}:
+        raise SuiteError(
+            f"{shown(folder)} has a case {shown(case.id)} already", fix="choose another id"
+        )
+
+
+def _kept(folder: Path, case_id: str, picture: Path) -> str:
+    """Where the picture lies, or now lies, in the suite."""
+    if picture.resolve().is_relative_to(folder.resolve()):
+        return picture.resolve().relative_to(folder.resolve()).as_posix()
+    data = read_regular(picture, limit_bytes=MAX_FILE_BYTES)
+    target = folder / "images" / f"{_stem(case_id)}{picture.suffix.lower()}"
+    if target.exists() and read_regular(target, limit_bytes=MAX_FILE_BYTES) != data:
+        raise SuiteError(f"{shown(target)} is there already", fix="choose another id")
+    write_whole(target, data)
+    return target.relative_to(folder).as_posix()
+
+
+def _stem(name: str) -> str:
+    return slug(name)[:_STEM_CHARS] or "other"
+
+
+def _table(case: Case, category: object) -> str:
+    fields: dict[str, Any] = {"id": case.id}
+    if category != case.category:
+        fields["category"] = case.category
+    fields |= {"question": case.question, "image": case.image, "expected": case.expected}
+    fields |= {"grader": case.grader, **case.options}
+    return "\n".join(["[[case]]", *(f"{_key(key)} = {_value(fields[key])}" for key in fields), ""])
+
+
+def _value(value: Any) -> str:
+    """
+    >>> _value('a "b"'), _value(("x", 1)), _value({"a b": 0.5})
+    ('"a \\\\"b\\\\""', '["x", 1]', '{"a b" = 0.5}')
+    """
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{_key(key)} = {_value(value[key])}" for key in value) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_value, value)) + "]"
+        case _:  # a JSON scalar is a TOML one, but for DEL in a text
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else _value(key)
