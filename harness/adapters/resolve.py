@@ -20,6 +20,8 @@ from harness.errors import TargetError, UsageError
 from harness.records import ModelCard, Preset
 from harness.transport import is_loopback, without_credentials
 
+__all__ = ["Choice", "resolve"]
+
 DEMO = "demo"
 _LOOK_S = 3.0
 """How long a server that the user named may take to list its models."""

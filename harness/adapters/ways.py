@@ -55,6 +55,8 @@ class Way(Struct, frozen=True, kw_only=True):
     """Where it was found; when the way is closed, what is missing."""
     command: str
     """What opens it, or takes it."""
+    missing: str | None = None
+    """What would open it, in the fewest words."""
     choice: Choice | None = None
     """None: closed."""
 
@@ -156,6 +158,7 @@ def _hub_files(card: ModelCard, given: Target) -> Way:
             means="local weights",
             says=f"{size} to download once from {card.gguf.repo} ({card.gguf.quantization})",
             command=_command(card, "--backend llamacpp"),
+            missing=f"download {size}",
         )
     target = replace(given, gguf=found.gguf, mmproj=found.mmproj, weights=card.gguf)
     return _with_server(card, target, f"{card.gguf.quantization} weights in the local cache")
@@ -167,6 +170,7 @@ def _with_server(card: ModelCard, target: Target, says: str) -> Way:
             means="local weights",
             says=f"{says}, but no llama.cpp server to run them",
             command=program.INSTALL_COMMAND,
+            missing=program.INSTALL_COMMAND,
         )
     choice = Choice(backend="llamacpp", target=target, card=card)
     command = _command(card, "--backend llamacpp")
@@ -181,7 +185,9 @@ def _hosted(card: ModelCard, given: Target, source: HostedSource, preset: Preset
     if not os.environ.get(preset.api_key_env, "").strip():
         says = f"{preset.api_key_env} is not set"
         command = f"export {preset.api_key_env}=…; {command}"
-        return Way(means=preset.name, says=says, command=command)
+        return Way(
+            means=preset.name, says=says, command=command, missing=f"set {preset.api_key_env}"
+        )
     target = replace(
         given,
         base_url=preset.base_url,

@@ -1,0 +1,181 @@
+"""`evalrun models`: what the catalogue knows, and which of it could run here and now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.app import app, say, stopping_cleanly
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.adapters.ways import Way
+    from harness.records import Fact, ModelCard
+
+    Found = tuple[ModelCard, list[Way]]
+
+_UNITS = {
+    "context_tokens": ("context", "{:,} tokens"),
+    "price_in_usd_per_mtok": ("price in", "${} per million tokens"),
+    "price_out_usd_per_mtok": ("price out", "${} per million tokens"),
+}
+
+
+@app.command()
+def models(
+    name: Annotated[str | None, typer.Argument(help="Show this model; without one, all.")] = None,
+    here: Annotated[bool, typer.Option("--here", help="Only what could run here and now.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """List the models of the catalogue, or show one: its facts, and the ways to reach it."""
+    with stopping_cleanly():
+        found = [it for it in _look_up(name) if not here or _open_way(it[1])]
+        if json:
+            _print_json([_as_json(card, ways) for card, ways in found])
+        elif name:
+            for card, ways in found:
+                _show(card, ways)
+        else:
+            _list(found)
+
+
+def _look_up(name: str | None) -> list[Found]:
+    from harness import catalogue
+    from harness.adapters import Target
+    from harness.adapters.running import candidates, look_around
+    from harness.adapters.ways import ways
+
+    known = catalogue.load()
+    cards = [known.find(name)] if name else list(known.cards.values())
+    running = look_around(candidates(known.presets.values()))
+    return [(card, ways(card, Target(model=card.name), known, running)) for card in cards]
+
+
+def _open_way(ways: list[Way]) -> Way | None:
+    return next((way for way in ways if way.choice is not None), None)
+
+
+def _list(found: list[Found]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("model", "by", "size", "here and now"):
+        table.add_column(title, overflow="fold")
+    for card, ways in found:
+        table.add_row(card.name, _value(card.organization), _value(card.parameters), _here(ways))
+    Console().print(table)
+    able = sum(_open_way(ways) is not None for _, ways in found)
+    say(f"{able} of {len(found)} could run here and now; `evalrun models NAME` shows one whole")
+
+
+def _here(ways: list[Way]) -> Text:
+    """The way that would be taken, else what is missing, in the fewest words."""
+    from rich.text import Text
+
+    way = _open_way(ways)
+    if way is not None:
+        return Text(f"yes: {way.means}", style="green")
+    missing = [way.missing for way in ways if way.missing]
+    return Text("no: " + (" or ".join(missing) or "add it to evalrun.toml"), style="dim")
+
+
+def _show(card: ModelCard, ways: list[Way]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    console.print(Text(card.name, style="bold"), Text(", ".join(card.aliases), style="dim"))
+    console.print(_facts(card))
+    if card.about is not None:
+        console.print(Text(f"\n{card.about.value}"))
+        console.print(Text(f"{card.about.source}, {card.about.as_of}", style="dim"))
+    for line in _published(card):
+        console.print(Text(line))
+    console.print(Text("\nHere and now", style="bold"))
+    console.print(_roads(ways))
+
+
+def _facts(card: ModelCard) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value, fact in _stated(card):
+        table.add_row(label, Text.assemble(value, "  ", (f"{fact.source}, {fact.as_of}", "dim")))
+    return table
+
+
+def _stated(card: ModelCard) -> Iterator[tuple[str, str, Fact[Any]]]:
+    """The facts that some source states."""
+    from harness.records import Fact
+
+    for name in card.__struct_fields__:
+        fact = getattr(card, name)
+        if isinstance(fact, Fact) and name != "about":
+            label, form = _UNITS.get(name, (name.replace("_", " "), "{}"))
+            listed = isinstance(fact.value, tuple)
+            yield label, form.format(", ".join(fact.value) if listed else fact.value), fact
+
+
+def _published(card: ModelCard) -> Iterator[str]:
+    scores = card.published
+    if scores is None:
+        return
+    share = 100 * scores.passed / scores.asked
+    rank = f", rank {scores.rank} of {scores.ranked}" if scores.rank else ""
+    yield f"\nPublished, not measured here ({scores.source}, {scores.as_of})"
+    yield f"  overall {share:.1f} % ({scores.passed}/{scores.asked}){rank}"
+    for category, (passed, asked) in scores.categories.items():
+        yield f"  {category} {100 * passed / asked:.1f} % ({passed}/{asked})"
+    if scores.latency_mean_s is not None:
+        yield f"  average response time {scores.latency_mean_s} s"
+    if scores.cost_per_task_usd is not None:
+        yield f"  cost per task ${scores.cost_per_task_usd}"
+
+
+def _roads(ways: list[Way]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for way in ways:
+        able = way.choice is not None
+        style = "green" if able else "dim"
+        table.add_row(
+            Text("yes" if able else "no", style=style), way.means, f"{way.says}\n{way.command}"
+        )
+    return table
+
+
+def _value(fact: Fact[Any] | None) -> str:
+    return "" if fact is None else str(fact.value)
+
+
+def _as_json(card: ModelCard, ways: list[Way]) -> dict[str, Any]:
+    roads = [
+        {
+            "means": way.means,
+            "open": way.choice is not None,
+            "says": way.says,
+            "command": way.command,
+        }
+        for way in ways
+    ]
+    return {"card": card, "runs_here": _open_way(ways) is not None, "ways": roads}
+
+
+def _print_json(data: object) -> None:
+    import sys
+
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")
