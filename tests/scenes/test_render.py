@@ -136,7 +136,10 @@ def test_two_renders_at_once_lose_nothing(studio) -> None:
     assert len(cases) == 6
 
 
-def test_an_interrupted_render_keeps_what_is_finished_and_leaves_no_rubbish(studio) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_render_keeps_what_is_finished_and_leaves_no_rubbish(
+    studio, number: int, code: int
+) -> None:
     studio.family("a", id="oc-01-thing")
     studio.family("b", id="oc-02-slow", body="time.sleep(600)")
     process = subprocess.Popen(
@@ -148,9 +151,9 @@ def test_an_interrupted_render_keeps_what_is_finished_and_leaves_no_rubbish(stud
         for line in words:
             if line.startswith("oc-02-slow: started"):
                 break
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
         said = words.read()
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=60) == code
     assert "finished pictures are kept" in said
     assert "run the same command again" in said
     assert list(studio.pictures()) == ["oc-01-thing"]
