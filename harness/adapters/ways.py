@@ -78,11 +78,12 @@ def _served(card: ModelCard, given: Target, running: Iterable[Running]) -> Itera
         if served := serves(server, names_of(card)):
             yield way_to(server, served, given, card)
             return
-    yield Way(
-        means="running server",
-        says="no server on this machine serves it",
-        command=_command(card, "--base-url http://127.0.0.1:8080/v1"),
-    )
+    if card.gguf or card.files or not card.hosted:  # weights that anybody can serve
+        yield Way(
+            means="running server",
+            says="no server on this machine serves it",
+            command=_command(card, "--base-url http://127.0.0.1:8080/v1"),
+        )
 
 
 def way_to(server: Running, served: str, given: Target, card: ModelCard | None) -> Way:

@@ -37,6 +37,9 @@ def run(options: RunOptions) -> None:
 
             describe(options, suite, cases, choice, price)
             return
+        from harness.cli.download import agree
+
+        agree(choice, yes=options.yes)
         with ExitStack() as stack:
             code = _ask_all(options, suite, cases, choice, price, stopping, stack)
     # Threads may still hang in a call that nobody waits for any more; do not wait for them either.
