@@ -71,9 +71,7 @@ def _tables(asked: int) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _paired_interval(both: int, first: int, second: int, neither: int) -> stats.Interval:
-    rates_1 = [1] * both + [1] * first + [0] * (second + neither)
-    rates_2 = [1] * both + [0] * first + [1] * second + [0] * neither
-    return stats.newcombe_paired(rates_1, rates_2)
+    return stats.newcombe_paired({(1, 1): both, (1, 0): first, (0, 1): second, (0, 0): neither})
 
 
 def _inside(bounds: np.ndarray, truth: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from bench import coverage
 from harness import stats
-from harness.stats import Interval, Pairs
+from harness.stats import Interval
 from harness.stats.binomial import cdf, pmf
 from harness.stats.resampling import student_t
 
@@ -31,11 +31,9 @@ tables = st.tuples(*[st.integers(0, 30)] * 4).filter(lambda cells: sum(cells) > 
 probabilities = st.floats(1e-12, 1.0)
 
 
-def rates(cells: tuple[int, int, int, int]) -> tuple[list[int], list[int]]:
-    pairs = Pairs(*cells)
-    first = [1] * pairs.both + [1] * pairs.first_only + [0] * pairs.second_only
-    second = [1] * pairs.both + [0] * pairs.first_only + [1] * pairs.second_only
-    return first + [0] * pairs.neither, second + [0] * pairs.neither
+def counted(cells: tuple[int, int, int, int]) -> dict[tuple[float, float], int]:
+    both, first_only, second_only, neither = cells
+    return {(1, 1): both, (1, 0): first_only, (0, 1): second_only, (0, 0): neither}
 
 
 @given(st.integers(1, 500), st.floats(0, 1))
@@ -65,7 +63,7 @@ def test_wilson_holds_the_truth_in_95_percent_of_runs(asked: int) -> None:
 def test_nothing_asked_says_nothing() -> None:
     assert stats.wilson_interval(0, 0) == (0, 1)
     assert stats.newcombe_unpaired(0, 0, 3, 4) == (-1, 1)
-    assert stats.newcombe_paired([], []) == (-1, 1)
+    assert stats.newcombe_paired({}) == (-1, 1)
 
 
 @given(st.integers(1, 200), st.integers(1, 200), st.floats(0, 1), st.floats(0, 1))
@@ -86,34 +84,36 @@ def test_the_unpaired_interval_agrees_with_statsmodels(
 def test_the_paired_interval_prints_what_newcombe_printed(
     cells: tuple[int, int, int, int], printed: tuple[float, float]
 ) -> None:
-    assert stats.newcombe_paired(*rates(cells)) == pytest.approx(printed, abs=5e-5)
+    assert stats.newcombe_paired(counted(cells)) == pytest.approx(printed, abs=5e-5)
 
 
 def test_the_paired_interval_reproduces_fagerlands_example() -> None:
     # Fagerland, Lydersen and Laake 2014, airway hyper-responsiveness in 21 children
-    assert stats.newcombe_paired(*rates((1, 1, 7, 12))) == pytest.approx((-0.507, -0.026), abs=5e-4)
+    assert stats.newcombe_paired(counted((1, 1, 7, 12))) == pytest.approx(
+        (-0.507, -0.026), abs=5e-4
+    )
 
 
 @given(tables)
 def test_the_paired_interval_holds_the_difference_and_turns_round_with_it(
     cells: tuple[int, int, int, int],
 ) -> None:
-    first, second = rates(cells)
+    both, first_only, second_only, neither = cells
 
-    interval = stats.newcombe_paired(first, second)
-    turned = stats.newcombe_paired(second, first)
+    interval = stats.newcombe_paired(counted(cells))
+    turned = stats.newcombe_paired(counted((both, second_only, first_only, neither)))
 
-    assert interval.holds((sum(first) - sum(second)) / len(first))
+    assert interval.holds((first_only - second_only) / sum(cells))
     assert turned == pytest.approx((-interval.high, -interval.low))
 
 
-def test_repeats_that_are_copies_do_not_narrow_the_interval() -> None:
-    once = stats.newcombe_paired(*rates((30, 12, 4, 21)))
-    thrice = stats.newcombe_paired(
-        *([3 / 3 * rate for rate in run] for run in rates((30, 12, 4, 21)))
-    )
+def test_repeats_that_half_pass_lie_between_passing_and_failing() -> None:
+    failing = stats.newcombe_paired({(1, 1): 30, (1, 0): 12, (0, 0): 25})
+    halfway = stats.newcombe_paired({(1, 1): 30, (1, 0.5): 12, (0, 0): 25})
+    passing = stats.newcombe_paired({(1, 1): 42, (0, 0): 25})
 
-    assert thrice == pytest.approx(once)
+    assert failing.low > halfway.low > passing.low
+    assert failing.high > halfway.high > passing.high
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
@@ -138,15 +138,6 @@ def test_mid_p_is_the_exact_p_less_half_of_what_was_seen(first: int, second: int
 def test_the_binomial_agrees_with_scipy(k: int, n: int, p: float) -> None:
     assert cdf(k, n, p) == pytest.approx(scipy_stats.binom.cdf(k, n, p), abs=1e-9)
     assert pmf(k, n, p) == pytest.approx(scipy_stats.binom.pmf(k, n, p), abs=1e-9)
-
-
-def test_pairs_are_counted_by_who_passed() -> None:
-    outcomes = [(True, True)] * 4 + [(True, False)] * 3 + [(False, True)] * 2 + [(False, False)]
-
-    pairs = Pairs.of(outcomes)
-
-    assert pairs == (4, 3, 2, 1)
-    assert (pairs.asked, pairs.discordant) == (10, 5)
 
 
 @given(st.lists(probabilities, min_size=1, max_size=12))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from math import sqrt
 from statistics import NormalDist
 from typing import NamedTuple
@@ -70,44 +70,40 @@ def newcombe_unpaired(
     return _square_and_add(passed_1 / asked_1, one, passed_2 / asked_2, two, correlation=0.0)
 
 
-def newcombe_paired(
-    rates_1: Sequence[float], rates_2: Sequence[float], *, level: float = 0.95
-) -> Interval:
-    """For the mean of `rates_1` minus the mean of `rates_2`, both over the same prompts.
+def newcombe_paired(prompts: Mapping[tuple[float, float], int], *, level: float = 0.95) -> Interval:
+    """For the mean first rate minus the mean second rate, both over the same prompts.
 
-    A rate is 1 or 0, or the share of a prompt's repeats that passed. For 0/1 rates this is
-    Newcombe's interval. For repeats the same rule is applied to the means (MOVER) with Wilson
-    bounds for `n` prompts, which errs on the wide side: rates vary less than 0/1 outcomes do.
-
+    Args:    how many prompts came to each (first rate, second rate); a rate is 1 or 0, or the
+             share of a prompt's repeats that passed
     Formula: d - √(δ² - 2φδε + ε²)  to  d + √(ε'² - 2φε'δ' + δ'²), with δ = p₁-l₁, ε = u₂-p₂,
              ε' = u₁-p₁, δ' = p₂-l₂ and φ the correlation of the rates, its covariance (if
              positive) first brought 1/2n nearer to zero
+    Why:     for 0/1 rates this is Newcombe's interval. For repeats the same rule is applied to
+             the means (MOVER) with Wilson bounds for `n` prompts, which errs on the wide side:
+             rates vary less than 0/1 outcomes do
     Source:  Newcombe 1998, Statistics in Medicine 17:2635-2650, method 10; there 36 prompts passed
              by both, 12 by the first only and 2 by the second only give 0.0569 to 0.3404.
              MOVER: Zou and Donner 2008, doi:10.1002/sim.3095
 
-    >>> both, first, second = 36, 12, 2
-    >>> rates_1 = [1] * both + [1] * first + [0] * second
-    >>> rates_2 = [1] * both + [0] * first + [1] * second
-    >>> [round(bound, 4) for bound in newcombe_paired(rates_1, rates_2)]
+    >>> [round(bound, 4) for bound in newcombe_paired({(1, 1): 36, (1, 0): 12, (0, 1): 2})]
     [0.0569, 0.3404]
     """
-    n = len(rates_1)
+    n = sum(prompts.values())
     if n == 0:
         return Interval(-1.0, 1.0)
-    one = wilson_interval(sum(rates_1), n, level=level)
-    two = wilson_interval(sum(rates_2), n, level=level)
-    phi = _correlation(rates_1, rates_2)
-    return _square_and_add(sum(rates_1) / n, one, sum(rates_2) / n, two, correlation=phi)
+    total_1 = sum(rate * count for (rate, _), count in prompts.items())
+    total_2 = sum(rate * count for (_, rate), count in prompts.items())
+    one, two = wilson_interval(total_1, n, level=level), wilson_interval(total_2, n, level=level)
+    phi = _correlation(prompts, total_1 / n, total_2 / n)
+    return _square_and_add(total_1 / n, one, total_2 / n, two, correlation=phi)
 
 
-def _correlation(rates_1: Sequence[float], rates_2: Sequence[float]) -> float:
+def _correlation(prompts: Mapping[tuple[float, float], int], mean_1: float, mean_2: float) -> float:
     """Newcombe's φ: Pearson's, with the covariance corrected for continuity; 0 without spread."""
-    n = len(rates_1)
-    mean_1, mean_2 = sum(rates_1) / n, sum(rates_2) / n
-    variance_1 = sum((rate - mean_1) ** 2 for rate in rates_1) / n
-    variance_2 = sum((rate - mean_2) ** 2 for rate in rates_2) / n
-    covariance = sum((x - mean_1) * (y - mean_2) for x, y in zip(rates_1, rates_2, strict=True)) / n
+    n = sum(prompts.values())
+    variance_1 = sum(count * (rate - mean_1) ** 2 for (rate, _), count in prompts.items()) / n
+    variance_2 = sum(count * (rate - mean_2) ** 2 for (_, rate), count in prompts.items()) / n
+    covariance = sum(count * (x - mean_1) * (y - mean_2) for (x, y), count in prompts.items()) / n
     if covariance > 0:
         covariance = max(covariance - 1 / (2 * n), 0.0)
     spread = sqrt(variance_1 * variance_2)

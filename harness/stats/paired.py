@@ -2,38 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple, Self
-
 from harness.stats import binomial
-
-
-class Pairs(NamedTuple):
-    """On how many prompts both passed, only the first, only the second, neither."""
-
-    both: int
-    first_only: int
-    second_only: int
-    neither: int
-
-    @classmethod
-    def of(cls, outcomes: Iterable[tuple[bool, bool]]) -> Self:
-        """
-        >>> Pairs.of([(True, True), (True, False), (True, False), (False, False)])
-        Pairs(both=1, first_only=2, second_only=0, neither=1)
-        """
-        tally = {(True, True): 0, (True, False): 0, (False, True): 0, (False, False): 0}
-        for outcome in outcomes:
-            tally[outcome] += 1
-        return cls(*tally.values())
-
-    @property
-    def asked(self) -> int:
-        return sum(self)
-
-    @property
-    def discordant(self) -> int:
-        return self.first_only + self.second_only
 
 
 def mcnemar(first_only: int, second_only: int) -> float:
