@@ -1,0 +1,154 @@
+"""`evalrun models`: the catalogue, and what could run here and now."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "evalrun.toml").write_text(
+        """[models.big]
+parameters = "9B"
+[models.big.gguf]
+repo = "org/big-GGUF"
+model_file = "big-Q4_K_M.gguf"
+mmproj_file = "mmproj-big.gguf"
+quantization = "Q4_K_M"
+
+[models.mine]
+about = "My own."
+[models.mine.files]
+model = "mine.gguf"
+mmproj = "mmproj-mine.gguf"
+"""
+    )
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(ONE_PIXEL)
+    (tmp_path / "suite.csv").write_text("file_name,prompt,answer\na.png,Which colour?,blue\n")
+    return tmp_path
+
+
+ONE_PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63f8cfc000000301010018dd8db00000000049454e44ae426082"
+)
+
+
+def evalrun(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.endswith("_API_KEY") and not name.startswith("HF_")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *arguments],
+        env=kept | {"HF_HOME": str(home / "hf"), "COLUMNS": "100"} | variables,
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def ways(home: Path, name: str, **variables: str) -> dict[str, dict[str, Any]]:
+    (shown,) = json.loads(evalrun(home, "models", name, "--json", **variables).stdout)
+    return {way["means"]: way for way in shown["ways"]}
+
+
+def test_every_model_is_listed_with_what_it_lacks(home: Path) -> None:
+    done = evalrun(home, "models")
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert "no: download 15.2 GB or set" in next(
+        line for line in lines if line.startswith("mistral-small-3.1 ")
+    )
+    assert any(line.startswith("big ") and "9B" in line for line in lines)
+    assert "could run here and now" in done.stderr
+
+
+def test_a_key_opens_a_way(home: Path) -> None:
+    closed = ways(home, "mistral-small-3.1")["openrouter"]
+    assert (closed["open"], closed["says"]) == (False, "OPENROUTER_API_KEY is not set")
+    assert closed["command"].startswith("export OPENROUTER_API_KEY=…; evalrun --model mistral")
+    opened = ways(home, "mistral-small-3.1", OPENROUTER_API_KEY="k")["openrouter"]
+    assert opened["open"]
+    listed = evalrun(home, "models", "--here", "--json", OPENROUTER_API_KEY="k").stdout
+    names = {it["card"]["name"] for it in json.loads(listed)}
+    assert "mistral-small-3.1" in names
+    assert "gpt-4o" not in names
+
+
+def test_files_of_ones_own_open_a_way_once_they_are_there(home: Path) -> None:
+    assert ways(home, "mine")["local weights"]["says"] == "mine.gguf does not exist"
+    (home / "mine.gguf").write_bytes(b"")
+    (home / "mmproj-mine.gguf").write_bytes(b"")
+    assert ways(home, "mine")["local weights"]["open"]
+
+
+def test_a_card_shows_facts_with_their_source_and_published_figures_as_such(home: Path) -> None:
+    shown = evalrun(home, "models", "mistral-small-2503").stdout
+    assert "17 March 2025" in shown
+    assert "Roboflow Playground, 2026-06-26" in shown
+    assert "Published, not measured here" in shown
+    assert "overall 38.8 % (26/67), rank 68 of 74" in shown
+    assert "evalrun --model mistral-small-3.1 --backend llamacpp" in shown
+
+
+def test_an_unknown_model_names_the_nearest(home: Path) -> None:
+    done = evalrun(home, "models", "mistral-smal")
+    assert done.returncode == 4
+    assert "mistral-small-3.1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def hub_of_large_files() -> Iterator[tuple[str, list[str]]]:
+    """A hub that says its files have a gigabyte each, and notes who wants one."""
+    wanted: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response(200)
+            self.send_header("X-Repo-Commit", "c0ffee")
+            self.send_header("ETag", '"e"')
+            self.send_header("Content-Length", str(1 << 30))
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            wanted.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", wanted
+        server.shutdown()
+        thread.join()
+
+
+def test_more_than_a_gigabyte_is_not_downloaded_unasked(
+    home: Path, hub_of_large_files: tuple[str, list[str]]
+) -> None:
+    url, wanted = hub_of_large_files
+    asking = ("-m", "big", "--backend=llamacpp", "--suite=suite.csv")
+    done = evalrun(home, *asking, HF_ENDPOINT=url)
+    assert done.returncode == 4
+    assert "2.1 GB of Q4_K_M weights from org/big-GGUF" in done.stderr
+    assert "--yes" in done.stderr
+    assert not any("resolve" in path for path in wanted)
+    assert evalrun(home, *asking, "--yes", HF_ENDPOINT=url).returncode == 4
+    assert any("resolve" in path for path in wanted)
