@@ -12,15 +12,17 @@ from typing import Any
 import msgspec
 
 from harness.errors import SuiteError
-from harness.graders.calendar import DATE, TIME
 from harness.graders.choices import CHOICE, POSITION
+from harness.graders.clock import TIME
 from harness.graders.codes import CODE
+from harness.graders.dates import DATE
 from harness.graders.dimensions import DIMENSIONS
 from harness.graders.inference import infer
 from harness.graders.kinds import Check, Grader, Misfit
 from harness.graders.lists import LIST
 from harness.graders.localization import BOX, POINT
-from harness.graders.measures import DECIMAL, INTEGER, MONEY
+from harness.graders.measures import DECIMAL, INTEGER
+from harness.graders.money import MONEY
 from harness.graders.reading import about, take_apart
 from harness.graders.structures import GRID, JSON
 from harness.graders.texts import TEXT

@@ -6,8 +6,8 @@ import re
 from collections.abc import Hashable, Mapping
 
 from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
-from harness.graders.reading import About, Finder, Mention, Said, decide
-from harness.graders.terms import folded, set_finder
+from harness.graders.reading import About, Finder, Mention, Said, decide, stem, words
+from harness.graders.terms import alternatives, folded, set_finder
 from harness.records import Verdict
 
 SAME_PLACE = {
@@ -25,18 +25,28 @@ SAME_PLACE = {
 }
 """Words that name the same option, British and American spelling among them."""
 
+OPPOSITE_PLACES: Mapping[Hashable, str] = {
+    a: b
+    for pair in ("left right", "above below", "behind front")
+    for a, b in (pair.split(), reversed(pair.split()))
+}
+_ADVERB = re.compile(
+    r" (?:above|below|next|behind|in front|there|here|after|before|on top|now)\b", re.I
+)
+_THATS = re.compile(r"\b(?:that's|that is|you're|you are|all|is that) $", re.IGNORECASE)
 _LETTERED = re.compile(
     r"(?:^|[\s(])\(?([A-Ha-h])[).:]\s*([^\n;]+?)(?=[\s,;]+\(?[A-Ha-h][).:]\s|[\n;]|$)"
 )
 _LETTER_SAID = re.compile(
-    r"^\W*(?:option |choice |letter )?\(?([A-Ha-h])\)?(?:\W|$)|\b(?:option|choice|letter) \(?([A-H])\b\)?|\(([A-H])\)"
+    r"^\W*(?:[Oo]ption |[Cc]hoice |[Ll]etter |[Aa]nswer )?\(?([A-Ha-h])\)?(?:\W|$)"
+    r"|\b(?:[Oo]ption|[Cc]hoice|[Ll]etter|[Aa]nd|[Oo]r|[Ii]s|,) \(?([A-H])\b\)?|\(([A-H])\)"
 )
 _ROW = r"(?:row|r)[ :#=.-]{0,3}(?:number |no\.? )?"
 _COLUMN = r"(?:column|col\.?|c)[ :#=.-]{0,3}(?:number |no\.? )?"
 _LINK = r"[\s,;:/&-]{0,4}(?:and |at |in |of |the )?"
-_NUMBER_WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-_ORDINAL_WORDS = (
-    ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"]
+_NUMBER_WORDS = str.split("""one two three four five six seven eight nine ten eleven twelve""")
+_ORDINAL_WORDS = str.split(
+    """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"""
 )
 _ORDER = "|".join(_NUMBER_WORDS + _ORDINAL_WORDS)
 _CELL = re.compile(
@@ -90,7 +100,7 @@ def _choice(expected: str | tuple[str, ...], options: Options, about: About) -> 
     value = terms.get(folded(wanted))
     if value is None:
         raise Misfit(f"{written!r} is not one of the choices: {', '.join(choices)}")
-    find = set_finder(terms)
+    find = _turned(set_finder(terms), about)
     if lettered:
         find = _with_letters(
             find, {letter: terms.get(folded(text)) for letter, text in lettered.items()}
@@ -144,9 +154,35 @@ def _with_letters(find: Finder, by_letter: Mapping[str, Hashable]) -> Finder:
             lone_article = match[at] == "a" and not text[match.end(at) :].startswith(")")
             if value is not None and not (lone_article and len(text) > 3):
                 found.append(Mention(match.start(at), match.end(at), value))
-        return sorted(found)
+        return alternatives(text, sorted(found, key=lambda m: m.start))
 
     return find_both
+
+
+def _turned(find: Finder, about: About) -> Finder:
+    """ "The shelf is below the lamp", asked where the lamp is, says that it is above."""
+
+    def find_turned(text: str) -> list[Mention]:
+        found = [m for m in find(text) if not _is_adverb(text, m)]
+        if len(found) != 1 or found[0].value not in OPPOSITE_PLACES or not about.subject:
+            return found
+        only = found[0]
+        before = {stem(word) for word in words(text[: only.start])}
+        after = {stem(word) for word in words(text[only.end :])}
+        others = about.stems - {about.subject, *(stem(str(place)) for place in OPPOSITE_PLACES)}
+        if about.subject in after - before and others & before:
+            return [only._replace(value=OPPOSITE_PLACES[str(only.value)])]
+        return found
+
+    return find_turned
+
+
+def _is_adverb(text: str, mention: Mention) -> bool:
+    """ "Right above", "that's right"."""
+    if mention.value != "right":
+        return False
+    after, before = text[mention.end : mention.end + 12], text[: mention.start]
+    return bool(_ADVERB.match(after) or _THATS.search(before))
 
 
 def _position(expected: str | tuple[str, ...], options: Options, about: About) -> Check:

@@ -71,13 +71,15 @@ def _finder(written: str, exact_case: bool, about: About) -> Finder:
         ]
         if not exact and not others and len(text.split()) <= max(3, len(written.split())):
             return [Mention(0, len(text), _key(text.strip(" .\"'"), exact_case))]
-        return _joined(text, sorted([*exact, *others]))
+        return _joined(text, sorted([*exact, *others], key=lambda m: m.start))
 
     return find
 
 
 def _grown(text: str, start: int, end: int, wanted: Hashable, about: About) -> Mention:
     """A code that goes on ("JBHU 282862 1") is another code."""
+    if re.match(r"\"? or \w", text[end : end + 8]):
+        return Mention(start, end, wanted, hedge=text[start:].strip()[:60])
     after = re.match(r" ([A-Za-z0-9]+)", text[end : end + 30])
     if (
         after
@@ -94,10 +96,8 @@ def _like_a_code(word: str, written: str, about: About) -> bool:
         return False
     digits = sum(c.isdigit() for c in word)
     if any(c.isdigit() for c in written):
-        return (
-            (digits > 0
-            and len(word) * 2 >= len(written.replace(" ", "")))
-            or (word.isupper() and len(word) >= 4)
+        return (digits > 0 and len(word) * 2 >= len(written.replace(" ", ""))) or (
+            word.isupper() and len(word) >= 4
         )
     return digits > 0 or (word.isupper() and len(word) >= max(3, len(written) - 2))
 

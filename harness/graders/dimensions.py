@@ -22,6 +22,9 @@ _BETWEEN = re.compile(
 )
 
 
+_TIMES = re.compile(r"(?<=\d)[xX](?=\d)")
+
+
 class Sizes(NamedTuple):
     """Lengths in metres, or bare numbers where no unit is given."""
 
@@ -56,6 +59,7 @@ def dimensions(text: str) -> list[Mention]:
 
 def _lengths(text: str) -> list[_Length]:
     found = []
+    text = _TIMES.sub("*", text)
     for match in _LENGTH.finditer(text):
         if match["feet"]:
             inches = Decimal((match["inches"] or "0").replace(",", "."))
@@ -87,7 +91,7 @@ def _lengths(text: str) -> list[_Length]:
 def _together(run: list[_Length]) -> list[Mention]:
     if len(run) < 2:
         return []
-    last = run[-1].unit
+    last = run[-1].unit or next((length.unit for length in run if length.unit), None)
     units = [length.unit or last for length in run]
     sizes = tuple(
         length.number * (unit.factor if unit else 1)
@@ -148,7 +152,7 @@ def _close(a: Sizes, b: Sizes) -> bool:
     """A metric equivalent is rounded more coarsely than an answer may be."""
     pairs = zip(a.sizes, b.sizes, strict=False)
     return len(a.sizes) == len(b.sizes) and all(
-        abs(x - y) <= abs(x) * Decimal("0.02") for x, y in pairs
+        abs(x - y) <= abs(x) * Decimal("0.008") for x, y in pairs
     )
 
 

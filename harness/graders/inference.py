@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from harness.graders.calendar import Clock, dates, times
 from harness.graders.choices import _find_cells, _find_places, letters
+from harness.graders.clock import Clock, times
+from harness.graders.dates import dates
 from harness.graders.dimensions import dimensions
 from harness.graders.lexicon import NULLS, rivals_of
 from harness.graders.numbers import numbers
@@ -105,12 +106,12 @@ def _closed(question: str, written: str) -> Choice | None:
             return "choice", {"choices": list(lettered.values())}
     if _is_whole(_find_cells, written):
         return "position", {}
+    if len(re.split(r"[\s-]+", written)) > 1 and _is_whole(_find_places, written):
+        return "position", {}
     choices = choices_in(question, written)
     if choices:
         return "choice", {"choices": choices}
-    if _is_whole(_find_places, written) and (
-        " " in written or "-" in written or _asks_place(question)
-    ):
+    if _is_whole(_find_places, written) and _asks_place(question):
         return "position", {}
     return None
 
@@ -170,12 +171,6 @@ def _trimmed(parts: list[str], expected: str) -> list[str]:
         *(part.strip() for part in parts[1:-1]),
         " ".join(last[:count]),
     ]
-    if folded(options[0]) != folded(expected) and len(parts) > 1:
-        options[0] = (
-            " ".join(first[-1:])
-            if count > 1 and folded(expected) != folded(parts[0])
-            else options[0]
-        )
     options = [option.strip(" \"'.,") for option in options]
     options = list(dict.fromkeys(option for option in options if option))
     plain = [folded(option) for option in options]

@@ -30,7 +30,9 @@ _SETS = (
     "sunny cloudy=overcast rainy=raining snowy=snowing foggy",
     "wood=wooden metal=metallic plastic glass paper cardboard concrete leather fabric rubber ceramic",
 )
-_SHADES = ["light", "dark", "bright", "deep", "pale", "vivid", "vibrant", "medium", "soft", "solid", "royal", "sky", "forest", "neon", "pastel"]
+_SHADES = str.split(
+    """light dark bright deep pale vivid vibrant medium soft solid royal sky forest neon pastel"""
+)
 
 NULLS = ("null", "none", "n/a", "nil", "nothing")
 _ABSENT = re.compile(
@@ -76,8 +78,7 @@ def rivals_of(word: str) -> dict[str, str]:
     return (
         members
         if members.get(plain) == plain
-        or (members.get(plain, "") in plain.split()
-        and " " not in plain)
+        or (members.get(plain, "") in plain.split() and " " not in plain)
         else (members if plain in members and " " not in plain else {})
     )
 

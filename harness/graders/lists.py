@@ -99,7 +99,10 @@ def _split(text: str, about: About) -> list[str]:
         for item in _SEPARATOR.split(text)
         if item and item.strip(" .\"'()[]")
     ]
-    return [item for item in items if item]
+    items = [item for item in items if item]
+    if len(items) == 1 and not lead and " " in items[0]:
+        return [key(word) for word in items[0].split()]
+    return items
 
 
 def _compared(wanted: list[str], items: list[str], ordered: bool, said: Said) -> Verdict:

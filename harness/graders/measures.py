@@ -1,4 +1,4 @@
-"""Graders of one number: integer, decimal (with tolerance and unit) and money."""
+"""Graders of one number: integer, and decimal with tolerance and unit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from decimal import Decimal
 
 from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
-from harness.graders.numbers import Number, numbers, parsed
+from harness.graders.numbers import Number, numbers
 from harness.graders.quantities import Value, finder
 from harness.graders.reading import About, Finder, Mention, Said, decide, stem
 from harness.graders.units import UNITS, Unit, converted, unit_at
@@ -15,30 +15,19 @@ from harness.records import Verdict
 
 _INTEGER = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[ ,.']\d{3})+)")
 _ZERO = re.compile(
-    r"\b(?:no|not any|n't any|n't (?:see|have|find|contain|detect|identify|spot) any|zero|without any|without)\b[^,.;:]{0,60}",
-    re.I,
+    r"(?:\b(?:no|not any|zero|without any|without|not (?:see|have|find|contain|detect|identify|spot) any)"
+    r"|n't (?:any|(?:see|have|find|contain|detect|identify|spot|appear to be) any))\b[^,.;:]{0,60}",
+    re.IGNORECASE,
 )
 _NONE = re.compile(
-    r"^\W*(?:none|nil|no)\b(?![\s-]\d)\W*|\b(?:there (?:are|is|were) none|none (?:are|is|of|at all|visible|in))\b",
-    re.I,
+    r"^\W*(?:none|nil)\b\W*"
+    r"|\b(?:there (?:are|is|were) none|none (?:are|is|of|at all|visible|in))\b",
+    re.IGNORECASE,
 )
 _SINGLE = re.compile(
     r"\b(?:a single|only a|just a|there(?: is|'s) an?|i (?:can )?(?:see|count|find) an?)\b[^,.;:]{0,50}",
     re.I,
 )
-_CURRENCY = {
-    "$": "usd", "us$": "usd", "usd": "usd", "dollar": "usd", "dollars": "usd", "£": "gbp", "gbp": "gbp",
-    "pound": "gbp", "pounds": "gbp", "quid": "gbp", "sterling": "gbp", "€": "eur", "eur": "eur", "euro": "eur", "euros": "eur",
-    "¥": "jpy", "jpy": "jpy", "yen": "jpy", "cny": "cny", "rmb": "cny", "yuan": "cny", "₹": "inr", "inr": "inr",
-    "rupees": "inr", "rupee": "inr", "chf": "chf", "francs": "chf", "sek": "sek", "nok": "nok", "dkk": "dkk",
-    "cad": "cad", "c$": "cad", "aud": "aud", "a$": "aud", "pln": "pln", "zł": "pln", "czk": "czk", "₩": "krw", "krw": "krw",
-    "r$": "brl", "brl": "brl", "₽": "rub", "rub": "rub", "₺": "try", "mxn": "mxn", "sgd": "sgd", "hkd": "hkd",
-}  # fmt: skip
-_PENCE = {"p": "gbp", "pence": "gbp", "penny": "gbp", "cent": "", "cents": "", "¢": "", "c": ""}
-_PENNIES = "hundredth of "
-_WORDS = "|".join(re.escape(word) for word in sorted(_CURRENCY, key=len, reverse=True))
-_BEFORE = re.compile(rf"(?:^|(?<![^\W\d_]))({_WORDS}) ?-?$", re.IGNORECASE)
-_AFTER = re.compile(rf" ?-?(?:({_WORDS})|({'|'.join(_PENCE)}))(?![\w])", re.IGNORECASE)
 
 
 def _integer(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
@@ -62,7 +51,7 @@ def _integer(expected: str | tuple[str, ...], options: Options, about: About) ->
     find = _with_zero(finder(about, unit), about)
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, find, _same_number)
+        reading = decide(said, about, find, same_number)
         value = reading.value
         if not isinstance(value, Value):
             return unread(reading)
@@ -124,7 +113,7 @@ def _end_of_counted(phrase: str, about: About) -> int:
     return 0
 
 
-def _same_number(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+def same_number(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
     """One value for one number, with its unit where one was given."""
     kept: list[Hashable] = []
     for value in values:
@@ -145,11 +134,13 @@ def _same_number(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
 
 def _alike(a: Value, b: Value) -> bool:
     if a.unit is None or b.unit is None or a.unit == b.unit:
-        return a.number == b.number
+        return bool({a.number, a.other} & {b.number, b.other} - {None})
     first, second = UNITS.get(a.unit), UNITS.get(b.unit)
     if first is None or second is None:
         return False
     there = converted(a.number, first, second)
+    if there is None and first is second:
+        there = a.number
     return there is not None and _rounds_to(there, b.number)
 
 
@@ -188,7 +179,7 @@ def _decimal(expected: str | tuple[str, ...], options: Options, about: About) ->
 
 def _in_unit(values: tuple[Hashable, ...], unit: Unit | None) -> tuple[Hashable, ...]:
     """Of a quantity given in several units the one asked for."""
-    alike = _same_number(values)
+    alike = same_number(values)
     if len(alike) < 2 or unit is None:
         return alike
     asked = tuple(v for v in alike if isinstance(v, Value) and v.unit == unit.name)
@@ -232,80 +223,5 @@ def _meets(value: Value, wanted: Decimal, unit: Unit | None, tolerance: Decimal)
     return abs(there - wanted) <= max(tolerance, abs(wanted) * Decimal("0.0005"))
 
 
-def _money(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
-    """
-    >>> from harness.graders import try_out
-    >>> try_out("money", "$2.30", "Tax: 2.30 USD").passed, try_out("money", "0.58", "58p", "In GBP?").passed
-    (True, True)
-    >>> try_out("money", "$2.30", "€2.30").reason
-    'expected $2.30'
-    """
-    written = one(expected, "money")
-    found = _money_in(written)
-    if len(found) != 1:
-        raise Misfit(f"{written!r} is not one amount of money")
-    wanted = found[0]
-    currency = wanted.unit or str(options.get("currency", "")).lower() or _asked_currency(about)
-    find = _in_whole_currency(finder(about, _currency_reader))
-
-    def check(said: Said) -> Verdict:
-        reading = decide(said, about, find, _same_number)
-        value = reading.value
-        if not isinstance(value, Value):
-            return unread(reading)
-        fits = not value.unit or not currency or value.unit == currency
-        return judged(fits and wanted.number in (value.number, value.other), reading, written)
-
-    return check
-
-
-def _in_whole_currency(find: Finder) -> Finder:
-    """58p as 0.58 pounds."""
-
-    def find_all(text: str) -> list[Mention]:
-        return [m._replace(value=_whole(m.value)) for m in find(text)]
-
-    return find_all
-
-
-def _whole(value: Hashable) -> Hashable:
-    if not isinstance(value, Value) or not (value.unit or "").startswith(_PENNIES):
-        return value
-    return Value(value.number / 100, None, (value.unit or "").removeprefix(_PENNIES) or None)
-
-
-def _money_in(written: str) -> list[Value]:
-    found = []
-    for number in numbers(written):
-        read = _currency_reader(written, number)
-        if read is not None:
-            value, other = (
-                parsed(written[number.start : number.end])
-                if not number.spelled
-                else (number.value, None)
-            )
-            found.append(Value(value or number.value, other, read[0]))
-    return [value for value in map(_whole, found) if isinstance(value, Value)]
-
-
-def _asked_currency(about: About) -> str:
-    return next(
-        (_CURRENCY[word] for word in sorted(about.words) if word in _CURRENCY and len(word) > 2), ""
-    )
-
-
-def _currency_reader(text: str, number: Number) -> tuple[str | None, int] | None:
-    before = _BEFORE.search(text[max(0, number.start - 10) : number.start])
-    if before:
-        return _CURRENCY[before[1].lower()], number.end
-    after = _AFTER.match(text, number.end)
-    if after and after[1]:
-        return _CURRENCY[after[1].lower()], after.end()
-    if after:
-        return _PENNIES + _PENCE[after[2].lower()], after.end()
-    return None if number.glued else (None, number.end)
-
-
 INTEGER = Grader(name="integer", check=_integer)
 DECIMAL = Grader(name="decimal", check=_decimal, options={"tolerance": (int, float), "unit": str})
-MONEY = Grader(name="money", check=_money, options={"currency": str})

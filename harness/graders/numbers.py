@@ -9,7 +9,10 @@ from typing import NamedTuple
 _UNITS = {
     word: at
     for at, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+        str.split(
+            """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+    fifteen sixteen seventeen eighteen nineteen"""
+        )
     )
 }
 _TENS = {
@@ -22,7 +25,9 @@ _SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 _ORDINALS = {
     word: at
     for at, word in enumerate(
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"],
+        str.split(
+            """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"""
+        ),
         start=1,
     )
 }
@@ -110,11 +115,9 @@ def parsed(written: str) -> tuple[Decimal | None, Decimal | None]:
         return (grouped, fraction) if "," in bare else (fraction, grouped)
     if (points and points[-1] != points[0]) or len(points) == 1:
         whole, _, fraction_digits = bare.rpartition(points[-1])
-        if (
-            (len(points) == 1
-            and re.fullmatch(r"\d{3}", fraction_digits) is None)
-            or points[-1] != points[0]
-        ):
+        if (len(points) == 1 and re.fullmatch(r"\d{3}", fraction_digits) is None) or points[
+            -1
+        ] != points[0]:
             return _decimal(re.sub(r"[ ,.']", "", whole) + "." + fraction_digits, sign), None
     return _decimal(re.sub(r"[ ,.']", "", bare), sign), None
 

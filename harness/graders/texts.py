@@ -8,6 +8,7 @@ from harness.graders import slots
 from harness.graders.kinds import Check, Grader, Options, judged, one, unread
 from harness.graders.lexicon import NULLS, nulls_in, rivals_of
 from harness.graders.reading import About, Reading, Said, decide, empty_because
+from harness.graders.spelling import pattern
 from harness.graders.terms import folded, set_finder
 from harness.records import Verdict
 
@@ -28,7 +29,7 @@ def _check(expected: str | tuple[str, ...], options: Options, about: About) -> C
         return _null_check(written, aliases, about)
     if kin := rivals_of(written):
         return _kin_check(written, aliases, kin, about)
-    spelled = slots.pattern([written, *aliases])
+    spelled = pattern([written, *aliases])
 
     def check(said: Said) -> Verdict:
         reading = slots.read(said, spelled, about)
@@ -63,7 +64,7 @@ def _kin_check(written: str, aliases: Iterable[str], kin: dict[str, str], about:
 
 def _null_check(written: str, aliases: Sequence[str], about: About) -> Check:
     """NULL, none: the word, or what the question says it stands for."""
-    spelled = slots.pattern([written, *aliases, *NULLS])
+    spelled = pattern([written, *aliases, *NULLS])
 
     def check(said: Said) -> Verdict:
         if not said.statements:

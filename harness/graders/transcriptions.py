@@ -6,7 +6,7 @@ import re
 
 from harness.graders.kinds import Check, Grader, Misfit, Options, one
 from harness.graders.reading import About, Said, Weight, empty_because, refusal
-from harness.graders.slots import unaccented
+from harness.graders.spelling import unaccented
 from harness.records import Verdict
 
 _QUOTED = re.compile(r"\"([^\"]{1,4000})\"")

@@ -94,13 +94,13 @@ def _read(table: str) -> dict[str, Unit]:
     for line in table.strip().splitlines():
         dimension, name, factor, *spellings = line.split()
         unit = Unit(name, dimension, Decimal(factor))
-        spelled.update(dict.fromkeys((name, *spellings), unit))
+        spelled.update(dict.fromkeys(spellings if name == "st" else (name, *spellings), unit))
     celsius = Unit("°c", "temperature", Decimal(1))
     kelvin = Unit("k", "temperature", Decimal(1), Decimal("-273.15"))
     fahrenheit = Unit("°f", "temperature", Decimal(5) / Decimal(9), Decimal(-160) / Decimal(9))
     spelled.update(dict.fromkeys(("°c", "celsius", "c"), celsius))
     spelled.update(dict.fromkeys(("°f", "fahrenheit", "f"), fahrenheit))
-    spelled["kelvin"] = kelvin
+    spelled.update(dict.fromkeys(("kelvin", "k"), kelvin))
     return spelled
 
 
@@ -113,6 +113,7 @@ _UNIT = re.compile(
     rf"|(?P<unit>{_SPELLED})(?![\w²³]))",
     re.IGNORECASE,
 )
+_GOES_ON = re.compile(r" [a-z]{2,}", re.IGNORECASE)
 _POWERS = {
     ("s", "m"): "m2", ("s", "ft"): "ft2", ("c", "m"): "m3", ("c", "ft"): "ft3", ("f", "oz"): "floz",
 }  # fmt: skip
@@ -135,6 +136,8 @@ def unit_at(text: str, at: int) -> tuple[Unit, int] | None:
         base = UNITS.get(match["of"].lower())
         power = _POWERS.get((match["square"][0].lower(), base.name)) if base else None
         return (UNITS[power], match.end()) if power else None
+    if match["unit"].lower() in ("in", "a") and _GOES_ON.match(text, match.end()):
+        return None  # "9 in total", "7 a day"
     return UNITS[match["unit"].lower()], match.end()
 
 

@@ -23,10 +23,16 @@ from harness.graders.terms import folded, hedge
 from harness.records import Verdict
 
 YES = frozenset(
-    ["yes", "yeah", "yep", "yup", "yea", "aye", "affirmative", "true", "correct", "indeed", "definitely", "certainly", "absolutely", "sure", "sí", "si", "oui", "ja", "sim", "да", "tak", "evet", "はい", "是", "是的", "有", "对", "對", "네", "예", "jawohl", "ano", "igen", "kyllä"]
+    str.split(
+        """yes yeah yep yup yea aye affirmative true correct indeed definitely certainly absolutely
+    sure sí si oui ja sim да tak evet はい 是 是的 有 对 對 네 예 jawohl ano igen kyllä"""
+    )
 )
 NO = frozenset(
-    ["no", "nope", "nah", "negative", "false", "incorrect", "non", "nein", "não", "nao", "nej", "нет", "nie", "hayır", "いいえ", "否", "不是", "没有", "不", "아니요", "아니오", "nee", "ne", "nem", "ei"]
+    str.split(
+        """no nope nah negative false incorrect non nein não nao nej нет nie hayır いいえ 否 不是 没有 不
+    아니요 아니오 nee ne nem ei"""
+    )
 )
 _WORD = "(?P<word>" + "|".join(sorted(YES | NO, key=len, reverse=True)) + ")"
 _LEADING = re.compile(
@@ -34,7 +40,7 @@ _LEADING = re.compile(
     r"|probably|likely|most likely|a clear|a definite|a resounding|(?:based on|according to|looking at|judging by|from)"
     r" [\w ]{1,50}|in (?:this|the|that) (?:image|picture|photo)|i would say|i'd say|i think|i believe)[,:]? ){0,2}[\"'(]{0,2}"
     + _WORD
-    + r"(?:[\"')]{0,2}(?:\s*$|\s?[.,;:!?-])|(?= (?:there|it|the|this|that|they|i|we|he|she|you|nothing|none)\b)"
+    + r"(?:[\"')]{0,2}(?:\s*$|\s?[.,;:!?(-])|(?= (?:there|it|the|this|that|they|i|we|he|she|you|nothing|none)\b)"
     r"|(?<=[\u3040-\uffef]))",
     re.IGNORECASE,
 )
@@ -43,6 +49,7 @@ _LATER = re.compile(
     r"(?=[\"')]{0,2}\s?(?:[.,;:!?-]|\bor\b|\band\b|$))",
     re.IGNORECASE,
 )
+_BOTH = re.compile(r"\b(?:yes (?:and|or|/) no|no (?:and|or|/) yes)\b", re.IGNORECASE)
 _NO_SUCH = re.compile(
     r"^(?:there (?:is|are|'s|was|were) |i (?:can )?(?:see|find|detect) )?no (?P<noun>[\w-]+(?: [\w-]+){0,3})",
     re.IGNORECASE,
@@ -59,6 +66,10 @@ _ECHO = re.compile(
 _NEGATION = re.compile(
     r"\bnot\b(?! only)|n't\b|\b(?:no|without|none|never|neither|nor|lacks?|lacking|absent|absence|cannot|nothing"
     r"|nobody|zero|free of|devoid|fails?)\b",
+    re.IGNORECASE,
+)
+_DOUBT = re.compile(
+    r"\b(?:may|might|could|possibly|perhaps|maybe|unclear|whether|not sure|uncertain|if)\b",
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(
@@ -149,13 +160,15 @@ def _finders(about: About) -> tuple[Finder, Finder]:
 
     def implied(text: str) -> list[Mention]:
         return [
-            Mention(start, start + len(clause), _worded(value))
+            Mention(start, start + len(clause), _worded(value), _doubt(clause))
             for start, clause in _clauses(text)
             if (value := implies(clause, asked, denied, _MOSTLY)) is not None
         ]
 
     def spoken(text: str) -> list[Mention]:
         leading = _LEADING.match(text)
+        if both := _BOTH.search(text):
+            return [Mention(*both.span(), word) for word in ("yes", "no")]
         if leading is None:
             return _spoken_later(text, 0) or _spoken_briefly(text, asked, denied)
         value = as_yes_or_no(leading["word"])
@@ -177,6 +190,11 @@ def _finders(about: About) -> tuple[Finder, Finder]:
         return found
 
     return spoken, implied
+
+
+def _doubt(clause: str) -> str | None:
+    found = _DOUBT.search(clause)
+    return found[0] if found else None
 
 
 def _spoken_later(text: str, start: int) -> list[Mention]:

@@ -1,18 +1,15 @@
 """The answer in a reply, found in one way for all graders."""
 
-from harness.graders.reading.about import About, about, stem, stems, words
-from harness.graders.reading.decide import (
-    Finder,
-    Mention,
-    Reading,
-    decide,
-    empty_because,
-    without_negated,
-)
+from harness.graders.reading.about import EMPTY_WORDS, About, about, stem, stems, words
+from harness.graders.reading.claims import POLITE, Finder, Mention, clause_spans, without_negated
+from harness.graders.reading.decide import Reading, decide, empty_because
 from harness.graders.reading.refusals import refusal
-from harness.graders.reading.statements import Said, Statement, Weight, sentences, take_apart
+from harness.graders.reading.statements import CORRECTS, Said, Statement, Weight, take_apart
 
 __all__ = [
+    "CORRECTS",
+    "EMPTY_WORDS",
+    "POLITE",
     "About",
     "Finder",
     "Mention",
@@ -21,10 +18,10 @@ __all__ = [
     "Statement",
     "Weight",
     "about",
+    "clause_spans",
     "decide",
     "empty_because",
     "refusal",
-    "sentences",
     "stem",
     "stems",
     "take_apart",

@@ -16,14 +16,28 @@ _INSTRUCTION = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.?!:;\n]+(?=\s|$)")
 EMPTY_WORDS = frozenset(
-    ["a", "an", "the", "this", "that", "these", "those", "it", "its", "they", "them", "their", "there", "here", "is", "are", "was", "were", "be", "been", "being", "am", "do", "does", "did", "done", "have", "has", "had", "having", "can", "could", "will", "would", "shall", "should", "may", "might", "must", "of", "in", "on", "at", "to", "from", "by", "with", "within", "into", "onto", "for", "as", "and", "or", "but", "if", "then", "than", "so", "not", "no", "yes", "any", "some", "all", "both", "each", "either", "neither", "other", "another", "what", "which", "who", "whom", "whose", "where", "when", "why", "how", "much", "many", "you", "your", "i", "my", "me", "we", "us", "our", "image", "picture", "photo", "photograph", "photographs", "images", "pictures", "photos", "shown", "show", "shows", "visible", "see", "seen", "depicted", "appear", "appears", "seem", "seems", "look", "looks", "looking", "contain", "contains", "only", "return", "answer", "answers", "respond", "please", "just", "like", "format", "form", "currently", "exactly", "one", "ones", "also", "very", "what's", "there's", "it's", "appearing", "based", "according", "given", "provided"]
+    str.split(
+        """a an the this that these those it its they them their there here is are was were be been
+    being am do does did done have has had having can could will would shall should may
+    might must of in on at to from by with within into onto for as and or but if then than
+    so not no yes any some all both each either neither other another what which who whom
+    whose where when why how much many you your i my me we us our image picture photo
+    photograph photographs images pictures photos shown show shows visible see seen depicted
+    appear appears seem seems look looks looking contain contains only return answer answers
+    respond please just like format form currently exactly one ones also very what's there's
+    it's appearing based according given provided"""
+    )
 )
 _COUNT = re.compile(
     r"\bhow many ((?:[\w'/-]+ ?){1,5})|\b(?:number|count|quantity|amount) of ((?:[\w'/-]+ ?){1,5})",
     re.I,
 )
 _PHRASE_END = frozenset(
-    ["are", "is", "do", "does", "did", "in", "on", "at", "can", "could", "were", "was", "have", "has", "had", "you", "there", "of", "with", "that", "which", "will", "would", "should", "from", "to", "appear", "exist", "remain", "and", "or", "not", "within", "inside", "visible", "seen", "shown", "per", "for", "by"]
+    str.split(
+        """are is do does did in on at can could were was have has had you there of with that which
+    will would should from to appear exist remain and or not within inside visible seen
+    shown per for by"""
+    )
 )
 
 
@@ -37,6 +51,8 @@ class About(NamedTuple):
     """Stems of the content words of `ask`."""
     counted: frozenset[str]
     """For "how many X": stems of X."""
+    subject: str
+    """Stem of what the question is about: the thing counted, the first thing named."""
     words: frozenset[str]
     """All words of the question, lower case."""
 
@@ -92,13 +108,29 @@ def about(question: str) -> About:
     parts = [part for part in _SENTENCE_END.split(question) if part.strip()]
     asking = [part for part in parts if not _INSTRUCTION.match(part.strip())] or parts[:1]
     ask = ". ".join(asking)
+    counted = _counted(ask) or _counted(question)
     return About(
         text=question,
         ask=ask,
         stems=frozenset(stems(ask)),
-        counted=_counted(ask) or _counted(question),
+        counted=counted,
+        subject=_subject(ask, counted),
         words=frozenset(words(question)),
     )
+
+
+_ATTRIBUTES = frozenset(
+    """colour color brand name type kind sort value price cost weight size length height width text word number
+    title maker model make date time position location amount total percentage temperature""".split()
+)
+
+
+def _subject(ask: str, counted: frozenset[str]) -> str:
+    if counted:
+        phrase = _COUNT.search(ask)
+        named = [stem(word) for word in words(phrase[0])] if phrase else []
+        return next((word for word in reversed(named) if word in counted), "")
+    return next((word for word in stems(ask) if word not in _ATTRIBUTES), "")
 
 
 def _counted(ask: str) -> frozenset[str]:

@@ -1,45 +1,18 @@
 """Which of the values a reply mentions is its answer.
 
-A grader brings a finder (text to mentions); the rest is the same for all: what a statement says after negated,
-corrected and bracketed values are set aside, which statement counts, and when a reply has no single answer.
+A grader brings a finder (text to mentions); the rest is the same for all: which statement counts, and
+when a reply has no single answer.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from harness.graders.reading.about import EMPTY_WORDS, About, stem, words
+from harness.graders.reading.about import About
+from harness.graders.reading.claims import Claim, Finder, claim_of
 from harness.graders.reading.refusals import refusal
-from harness.graders.reading.statements import CORRECTS, Said, Statement, Weight
-
-
-class Mention(NamedTuple):
-    """A value somewhere in a statement."""
-
-    start: int
-    end: int
-    value: Hashable
-    hedge: str | None = None
-    """The word that takes the certainty away, e.g. "about"."""
-    preferred: bool = False
-    """Stands with a word of the question ("28 containers")."""
-
-
-class Claim(NamedTuple):
-    """What one statement says."""
-
-    values: tuple[Hashable, ...]
-    said: str
-    hedge: str | None
-    weight: Weight
-    coverage: float
-    """Share of the question's content words that the statement takes up."""
-    partial: bool
-    """Speaks of a part ("in the top row") that the question does not name."""
-    preferred: bool
-    at: int
+from harness.graders.reading.statements import Said, Weight
 
 
 class Reading(NamedTuple):
@@ -50,33 +23,7 @@ class Reading(NamedTuple):
     fault: str | None
 
 
-Finder = Callable[[str], list[Mention]]
 Joiner = Callable[[tuple[Hashable, ...]], tuple[Hashable, ...]]
-
-_FILL = (
-    r"(?:a|an|the|any|some|visible|other|really|clearly|just|exactly|actually|only|in|on|at|to|of|see|have"
-    r"|contain|contains|appear|appears|seem|be|look|quite|more|been|is|are|those|these|obvious|apparent|such|as"
-    r"|both|signs|sign|evidence|there|it|being|either|from|colou?red|labell?ed|located|considered|called)"
-)
-_NEGATED = re.compile(
-    r"(?:\bnot|n't|\bno|\bnever|\bwithout|\brather than|\binstead of|\bother than|\bunlike|\bneither"
-    r"|\bnor|\bdistinct from|\bdifferent from|\bas opposed to|\bcompared (?:to|with)|\bversus|\bvs\.?"
-    r"|\bexcept(?: for)?|\bexcluding|\bnone of|\black(?:s|ing)?(?: of)?|\babsence of|\bruled? out"
-    r"|\bcannot be|\bno longer)"
-    r"[ \"']+(?:" + _FILL + r"[ \"']+){0,4}$",
-    re.IGNORECASE,
-)
-_JOINED = re.compile(
-    r"[ \"']{0,3}(?:,|/|\bor\b|\bnor\b|\band\b|,\s?or|,\s?nor|,\s?and)[ \"']{1,3}(?:(?:a|an|the|any) )?$",
-    re.I,
-)
-_BRACKETS = re.compile(r"\([^()]*\)")
-_PARTS = frozenset(
-    ["row", "rows", "column", "columns", "left", "right", "top", "bottom", "upper", "lower", "middle", "front", "back", "first", "second", "third", "fourth", "last", "layer", "layers", "tier", "tiers", "side", "section", "sections", "each", "per", "every", "another", "also", "additional", "more", "further", "other", "others", "foreground", "background", "group", "groups", "cluster", "stack", "level", "half", "corner", "near", "edge", "plus", "remaining", "rest", "shelf"]
-)
-POLITE = frozenset(
-    ["sure", "certainly", "course", "ok", "okay", "thanks", "thank", "welcome", "hi", "hello", "happy", "help", "glad", "great", "question", "hope", "helps", "let", "know", "need", "anything", "else", "assistance", "further", "would", "say", "think", "believe", "i'd", "it's", "that's", "there's", "therefore", "thus", "so", "hence", "total", "altogether", "overall", "find", "found", "count", "counted", "counting", "identified", "identify", "value", "number", "correct", "right", "actually", "definitely", "clearly", "yes", "inspection", "examination", "careful", "carefully", "looking", "closely", "upon", "after", "based", "observed", "observation", "conclusion", "final", "answer", "equals", "equal", "amount", "written", "reads", "read", "states", "stated", "displayed", "indicated", "marked", "labeled", "labelled", "called", "named", "name", "known", "colour", "color", "approximately", "wait", "sorry", "mean", "meant"]
-)
 
 
 def decide(said: Said, about: About, find: Finder, join: Joiner | None = None) -> Reading:
@@ -135,80 +82,6 @@ def _claims(said: Said, about: About, find: Finder) -> tuple[list[Claim], bool]:
     if corrected_at >= 0 and claims and not after:
         return [], True
     return after, False
-
-
-def claim_of(
-    statement: Statement, mentions: Sequence[Mention], about: About, at: int
-) -> Claim | None:
-    """What a statement says, once denied, corrected and bracketed values are set aside."""
-    text = statement.text
-    kept = without_negated(text, mentions)
-    if not kept:
-        return None
-    kept = _after_correction(text, kept)
-    kept = _outside_brackets(text, kept)
-    kept = [m for m in kept if m.preferred] or kept
-    left_over = _left_over(text, kept, about)
-    weight, partial = (
-        statement.weight,
-        any(word in _PARTS and word not in about.words for word in left_over),
-    )
-    rest_is_plain = all(
-        word in POLITE or word in EMPTY_WORDS or stem(word) in about.stems for word in left_over
-    )
-    if rest_is_plain:
-        weight = Weight.ANSWER if weight >= Weight.CONCLUSION else Weight.BARE
-    covered = len({stem(word) for word in words(text)} & about.stems)
-    if weight == Weight.ASIDE and covered:
-        weight = Weight.ON_TOPIC
-    return Claim(
-        values=tuple(dict.fromkeys(m.value for m in kept)),
-        said=text[min(m.start for m in kept) : max(m.end for m in kept)],
-        hedge=next((m.hedge for m in kept if m.hedge), None),
-        weight=weight,
-        coverage=covered / max(1, len(about.stems)),
-        partial=partial,
-        preferred=any(m.preferred for m in kept),
-        at=at,
-    )
-
-
-def without_negated(text: str, mentions: Sequence[Mention]) -> list[Mention]:
-    """Mentions that are affirmed; in "no screws or nuts" neither is."""
-    kept: list[Mention] = []
-    denied_end: int | None = None
-    for mention in mentions:
-        before = text[max(0, mention.start - 70) : mention.start]
-        joined = denied_end is not None and _JOINED.fullmatch(text[denied_end : mention.start])
-        if joined or _NEGATED.search(before):
-            denied_end = mention.end
-        else:
-            denied_end = None
-            kept.append(mention)
-    return kept
-
-
-def _after_correction(text: str, mentions: list[Mention]) -> list[Mention]:
-    if len(mentions) < 2:
-        return mentions
-    cut = max((mark.start() for mark in CORRECTS.finditer(text)), default=-1)
-    return [m for m in mentions if m.start > cut] or mentions
-
-
-def _outside_brackets(text: str, mentions: list[Mention]) -> list[Mention]:
-    if "(" not in text or len(mentions) < 2:
-        return mentions
-    spans = [bracket.span() for bracket in _BRACKETS.finditer(text)]
-    outside = [m for m in mentions if not any(a <= m.start and m.end <= b for a, b in spans)]
-    return outside or mentions
-
-
-def _left_over(text: str, mentions: Sequence[Mention], about: About) -> list[str]:
-    parts, start = [], 0
-    for mention in sorted(mentions):
-        parts.append(text[start : mention.start])
-        start = max(start, mention.end)
-    return words(" ".join([*parts, text[start:]]))
 
 
 def _chosen(claims: list[Claim], join: Joiner | None) -> Claim | Reading:

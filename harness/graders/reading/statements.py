@@ -89,7 +89,10 @@ _STRONG_CORRECTION = re.compile(
 )
 _END = re.compile(r"[.!?]+[\"')\]]{0,3}(?=\s)")
 _SHORTENED = frozenset(
-    ["approx", "no", "mr", "mrs", "ms", "dr", "st", "fig", "vs", "eg", "ie", "e.g", "i.e", "etc", "vol", "pp", "ca", "cf", "qty", "max", "min", "nr", "num", "ver", "v", "max.", "a.m", "p.m", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "art", "inc", "ltd", "co", "u.s"]
+    str.split(
+        """approx no mr mrs ms dr st fig vs eg ie e.g i.e etc vol pp ca cf qty max min nr num ver v
+    max. a.m p.m jan feb mar apr jun jul aug sep sept oct nov dec art inc ltd co u.s"""
+    )
 )
 _NUMBERED = re.compile(r"^[ ]{0,8}(?:step )?(\d{1,2})[.):][ ]+(?=\S)", re.MULTILINE | re.IGNORECASE)
 _SHORT = 60

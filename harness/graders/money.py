@@ -1,0 +1,110 @@
+"""Amounts of money: the same amount, and the same currency where one is said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+
+from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
+from harness.graders.measures import same_number
+from harness.graders.numbers import Number, numbers, parsed
+from harness.graders.quantities import Value, finder
+from harness.graders.reading import About, Finder, Mention, Said, decide
+from harness.records import Verdict
+
+_CURRENCY = {
+    "$": "usd", "us$": "usd", "usd": "usd", "dollar": "usd", "dollars": "usd", "£": "gbp", "gbp": "gbp",
+    "pound": "gbp", "pounds": "gbp", "quid": "gbp", "sterling": "gbp", "€": "eur", "eur": "eur", "euro": "eur", "euros": "eur",
+    "¥": "jpy", "jpy": "jpy", "yen": "jpy", "cny": "cny", "rmb": "cny", "yuan": "cny", "₹": "inr", "inr": "inr",
+    "rupees": "inr", "rupee": "inr", "chf": "chf", "francs": "chf", "sek": "sek", "nok": "nok", "dkk": "dkk",
+    "cad": "cad", "c$": "cad", "aud": "aud", "a$": "aud", "pln": "pln", "zł": "pln", "czk": "czk", "₩": "krw", "krw": "krw",
+    "r$": "brl", "brl": "brl", "₽": "rub", "rub": "rub", "₺": "try", "mxn": "mxn", "sgd": "sgd", "hkd": "hkd",
+}  # fmt: skip
+_PENCE = {"p": "gbp", "pence": "gbp", "penny": "gbp", "cent": "", "cents": "", "¢": "", "c": ""}
+_PENNIES = "hundredth of "
+_WORDS = "|".join(re.escape(word) for word in sorted(_CURRENCY, key=len, reverse=True))
+_BEFORE = re.compile(rf"(?:^|(?<![^\W\d_]))({_WORDS}) ?-?$", re.IGNORECASE)
+_AFTER = re.compile(rf" ?-?(?:({_WORDS})|({'|'.join(_PENCE)}))(?![\w])", re.IGNORECASE)
+
+
+def _money(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("money", "$2.30", "Tax: 2.30 USD").passed, try_out("money", "0.58", "58p", "In GBP?").passed
+    (True, True)
+    >>> try_out("money", "$2.30", "€2.30").reason
+    'expected $2.30'
+    """
+    written = one(expected, "money")
+    found = _money_in(written)
+    if len(found) != 1:
+        raise Misfit(f"{written!r} is not one amount of money")
+    wanted = found[0]
+    currency = wanted.unit or str(options.get("currency", "")).lower() or _asked_currency(about)
+    find = _in_whole_currency(finder(about, _currency_reader))
+
+    def check(said: Said) -> Verdict:
+        reading = decide(said, about, find, same_number)
+        value = reading.value
+        if not isinstance(value, Value):
+            return unread(reading)
+        fits = not value.unit or not currency or value.unit == currency
+        return judged(fits and wanted.number in (value.number, value.other), reading, written)
+
+    return check
+
+
+def _in_whole_currency(find: Finder) -> Finder:
+    """58p as 0.58 pounds."""
+
+    def find_all(text: str) -> list[Mention]:
+        found = [m._replace(value=_whole(m.value)) for m in find(text)]
+        return [m for m in found if _like_money(m.value)] or found
+
+    return find_all
+
+
+def _like_money(value: Hashable) -> bool:
+    """ "3 for 2" beside "0.58 GBP" is no amount."""
+    return isinstance(value, Value) and (value.unit is not None or value.number % 1 != 0)
+
+
+def _whole(value: Hashable) -> Hashable:
+    if not isinstance(value, Value) or not (value.unit or "").startswith(_PENNIES):
+        return value
+    return Value(value.number / 100, None, (value.unit or "").removeprefix(_PENNIES) or None)
+
+
+def _money_in(written: str) -> list[Value]:
+    found = []
+    for number in numbers(written):
+        read = _currency_reader(written, number)
+        if read is not None:
+            value, other = (
+                parsed(written[number.start : number.end])
+                if not number.spelled
+                else (number.value, None)
+            )
+            found.append(Value(value or number.value, other, read[0]))
+    return [value for value in map(_whole, found) if isinstance(value, Value)]
+
+
+def _asked_currency(about: About) -> str:
+    return next(
+        (_CURRENCY[word] for word in sorted(about.words) if word in _CURRENCY and len(word) > 2), ""
+    )
+
+
+def _currency_reader(text: str, number: Number) -> tuple[str | None, int] | None:
+    before = _BEFORE.search(text[max(0, number.start - 10) : number.start])
+    if before:
+        return _CURRENCY[before[1].lower()], number.end
+    after = _AFTER.match(text, number.end)
+    if after and after[1]:
+        return _CURRENCY[after[1].lower()], after.end()
+    if after:
+        return _PENNIES + _PENCE[after[2].lower()], after.end()
+    return None if number.glued else (None, number.end)
+
+
+MONEY = Grader(name="money", check=_money, options={"currency": str})

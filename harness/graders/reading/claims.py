@@ -1,0 +1,264 @@
+"""What one statement claims: its values once the denied, corrected and bracketed ones are set aside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+from harness.graders.reading.about import EMPTY_WORDS, About, stem, words
+from harness.graders.reading.statements import CORRECTS, Statement, Weight
+
+
+class Mention(NamedTuple):
+    """A value somewhere in a statement."""
+
+    start: int
+    end: int
+    value: Hashable
+    hedge: str | None = None
+    """The word that takes the certainty away, e.g. "about"."""
+    preferred: bool = False
+    """Stands with a word of the question ("28 containers")."""
+    elliptic: bool = False
+    """A number whose noun is left out: "4 forks here and 3 there"."""
+
+
+class Claim(NamedTuple):
+    """What one statement says."""
+
+    values: tuple[Hashable, ...]
+    said: str
+    hedge: str | None
+    weight: Weight
+    coverage: float
+    """Share of the question's content words that the statement takes up."""
+    partial: bool
+    """Speaks of a part ("in the top row") that the question does not name."""
+    preferred: bool
+    at: int
+
+
+Finder = Callable[[str], list[Mention]]
+
+_FILL = (
+    r"(?:a|an|the|any|some|visible|other|really|clearly|just|exactly|actually|only|in|on|at|to|of|see"
+    r"|have|contain|contains|appear|appears|seem|be|look|quite|more|been|is|are|those|these|obvious"
+    r"|apparent|such|as|both|signs|sign|evidence|there|it|being|either|from|colou?red|labell?ed"
+    r"|located|considered|called)"
+)
+_NEGATED = re.compile(
+    r"(?:\bnot|n't|\bno|\bnever|\bwithout|\brather than|\binstead of|\bother than|\bunlike"
+    r"|\bneither|\bnor|\bdistinct from|\bdifferent from|\bas opposed to|\bcompared (?:to|with)"
+    r"|\bversus|\bvs\.?|\bexcept(?: for)?|\bexcluding|\bnone of|\black(?:s|ing)?(?: of)?"
+    r"|\babsence of|\bruled? out|\bcannot be|\bno longer)"
+    r"[ \"']+(?:" + _FILL + r"[ \"']+){0,4}$",
+    re.IGNORECASE,
+)
+_JOINED = re.compile(
+    r"[ \"']{0,3}(?:,|/|\bor\b|\bnor\b|\band\b|,\s?or|,\s?nor|,\s?and)[ \"']{1,3}(?:(?:a|an|the|any) )?$",
+    re.IGNORECASE,
+)
+_COPULA = re.compile(
+    r"(?:\b(?:is|are|was|were|be|reads?|says?|shows?|equals)\b|:|=) {0,2}[\"'(]{0,2}"
+    r"(?:(?:a|an|the|mostly|clearly|in|at|on) ){0,3}$",
+    re.IGNORECASE,
+)
+_BRACKETS = re.compile(r"\([^()]*\)")
+_ATTEMPT = re.compile(
+    r"\b(?:at first|initially|originally|at a glance|at first (?:glance|sight)|first impression)\b.{0,120}?"
+    r"(?P<turn>,? (?:but|however|yet)\b|[,;])",
+    re.IGNORECASE,
+)
+_THEREFORE = re.compile(
+    r"(?:\b(?:therefore|thus|hence|giving|making|which makes|for a total of|totals?(?: of| is|ing)|equals"
+    r"|sums? (?:is|to)|adds? up to|adding up to|the answer)|(?:^|[,;-] |\band )so)\b|=",
+    re.IGNORECASE,
+)
+_IN_TOTAL = re.compile(
+    r"\b(?:in total|altogether|in all|overall|all together|total(?=[.,;)]|$| \())", re.IGNORECASE
+)
+_CLAUSE = re.compile(
+    r"[,;:]\s|\s-\s|\s(?=(?:and|but|while|whereas|although|though|since|because|which|where|when|as|however"
+    r"|until|before|after|despite|unlike|with)\b)",
+    re.IGNORECASE,
+)
+_SUBORDINATE = re.compile(
+    r"^\s*(?:while|whereas|although|though|since|because|which|where|when|as|unlike|running|lying|standing|next to"
+    r"|with|until|before|after|despite|out of|based|due|similar)\b",
+    re.IGNORECASE,
+)
+_PARTS = frozenset(
+    """row rows column columns left right top bottom upper lower middle front back first second third
+    fourth last layer layers tier tiers side section sections each per every another also additional
+    more further other others foreground background group groups cluster stack level half corner near
+    edge plus remaining rest shelf""".split()
+)
+POLITE = frozenset(
+    """sure certainly course ok okay thanks thank welcome hi hello happy help glad great question hope
+    helps let know need anything else assistance further would say think believe i'd it's that's there's
+    therefore thus so hence total altogether overall find found count counted counting identified
+    identify value number correct right actually definitely clearly yes inspection examination careful
+    carefully looking closely upon after based observed observation conclusion final answer equals equal
+    amount written reads read states stated displayed indicated marked labeled labelled called named
+    name known colour color however additionally furthermore moreover specifically
+        indeed simply clear approximately wait sorry mean meant""".split()
+)
+
+
+def claim_of(
+    statement: Statement, mentions: Sequence[Mention], about: About, at: int
+) -> Claim | None:
+    """What a statement says; None when it only denies."""
+    text = statement.text
+    kept = without_negated(text, mentions)
+    if not kept:
+        return None
+    kept = settled(text, kept, about)
+    left_over = _left_over(text, kept)
+    weight = statement.weight
+    partial = any(word in _PARTS and word not in about.words for word in left_over)
+    if _is_plain(left_over, about):
+        weight = Weight.ANSWER if weight >= Weight.CONCLUSION else Weight.BARE
+    covered = len({stem(word) for word in left_over} & about.stems)
+    if weight == Weight.ASIDE and covered:
+        weight = Weight.ON_TOPIC
+    return Claim(
+        values=tuple(dict.fromkeys(m.value for m in kept)),
+        said=text[min(m.start for m in kept) : max(m.end for m in kept)],
+        hedge=next((m.hedge for m in kept if m.hedge), None),
+        weight=weight,
+        coverage=covered / max(1, len(about.stems)),
+        partial=partial,
+        preferred=any(m.preferred for m in kept),
+        at=at,
+    )
+
+
+def _is_plain(left_over: Sequence[str], about: About) -> bool:
+    """Whether nothing but politeness and the question stands around the value.
+
+    A sentence on something else of the question ("the dog is left", asked for the cat) does not count.
+    """
+    asked = [
+        stem(word) for word in left_over if word not in EMPTY_WORDS and stem(word) in about.stems
+    ]
+    if asked and about.subject and about.subject not in asked and len(left_over) > 2:
+        return False
+    return all(w in POLITE or w in EMPTY_WORDS or stem(w) in about.stems for w in left_over)
+
+
+def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
+    """The values that a statement ends up with."""
+    if len(mentions) < 2:
+        return mentions
+    kept = _outside_brackets(text, _after_correction(text, mentions))
+    kept = _concluded(text, kept)
+    if not _is_a_tally(kept):
+        kept = [m for m in kept if m.preferred] or kept
+    if len({m.value for m in kept}) > 1 and not about.counted and not _side_by_side(text, kept):
+        kept = _after_copula(text, kept) or _by_clause(text, kept, about)
+    return kept
+
+
+def _side_by_side(text: str, mentions: Sequence[Mention]) -> bool:
+    """Two values that nothing but "and" or "or" parts."""
+    pairs = zip(mentions, mentions[1:], strict=False)
+    return any(_JOINED.fullmatch(text[a.end : b.start]) for a, b in pairs if a.value != b.value)
+
+
+def _after_copula(text: str, mentions: Sequence[Mention]) -> list[Mention]:
+    """The one value that follows "is": "the cable along the black wall is orange"."""
+    found = [m for m in mentions if _COPULA.search(text[max(0, m.start - 40) : m.start])]
+    return found if len({m.value for m in found}) == 1 else []
+
+
+def without_negated(text: str, mentions: Sequence[Mention]) -> list[Mention]:
+    """Mentions that are affirmed; in "no screws or nuts" neither is."""
+    kept: list[Mention] = []
+    denied_end: int | None = None
+    for mention in mentions:
+        before = text[max(0, mention.start - 70) : mention.start]
+        joined = denied_end is not None and _JOINED.fullmatch(text[denied_end : mention.start])
+        if joined or _NEGATED.search(before):
+            denied_end = mention.end
+        else:
+            denied_end = None
+            kept.append(mention)
+    return kept
+
+
+def _after_correction(text: str, mentions: list[Mention]) -> list[Mention]:
+    cut = max((mark.start() for mark in CORRECTS.finditer(text)), default=-1)
+    if (attempt := _ATTEMPT.search(text)) is not None:
+        cut = max(cut, attempt.start("turn"))
+    return [m for m in mentions if m.start > cut] or mentions
+
+
+def _outside_brackets(text: str, mentions: list[Mention]) -> list[Mention]:
+    if "(" not in text or len(mentions) < 2:
+        return mentions
+    spans = [bracket.span() for bracket in _BRACKETS.finditer(text)]
+    outside = [m for m in mentions if not any(a <= m.start and m.end <= b for a, b in spans)]
+    return outside or mentions
+
+
+def _concluded(text: str, mentions: list[Mention]) -> list[Mention]:
+    """Values behind "so", "a total of" or "="; before "in total" the nearest one."""
+    if len(mentions) < 2:
+        return mentions
+    total = _IN_TOTAL.search(text)
+    if total is not None:
+        before = [m for m in mentions if m.end <= total.start() and total.start() - m.end < 30]
+        if before and not _THEREFORE.match(text, total.end() + 1):
+            return before[-1:]
+    for mark in reversed(list(_THEREFORE.finditer(text))):
+        if after := [m for m in mentions if m.start >= mark.end()]:
+            return after
+    return mentions
+
+
+def _is_a_tally(mentions: Sequence[Mention]) -> bool:
+    """Counts of parts that nobody added up: "4 forks here and 3 there"."""
+    elliptic = [m for m in mentions if m.elliptic and not m.preferred]
+    asked = [m for m in mentions if m.preferred]
+    if not elliptic or not asked or len({m.value for m in asked}) > 1:
+        return False
+    parts = sum(getattr(m.value, "number", 0) for m in elliptic)
+    return bool(parts != getattr(asked[0].value, "number", None))
+
+
+def _by_clause(text: str, mentions: list[Mention], about: About) -> list[Mention]:
+    """The values of the clause that speaks of what was asked, if one does more than the others."""
+    scored: dict[Mention, tuple[bool, int, bool]] = {}
+    for start, end in clause_spans(text):
+        inside = [m for m in mentions if start <= m.start < end]
+        said = {
+            stem(word)
+            for word in _left_over(
+                text[start:end],
+                [m._replace(start=m.start - start, end=m.end - start) for m in inside],
+            )
+        }
+        score = (
+            about.subject in said,
+            len(said & about.stems),
+            not _SUBORDINATE.match(text[start:end]),
+        )
+        scored.update(dict.fromkeys(inside, score))
+    best = max(scored.values(), default=None)
+    kept = [m for m in mentions if scored.get(m) == best]
+    return kept if len({m.value for m in kept}) == 1 else mentions
+
+
+def clause_spans(text: str) -> list[tuple[int, int]]:
+    cuts = [mark.end() if mark[0].strip() else mark.start() for mark in _CLAUSE.finditer(text)]
+    return list(zip([0, *cuts], [*cuts, len(text)], strict=True))
+
+
+def _left_over(text: str, mentions: Sequence[Mention]) -> list[str]:
+    parts, start = [], 0
+    for mention in sorted(mentions, key=lambda m: m.start):
+        parts.append(text[start : mention.start])
+        start = max(start, mention.end)
+    return words(" ".join([*parts, text[start:]]))

@@ -1,0 +1,49 @@
+"""Spellings that make no other answer: case, spacing, accents, plural, British and American."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+
+def pattern(texts: Sequence[str]) -> re.Pattern[str]:
+    """A text in any case and spacing, with or without accents, in singular or plural.
+
+    >>> bool(pattern(["Coca-Cola"]).fullmatch("coca cola")), bool(pattern(["bolts"]).fullmatch("bolt"))
+    (True, True)
+    """
+    return re.compile(rf"(?<![\w])(?:{'|'.join(map(_spelled, texts))})(?![\w])", re.IGNORECASE)
+
+
+def _spelled(text: str) -> str:
+    parts = [part for part in re.split(r"[\s_-]+", unaccented(text).strip(" \"'.,;:!?")) if part]
+    if not parts:
+        return re.escape(text)
+    spelled = [_letters(part) for part in parts]
+    last = parts[-1]
+    if last.isalpha() and len(last) > 3:
+        if last.endswith("s") and not last.endswith("ss"):
+            spelled[-1] = _letters(last[:-1]) + "(?:s)?"
+        else:
+            spelled[-1] = _letters(last) + "(?:'?e?s)?"
+    return r"[\s_-]{0,2}".join(spelled)
+
+
+_VARIANTS = {"colour": "colou?r", "color": "colou?r", "grey": "gr[ea]y", "gray": "gr[ea]y", "&": "(?:&|and)", "and": "(?:&|and)",
+             "centre": "cent(?:re|er)", "center": "cent(?:re|er)", "aluminium": "alumini?um", "aluminum": "alumini?um"}  # fmt: skip
+
+
+def _letters(part: str) -> str:
+    variant = _VARIANTS.get(part.lower())
+    return variant or "'?".join(re.escape(piece) for piece in part.split("'"))
+
+
+def unaccented(text: str) -> str:
+    """
+    >>> unaccented("Nestlé")
+    'Nestle'
+    """
+    if text.isascii():
+        return text
+    return "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
