@@ -1,6 +1,6 @@
 """Which of several models is better, by how much, and how sure that is."""
 
-from harness.compare.comparing import compare
+from harness.compare.comparing import compare, regression
 from harness.compare.comparison import Comparison, Contrast, Difference, Disagreement, Said, Side
 from harness.compare.naming import IncompleteRun
 
@@ -13,4 +13,5 @@ __all__ = [
     "Said",
     "Side",
     "compare",
+    "regression",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from harness.catalogue import Catalogue
@@ -33,9 +34,7 @@ def compare(
             "compare needs at least two models or runs",
             fix="name another: `evalrun compare A B`; a single run is shown by `evalrun show A`",
         )
-    found: list[Found] = [
-        resolve(name, results, catalogue, include_warm=include_warm, force=force) for name in names
-    ]
+    found = _resolve_all(names, results, catalogue, include_warm=include_warm, force=force)
     _insist_on_different(names, found)
     measured = [it for it in found if isinstance(it, Measured)]
     warnings = _disagreeing_settings(measured, force=force)
@@ -52,6 +51,20 @@ def compare(
         shared_tasks=_shared_tasks(sides),
         forced=force and bool(comparable.differences(_headers(measured), comparable.MUST_AGREE)),
     )
+
+
+def _resolve_all(
+    names: Sequence[str], results: Path, catalogue: Catalogue, *, include_warm: bool, force: bool
+) -> list[Found]:
+    """What the names mean; prompts in the words of an earlier run share its cases."""
+    known: dict[str, Prompt] = {}
+    read = partial(measure, include_warm=include_warm, known=known)
+    found: list[Found] = []
+    for name in names:
+        found.append(resolve(name, results, catalogue, read=read, force=force))
+        if not known and isinstance(found[-1], Measured):
+            known.update(found[-1].prompts)
+    return found
 
 
 def _insist_on_different(names: Sequence[str], found: Sequence[Found]) -> None:
@@ -90,12 +103,9 @@ def _shared(measured: Sequence[Measured]) -> dict[str, None]:
     if len(measured) < 2:
         return dict.fromkeys(measured[0].prompts if measured else ())
     first, *others = measured
-    shared = {
-        id_: None
-        for id_, prompt in first.prompts.items()
-        if prompt.heard == first.repeats
-        and all(_same(prompt, it.prompts.get(id_), it.repeats) for it in others)
-    }
+    shared = {id_: None for id_, it in first.prompts.items() if it.heard == first.repeats}
+    for other in others:
+        shared = {id_: None for id_ in shared if _same(id_, first, other)}
     if not shared:
         told = ", ".join(f"{it.score.header.run} ({len(it.prompts)})" for it in measured)
         raise ResultsError(
@@ -105,11 +115,11 @@ def _shared(measured: Sequence[Measured]) -> dict[str, None]:
     return shared
 
 
-def _same(prompt: Prompt, other: Prompt | None, repeats: int) -> bool:
-    if other is None or other.heard != repeats:
+def _same(id_: str, first: Measured, other: Measured) -> bool:
+    prompt = other.prompts.get(id_)
+    if prompt is None or prompt.heard < other.repeats:
         return False
-    one, two = prompt.case, other.case
-    return (one.question, one.image, one.expected) == (two.question, two.image, two.expected)
+    return prompt.case is first.prompts[id_].case
 
 
 def _narrowing(measured: Sequence[Measured], shared: int) -> str:
@@ -120,7 +130,7 @@ def _narrowing(measured: Sequence[Measured], shared: int) -> str:
 def _narrowed(found: Found, shared: dict[str, None], *, include_warm: bool) -> Found:
     if not isinstance(found, Measured):
         return found
-    return measure(found.run, include_warm=include_warm, only=shared)
+    return measure(found.run, include_warm=include_warm, only=shared, known=found.prompts)
 
 
 def _contrasts(
@@ -138,23 +148,14 @@ def _contrasts(
 def _disagreements(
     sides: Sequence[Side], found: Sequence[Found], shared: dict[str, None]
 ) -> list[Disagreement]:
-    columns = [
-        (side.label, it.prompts)
-        for side, it in zip(sides, found, strict=True)
-        if isinstance(it, Measured)
-    ]
+    labels = [side.label for side in sides if side.measured]
+    runs = [it.prompts for it in found if isinstance(it, Measured)]
     listed = []
     for id_ in shared:
-        prompts = [(label, prompts[id_]) for label, prompts in columns]
-        if _differ(prompts):
-            listed.append(_disagreement(prompts))
+        first, *others = (prompts[id_] for prompts in runs)
+        if any(it.passed * first.heard != first.passed * it.heard for it in others):
+            listed.append(_disagreement(list(zip(labels, (first, *others), strict=True))))
     return listed
-
-
-def _differ(prompts: Sequence[tuple[str, Prompt]]) -> bool:
-    """Whether any pass rate is another than the first's."""
-    first = prompts[0][1]
-    return any(it.passed * first.heard != first.passed * it.heard for _, it in prompts[1:])
 
 
 def _disagreement(prompts: Sequence[tuple[str, Prompt]]) -> Disagreement:
@@ -185,3 +186,24 @@ def _shared_tasks(sides: Sequence[Side]) -> tuple[str, ...] | None:
     if len(stated) < len(sides):
         return None
     return tuple(task for task in stated[0] if all(task in tasks for tasks in stated[1:]))
+
+
+def regression(comparison: Comparison) -> str | None:
+    """In words, when the last side is significantly worse than the first; else None.
+
+    Goes by the exact test of these two alone, uncorrected for others compared beside them.
+
+    Raises: ResultsError when no test was made, as for published figures.
+    """
+    last = comparison.contrasts[-1]
+    overall = last.overall
+    if overall is None or overall.p is None:
+        raise ResultsError(
+            f"{last.first} and {last.second} give no verdict to fail on: published figures do not "
+            "say which prompts were passed",
+            fix="measure both on the same suite, and compare the runs",
+        )
+    if overall.difference >= 0 or overall.p >= contrast.ALPHA:
+        return None
+    loss = f"{-100 * overall.difference:.1f} percentage points"
+    return f"{last.second} is {loss} worse than {last.first} ({sentences.p_value(overall.p)})"

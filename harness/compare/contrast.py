@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from math import lcm
 
@@ -12,18 +13,12 @@ from harness.compare.comparison import ByPicture, Contrast, Difference, Outcome,
 from harness.compare.reading import Measured
 from harness.compare.sides import Found
 from harness.records import Score
-from harness.stats import Pairs
 
 ALPHA = 0.05
 
 
-class Pair(msgspec.Struct, frozen=True, gc=False):
-    """One prompt that both were asked: pass rates 0 to 1, and what it is about."""
-
-    category: str
-    picture: str
-    first: float
-    second: float
+Rates = Counter[tuple[float, float]]
+"""How many prompts came to each (first pass rate, second pass rate)."""
 
 
 def hold_against(
@@ -69,12 +64,11 @@ def _paired(
 ) -> Contrast:
     unit = lcm(run_1.repeats, run_2.repeats)
     """What makes every pass rate whole: 1 without repeats."""
-    prompts = _pairs(run_1, run_2, shared)
-    overall = _difference("overall", prompts, unit)
-    by_category: dict[str, list[Pair]] = {score.category: [] for score in first.categories}
-    for pair in prompts:
-        by_category[pair.category].append(pair)
-    first_share, second_share = _one_sided_shares(prompts)
+    categories, pictures = _tabulate(run_1, run_2, shared)
+    everything = sum(categories.values(), start=Counter[tuple[float, float]]())
+    overall = _difference("overall", everything, unit)
+    first_share, second_share = _one_sided_shares(everything)
+    order = [score.category for score in first.categories if score.category in categories]
     return Contrast(
         first=first.label,
         second=second.label,
@@ -84,12 +78,51 @@ def _paired(
         overall=overall,
         p=overall.p,
         mid_p=_mid_p(overall),
-        by_picture=_by_picture(prompts, unit),
+        by_picture=_by_picture(pictures, overall.prompts, unit),
         prompts_needed=stats.prompts_needed(first_share, second_share),
-        detectable=stats.detectable_difference(len(prompts), first_share + second_share),
-        categories=tuple(
-            _difference(name, part, unit) for name, part in by_category.items() if part
-        ),
+        detectable=stats.detectable_difference(overall.prompts, first_share + second_share),
+        categories=tuple(_difference(name, categories[name], unit) for name in order),
+    )
+
+
+def _tabulate(
+    first: Measured, second: Measured, shared: Iterable[str]
+) -> tuple[dict[str, Rates], dict[str, list[float]]]:
+    """The rates of each category, and the differences on each picture."""
+    categories: dict[str, Rates] = defaultdict(Counter)
+    pictures: dict[str, list[float]] = defaultdict(list)
+    for id_ in shared:
+        one, two = first.prompts[id_], second.prompts[id_]
+        rates = one.passed / one.heard, two.passed / two.heard
+        categories[one.case.category][rates] += 1
+        pictures[one.case.image].append(rates[1] - rates[0])
+    return categories, pictures
+
+
+def _difference(category: str, rates: Rates, unit: int) -> Difference:
+    prompts = rates.total()
+    interval = stats.newcombe_paired({(two, one): n for (one, two), n in rates.items()})
+    share_1 = sum(one * n for (one, _), n in rates.items()) / prompts
+    share_2 = sum(two * n for (_, two), n in rates.items()) / prompts
+    told = Difference(
+        category=category,
+        prompts=prompts,
+        first=share_1,
+        second=share_2,
+        difference=share_2 - share_1,
+        low=interval.low,
+        high=interval.high,
+    )
+    if unit > 1:
+        steps = Counter({(one, two): n for (one, two), n in rates.items() if one != two})
+        whole = [round((two - one) * unit) for one, two in steps.elements()]
+        return msgspec.structs.replace(told, p=stats.randomisation(whole))
+    first_only, second_only = rates[1, 0], rates[0, 1]
+    return msgspec.structs.replace(
+        told,
+        first_only=first_only,
+        second_only=second_only,
+        p=stats.mcnemar(first_only, second_only),
     )
 
 
@@ -99,61 +132,24 @@ def _mid_p(overall: Difference) -> float | None:
     return stats.mcnemar_mid_p(overall.first_only, overall.second_only)
 
 
-def _pairs(first: Measured, second: Measured, shared: Iterable[str]) -> list[Pair]:
-    pairs = []
-    for id_ in shared:
-        one, two = first.prompts[id_], second.prompts[id_]
-        rates = one.passed / one.heard, two.passed / two.heard
-        pairs.append(Pair(one.case.category, one.case.image, *rates))
-    return pairs
-
-
-def _difference(category: str, prompts: Sequence[Pair], unit: int) -> Difference:
-    first = [pair.first for pair in prompts]
-    second = [pair.second for pair in prompts]
-    interval = stats.newcombe_paired(second, first)
-    share_1, share_2 = sum(first) / len(first), sum(second) / len(second)
-    told = Difference(
-        category=category,
-        prompts=len(prompts),
-        first=share_1,
-        second=share_2,
-        difference=share_2 - share_1,
-        low=interval.low,
-        high=interval.high,
-    )
-    if unit > 1:
-        steps = [round((two - one) * unit) for one, two in zip(first, second, strict=True)]
-        return msgspec.structs.replace(told, p=stats.randomisation(steps))
-    counts = Pairs.of((one == 1, two == 1) for one, two in zip(first, second, strict=True))
-    return msgspec.structs.replace(
-        told,
-        first_only=counts.first_only,
-        second_only=counts.second_only,
-        p=stats.mcnemar(counts.first_only, counts.second_only),
-    )
-
-
-def _one_sided_shares(prompts: Sequence[Pair]) -> tuple[float, float]:
+def _one_sided_shares(rates: Rates) -> tuple[float, float]:
     """Shares of prompts that only one passes; with repeats, those of the same mean and spread."""
-    steps = [pair.second - pair.first for pair in prompts]
-    mean, square = sum(steps) / len(steps), sum(step * step for step in steps) / len(steps)
+    prompts = rates.total()
+    mean = sum((two - one) * n for (one, two), n in rates.items()) / prompts
+    square = sum((two - one) ** 2 * n for (one, two), n in rates.items()) / prompts
     return (square - mean) / 2, (square + mean) / 2
 
 
-def _by_picture(prompts: Sequence[Pair], unit: int) -> ByPicture | None:
+def _by_picture(pictures: dict[str, list[float]], prompts: int, unit: int) -> ByPicture | None:
     """None when every prompt has a picture of its own: then there is nothing to add."""
-    sums: dict[str, float] = {}
-    sizes: dict[str, int] = {}
-    for pair in prompts:
-        sums[pair.picture] = sums.get(pair.picture, 0.0) + pair.second - pair.first
-        sizes[pair.picture] = sizes.get(pair.picture, 0) + 1
-    if len(sums) == len(prompts):
+    if len(pictures) == prompts:
         return None
-    interval = stats.cluster_bootstrap((sums[picture], sizes[picture]) for picture in sums)
+    sums = [sum(differences) for differences in pictures.values()]
+    sizes = [len(differences) for differences in pictures.values()]
+    interval = stats.cluster_bootstrap(zip(sums, sizes, strict=True))
     low, high = interval or (None, None)
-    p = stats.randomisation([round(total * unit) for total in sums.values()])
-    return ByPicture(pictures=len(sums), low=low, high=high, p=p)
+    p = stats.randomisation([round(total * unit) for total in sums])
+    return ByPicture(pictures=len(pictures), low=low, high=high, p=p)
 
 
 def _unpaired(first: Side, second: Side) -> Contrast:

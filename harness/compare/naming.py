@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 from harness import store
@@ -11,6 +13,9 @@ from harness.catalogue import Catalogue
 from harness.compare.reading import Measured, measure
 from harness.errors import ExitCode, ResultsError
 from harness.records import ModelCard, RunHeader
+from harness.store import Run
+
+Reader = Callable[[Run], Measured]
 
 
 class IncompleteRun(ResultsError):
@@ -20,7 +25,7 @@ class IncompleteRun(ResultsError):
 
 
 def resolve(
-    name: str, results: Path, catalogue: Catalogue, *, include_warm: bool, force: bool
+    name: str, results: Path, catalogue: Catalogue, *, read: Reader, force: bool
 ) -> Measured | ModelCard:
     """The run that is named; or the model's newest complete run; or its published figures.
 
@@ -28,14 +33,14 @@ def resolve(
     """
     path = _named(results, name)
     if path is not None:
-        measured = measure(store.read(path), include_warm=include_warm)
+        measured = read(store.read(path))
         if not measured.score.complete and not force:
             raise _incomplete(measured)
         return measured
     card = catalogue.get(name)
     models = dict.fromkeys([name, card.name] if card else [name])
     for model in models:
-        found = _newest_complete(results, model, include_warm=include_warm)
+        found = _newest_complete(results, model, read)
         if found is not None:
             return found
     if card is not None and card.published is not None:
@@ -54,13 +59,13 @@ def _named(results: Path, name: str) -> Path | None:
     return started_then[0] if len(started_then) == 1 else None
 
 
-def _newest_complete(results: Path, model: str, *, include_warm: bool) -> Measured | None:
+def _newest_complete(results: Path, model: str, read: Reader) -> Measured | None:
     """As `store.newest_complete`, but the file is read once. Damaged files are passed over."""
     for path in reversed(store.model_runs(results, model)):
         with contextlib.suppress(ResultsError):
             run = store.read(path)
             if store.counts(run.header):
-                measured = measure(run, include_warm=include_warm)
+                measured = read(run)
                 if measured.score.complete:
                     return measured
     return None
@@ -79,7 +84,9 @@ def _incomplete(measured: Measured) -> IncompleteRun:
 def resume_command(header: RunHeader) -> str:
     """The command that goes on with a run, as far as its header tells."""
     hosted = header.base_url and header.backend != "llamacpp"
-    return f"evalrun --model {header.model}" + (f" --base-url {header.base_url}" if hosted else "")
+    return f"evalrun --model {shlex.quote(header.model)}" + (
+        f" --base-url {header.base_url}" if hosted else ""
+    )
 
 
 def _nothing(results: Path, models: list[str], card: ModelCard | None) -> ResultsError | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -29,6 +30,9 @@ class Prompt(msgspec.Struct, gc=False):
         return expected if isinstance(expected, str) else "; ".join(expected)
 
 
+_NONE_KNOWN: Mapping[str, Prompt] = MappingProxyType({})
+
+
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """One run: where it lies, its scores, its prompts by id."""
 
@@ -42,9 +46,15 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(
-    run: Run, *, include_warm: bool = False, only: Container[str] | None = None
+    run: Run,
+    *,
+    include_warm: bool = False,
+    only: Container[str] | None = None,
+    known: Mapping[str, Prompt] = _NONE_KNOWN,
 ) -> Measured:
     """Read the run to its end, or of it only some prompts.
+
+    A prompt that `known` has in the same words shares its case: that is how it is recognised.
 
     Raises: ResultsError, naming the line, when the file is damaged.
     """
@@ -56,11 +66,19 @@ def measure(
     tally, prompts = Tally(header, include_warm=include_warm), dict[str, Prompt]()
     for record in records:
         tally.add(record)
-        prompt = prompts.get(record.case.id)
-        if prompt is None:
-            prompt = prompts[record.case.id] = Prompt(record.case)
+        id_ = record.case.id
+        if (prompt := prompts.get(id_)) is None:
+            prompt = prompts[id_] = Prompt(_recognised(record.case, known.get(id_)))
         _add(prompt, record)
     return Measured(run=run, score=tally.score(), prompts=prompts)
+
+
+def _recognised(case: Case, known: Prompt | None) -> Case:
+    if known is None:
+        return case
+    same = known.case
+    alike = case.question == same.question and case.image == same.image
+    return same if alike and case.expected == same.expected else case
 
 
 def _add(prompt: Prompt, record: Record) -> None:

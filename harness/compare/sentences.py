@@ -30,10 +30,14 @@ def _sentence(contrast: Contrast, *, tested: int) -> str:
     sure = _certainty(contrast, tested=tested)
     if contrast.outcome == "undecided":
         return (
-            f"{second} and {first} cannot be told apart at this size ({overall.prompts} prompts): "
-            f"{figures}, {_by(overall)} ({sure})."
+            f"{second} and {first} cannot be told apart at this size "
+            f"({overall.prompts:,} prompts): {figures}, {_by(overall)} ({sure})."
         )
-    return f"{second} is {contrast.outcome} than {first}: {figures}, {_by(overall)} ({sure})."
+    as_published = " as published" if contrast.p is None else ""
+    return (
+        f"{second} is {contrast.outcome} than {first}{as_published}: {figures}, "
+        f"{_by(overall)} ({sure})."
+    )
 
 
 def _by(overall: Difference) -> str:
@@ -49,7 +53,7 @@ def _certainty(contrast: Contrast, *, tested: int) -> str:
         return ""
     interval = f"95 % interval {points(overall.low)} to {points(overall.high)}"
     if contrast.p is None:
-        return f"published figures, {interval}, pairing unknown"
+        return f"{interval}, pairing unknown"
     test = "exact McNemar" if overall.first_only is not None else "randomisation over prompts"
     holm = f", corrected for {tested} comparisons" if tested > 1 else ""
     return f"{interval}, {p_value(contrast.p)}, {test}{holm}"
@@ -72,11 +76,11 @@ def _remarks(contrast: Contrast) -> Iterator[str]:
 
 def _differing(contrast: Contrast, overall: Difference) -> str:
     if overall.first_only is None or overall.second_only is None:
-        return f"Pass rates over repeats, a prompt counting once; {overall.prompts} prompts."
+        return f"Pass rates over repeats, a prompt counting once; {overall.prompts:,} prompts."
     count = overall.first_only + overall.second_only
     return (
-        f"They differ on {count} of {overall.prompts} prompts: {overall.second_only} passed only "
-        f"by {contrast.second}, {overall.first_only} only by {contrast.first}."
+        f"They differ on {count:,} of {overall.prompts:,} prompts: {overall.second_only:,} passed "
+        f"only by {contrast.second}, {overall.first_only:,} only by {contrast.first}."
     )
 
 
@@ -85,17 +89,17 @@ def _size(contrast: Contrast, overall: Difference) -> Iterator[str]:
         more = max(0, contrast.prompts_needed - overall.prompts)
         yield (
             f"If the true difference is {_size_of(overall.difference)}, about "
-            f"{contrast.prompts_needed:,} such prompts would show it four times out of five: "
-            f"{more:,} more than these."
+            f"{_round(contrast.prompts_needed)} such prompts would show it four times out of "
+            f"five: {_round(more)} more than these."
         )
     if contrast.detectable is not None:
         yield (
-            f"The smallest difference that {overall.prompts} prompts show four times out of five "
+            f"The smallest difference that {overall.prompts:,} prompts show four times out of five "
             f"is {_size_of(contrast.detectable)}, at the rate these two disagree."
         )
     elif contrast.outcome == "undecided":
         yield (
-            f"{overall.prompts} prompts on which two models disagree this seldom can hardly show "
+            f"{overall.prompts:,} prompts on which two models disagree this seldom can hardly show "
             "any difference."
         )
 
@@ -108,7 +112,7 @@ def _cautions(contrast: Contrast, overall: Difference, p: float) -> Iterator[str
             interval = f"95 % interval {points(pictures.low)} to {points(pictures.high)}, "
         doubt = ", so the verdict is less sure than it looks" if sure > (pictures.p < ALPHA) else ""
         yield (
-            f"{overall.prompts} prompts share {pictures.pictures} pictures. Counting whole "
+            f"{overall.prompts:,} prompts share {pictures.pictures:,} pictures. Counting whole "
             f"pictures: {interval}{p_value(pictures.p)}{doubt}."
         )
     if not sure and not overall.low <= 0 <= overall.high:
@@ -140,6 +144,14 @@ def p_value(p: float) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
+
+
+def _round(count: int) -> str:
+    """
+    >>> _round(279), _round(5_227_166), _round(43)
+    ('280', '5,200,000', '43')
+    """
+    return f"{int(float(f'{count:.2g}')):,}"
 
 
 def _size_of(difference: float) -> str:

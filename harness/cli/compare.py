@@ -1,0 +1,117 @@
+"""`compare`: which model is better, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, say, stopping_cleanly
+
+if TYPE_CHECKING:
+    from harness.compare import Comparison
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="A B [C...]",
+            help="Models (newest complete run, else published figures), runs or files.",
+            show_default=False,
+        ),
+    ] = None,
+    results: ResultsDir = DEFAULT_RESULTS,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare what unlike or incomplete runs share.")
+    ] = False,
+    include_warm: Annotated[
+        bool, typer.Option("--include-warm", help="Count cached replies in response times.")
+    ] = False,
+    fail_on_regression: Annotated[
+        bool,
+        typer.Option(
+            "--fail-on-regression",
+            help="Exit 6 when the last is significantly worse than the first (exact McNemar).",
+        ),
+    ] = False,
+    csv: Annotated[str | None, typer.Option(help="File to write, or - for stdout.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    md: Annotated[bool, typer.Option("--md", help="Markdown on stdout.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="A LaTeX table on stdout.")] = False,
+) -> None:
+    """Compare models or runs: is the later one really better than the first?"""
+    with stopping_cleanly():
+        chosen = _format(csv, json=json, md=md, latex=latex)
+        from harness import catalogue
+        from harness.compare import compare as hold_against
+
+        comparison = hold_against(
+            names or [],
+            results=results,
+            catalogue=catalogue.load(),
+            force=force,
+            include_warm=include_warm,
+        )
+        _write(comparison, chosen, csv)
+        if fail_on_regression:
+            _fail_on_regression(comparison)
+
+
+def _format(csv: str | None, *, json: bool, md: bool, latex: bool) -> str:
+    """The one thing that goes to stdout. A CSV file is written beside the terminal's table."""
+    from harness.errors import UsageError
+
+    wanted = {"csv": csv == "-", "json": json, "md": md, "latex": latex}
+    chosen = [name for name, given in wanted.items() if given]
+    if len(chosen) > 1:
+        raise UsageError(
+            f"stdout takes one format, not {' and '.join(chosen)}", fix="ask for one of them"
+        )
+    return chosen[0] if chosen else "terminal"
+
+
+def _write(comparison: Comparison, chosen: str, csv: str | None) -> None:
+    from harness.cli.runs import write_csv
+    from harness.tables import compare as tables
+
+    if csv is not None:
+        columns, rows = tables.csv_table(comparison)
+        write_csv(csv, tuple(columns), iter(rows))
+    if chosen == "json":
+        _print_json(tables.json_data(comparison))
+    elif chosen == "md":
+        typer.echo(tables.markdown(comparison), nl=False)
+    elif chosen == "latex":
+        typer.echo(tables.latex(comparison), nl=False)
+    elif chosen == "terminal":
+        _print_table(comparison)
+
+
+def _print_json(data: object) -> None:
+    import sys
+
+    import msgspec
+
+    sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")
+
+
+def _print_table(comparison: Comparison) -> None:
+    from rich.console import Console
+
+    from harness.tables.compare import terminal
+
+    console = Console()
+    console.print(terminal(comparison, width=console.width))
+
+
+def _fail_on_regression(comparison: Comparison) -> None:
+    """Raises: ResultsError when there is no test to go by; typer.Exit(6) on a regression."""
+    from harness.compare import regression
+    from harness.errors import ExitCode
+
+    found = regression(comparison)
+    if found is not None:
+        say(f"regression: {found}")
+        raise typer.Exit(int(ExitCode.BELOW_BAR))
