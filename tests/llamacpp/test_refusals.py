@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +17,7 @@ from harness.adapters.base import Target
 from harness.adapters.demo import Pair
 from harness.adapters.llamacpp.words import last_words
 from harness.errors import TargetError
-from tests.llamacpp.tools import CHILD, Notes, altered, prompt, script
+from tests.llamacpp.tools import Notes, altered, prompt, running_server, script
 
 open_llamacpp = opener("llamacpp")
 
@@ -200,30 +198,15 @@ def test_no_weights_named() -> None:
 @pytest.fixture(scope="module")
 def eyeless(pair: Pair) -> Iterator[str]:
     """A running llama.cpp server without an mmproj."""
-    yield from serve("--model", str(pair.gguf))
+    with running_server(pair.gguf) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def seeing(pair: Pair) -> Iterator[str]:
     """A running llama.cpp server with two slots."""
-    yield from serve("--model", str(pair.gguf), "--mmproj", str(pair.mmproj), "--parallel", "2")
-
-
-def serve(*flags: str) -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-P", str(CHILD), *flags, "--threads", "1", "--threads-batch", "1"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    address = next(line.split()[-1] for line in process.stderr if line.startswith("listening on"))
-    drain = threading.Thread(target=process.stderr.read)
-    drain.start()
-    yield address
-    process.kill()
-    process.wait()
-    drain.join()
-    process.stderr.close()
+    with running_server(pair.gguf, pair.mmproj, "--parallel", "2") as address:
+        yield address
 
 
 def test_a_running_server_is_used_as_it_is(seeing: str, pair: Pair, notes: Notes) -> None:

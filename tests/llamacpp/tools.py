@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +79,26 @@ def running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@contextmanager
+def running_server(
+    gguf: Path, mmproj: Path | None = None, *flags: str, key: str | None = None
+) -> Iterator[str]:
+    """A llama.cpp server that somebody else has started; its address."""
+    files = ["--model", str(gguf), *(["--mmproj", str(mmproj)] if mmproj else [])]
+    with subprocess.Popen(
+        [sys.executable, "-P", str(CHILD), *files, "--threads=1", "--threads-batch=1", *flags],
+        env=os.environ | ({"LLAMA_API_KEY": key} if key else {}),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        address = next(line.split()[-1] for line in process.stderr if "listening on" in line)
+        drain = threading.Thread(target=process.stderr.read)
+        drain.start()
+        try:
+            yield address
+        finally:
+            process.kill()
+            drain.join()
