@@ -80,7 +80,7 @@ def _write(comparison: Comparison, chosen: str, csv: str | None) -> None:
         columns, rows = tables.csv_table(comparison)
         write_csv(csv, tuple(columns), iter(rows))
     if chosen == "json":
-        _print_json(tables.json_data(comparison))
+        print_json(tables.json_data(comparison))
     elif chosen == "md":
         typer.echo(tables.markdown(comparison), nl=False)
     elif chosen == "latex":
@@ -89,7 +89,8 @@ def _write(comparison: Comparison, chosen: str, csv: str | None) -> None:
         _print_table(comparison)
 
 
-def _print_json(data: object) -> None:
+def print_json(data: object) -> None:
+    """One line of JSON on stdout."""
     import sys
 
     import msgspec

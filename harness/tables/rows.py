@@ -144,13 +144,6 @@ def leaderboard_row(rank: int, score: ModelScore) -> Row:
     }
 
 
-def ranked(scores: Iterable[ModelScore]) -> list[tuple[int, ModelScore]]:
-    """Best first; equal counts share a rank, and the next one skips (1, 2, 2, 4)."""
-    ordered = sorted(scores, key=lambda it: (-(it.overall.share or 0.0), it.model))
-    shares = [it.overall.share or 0.0 for it in ordered]
-    return [(shares.index(share) + 1, it) for share, it in zip(shares, ordered, strict=True)]
-
-
 def as_text(expected: str | tuple[str, ...]) -> str:
     return expected if isinstance(expected, str) else "; ".join(expected)
 

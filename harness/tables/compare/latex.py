@@ -71,7 +71,7 @@ def _cell(cell: facts.Cell) -> str:
 
 
 def _differences(contrast: Contrast) -> list[str]:
-    parts = [part for part in (*contrast.categories, contrast.overall) if part is not None]
-    rows = [[_plain(part.category), *map(_plain, phrases.difference_cells(part))] for part in parts]
-    head = [_plain(phrases.contrast_title(contrast)), "points", "95\\,\\% interval", "$p$", ""]
-    return ["", "\\bigskip", *_tabular("lrrrl", head, rows)]
+    rows = [[_plain(cell) for cell in row] for row in phrases.difference_rows(contrast)]
+    _, *columns = phrases.difference_columns(contrast)
+    head = [_plain(it) for it in (phrases.contrast_title(contrast), *columns)]
+    return ["", "\\bigskip", *_tabular("l" + "r" * (len(columns) - 1) + "l", head, rows)]

@@ -67,9 +67,8 @@ def _differences(comparison: Comparison) -> Iterator[str]:
 
 
 def _difference_table(contrast: Contrast) -> str:
-    parts = [part for part in (*contrast.categories, contrast.overall) if part is not None]
-    rows = [[_plain(part.category), *phrases.difference_cells(part)] for part in parts]
-    return _table(["category", "points", "95 % interval", "p", ""], rows)
+    rows = [[_plain(cell) for cell in row] for row in phrases.difference_rows(contrast)]
+    return _table(phrases.difference_columns(contrast), rows)
 
 
 def _disagreements(comparison: Comparison) -> Iterator[str]:

@@ -41,13 +41,33 @@ def contrast_title(contrast: Contrast) -> str:
     return f"{one_line(contrast.second, 80)} minus {one_line(contrast.first, 80)}"
 
 
-def difference_cells(difference: Difference) -> tuple[str, str, str, str]:
-    """Difference in points, its interval, p (corrected), and what that means."""
-    p = difference.p if difference.p_holm is None else difference.p_holm
-    interval = f"{points(difference.low)} to {points(difference.high)}"
-    meaning = _meaning(difference, p)
-    p_text = "" if p is None else p_value(p).removeprefix("p ").removeprefix("= ")
-    return points(difference.difference), interval, p_text, meaning
+def difference_columns(contrast: Contrast) -> list[str]:
+    """Published figures have no p: which prompts were passed is not known."""
+    p = ["p"] if contrast.kind == "paired" else []
+    return ["category", "points", "95 % interval", *p, "verdict"]
+
+
+def difference_rows(contrast: Contrast) -> Iterator[list[str]]:
+    """The cells of those columns, a row a category, then overall."""
+    for part in (*contrast.categories, contrast.overall):
+        if part is None:
+            continue
+        p = part.p if part.p_holm is None else part.p_holm
+        yield [
+            one_line(part.category, 80),
+            points(part.difference),
+            f"{points(part.low)} to {points(part.high)}",
+            *([_number(p)] if p is not None else []),
+            _meaning(part, p),
+        ]
+
+
+def _number(p: float) -> str:
+    """
+    >>> _number(0.031), _number(0.0001)
+    ('0.031', '< 0.001')
+    """
+    return p_value(p).removeprefix("p ").removeprefix("= ")
 
 
 def _meaning(difference: Difference, p: float | None) -> str:

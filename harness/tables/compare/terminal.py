@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.compare import Comparison, Contrast, Difference, Disagreement
+from harness.compare import Comparison, Contrast, Disagreement
 from harness.tables import words
 from harness.tables.compare import facts, phrases
 from harness.tables.text import inert, one_line
@@ -83,24 +83,12 @@ def _difference_table(contrast: Contrast) -> Table:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("category", overflow="fold")
-    table.add_column("points", justify="right", no_wrap=True)
-    table.add_column("95 % interval", justify="right")
-    if contrast.kind == "paired":
-        table.add_column("p", justify="right", no_wrap=True)
-    table.add_column("")
-    for part in (*contrast.categories, contrast.overall):
-        if part is not None:
-            table.add_row(*_difference_row(contrast, part))
+    for column in phrases.difference_columns(contrast):
+        text = column in ("category", "verdict")
+        table.add_column(column, overflow="fold", justify="left" if text else "right")
+    for *cells, verdict in phrases.difference_rows(contrast):
+        table.add_row(*map(Text, cells), Text(verdict, style=_STYLES.get(verdict, "dim")))
     return table
-
-
-def _difference_row(contrast: Contrast, part: Difference) -> list[Text]:
-    difference, interval, p, meaning = phrases.difference_cells(part)
-    cells = [Text(one_line(part.category, 80)), Text(difference), Text(interval)]
-    if contrast.kind == "paired":
-        cells.append(Text(p))
-    return [*cells, Text(meaning, style=_STYLES.get(meaning, "dim"))]
 
 
 def _disagreements(comparison: Comparison) -> Iterator[Text]:
