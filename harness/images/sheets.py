@@ -13,11 +13,12 @@ from PIL import Image, ImageDraw, ImageFont
 from harness.images.canonical import encode
 
 _CELL_PX = 480
-_MARGIN_PX = 16
+_MARGIN_PX = 20
 _TEXT_PX = 15
-_LINE_PX = 20
+_LINE_PX = 21
 _LINE_CHARS = 58
-_MAX_LINES = 8
+_MAX_LINES = 12
+_COLUMNS = 3
 
 
 class Thumbnail(Struct, frozen=True, kw_only=True):
@@ -28,39 +29,53 @@ class Thumbnail(Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
 
 
-def contact_sheet(title: str, thumbnails: Sequence[Thumbnail], *, columns: int = 3) -> bytes:
-    """A PNG with all pictures in a grid, each over its heading and lines.
+def contact_sheet(title: str, thumbnails: Sequence[Thumbnail]) -> bytes:
+    """A PNG with all pictures in rows of three, each over its heading and lines.
 
     Raises: SuiteError when a picture cannot be read.
     """
-    rows = -(-len(thumbnails) // columns)
-    step_x = _CELL_PX + _MARGIN_PX
-    step_y = _CELL_PX + _LINE_PX * (_MAX_LINES + 1) + _MARGIN_PX
+    rows = [
+        _row(thumbnails[start : start + _COLUMNS]) for start in range(0, len(thumbnails), _COLUMNS)
+    ]
     top = 4 * _MARGIN_PX
-    sheet = Image.new("RGB", (columns * step_x + _MARGIN_PX, rows * step_y + top), "white")
-    draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN_PX, _MARGIN_PX), title, "black", ImageFont.load_default(26))
-    for at, thumbnail in enumerate(thumbnails):
-        corner = (_MARGIN_PX + at % columns * step_x, top + at // columns * step_y)
-        _paste(sheet, draw, thumbnail, corner)
+    width = _COLUMNS * (_CELL_PX + _MARGIN_PX) + _MARGIN_PX
+    sheet = Image.new("RGB", (width, top + sum(row.height for row in rows)), "white")
+    ImageDraw.Draw(sheet).text((_MARGIN_PX, _MARGIN_PX), title, "black", _font(26))
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height
     buffer = io.BytesIO()
     sheet.save(buffer, format="PNG")
     return buffer.getvalue()
 
 
-def _paste(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, thumbnail: Thumbnail, corner: tuple[int, int]
-) -> None:
-    small = encode(thumbnail.picture, longest_side_px=_CELL_PX)
-    with Image.open(io.BytesIO(small.data), formats=("PNG", "JPEG")) as picture:
-        sheet.paste(picture, (corner[0], corner[1] + _CELL_PX - small.height_px))
-    below = corner[1] + _CELL_PX + 4
-    draw.text((corner[0], below), thumbnail.heading, "#0550ae", ImageFont.load_default(_TEXT_PX))
-    wrapped = [part for line in thumbnail.lines for part in textwrap.wrap(line, _LINE_CHARS)]
-    draw.multiline_text(
-        (corner[0], below + _LINE_PX),
-        "\n".join(wrapped[:_MAX_LINES]),
-        "black",
-        ImageFont.load_default(_TEXT_PX),
-        spacing=3,
-    )
+def _row(thumbnails: Sequence[Thumbnail]) -> Image.Image:
+    """As high as its highest picture and its longest caption."""
+    pictures = [_small(thumbnail.picture) for thumbnail in thumbnails]
+    captions = [_wrapped(thumbnail.lines) for thumbnail in thumbnails]
+    below = max(picture.height for picture in pictures) + 4
+    height = below + _LINE_PX * (1 + max(map(len, captions))) + _MARGIN_PX
+    row = Image.new("RGB", (_COLUMNS * (_CELL_PX + _MARGIN_PX) + _MARGIN_PX, height), "white")
+    draw = ImageDraw.Draw(row)
+    for at, thumbnail in enumerate(thumbnails):
+        left = _MARGIN_PX + at * (_CELL_PX + _MARGIN_PX)
+        row.paste(pictures[at], (left, 0))
+        draw.text((left, below), thumbnail.heading, "#0550ae", _font(_TEXT_PX))
+        for number, line in enumerate(captions[at], start=1):
+            draw.text((left, below + number * _LINE_PX), line, "black", _font(_TEXT_PX))
+    return row
+
+
+def _small(picture: Path) -> Image.Image:
+    sent = encode(picture, longest_side_px=_CELL_PX)
+    with Image.open(io.BytesIO(sent.data), formats=("PNG", "JPEG")) as small:
+        small.load()
+        return small
+
+
+def _wrapped(lines: Sequence[str]) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, _LINE_CHARS)][:_MAX_LINES]
+
+
+def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size_px)
