@@ -9,7 +9,8 @@ from harness.graders.terms import folded
 
 _COLOURS = """red orange yellow green blue purple violet pink brown black white grey=gray beige tan cream gold=golden
 silver=silvery turquoise cyan teal magenta maroon navy=navy_blue indigo olive lime burgundy crimson scarlet amber ivory
-khaki lavender lilac peach coral mustard bronze copper charcoal transparent clear multicolored=multicoloured"""
+khaki lavender lilac peach coral mustard bronze copper charcoal transparent clear multicolored=multicoloured
+reddish bluish greenish yellowish brownish greyish=grayish pinkish purplish blackish whitish"""
 _SETS = (
     _COLOURS,
     "monday tuesday wednesday thursday friday saturday sunday",
@@ -30,10 +31,6 @@ _SETS = (
     "sunny cloudy=overcast rainy=raining snowy=snowing foggy",
     "wood=wooden metal=metallic plastic glass paper cardboard concrete leather fabric rubber ceramic",
 )
-_SHADES = str.split(
-    """light dark bright deep pale vivid vibrant medium soft solid royal sky forest neon pastel"""
-)
-
 NULLS = ("null", "none", "n/a", "nil", "nothing")
 _ABSENT = re.compile(
     r"\b(?:(?:does|do|did|is|are|was|were|could|can)(?: not|n't)|cannot|no) (?:\w+ ){0,2}?"
@@ -49,38 +46,21 @@ def _kin() -> dict[str, dict[str, str]]:
         for item in group.split():
             spellings = [word.replace("_", " ") for word in item.split("=")]
             members.update(dict.fromkeys(spellings, spellings[0]))
-        if group is _COLOURS:
-            members |= _shaded(members)
         for word in members:
             table.setdefault(word, members)
     return table
-
-
-def _shaded(colours: dict[str, str]) -> dict[str, str]:
-    """ "Dark red" is red; that somebody asked for dark red is seen in `rivals_of`."""
-    shades = {f"{shade} {word}": name for shade in _SHADES for word, name in colours.items()}
-    return shades | {
-        f"{word}ish": f"{name}ish" for word, name in colours.items() if " " not in word
-    }
 
 
 _KIN = _kin()
 
 
 def rivals_of(word: str) -> dict[str, str]:
-    """The words of which a reply can say only one, with a name for each; empty for a word that we don't know.
+    """The words of which a reply can say only one, with a name for each; empty for other words.
 
-    >>> rivals_of("Grey")["dark gray"], rivals_of("sunday")["monday"], rivals_of("forklift")
+    >>> rivals_of("Gray")["grey"], rivals_of("sunday")["monday"], rivals_of("forklift")
     ('grey', 'monday', {})
     """
-    plain = folded(word)
-    members = _KIN.get(plain, {})
-    return (
-        members
-        if members.get(plain) == plain
-        or (members.get(plain, "") in plain.split() and " " not in plain)
-        else (members if plain in members and " " not in plain else {})
-    )
+    return _KIN.get(folded(word), {})
 
 
 def nulls_in(said: Said, about: About) -> str | None:

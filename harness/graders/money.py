@@ -44,7 +44,7 @@ def _money(expected: str | tuple[str, ...], options: Options, about: About) -> C
     find = _in_whole_currency(finder(about, _currency_reader))
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, find, same_number)
+        reading = decide(said, about, find, _amounts)
         value = reading.value
         if not isinstance(value, Value):
             return unread(reading)
@@ -62,6 +62,10 @@ def _in_whole_currency(find: Finder) -> Finder:
         return [m for m in found if _like_money(m.value)] or found
 
     return find_all
+
+
+def _amounts(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+    return same_number(tuple(v for v in values if _like_money(v)) or values)
 
 
 def _like_money(value: Hashable) -> bool:

@@ -23,6 +23,7 @@ from harness.graders.reading import (
     Statement,
     Weight,
     empty_because,
+    lowered,
     refusal,
     stem,
     without_negated,
@@ -139,7 +140,7 @@ def look(
 
 def _corrected(text: str) -> str:
     """What follows "I mean"."""
-    cut = max((mark.end() for mark in CORRECTS.finditer(text)), default=0)
+    cut = max((mark.end() for mark in CORRECTS.finditer(lowered(text))), default=0)
     return text[cut:] if words(text[cut:]) else text
 
 

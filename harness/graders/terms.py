@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 
-from harness.graders.reading import Finder, Mention, stem
+from harness.graders.reading import Finder, Mention, lowered
 
 _HEDGE = re.compile(
     r"\b(maybe|perhaps|possibly|might(?: well)? be|could be|could also be|may be|either|not sure|unsure|guess|potentially"
     r"|not certain|uncertain|either way|depending)\b[\w ,'\"]{0,24}$",
     re.IGNORECASE,
 )
+_SPACE = re.compile(r"\\ ")
+_GAP = r"[\\s-]{1,3}"
 _ALTERNATIVE = re.compile(
     r"[\"']{0,2}(?:,? ?\bor\b|,? or (?:possibly|perhaps|maybe)|\s?/)\s?[\"']{0,2}(?:an? |the )?",
     re.I,
@@ -33,17 +35,44 @@ def set_finder(terms: Mapping[str, Hashable]) -> Finder:
     >>> [(m.value, m.start) for m in set_finder({"right": 1, "right side up": 2})("Right side up, not right")]
     [(2, 0), (1, 19)]
     """
-    pattern = re.compile(rf"(?<![\w])(?:{'|'.join(_alternatives(terms))})(?![\w])", re.IGNORECASE)
-    values = {_key(term): value for term, value in terms.items()}
+    values = {spelled: value for term, value in terms.items() for spelled in _numbered(term)}
+    values |= {_normal(term): value for term, value in terms.items()}
+    words = sorted(values, key=len, reverse=True)
+    pattern = re.compile(
+        rf"(?<!\w)(?:{'|'.join(_SPACE.sub(_GAP, re.escape(w)) for w in words)})(?!\w)"
+    )
 
     def find(text: str) -> list[Mention]:
         found = [
-            Mention(match.start(), match.end(), values[_key(match[0])], hedge(text, match.start()))
-            for match in pattern.finditer(text)
+            Mention(*match.span(), values[_normal(match[0])], hedge(text, match.start()))
+            for match in pattern.finditer(lowered(text))
         ]
         return alternatives(text, found) if len(found) > 1 else found
 
     return find
+
+
+def _normal(term: str) -> str:
+    return " ".join(re.split(r"[\s-]+", lowered(term).strip()))
+
+
+def _numbered(term: str) -> Iterator[str]:
+    """A term in singular and plural.
+
+    >>> list(_numbered("red box")), list(_numbered("Berries"))
+    (['red box', 'red boxes', 'red boxs'], ['berry', 'berries', 'berrys'])
+    """
+    first, _, last = _normal(term).rpartition(" ")
+    one = last
+    if len(last) > 4 and last.endswith("ies"):
+        one = last[:-3] + "y"
+    elif len(last) > 4 and last.endswith(("xes", "ches", "shes", "sses")):
+        one = last[:-2]
+    elif len(last) > 3 and last.endswith("s") and not last.endswith(("ss", "us", "is")):
+        one = last[:-1]
+    plural = one[:-1] + "ies" if one.endswith("y") and len(one) > 2 else one + "es"
+    for form in (one, plural, one + "s") if last.isalpha() and len(one) > 1 else (last,):
+        yield f"{first} {form}".strip()
 
 
 def hedge(text: str, at: int) -> str | None:
@@ -62,37 +91,3 @@ def alternatives(text: str, found: list[Mention]) -> list[Mention]:
                 m._replace(hedge=said) if m.value in (left.value, right.value) else m for m in found
             ]
     return found
-
-
-def _alternatives(terms: Iterable[str]) -> list[str]:
-    patterns = []
-    for term in sorted(terms, key=len, reverse=True):
-        parts = [re.escape(part) for part in re.split(r"[\s-]+", term.strip())]
-        last = parts[-1]
-        if last[-1:].isalpha() and len(last) > 2:
-            last = re.escape(_singular(term.split()[-1].split("-")[-1])) + r"(?:s|es|ies|y)?"
-        patterns.append(r"[\s-]{1,3}".join([*parts[:-1], last]))
-    return patterns
-
-
-def _singular(word: str) -> str:
-    lowered = word.lower()
-    if len(word) > 4 and lowered.endswith("ies"):
-        return word[:-3]
-    if len(word) > 3 and lowered.endswith("y"):
-        return word[:-1]
-    if len(word) > 3 and lowered.endswith("s") and not lowered.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
-
-
-def _key(term: str) -> str:
-    parts = re.split(r"[\s-]+", term.strip().lower())
-    return " ".join([*parts[:-1], _last_key(parts[-1])])
-
-
-def _last_key(word: str) -> str:
-    """One key for "berry", "berries", "box" and "boxes"."""
-    word = stem(word) if not word.endswith(("ed", "ing")) else word
-    word = word[:-1] if word.endswith(("y", "e")) and len(word) > 3 else word
-    return word

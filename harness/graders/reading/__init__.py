@@ -2,6 +2,7 @@
 
 from harness.graders.reading.about import EMPTY_WORDS, About, about, stem, stems, words
 from harness.graders.reading.claims import POLITE, Finder, Mention, clause_spans, without_negated
+from harness.graders.reading.clean import lowered
 from harness.graders.reading.decide import Reading, decide, empty_because
 from harness.graders.reading.refusals import refusal
 from harness.graders.reading.statements import CORRECTS, Said, Statement, Weight, take_apart
@@ -21,6 +22,7 @@ __all__ = [
     "clause_spans",
     "decide",
     "empty_because",
+    "lowered",
     "refusal",
     "stem",
     "stems",

@@ -57,6 +57,7 @@ class About(NamedTuple):
     """All words of the question, lower case."""
 
 
+@lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """
     >>> [stem(w) for w in ("boxes", "berries", "Cracked", "parts", "glass", "missing")]
@@ -119,7 +120,7 @@ def about(question: str) -> About:
     )
 
 
-_ATTRIBUTES = frozenset(
+ATTRIBUTES = frozenset(
     """colour color brand name type kind sort value price cost weight size length height width text word number
     title maker model make date time position location amount total percentage temperature""".split()
 )
@@ -130,7 +131,7 @@ def _subject(ask: str, counted: frozenset[str]) -> str:
         phrase = _COUNT.search(ask)
         named = [stem(word) for word in words(phrase[0])] if phrase else []
         return next((word for word in reversed(named) if word in counted), "")
-    return next((word for word in stems(ask) if word not in _ATTRIBUTES), "")
+    return next((word for word in stems(ask) if word not in ATTRIBUTES), "")
 
 
 def _counted(ask: str) -> frozenset[str]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from harness.graders.reading.about import EMPTY_WORDS, About, stem, words
+from harness.graders.reading.about import ATTRIBUTES, EMPTY_WORDS, About, stem, words
+from harness.graders.reading.clean import lowered
 from harness.graders.reading.statements import CORRECTS, Statement, Weight
 
 
@@ -102,8 +103,11 @@ POLITE = frozenset(
     carefully looking closely upon after based observed observation conclusion final answer equals equal
     amount written reads read states stated displayed indicated marked labeled labelled called named
     name known colour color however additionally furthermore moreover specifically
-        indeed simply clear approximately wait sorry mean meant""".split()
+        indeed simply clear light dark bright deep pale vivid vibrant medium solid approximately wait sorry mean meant""".split()
 )
+
+
+_PLAIN = POLITE | EMPTY_WORDS | ATTRIBUTES
 
 
 def claim_of(
@@ -145,7 +149,7 @@ def _is_plain(left_over: Sequence[str], about: About) -> bool:
     ]
     if asked and about.subject and about.subject not in asked and len(left_over) > 2:
         return False
-    return all(w in POLITE or w in EMPTY_WORDS or stem(w) in about.stems for w in left_over)
+    return all(w in _PLAIN or stem(w) in about.stems for w in left_over)
 
 
 def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
@@ -189,7 +193,7 @@ def without_negated(text: str, mentions: Sequence[Mention]) -> list[Mention]:
 
 
 def _after_correction(text: str, mentions: list[Mention]) -> list[Mention]:
-    cut = max((mark.start() for mark in CORRECTS.finditer(text)), default=-1)
+    cut = max((mark.start() for mark in CORRECTS.finditer(lowered(text))), default=-1)
     if (attempt := _ATTEMPT.search(text)) is not None:
         cut = max(cut, attempt.start("turn"))
     return [m for m in mentions if m.start > cut] or mentions

@@ -153,6 +153,18 @@ def unusual_characters(text: str) -> str:
     )
 
 
+def lowered(text: str) -> str:
+    """Lower case, every character in its place.
+
+    >>> lowered("\u0130ABC"), lowered("ABC")
+    ('\u0130abc', 'abc')
+    """
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(c if len(low := c.lower()) > 1 else low for c in text)
+
+
 def emphasised(text: str) -> tuple[str, ...]:
     """What stands in bold or code, in order.
 

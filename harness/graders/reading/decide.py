@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 from harness.graders.reading.about import About
-from harness.graders.reading.claims import Claim, Finder, claim_of
+from harness.graders.reading.claims import Claim, Finder, Mention, claim_of
 from harness.graders.reading.refusals import refusal
 from harness.graders.reading.statements import Said, Weight
 
@@ -33,10 +33,10 @@ def decide(said: Said, about: About, find: Finder, join: Joiner | None = None) -
     """
     if not said.statements:
         return Reading(None, None, empty_because(said))
-    quick = _whole(said, find)
-    if quick is not None:
-        return quick
-    claims, takes_back = _claims(said, about, find)
+    found = [find(statement.text) for statement in said.statements]
+    if len(found) == 1 and (whole := _whole(said.statements[0].text, found[0])):
+        return whole
+    claims, takes_back = _claims(said, about, found)
     if takes_back:
         return Reading(None, said.text[:80], "takes its answer back")
     if not claims:
@@ -55,12 +55,8 @@ def empty_because(said: Said) -> str:
     return "only reasoning, no answer" if said.body.strip() else "empty reply"
 
 
-def _whole(said: Said, find: Finder) -> Reading | None:
+def _whole(text: str, mentions: list[Mention]) -> Reading | None:
     """The reply is one mention and nothing else: most replies are."""
-    if len(said.statements) != 1:
-        return None
-    text = said.statements[0].text
-    mentions = find(text)
     if len(mentions) != 1:
         return None
     (only,) = mentions
@@ -69,19 +65,17 @@ def _whole(said: Said, find: Finder) -> Reading | None:
     return Reading(only.value, text[only.start : only.end], None)
 
 
-def _claims(said: Said, about: About, find: Finder) -> tuple[list[Claim], bool]:
+def _claims(said: Said, about: About, found: list[list[Mention]]) -> tuple[list[Claim], bool]:
+    """Claims in order, and whether the last thing a reply does is take its answer back."""
     claims: list[Claim] = []
     corrected_at = -1
-    for at, statement in enumerate(said.statements):
+    for at, (statement, mentions) in enumerate(zip(said.statements, found, strict=True)):
         if statement.corrects:
             corrected_at = at
-        mentions = find(statement.text)
         if mentions and (claim := claim_of(statement, mentions, about, at)):
             claims.append(claim)
     after = [claim for claim in claims if claim.at >= corrected_at]
-    if corrected_at >= 0 and claims and not after:
-        return [], True
-    return after, False
+    return after, corrected_at >= 0 and bool(claims) and not after
 
 
 def _chosen(claims: list[Claim], join: Joiner | None) -> Claim | Reading:

@@ -56,18 +56,15 @@ _MARKER = re.compile(
     r"\s{0,3}(?:\b(?:is|would be|should be|will be|must be|equals|est|ist|es|é)\b"
     r"(?: therefore| thus| simply| just)?|[:=：]|->|→|\s-\s)"
     r"[\s:=\"'(]{0,4}",
-    re.IGNORECASE,
 )
 _QUICK_MARKER = re.compile(
     r"answer|ans\b|ans\.|response|result|conclusion|solution|r[ée]ponse|antwort|respuesta|resposta"
     r"|risposta|odpowied|cevap|svar|ответ|答|정답",
-    re.IGNORECASE,
 )
 _CONCLUDES = re.compile(
     r"\b(?:therefore|thus|hence|so|in total|totals?|altogether|overall|in conclusion|in summary"
     r"|to sum up|in short|to conclude|ultimately|in all|all together|summing|adding|sum"
     r"|final (?:count|tally|number|reading|value))\b|=",
-    re.IGNORECASE,
 )
 CORRECTS = re.compile(
     r"\b(?:wait|hold on|hang on|actually|correction|scratch that|strike that|on second thoughts?"
@@ -76,7 +73,6 @@ CORRECTS = re.compile(
     r" (?:wrong|incorrect|not right|not correct)|on closer (?:inspection|look|examination)"
     r"|upon closer (?:inspection|look|examination)|rather, |sorry|oops|hmm+|no wait"
     r"|not quite|recounting|edit:)(?![\w])",
-    re.IGNORECASE,
 )
 _STRONG_CORRECTION = re.compile(
     r"(?:^|[-,;.(]\s?|\bbut |\bno,? |\boh,? |\bhmm+,? )(?:wait|hold on|hang on|actually|correction"
@@ -85,7 +81,10 @@ _STRONG_CORRECTION = re.compile(
     r"|my (?:mistake|bad|apologies)|i made (?:a mistake|an error)|i was wrong"
     r"|that(?:'s| is| was) (?:wrong|incorrect|not right|not correct)|sorry|oops|recounting|edit:)"
     r"(?![\w])",
-    re.IGNORECASE,
+)
+_CORRECTS_AT_ALL = re.compile(
+    r"wait|hold on|hang on|actual|correct|scratch|strike|second|i mean|let me|my |mistake|error|wrong"
+    r"|that|sorry|oops|recount|edit"
 )
 _END = re.compile(r"[.!?]+[\"')\]]{0,3}(?=\s)")
 _SHORTENED = frozenset(
@@ -140,21 +139,23 @@ def _statements(text: str) -> list[Statement]:
 
 def _weighed(sentence: str, *, starts_line: bool = True) -> list[Statement]:
     """A sentence as one statement, or as what precedes and what follows "the answer is"."""
-    corrects = bool(_STRONG_CORRECTION.search(sentence))
-    if _QUICK_MARKER.search(sentence):
-        marks = [mark for mark in _MARKER.finditer(sentence) if _announces(sentence, mark)]
+    if sentence.isalnum():
+        return [Statement(sentence, Weight.ASIDE, False, starts_line)]
+    low = clean.lowered(sentence)
+    corrects = bool(_CORRECTS_AT_ALL.search(low) and _STRONG_CORRECTION.search(low))
+    if _QUICK_MARKER.search(low):
+        marks = [mark for mark in _MARKER.finditer(low) if _announces(low, mark)]
         if marks:
-            last = marks[-1]
-            tail = sentence[last.end() :].strip(" \"'")
+            tail = sentence[marks[-1].end() :].strip(" \"'")
             return [Statement(tail, Weight.ANSWER, corrects, starts_line)]
-    weight = Weight.CONCLUSION if _CONCLUDES.search(sentence) else Weight.ASIDE
+    weight = Weight.CONCLUSION if _CONCLUDES.search(low) else Weight.ASIDE
     return [Statement(sentence, weight, corrects, starts_line)]
 
 
 def _announces(sentence: str, mark: re.Match[str]) -> bool:
     """Whether "answer is" puts an answer forward, and does not talk about answering."""
-    before = sentence[max(0, mark.start() - 24) : mark.start()].lower()
-    after = sentence[mark.end() : mark.end() + 24].lower()
+    before = sentence[max(0, mark.start() - 24) : mark.start()]
+    after = sentence[mark.end() : mark.end() + 24]
     if re.search(
         r"\b(?:as a|possible|if the|any|wrong|incorrect|cannot|not the|the wrong)\s?$", before
     ):
