@@ -126,11 +126,6 @@ ANSWERED: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "Which colour is at the top?",
         "red",  # a person would see blue there
     ),
-    "JPEG cut in half": (
-        lambda: saved(halves(), "JPEG", quality=95)[:-200],
-        "Which colour is at the top?",
-        "yellow",  # which is nowhere in the picture: made up for what is lost
-    ),
     "PNG with a wrong checksum": (
         lambda: broken_checksum(saved(plain(), "PNG")),
         "Which colour is it?",
@@ -142,6 +137,12 @@ ANSWERED: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "blue",
     ),
 }
+
+
+def test_half_a_jpeg_is_answered_with_whatever_comes_to_mind(adapter: Adapter) -> None:
+    """Not even the same each time: what is lost is filled with whatever lay in memory."""
+    data = saved(halves(), "JPEG", quality=95)[:-200]
+    assert adapter.ask(sent(data, "Which colour is at the top?")).text
 
 
 def turned_upside_down() -> Image.Exif:

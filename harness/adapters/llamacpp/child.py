@@ -21,10 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     sys.stderr.write(f"system_info: {xllamacpp.get_system_info()}\n")
     try:
         server = xllamacpp.Server(_params(options, os.environ.pop("LLAMA_API_KEY", None)))
-    except RuntimeError as error:  # the reason itself stands in llama.cpp's log
+    except RuntimeError as error:
+        # The reason itself stands in llama.cpp's log, which only an orderly end writes out whole.
         sys.stderr.write(f"{error}\n")
-        sys.stderr.flush()
-        os._exit(1)
+        return 1
     sys.stderr.write(f"listening on {server.listening_address}\n")
     threading.Event().wait()
     return 0
