@@ -12,8 +12,6 @@ from typer import Option
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_WHAT, _WHOM, _HOW, _RESULT = "What to ask", "Whom to ask", "How to ask", "What comes of it"
-
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """One field per option; the field's name is the option's."""
@@ -24,58 +22,42 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     base_url: Annotated[
         str | None,
-        Option(help="A running server, e.g. http://localhost:8080/v1.", rich_help_panel=_WHOM),
+        Option(help="A running server, e.g. http://localhost:8080/v1."),
     ] = None
-    api_key_env: Annotated[
-        str | None, Option(help="Environment variable that holds the key.", rich_help_panel=_WHOM)
-    ] = None
-    backend: Annotated[
-        str | None,
-        Option(
-            help="Adapter or preset: llamacpp, openai, openrouter, ollama, …", rich_help_panel=_WHOM
-        ),
-    ] = None
-    gguf: Annotated[
-        Path | None, Option(help="Weights of a local model.", rich_help_panel=_WHOM)
-    ] = None
-    mmproj: Annotated[Path | None, Option(help="Its picture projector.", rich_help_panel=_WHOM)] = (
+    api_key_env: Annotated[str | None, Option(help="Environment variable that holds the key.")] = (
         None
     )
+    backend: Annotated[
+        str | None,
+        Option(help="Adapter or preset: llamacpp, openai, openrouter, ollama, …"),
+    ] = None
+    gguf: Annotated[Path | None, Option(help="Weights of a local model.")] = None
+    mmproj: Annotated[Path | None, Option(help="Its picture projector.")] = None
     replay: Annotated[
         Path | None,
-        Option(help="Answers recorded in a file, instead of a model.", rich_help_panel=_WHOM),
+        Option(help="Answers recorded in a file, instead of a model."),
     ] = None
 
     suite: Annotated[
         Path | None,
         Option(
             help="Suite folder or file; without one, the built-in 67 prompts.",
-            rich_help_panel=_WHAT,
         ),
     ] = None
-    category: Annotated[
-        list[str], Option(help="Only this category (repeatable).", rich_help_panel=_WHAT)
-    ] = []
-    prompt: Annotated[
-        list[str], Option(help="Only this prompt id (repeatable).", rich_help_panel=_WHAT)
-    ] = []
-    limit: Annotated[
-        int | None, Option(min=1, help="Only the first N prompts.", rich_help_panel=_WHAT)
-    ] = None
+    category: Annotated[list[str], Option(help="Only this category (repeatable).")] = []
+    prompt: Annotated[list[str], Option(help="Only this prompt id (repeatable).")] = []
+    limit: Annotated[int | None, Option(min=1, help="Only the first N prompts.")] = None
     repeats: Annotated[
         int,
         Option(
             min=1,
             help="Ask everything N times, each with the next seed, cold.",
-            rich_help_panel=_WHAT,
         ),
     ] = 1
-    blind: Annotated[
-        bool, Option("--blind", help="Send no picture: the guessing floor.", rich_help_panel=_WHAT)
-    ] = False
+    blind: Annotated[bool, Option("--blind", help="Send no picture: the guessing floor.")] = False
     dry_run: Annotated[
         bool,
-        Option("--dry-run", help="Say what would be asked; ask nothing.", rich_help_panel=_WHAT),
+        Option("--dry-run", help="Say what would be asked; ask nothing."),
     ] = False
 
     concurrency: Annotated[
@@ -84,61 +66,46 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
             min=1,
             max=1024,
             help="Calls in flight [default: 1 local, 8 hosted].",
-            rich_help_panel=_HOW,
         ),
     ] = None
-    temperature: Annotated[float, Option(min=0, max=2, rich_help_panel=_HOW)] = 0.0
-    seed: Annotated[int, Option(rich_help_panel=_HOW)] = 1
-    max_tokens: Annotated[int, Option(min=1, help="Longest reply.", rich_help_panel=_HOW)] = 512
-    system: Annotated[str | None, Option(help="A system prompt.", rich_help_panel=_HOW)] = None
+    temperature: Annotated[float, Option(min=0, max=2)] = 0.0
+    seed: Annotated[int, Option()] = 1
+    max_tokens: Annotated[int, Option(min=1, help="Longest reply.")] = 512
+    system: Annotated[str | None, Option(help="A system prompt.")] = None
     image_max_side: Annotated[
-        int, Option(min=16, max=16384, help="Longest side sent, in pixels.", rich_help_panel=_HOW)
+        int, Option(min=16, max=16384, help="Longest side sent, in pixels.")
     ] = 1024
     timeout: Annotated[
         float | None,
         Option(
             min=0.1,
             help="Seconds of silence [default: 600 local, 120 hosted].",
-            rich_help_panel=_HOW,
         ),
     ] = None
-    tries: Annotated[
-        int, Option(min=1, help="Tries a prompt; rate limits use none up.", rich_help_panel=_HOW)
-    ] = 8
+    tries: Annotated[int, Option(min=1, help="Tries a prompt; rate limits use none up.")] = 8
     max_wait: Annotated[
         float,
-        Option(min=0, help="Longest Retry-After to honour, in seconds.", rich_help_panel=_HOW),
+        Option(min=0, help="Longest Retry-After to honour, in seconds."),
     ] = 120.0
-    cold: Annotated[
-        bool, Option("--cold", help="Switch the server's picture cache off.", rich_help_panel=_HOW)
-    ] = False
-    max_cost: Annotated[
-        float | None, Option(min=0, help="Stop at this many US dollars.", rich_help_panel=_HOW)
-    ] = None
+    cold: Annotated[bool, Option("--cold", help="Switch the server's picture cache off.")] = False
+    max_cost: Annotated[float | None, Option(min=0, help="Stop at this many US dollars.")] = None
     judge: Annotated[
         str | None,
-        Option(help="A model that reads replies the rules cannot.", rich_help_panel=_HOW),
+        Option(help="A model that reads replies the rules cannot."),
     ] = None
-    judge_scope: Annotated[
-        str, Option(help="What the judge sees: unread or all.", rich_help_panel=_HOW)
-    ] = "unread"
+    judge_scope: Annotated[str, Option(help="What the judge sees: unread or all.")] = "unread"
     judge_sees_image: Annotated[
-        bool, Option("--judge-sees-image", help="Send it the picture too.", rich_help_panel=_HOW)
+        bool, Option("--judge-sees-image", help="Send it the picture too.")
     ] = False
-    yes: Annotated[
-        bool, Option("--yes", "-y", help="Download weights without asking.", rich_help_panel=_HOW)
-    ] = False
+    yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
 
-    results: Annotated[
-        Path, Option("--results", help="Folder of the runs.", rich_help_panel=_RESULT)
-    ] = Path("results")
+    results: Annotated[Path, Option("--results", help="Folder of the runs.")] = Path("results")
     resume: Annotated[
         bool | None,
         Option(
             "--resume/--fresh",
             help="Go on with the newest run, or start a new one "
             "[default: go on if it is incomplete and of the same settings].",
-            rich_help_panel=_RESULT,
         ),
     ] = None
     include_warm: Annotated[
@@ -146,18 +113,13 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         Option(
             "--include-warm",
             help="Count cached replies in response times.",
-            rich_help_panel=_RESULT,
         ),
     ] = False
     fail_under: Annotated[
         float | None,
-        Option(
-            min=0, max=100, help="Exit 6 below this score, in per cent.", rich_help_panel=_RESULT
-        ),
+        Option(min=0, max=100, help="Exit 6 below this score, in per cent."),
     ] = None
-    json: Annotated[
-        bool, Option("--json", help="Scores as JSON on stdout.", rich_help_panel=_RESULT)
-    ] = False
+    json: Annotated[bool, Option("--json", help="Scores as JSON on stdout.")] = False
 
 
 def taking(options: type[T], body: Callable[[T], None]) -> Callable[..., None]:

@@ -1,0 +1,1 @@
+"""What measures evalrun; see README.md here."""
