@@ -135,7 +135,7 @@ def plain(text: str) -> str:
     text = _FENCE.sub("", text).strip()
     if text[:1] in ("{", "["):
         text = _out_of_json(text)
-    if "\\" in text or "$" in text:
+    if "\\" in text or text.count("$") > 1:
         text = _without_tex(text)
     if "<" in text:
         text = _TAG_OTHER.sub("", _BREAK.sub("\n", _TAG_ANSWER.sub("\nAnswer: ", text)))

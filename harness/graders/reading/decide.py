@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 from harness.graders.reading.about import About
-from harness.graders.reading.claims import Claim, Finder, Mention, claim_of
+from harness.graders.reading.claims import Claim, Finder, Mention, claim_of, without_negated
 from harness.graders.reading.refusals import refusal
 from harness.graders.reading.statements import Said, Weight
 
@@ -23,6 +23,7 @@ class Reading(NamedTuple):
     fault: str | None
 
 
+_NOTHING = "no answer of that kind in the reply"
 Joiner = Callable[[tuple[Hashable, ...]], tuple[Hashable, ...]]
 
 
@@ -34,13 +35,13 @@ def decide(said: Said, about: About, find: Finder, join: Joiner | None = None) -
     if not said.statements:
         return Reading(None, None, empty_because(said))
     found = [find(statement.text) for statement in said.statements]
-    if len(found) == 1 and (whole := _whole(said.statements[0].text, found[0])):
-        return whole
+    if len(found) == 1 and len(found[0]) == 1:
+        return _only(said.statements[0].text, found[0][0])
     claims, takes_back = _claims(said, about, found)
     if takes_back:
         return Reading(None, said.text[:80], "takes its answer back")
     if not claims:
-        return Reading(None, None, refusal(said.text) or "no answer of that kind in the reply")
+        return Reading(None, None, refusal(said.text) or _NOTHING)
     chosen = _chosen(claims, join)
     if isinstance(chosen, Reading):
         return chosen
@@ -55,14 +56,17 @@ def empty_because(said: Said) -> str:
     return "only reasoning, no answer" if said.body.strip() else "empty reply"
 
 
-def _whole(text: str, mentions: list[Mention]) -> Reading | None:
-    """The reply is one mention and nothing else: most replies are."""
-    if len(mentions) != 1:
-        return None
-    (only,) = mentions
-    if only.hedge or text[: only.start].strip(" \"'(") or text[only.end :].strip(" .!\"')"):
-        return None
-    return Reading(only.value, text[only.start : only.end], None)
+def _only(text: str, mention: Mention) -> Reading:
+    """The reply is one statement with one value in it: most replies are."""
+    before, after = text[: mention.start].strip(" \"'($£€#"), text[mention.end :].strip(" .!\"')")
+    said = text[mention.start : mention.end]
+    if mention.hedge:
+        return Reading(None, said, f"hedged: {mention.hedge!r}")
+    if before and not without_negated(text, (mention,)):
+        return Reading(None, None, refusal(text) or _NOTHING)
+    if (before or after) and (why := refusal(text)):
+        return Reading(None, said, why)
+    return Reading(mention.value, said, None)
 
 
 def _claims(said: Said, about: About, found: list[list[Mention]]) -> tuple[list[Claim], bool]:
