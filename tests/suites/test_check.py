@@ -1,0 +1,436 @@
+"""`evalrun check`: what is found in a suite, what guessing scores, and how it is said."""
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from harness.graders import GRADERS
+from harness.records import Case
+from harness.suites.lint import Level, Report, lint
+from harness.suites.lint.house import PROMPTS
+from harness.suites.lint.policies import options_named, policies
+from harness.suites.lint.wordings import WORDINGS, unrecognised
+
+from .conftest import Workshop
+
+Evalrun = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def found(report: Report, level: Level) -> list[str]:
+    return [f"{it.where}: {it.what}" for it in report.findings if it.level is level]
+
+
+def a_case(**fields: object) -> Case:
+    sound = {
+        "id": "a",
+        "category": "Counting",
+        "question": "How many? Answer with a number.",
+        "image": "a.png",
+        "expected": "7",
+        "grader": "integer",
+    }
+    return Case(**{**sound, **fields})  # type: ignore[arg-type]
+
+
+# --- findings -------------------------------------------------------------------------------
+
+
+def test_a_sound_suite_has_nothing_to_mend(shop: Workshop) -> None:
+    shop.toml(shop.case())
+
+    report = lint(shop.root)
+
+    assert (report.sound, report.pictures, report.findings) == (True, 1, ())
+
+
+def test_problems_of_loading_are_found_beside_those_of_sound_cases(shop: Workshop) -> None:
+    shop.toml(shop.case(image="nope.png"), shop.case(id="b", grader="conut"), shop.case(id="c"))
+
+    report = lint(shop.root)
+
+    said = "\n".join(found(report, Level.PROBLEM))
+    assert "case bolts: " in said
+    assert "case b: grader 'conut' is not one of" in said
+    assert [case.id for case in report.suite.cases] == ["c"]
+
+
+def test_two_answers_to_one_question_contradict_even_across_copies(shop: Workshop) -> None:
+    (shop.root / "b.png").write_bytes((shop.root / "a.png").read_bytes())
+    shop.toml(shop.case(id="one"), shop.case(id="two", image="b.png", expected="8"))
+
+    report = lint(shop.root)
+
+    assert "two: contradicts one: '8' here, '7' there" in found(report, Level.PROBLEM)
+    assert "pictures: 1 are copies of others under another name" in found(report, Level.NOTE)
+
+
+def test_a_question_put_twice_is_a_warning(shop: Workshop) -> None:
+    shop.toml(
+        shop.case(id="one"),
+        shop.case(id="two", question="how many bolts are  there? Answer with a number."),
+    )
+
+    report = lint(shop.root)
+
+    assert found(report, Level.WARNING) == ["two: asks what one asks of the same picture"]
+    assert report.sound
+    assert not lint(shop.root, strict=True).sound
+
+
+def test_a_damaged_picture_is_found_though_its_header_is_sound(shop: Workshop) -> None:
+    path = shop.root / "b.jpg"
+    Image.effect_noise((200, 200), 80).convert("RGB").save(path)
+    path.write_bytes(path.read_bytes()[:-900])
+    shop.toml(shop.case(), shop.case(id="b", image="b.jpg"))
+
+    (said,) = found(lint(shop.root), Level.PROBLEM)
+
+    assert "b.jpg is damaged" in said
+
+
+def test_pictures_that_are_not_sent_as_they_are_are_counted(shop: Workshop) -> None:
+    Image.new("RGBA", (8, 8)).save(shop.root / "b.png")
+    Image.new("RGB", (2000, 8)).save(shop.root / "c.webp")
+    shop.toml(shop.case(), shop.case(id="b", image="b.png"), shop.case(id="c", image="c.webp"))
+
+    report = lint(shop.root)
+
+    assert found(report, Level.NOTE) == [
+        "pictures: 1 will be sent as PNG, made from: alpha",
+        "pictures: 1 will be sent as PNG, made from: WEBP, which not every server reads",
+        "pictures: 1 will be sent as PNG, made from: longer than 1024 px",
+    ]
+    assert report.sound
+
+
+def test_leading_zeros_that_a_spreadsheet_ate_are_suspected(shop: Workshop) -> None:
+    rows = [f"a.png,Which code is on the label?,{code}" for code in ("0042", "1234", "0815", "77")]
+    rows.append("a.png,Read the four-digit number.,123")
+    rows.append("a.png,Read the 3 digit number.,123")
+    rows.append("a.png,What is the serial number?,1.23E+11")
+    rows.append("a.png,Which range is marked?,3-May")
+    shop.write("a.csv", "\n".join(["file_name,prompt,answer", *rows]))
+
+    said = found(lint(shop.root / "a.csv"), Level.WARNING)
+
+    for part in [
+        "0004-a: '77' has fewer digits",
+        "0005-a: '123' has fewer digits",
+        "0007-a: '1.23E+11' looks like a long code",
+        "0008-a: '3-May' looks like a text",
+    ]:
+        assert any(part in each for each in said), part
+    assert not any("0006-a" in each for each in said)
+
+
+# --- guessing -------------------------------------------------------------------------------
+
+
+def scores(cases: Sequence[Case]) -> dict[str, float]:
+    return {policy.name: round(policy.overall, 3) for policy in policies(cases)}
+
+
+def test_each_policy_scores_what_it_would_score() -> None:
+    lettered = "Which? A) nut B) bolt C) pin"
+    cases = [
+        a_case(
+            id="1", category="X", question="Open? Answer yes or no.", expected="no", grader="yes_no"
+        ),
+        a_case(
+            id="2", category="X", question="Shut? Answer yes or no.", expected="no", grader="yes_no"
+        ),
+        a_case(
+            id="3",
+            category="Y",
+            question="Full? Answer yes or no.",
+            expected="yes",
+            grader="yes_no",
+        ),
+        a_case(
+            id="4",
+            category="Y",
+            question="Left or right?",
+            expected="left",
+            grader="choice",
+            options={"choices": ["right", "left"]},
+        ),
+        a_case(id="5", category="Y", question=lettered, expected="C", grader="choice"),
+        a_case(id="6", category="Z", expected="7"),
+        a_case(id="7", category="Z", expected="7"),
+        a_case(id="8", category="Z", expected="8"),
+    ]
+
+    assert scores(cases) == {
+        "constant": 2 / 8,
+        "category": round((2 + 1 + 2) / 8, 3),
+        "type": round((2 + 1 + 2) / 8, 3),
+        "first": round((1 + 1) / 8, 3),
+        "last": round((2 + 1) / 8, 3),
+        "guess": round((0.5 * 3 + 0.5 + 1 / 3) / 8, 3),
+    }
+
+
+def test_answers_within_a_tolerance_count_as_right() -> None:
+    cases = [
+        a_case(id=text, expected=text, grader="decimal", options={"tolerance": 1})
+        for text in ("4", "5", "6")
+    ]
+
+    assert scores(cases)["constant"] == 1.0
+
+
+def test_the_category_figures_are_those_of_the_same_policy() -> None:
+    cases = [
+        a_case(id="1", category="X", expected="1"),
+        a_case(id="2", category="X", expected="2"),
+        a_case(id="3", category="Y", expected="2"),
+    ]
+
+    (constant, *_) = policies(cases)
+
+    assert constant.answers == {"all": "2"}
+    assert constant.categories == {"X": 0.5, "Y": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("question", "grader", "options", "named"),
+    [
+        ("Is it open?", "yes_no", {}, ["yes", "no"]),
+        ("Is it open? no or yes", "yes_no", {}, ["no", "yes"]),
+        ("Which? A. nut\nB. bolt", "choice", {}, ["A", "B"]),
+        (
+            "Red, green or blue?",
+            "choice",
+            {"choices": ["blue", "red", "green"]},
+            ["red", "green", "blue"],
+        ),
+        ("How many?", "integer", {}, []),
+    ],
+)
+def test_options_are_those_the_question_names_in_its_order(
+    question: str, grader: str, options: dict[str, object], named: list[str]
+) -> None:
+    case = a_case(question=question, grader=grader, options=options, expected="no")
+
+    assert options_named(case) == named
+
+
+def test_a_suite_that_guessing_beats_is_warned_of(shop: Workshop) -> None:
+    shop.toml(
+        *[
+            shop.case(
+                id=f"c{n}",
+                question=f"Is number {n} there? Answer yes or no.",
+                expected="yes",
+                grader="yes_no",
+            )
+            for n in range(6)
+        ]
+    )
+
+    warned = found(lint(shop.root), Level.WARNING)
+
+    assert "guessable: one answer to all: 100.0\xa0%, over 20.0\xa0%" in warned
+    assert "guessable: one answer to all: 100.0\xa0% in Counting, over 34.0\xa0%" in warned
+
+
+# --- wordings -------------------------------------------------------------------------------
+
+ANSWERS = [
+    ("yes_no", "no", "Is it open? Answer yes or no.", {}),
+    ("integer", "23", "How many bolts are there? Answer with a number.", {}),
+    ("decimal", "2.5", "What is the pressure in bar?", {"tolerance": 0.1, "unit": "bar"}),
+    ("money", "12.40", "What is the subtotal?", {}),
+    ("choice", "left", "Is it left or right?", {"choices": ["left", "right"]}),
+    ("choice", "B", "Which? A) nut B) bolt", {}),
+    ("text", "orange", "What colour is nearest?", {}),
+    ("code", "QX-4711", "What is the part number?", {}),
+    ("position", "R2C3", "Which cell is empty? Answer with row and column.", {}),
+    ("list", ("red", "green"), "Which colours are there, from left to right?", {}),
+    ("date", "2025-03-05", "What is the due date?", {}),
+    ("time", "10:25", "What time does the clock show?", {}),
+    ("dimensions", "3.2 x 4.5 m", "How large is the kitchen?", {}),
+    ("transcription", "FRESH MARKET 24", "Transcribe the first line.", {}),
+]
+
+
+@pytest.mark.parametrize(("grader", "expected", "question", "options"), ANSWERS)
+def test_every_grader_passes_its_own_answer_in_ten_wordings(
+    grader: str, expected: str | tuple[str, ...], question: str, options: dict[str, object]
+) -> None:
+    case = a_case(grader=grader, expected=expected, question=question, options=options)
+
+    assert grader in GRADERS
+    assert len(set(WORDINGS)) == 10
+    assert list(unrecognised(case)) == []
+
+
+# --- our own suite --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def house(shop: Workshop) -> Workshop:
+    """67 prompts that keep every promise of our own suite."""
+    for place, (category, prompts) in enumerate(PROMPTS.items()):
+        letters = "".join(word[0] for word in category.lower().split())
+        cases = [
+            shop.case(
+                id=f"{letters}-{number:02d}",
+                question=f"How many bolts are in tray {letters} {number}? Answer with a number.",
+                expected=str(3 + number + 20 * place),
+            )
+            for number in range(prompts)
+        ]
+        head = f'suite = "evalrun-vision"\ncategory = "{category}"\n'
+        shop.write(f"prompts/{letters}.toml", "\n\n".join([head, *cases]))
+    return shop
+
+
+def test_67_prompts_in_the_right_categories_are_sound(house: Workshop) -> None:
+    report = lint(house.root)
+
+    assert found(report, Level.PROBLEM) == []
+    assert report.policies[0].overall == pytest.approx(1 / 67)
+
+
+def test_a_missing_prompt_is_a_problem_of_our_own_suite(house: Workshop) -> None:
+    path = house.root / "prompts" / "su.toml"
+    path.write_text(path.read_text().rpartition("[[case]]")[0])
+
+    said = found(lint(house.root), Level.PROBLEM)
+
+    assert said == ["Spatial Understanding: 18 prompts, and 19 belong there"]
+
+
+def test_yes_and_no_must_balance_in_each_category_of_our_own_suite(house: Workshop) -> None:
+    path = house.root / "prompts" / "oc.toml"
+    one, more = path.read_text().replace("integer", "yes_no", 1).split('expected = "43"')
+    path.write_text(f'{one}expected = "yes"{more}')
+
+    said = found(lint(house.root), Level.PROBLEM)
+
+    assert said == ["Object Counting: 1 questions are answered yes, and 0 no"]
+
+
+def test_what_is_a_warning_elsewhere_is_a_problem_in_our_own_suite(house: Workshop) -> None:
+    path = house.root / "prompts" / "dd.toml"
+    path.write_text(path.read_text().replace("in tray dd 1?", "in tray dd 0?"))
+
+    report = lint(house.root)
+
+    assert report.count(Level.WARNING) == 0
+    assert "dd-01: contradicts dd-00: '4' here, '3' there" in found(report, Level.PROBLEM)
+
+
+# --- the command ----------------------------------------------------------------------------
+
+
+def test_the_command_exits_with_0_for_a_sound_suite_and_3_for_a_problem(
+    shop: Workshop, evalrun: Evalrun
+) -> None:
+    shop.toml(shop.case())
+    done = evalrun("check", shop.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "sound: nothing to mend" in done.stdout
+
+    shop.toml(shop.case(image="nope.png"))
+    done = evalrun("check", shop.root)
+    assert done.returncode == 3
+    assert "nope.png" in done.stdout
+    assert "1 problem" in done.stdout
+
+
+def test_without_a_suite_the_command_says_what_to_do(tmp_path: Path, evalrun: Evalrun) -> None:
+    done = evalrun("check", tmp_path / "nope")
+
+    assert done.returncode == 3
+    assert done.stderr.startswith("evalrun: ")
+    assert "fix: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_strict_makes_warnings_problems(shop: Workshop, evalrun: Evalrun) -> None:
+    shop.toml(shop.case(), shop.case(id="b"))
+
+    assert evalrun("check", shop.root).returncode == 0
+    assert evalrun("check", "--strict", shop.root).returncode == 3
+
+
+def test_json_has_everything_and_nothing_else_is_on_stdout(
+    shop: Workshop, evalrun: Evalrun
+) -> None:
+    shop.toml(*[shop.case()] * 50)
+
+    done = evalrun("check", shop.root, "--json")
+
+    said = json.loads(done.stdout)
+    assert (said["suite"], said["prompts"], said["sound"]) == ("suite", 1, False)
+    assert said["counts"]["problem"] == len(said["findings"]) == 49
+    assert said["policies"][0]["name"] == "constant"
+    assert said["cases"][0]["grader"] == "integer"
+
+
+def test_a_terminal_of_60_columns_shows_the_whole_report(house: Workshop, evalrun: Evalrun) -> None:
+    done = evalrun("check", house.root, env={"COLUMNS": "60"})
+
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert "Document Understanding    9" in done.stdout
+    assert "…" not in done.stdout
+
+
+def test_10000_problems_are_listed_in_bounds(shop: Workshop, evalrun: Evalrun) -> None:
+    shop.toml(*[shop.case()] * 10_001)
+
+    done = evalrun("check", shop.root)
+
+    assert "9,980 more" in done.stdout
+    assert "10,000 problems" in done.stdout
+    assert len(done.stdout) < 8_000
+
+
+def test_a_hostile_suite_cannot_act_on_the_terminal(shop: Workshop, evalrun: Evalrun) -> None:
+    shop.toml(
+        shop.case(
+            id="\x1b[2Ja", question="\x1b]0;x\x07 [red]how[/red] many?", category="[b]\x1b[0m"
+        ),
+        shop.case(question="[bold]7[/bold] \x1b[31m"),
+        shop.case(question="[/]", id="z"),
+    )
+
+    done = evalrun("check", shop.root)
+
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "[bold]7[/bold]" in done.stdout
+
+
+def test_contact_sheets_show_every_category(
+    shop: Workshop, evalrun: Evalrun, tmp_path: Path
+) -> None:
+    shop.toml(*[shop.case(id=f"c{n}", question=f"How many {n}?") for n in range(30)])
+    shop.toml(shop.case(id="other", category="Defect Detection"), name="prompts/b.toml")
+
+    done = evalrun("check", shop.root, "--contact-sheet", tmp_path / "sheets")
+
+    names = sorted(path.name for path in (tmp_path / "sheets").iterdir())
+    assert names == ["counting-1.png", "counting-2.png", "defect-detection.png"]
+    assert "wrote " in done.stderr
+    with Image.open(tmp_path / "sheets" / "counting-1.png") as sheet:
+        assert sheet.width == 1520
+        assert sheet.getcolors(100_000) is not None
+
+
+def test_a_sheet_that_cannot_be_written_is_an_error_of_its_own(
+    shop: Workshop, evalrun: Evalrun
+) -> None:
+    shop.toml(shop.case())
+
+    done = evalrun("check", shop.root, "--contact-sheet", shop.root / "a.png" / "sheets")
+
+    assert done.returncode == 3
+    assert "cannot be written" in done.stderr
