@@ -2,68 +2,83 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
+from typer import Argument, Option
 
-from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, say, stopping_cleanly
+from harness.cli.app import DEFAULT_RESULTS, app, say, stopping_cleanly
+from harness.cli.options import taking
 
 if TYPE_CHECKING:
     from harness.compare import Comparison
 
 
-@app.command()
-def compare(
+class CompareOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """One field per argument or option."""
+
     names: Annotated[
-        list[str] | None,
-        typer.Argument(
+        list[str],
+        Argument(
             metavar="A B [C...]",
             help="Models (newest complete run, else published figures), runs or files.",
             show_default=False,
         ),
-    ] = None,
-    results: ResultsDir = DEFAULT_RESULTS,
+    ] = []
+    results: Annotated[Path, Option("--results", help="Folder of the runs.")] = DEFAULT_RESULTS
     force: Annotated[
-        bool, typer.Option("--force", help="Compare what unlike or incomplete runs share.")
-    ] = False,
+        bool, Option("--force", help="Compare what unlike or incomplete runs share.")
+    ] = False
     include_warm: Annotated[
-        bool, typer.Option("--include-warm", help="Count cached replies in response times.")
-    ] = False,
+        bool, Option("--include-warm", help="Count cached replies in response times.")
+    ] = False
     fail_on_regression: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--fail-on-regression",
             help="Exit 6 when the last is significantly worse than the first (exact McNemar).",
         ),
-    ] = False,
-    csv: Annotated[str | None, typer.Option(help="File to write, or - for stdout.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
-    md: Annotated[bool, typer.Option("--md", help="Markdown on stdout.")] = False,
-    latex: Annotated[bool, typer.Option("--latex", help="A LaTeX table on stdout.")] = False,
-) -> None:
+    ] = False
+    csv: Annotated[str | None, Option(help="File to write, or - for stdout.")] = None
+    json: Annotated[bool, Option("--json", help="JSON on stdout.")] = False
+    md: Annotated[bool, Option("--md", help="Markdown on stdout.")] = False
+    latex: Annotated[bool, Option("--latex", help="A LaTeX table on stdout.")] = False
+
+
+def compare(options: CompareOptions) -> None:
     """Compare models or runs: is the later one really better than the first?"""
     with stopping_cleanly():
-        chosen = _format(csv, json=json, md=md, latex=latex)
+        chosen = _format(options)
         from harness import catalogue
         from harness.compare import compare as hold_against
 
         comparison = hold_against(
-            names or [],
-            results=results,
+            options.names,
+            results=options.results,
             catalogue=catalogue.load(),
-            force=force,
-            include_warm=include_warm,
+            force=options.force,
+            include_warm=options.include_warm,
         )
-        _write(comparison, chosen, csv)
-        if fail_on_regression:
+        _write(comparison, chosen, options.csv)
+        if options.fail_on_regression:
             _fail_on_regression(comparison)
 
 
-def _format(csv: str | None, *, json: bool, md: bool, latex: bool) -> str:
+app.command("compare")(taking(CompareOptions, compare))
+
+
+def _format(options: CompareOptions) -> str:
     """The one thing that goes to stdout. A CSV file is written beside the terminal's table."""
     from harness.errors import UsageError
 
-    wanted = {"csv": csv == "-", "json": json, "md": md, "latex": latex}
+    wanted = {
+        "csv": options.csv == "-",
+        "json": options.json,
+        "md": options.md,
+        "latex": options.latex,
+    }
     chosen = [name for name, given in wanted.items() if given]
     if len(chosen) > 1:
         raise UsageError(
@@ -93,8 +108,6 @@ def print_json(data: object) -> None:
     """One line of JSON on stdout."""
     import sys
 
-    import msgspec
-
     sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")
 
 
@@ -111,8 +124,9 @@ def _fail_on_regression(comparison: Comparison) -> None:
     """Raises: ResultsError when there is no test to go by; typer.Exit(6) on a regression."""
     from harness.compare import regression
     from harness.errors import ExitCode
+    from harness.tables.text import inert
 
     found = regression(comparison)
     if found is not None:
-        say(f"regression: {found}")
+        say(f"regression: {inert(found)}")
         raise typer.Exit(int(ExitCode.BELOW_BAR))
