@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import msgspec
@@ -59,7 +60,7 @@ def test_it_is_put_on_record(target: Target, pair: Pair) -> None:
         assert len(digest) == 64
     assert (facts.context_tokens, facts.slots, facts.sees_images) == (4096, 1, True)
     assert facts.system_info is not None
-    assert "CPU" in facts.system_info
+    assert "n_threads = 1 | CPU" in facts.system_info
 
 
 def test_the_second_question_on_a_picture_is_warm_and_the_first_is_not(target: Target) -> None:
@@ -201,6 +202,19 @@ def test_a_server_that_dies_is_started_again_once(target: Target, notes: Notes) 
         assert eventually(target.stopping.is_set)
         with pytest.raises(TargetError, match="SIGKILL"):
             said_by(adapter, "red")
+
+
+def test_a_question_in_flight_when_the_server_dies_is_answered_by_the_next(target: Target) -> None:
+    said: list[str] = []
+    with open_llamacpp(target) as adapter:
+        _, server = server_pids()
+        os.kill(server, signal.SIGSTOP)
+        asking = threading.Thread(target=lambda: said.append(said_by(adapter, "cyan")))
+        asking.start()
+        time.sleep(0.3)  # for the question to be on its way; before that, the test is only weaker
+        os.kill(server, signal.SIGKILL)
+        asking.join()
+    assert said == ["cyan"]
 
 
 def test_no_server_is_left_behind(target: Target) -> None:

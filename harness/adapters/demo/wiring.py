@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from gguf import GGUFWriter
@@ -67,12 +66,9 @@ def ones(length: int) -> Matrix:
     return np.ones(length, np.float32)
 
 
-def finish(writer: Any) -> None:
+def finish(writer: GGUFWriter) -> None:
     """Write everything and close the file."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-__all__ = ["GGUFWriter"]

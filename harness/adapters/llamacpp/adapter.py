@@ -104,6 +104,7 @@ def serving(
     target.notify(f"starting {found.build or found.command[0]} with {files.gguf.name}")
     with LocalServer(found, settings, notify=target.notify, stopping=target.stopping) as local:
         facts = _local_facts(target, files, found, local)
+        slots = min(slots, facts.slots or slots)
         with _transport(target, local.root, local.key, concurrency=slots) as transport:
             local.watch()
             chat = _chat(target, transport, facts, concurrency=slots, backend=backend)
@@ -140,6 +141,7 @@ def _looked(target: Target, probe: Transport, facts: ServerFacts) -> ServerFacts
     chat = _chat(
         msgspec.structs.replace(target, sampling=sampling), probe, facts, extra={"id_slot": 0}
     )
+    target.notify("showing it two plain test pictures")
     sees, before = preflight.look(chat.ask, target.notify)
     return msgspec.structs.replace(facts, sees_images=sees, tokens_before_image=before)
 

@@ -18,7 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     import xllamacpp
 
-    sys.stderr.write(f"system_info: {xllamacpp.get_system_info()}\n")
+    sys.stderr.write(
+        f"system_info: n_threads = {options.threads} | {xllamacpp.get_system_info()}\n"
+    )
     try:
         server = xllamacpp.Server(_params(options, os.environ.pop("LLAMA_API_KEY", None)))
     except RuntimeError as error:

@@ -22,7 +22,7 @@ def compute_threads(weights_bytes: int) -> int | None:
         return None
     cpus = os.sched_getaffinity(0)
     cores = {_siblings(cpu) for cpu in cpus}
-    return max(1, min(len(cores), _quota_cpus(_QUOTA) or len(cores)))
+    return max(1, min(len(cores), quota_cpus(_QUOTA) or len(cores)))
 
 
 def _siblings(cpu: int) -> str:
@@ -33,7 +33,7 @@ def _siblings(cpu: int) -> str:
         return str(cpu)
 
 
-def _quota_cpus(cpu_max: Path) -> int | None:
+def quota_cpus(cpu_max: Path) -> int | None:
     """What a container may use; None when it is not limited."""
     try:
         quota, period = cpu_max.read_text().split()

@@ -1,0 +1,53 @@
+"""What is learned about this machine: its files' fingerprints, its cores, a server's words."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.adapters.llamacpp.fingerprint import sha256
+from harness.adapters.llamacpp.threads import compute_threads, quota_cpus
+
+
+def test_a_fingerprint_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
+    file, cache = tmp_path / "model.gguf", tmp_path / "cache"
+    file.write_bytes(b"one")
+    first = sha256(file, print, cache=cache)
+    assert first == hashlib.sha256(b"one").hexdigest()
+    (note,) = cache.iterdir()
+    note.write_text("f" * 64)
+    assert sha256(file, print, cache=cache) == "f" * 64  # read back, not computed
+    file.write_bytes(b"two")
+    os.utime(file, ns=(1, 1))
+    assert sha256(file, print, cache=cache) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"one")
+    (tmp_path / "cache").write_text("in the way")
+    assert sha256(file, print, cache=tmp_path / "cache") == hashlib.sha256(b"one").hexdigest()
+
+
+def test_a_tiny_model_gets_one_thread_and_a_large_one_no_more_than_there_are_cores() -> None:
+    assert compute_threads(500_000) == 1
+    threads = compute_threads(4_000_000_000)
+    assert threads is None or 1 <= threads <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "cpus"),
+    [("max 100000", None), ("150000 100000", 1), ("400000 100000", 4), ("1000 100000", 1)],
+)
+def test_what_a_container_may_use_is_respected(
+    tmp_path: Path, limit: str, cpus: int | None
+) -> None:
+    (tmp_path / "cpu.max").write_text(f"{limit}\n")
+    assert quota_cpus(tmp_path / "cpu.max") == cpus
+
+
+def test_no_container_no_limit(tmp_path: Path) -> None:
+    assert quota_cpus(tmp_path / "nothing") is None
