@@ -1,6 +1,6 @@
 """The commands, in the order `--help` shows them. To add one: write its file, and a line here."""
 
-from harness.cli import check, compare, leaderboard, models, run, runs
+from harness.cli import check, compare, doctor, leaderboard, models, run, runs
 from harness.cli.app import app
 
-__all__ = ["app", "check", "compare", "leaderboard", "models", "run", "runs"]
+__all__ = ["app", "check", "compare", "doctor", "leaderboard", "models", "run", "runs"]

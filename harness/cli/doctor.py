@@ -1,0 +1,167 @@
+"""`evalrun doctor`: what this machine has, what it lacks, and the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, stopping_cleanly
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_EXTRAS = {"local": ("xllamacpp", "gguf", "huggingface_hub"), "report": ("jinja2", "matplotlib")}
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at."""
+
+    what: str
+    state: str
+    """ok, missing (some things cannot be done) or broken (what is there does not work)."""
+    says: str
+    fix: str | None = None
+
+
+@app.command()
+def doctor(
+    results: ResultsDir = DEFAULT_RESULTS,
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Check this machine: server, packages, keys, servers that run, and a question to the demo."""
+    with stopping_cleanly():
+        found = [finding for look in _LOOKS for finding in look()] + [_results(results)]
+        if json:
+            typer.echo(msgspec.json.encode(found).decode())
+        else:
+            from rich.console import Console
+
+            Console().print(_table(found))
+        if any(it.state == "broken" for it in found):
+            raise typer.Exit(4)
+
+
+def _versions() -> Iterator[Finding]:
+    from harness import __version__
+
+    python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    yield Finding(what="evalrun", state="ok", says=f"{__version__}, {python}")
+
+
+def _extras() -> Iterator[Finding]:
+    from importlib.util import find_spec
+
+    for extra, packages in _EXTRAS.items():
+        lacking = [name for name in packages if find_spec(name) is None]
+        yield Finding(
+            what=f"extra {extra}",
+            state="missing" if lacking else "ok",
+            says=f"without {', '.join(lacking)}" if lacking else ", ".join(packages),
+            fix=f"pip install 'evalrun[{extra}]'" if lacking else None,
+        )
+
+
+def _server() -> Iterator[Finding]:
+    from harness.adapters.llamacpp import program
+    from harness.errors import TargetError
+
+    try:
+        found = program.find(os.environ)
+    except TargetError as error:
+        state = "broken" if program.available(os.environ) else "missing"
+        yield Finding(what="llama.cpp", state=state, says=error.problem, fix=error.fix)
+    else:
+        yield Finding(what="llama.cpp", state="ok", says=found.build or found.command[0])
+
+
+def _demo() -> Iterator[Finding]:
+    """The whole way once: weights, server, pictures."""
+    from harness import images
+    from harness.adapters import Prompt, Target, opener
+    from harness.adapters.llamacpp import program
+    from harness.errors import EvalrunError
+
+    if not program.available(os.environ):
+        return
+    picture = images.plain("red", 64, 64)
+    try:
+        with opener("demo")(Target(model="demo")) as adapter:
+            reply = adapter.ask(Prompt(id="doctor", question="Which colour?", image=picture))
+    except EvalrunError as error:
+        yield Finding(what="a question", state="broken", says=error.problem, fix=error.fix)
+    else:
+        right = reply.text == "red"
+        says = f"the demo calls a red picture {reply.text!r} after {reply.latency_s * 1000:.0f} ms"
+        yield Finding(what="a question", state="ok" if right else "broken", says=says)
+
+
+def _catalogue() -> Iterator[Finding]:
+    from harness import catalogue
+    from harness.adapters.running import candidates, look_around
+    from harness.errors import TargetError
+
+    own = [str(path) for path in catalogue.user_files() if os.path.exists(path)]
+    try:
+        known = catalogue.load()
+    except TargetError as error:
+        yield Finding(what="catalogue", state="broken", says=error.problem, fix=error.fix)
+        return
+    says = f"{len(known.cards)} models" + (f", with {', '.join(own)}" if own else "")
+    yield Finding(what="catalogue", state="ok", says=says)
+    for preset in known.presets.values():
+        if preset.api_key_env:
+            held = bool(os.environ.get(preset.api_key_env, "").strip())
+            yield Finding(
+                what=preset.name,
+                state="ok" if held else "missing",
+                says=f"{preset.api_key_env} is {'set' if held else 'not set'}",
+                fix=None if held else f"export {preset.api_key_env}=…",
+            )
+    for server in look_around(candidates(known.presets.values())):
+        models = ", ".join(server.models) or "no model"
+        yield Finding(
+            what=server.preset or "llama.cpp", state="ok", says=f"{server.base_url} serves {models}"
+        )
+
+
+def _results(folder: Path) -> Finding:
+    """Whether runs can be saved, found out without leaving anything behind."""
+    nearest = next(it for it in (folder, *folder.absolute().parents) if it.exists())
+    able = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    return Finding(
+        what="results",
+        state="ok" if able else "broken",
+        says=f"{folder} can{'' if able else 'not'} be written",
+        fix=None if able else "name another folder with --results DIR",
+    )
+
+
+_LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _versions,
+    _extras,
+    _server,
+    _demo,
+    _catalogue,
+)
+
+
+def _table(found: list[Finding]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.tables.text import inert
+
+    styles = {"ok": "green", "missing": "yellow", "broken": "bold red"}
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for it in found:
+        says = inert(it.says if it.fix is None else f"{it.says}: {it.fix}")
+        table.add_row(Text(it.state, style=styles[it.state]), it.what, Text(says))
+    return table

@@ -1,0 +1,45 @@
+"""`evalrun doctor` says what works here and what would mend the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def doctor(tmp_path: Path, *more: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "harness", "doctor", *more],
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "200"} | variables,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_working_machine_answers_a_question_and_no_key_is_shown(tmp_path: Path) -> None:
+    done = doctor(tmp_path, "--json", OPENAI_API_KEY="sk-very-secret")
+    assert done.returncode == 0, done.stderr
+    found = {it["what"]: it for it in json.loads(done.stdout)}
+    assert "calls a red picture 'red'" in found["a question"]["says"]
+    assert found["llama.cpp"]["says"].startswith("xllamacpp ")
+    assert (found["openai"]["state"], found["openai"]["says"]) == ("ok", "OPENAI_API_KEY is set")
+    assert "sk-very-secret" not in done.stdout + done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_is_broken_is_named_with_its_mending(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file in the way")
+    (tmp_path / "evalrun.toml").write_text("[models.x]\nparametres = 3\n")
+    done = doctor(tmp_path, EVALRUN_LLAMA_SERVER="/nowhere/llama-server")
+    assert done.returncode == 4
+    for words in (
+        "'/nowhere/llama-server', which is no program",
+        "did you mean parameters?",
+        "name another folder with --results DIR",
+    ):
+        assert words in done.stdout
+    assert "Traceback" not in done.stderr
