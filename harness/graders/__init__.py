@@ -18,7 +18,7 @@ from harness.graders.codes import CODE
 from harness.graders.dates import DATE
 from harness.graders.dimensions import DIMENSIONS
 from harness.graders.inference import infer
-from harness.graders.kinds import Check, Grader, Misfit
+from harness.graders.kinds import Check, Grader, Misfit, Task
 from harness.graders.lists import LIST
 from harness.graders.localization import BOX, POINT
 from harness.graders.measures import DECIMAL, INTEGER
@@ -89,7 +89,7 @@ def problems(case: Case) -> list[str]:
     if wrong:
         return wrong
     try:
-        grader.check(case.expected, case.options, about(case.question))
+        grader.check(_task(case))
     except Misfit as error:
         return [str(error)]
     return []
@@ -125,6 +125,10 @@ def _option_problem(grader: Grader, name: str, value: object) -> str | None:
     return None
 
 
+def _task(case: Case) -> Task:
+    return Task(expected=case.expected, options=case.options, about=about(case.question))
+
+
 def _check_of(case: Case) -> Check:
     options = msgspec.json.encode(case.options) if case.options else b""
     key = (case.grader, case.question, case.expected, options)
@@ -143,4 +147,4 @@ def _new_check(case: Case) -> Check:
             f"{case.id or 'the case'}: {wrong[0]}",
             fix="correct the case in its suite; `evalrun check` lists all problems",
         )
-    return GRADERS[case.grader].check(case.expected, case.options, about(case.question))
+    return GRADERS[case.grader].check(_task(case))

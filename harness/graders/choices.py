@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Mapping
 
-from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
+from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
 from harness.graders.reading import About, Finder, Mention, Said, decide, stem, words
 from harness.graders.terms import alternatives, folded, set_finder
 from harness.records import Verdict
@@ -58,7 +58,8 @@ _CELL_TURNED = re.compile(
     re.IGNORECASE,
 )
 _CELL_ORDINAL = re.compile(
-    rf"\b(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) row{_LINK}(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) col(?:umn)?\b",
+    rf"\b(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) row{_LINK}(\d{{1,3}}(?:st|nd|rd|th)"
+    rf"|{_ORDER}) col(?:umn)?\b",
     re.IGNORECASE,
 )
 _PLACE_WORDS = {
@@ -74,13 +75,14 @@ _POINTS = {"n": "north", "s": "south", "e": "east", "w": "west", "ne": "north ea
            "se": "south east", "sw": "south west"}  # fmt: skip
 _PLACE = "|".join(sorted(_PLACE_WORDS, key=len, reverse=True))
 _PLACES = re.compile(
-    rf"(?<![\w])(?:{_PLACE})(?:(?:[ ,/-]{{1,2}}|,? (?:and )?(?:to )?(?:the )?|most |ly )(?:{_PLACE}))*(?![\w])",
+    rf"(?<![\w])(?:{_PLACE})(?:(?:[ ,/-]{{1,2}}|,? (?:and )?(?:to )?(?:the )?"
+    rf"|most |ly )(?:{_PLACE}))*(?![\w])",
     re.IGNORECASE,
 )
 _PLACE_WORD = re.compile(_PLACE, re.IGNORECASE)
 
 
-def _choice(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _choice(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("choice", "bolts", "Hex bolts (not nuts).", choices=["bolts", "nuts", "screws"]).passed
@@ -90,24 +92,24 @@ def _choice(expected: str | tuple[str, ...], options: Options, about: About) -> 
     >>> try_out("choice", "left", "left or right", choices=["left", "right"]).reason
     "hedged: 'left or right'"
     """
-    written = one(expected, "choice")
-    choices = [str(choice) for choice in options.get("choices", ())]
-    lettered = letters(about.text)
+    written = one(task.expected, "choice")
+    choices = [str(choice) for choice in task.options.get("choices", ())]
+    lettered = letters(task.about.text)
     if not choices:
         choices = list(lettered.values())
     wanted = lettered.get(written.strip("().").upper(), written)
-    terms = _terms(choices, options.get("aliases") or {})
+    terms = _terms(choices, task.options.get("aliases") or {})
     value = terms.get(folded(wanted))
     if value is None:
         raise Misfit(f"{written!r} is not one of the choices: {', '.join(choices)}")
-    find = _turned(set_finder(terms), about)
+    find = _turned(set_finder(terms), task.about)
     if lettered:
         find = _with_letters(
             find, {letter: terms.get(folded(text)) for letter, text in lettered.items()}
         )
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, find)
+        reading = decide(said, task.about, find)
         return (
             unread(reading)
             if reading.value is None
@@ -185,7 +187,7 @@ def _is_adverb(text: str, mention: Mention) -> bool:
     return bool(_ADVERB.match(after) or _THATS.search(before))
 
 
-def _position(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _position(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("position", "R1C4", "Row 1, column 4").passed, try_out("position", "top center", "top").passed
@@ -193,7 +195,7 @@ def _position(expected: str | tuple[str, ...], options: Options, about: About) -
     >>> try_out("position", "top left", "It is in the upper-left corner.").passed
     True
     """
-    written = one(expected, "position")
+    written = one(task.expected, "position")
     cells = _find_cells(written)
     find: Finder = _find_cells if cells else _find_places
     wanted = [mention.value for mention in find(written)]
@@ -201,7 +203,7 @@ def _position(expected: str | tuple[str, ...], options: Options, about: About) -
         raise Misfit(f"{written!r} is neither a row and column nor a place like 'top left'")
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, find, None if cells else _most_precise)
+        reading = decide(said, task.about, find, None if cells else _most_precise)
         return (
             unread(reading)
             if reading.value is None

@@ -6,9 +6,9 @@ import re
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
+from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
 from harness.graders.quantities import approximate
-from harness.graders.reading import About, Mention, Said, decide
+from harness.graders.reading import Mention, Said, decide
 from harness.records import Verdict
 
 _HOURS = str.split("""one two three four five six seven eight nine ten eleven twelve""")
@@ -16,14 +16,16 @@ _HALF_DAY = (
     r"(?: ?(?P<half>[ap])\.? ?m\b\.?| (?P<when>in the (?:morning|afternoon|evening)|at night))?"
 )
 _CLOCK = re.compile(
-    rf"(?<![\d:.])(?P<hour>\d{{1,2}})(?: ?: ?|[.h])(?P<minute>\d{{2}})(?::(?P<second>\d{{2}}))?(?!\d){_HALF_DAY}",
+    rf"(?<![\d:.])(?P<hour>\d{{1,2}})(?: ?: ?"
+    rf"|[.h])(?P<minute>\d{{2}})(?::(?P<second>\d{{2}}))?(?!\d){_HALF_DAY}",
     re.IGNORECASE,
 )
 _HOUR = re.compile(
     rf"(?<![\d:.])(?P<hour>\d{{1,2}}|{'|'.join(_HOURS)})(?: ?o'?clock)?{_HALF_DAY}", re.IGNORECASE
 )
 _SPOKEN = re.compile(
-    rf"\b(?P<part>half|(?:a )?quarter|\d{{1,2}}|five|ten|twenty|twenty[ -]five)(?: minutes?)? (?P<side>past|to|after|before)"
+    rf"\b(?P<part>half|(?:a )?quarter|\d{{1,2}}|five|ten|twenty"
+    rf"|twenty[ -]five)(?: minutes?)? (?P<side>past|to|after|before)"
     rf" (?P<hour>\d{{1,2}}|{'|'.join(_HOURS)})\b{_HALF_DAY}",
     re.IGNORECASE,
 )
@@ -102,7 +104,7 @@ def _half(match: re.Match[str]) -> str:
     return (match["half"] or "").lower()
 
 
-def _time(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _time(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> [try_out("time", "3:00 PM", said).passed for said in ("15:00", "3 p.m.", "3:00 AM", "3:05 PM")]
@@ -110,14 +112,14 @@ def _time(expected: str | tuple[str, ...], options: Options, about: About) -> Ch
     >>> try_out("time", "10:10", "It is ten past ten.").passed
     True
     """
-    written = one(expected, "time")
+    written = one(task.expected, "time")
     wanted = times(written)
     if len(wanted) != 1 or not isinstance(wanted[0].value, Clock):
         raise Misfit(f"{written!r} is not one time of day")
     meant = wanted[0].value
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, times, _same_time)
+        reading = decide(said, task.about, times, _same_time)
         if not isinstance(reading.value, Clock):
             return unread(reading)
         return judged(_agrees(meant, reading.value), reading, written)

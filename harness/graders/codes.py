@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Hashable
 
-from harness.graders.kinds import Check, Grader, Options, judged, one, unread
+from harness.graders.kinds import Check, Grader, Task, judged, one, unread
 from harness.graders.reading import About, Finder, Mention, Said, decide, stem
 from harness.records import Verdict
 
@@ -13,7 +14,7 @@ _CODE = re.compile(r"(?<![\w.])[A-Za-z0-9]+(?:[-./:#][A-Za-z0-9]+)*(?![\w])")
 _LOOSE = r" \-"
 
 
-def _check(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _check(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("code", "JBHU282862", "The ID is jbhu 282862.").passed, try_out("code", "B0O8", "B008").passed
@@ -21,13 +22,13 @@ def _check(expected: str | tuple[str, ...], options: Options, about: About) -> C
     >>> try_out("code", "AB12", "AB12 or AB21").passed
     False
     """
-    written = one(expected, "code")
-    exact_case = bool(options.get("case_sensitive", False))
-    find = _finder(written, exact_case, about)
+    written = one(task.expected, "code")
+    exact_case = bool(task.options.get("case_sensitive", False))
+    find = _finder(written, exact_case, task.about)
     wanted = _key(written, exact_case)
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, find)
+        reading = decide(said, task.about, find)
         if reading.value is None:
             return unread(reading)
         return judged(reading.value == wanted, reading, written)
@@ -103,7 +104,7 @@ def _like_a_code(word: str, written: str, about: About) -> bool:
 
 
 def _joined(text: str, found: list[Mention]) -> list[Mention]:
-    for left, right in zip(found, found[1:], strict=False):
+    for left, right in itertools.pairwise(found):
         if left.value != right.value and re.fullmatch(
             r"\"?,? (?:or|and) \"?|\s?[/,;]\s?", text[left.end : right.start]
         ):

@@ -6,8 +6,8 @@ import re
 from collections.abc import Hashable
 from typing import NamedTuple
 
-from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
-from harness.graders.reading import About, Mention, Said, decide
+from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
+from harness.graders.reading import Mention, Said, decide
 from harness.records import Verdict
 
 _MONTHS = {
@@ -123,20 +123,20 @@ def _year(written: str | None) -> int | None:
     return year if len(written) == 4 else 2000 + year if year < 70 else 1900 + year
 
 
-def _date(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _date(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> [try_out("date", "November 21 2017", said).passed for said in ("2017-11-21", "21/11/17", "21 Nov")]
     [True, True, False]
     """
-    written = one(expected, "date")
+    written = one(task.expected, "date")
     wanted = dates(written)
     if len(wanted) != 1:
         raise Misfit(f"{written!r} is not one date")
     meant = wanted[0].value
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, dates, _same_day)
+        reading = decide(said, task.about, dates, _same_day)
         return (
             unread(reading)
             if reading.value is None

@@ -7,9 +7,9 @@ from collections.abc import Hashable
 from decimal import Decimal
 from typing import NamedTuple
 
-from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
+from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
 from harness.graders.numbers import parsed
-from harness.graders.reading import About, Mention, Said, decide
+from harness.graders.reading import Mention, Said, decide
 from harness.graders.units import UNITS, Unit, unit_at
 from harness.records import Verdict
 
@@ -17,7 +17,8 @@ _NUMBER = r"\d+(?:[.,]\d+)*"
 _FEET = rf"(?P<feet>\d+)\s?(?:'(?!')|ft\.?|feet|foot)[\s,-]{{0,2}}(?:(?P<inches>{_NUMBER})?(?:[\s-]?(?P<part>\d/\d{{1,2}}))?\s?(?:\"|''|in(?:ch(?:es)?)?\b\.?)?)"
 _LENGTH = re.compile(rf"(?<![\w.,/]){_FEET}|(?<![\w.,/])(?P<number>{_NUMBER})", re.IGNORECASE)
 _BETWEEN = re.compile(
-    r"[\s.]{0,2}(?:\([^()]{1,30}\)\s?)?(?:\b(?:wide|long|deep|high|tall|in width|in length)\b\s?)?(?:x|\*|by|and|,)\s{0,2}",
+    r"[\s.]{0,2}(?:\([^()]{1,30}\)\s?)?(?:\b(?:wide|long|deep|high|tall|in width"
+    r"|in length)\b\s?)?(?:x|\*|by|and|,)\s{0,2}",
     re.IGNORECASE,
 )
 
@@ -100,20 +101,20 @@ def _together(run: list[_Length]) -> list[Mention]:
     return [Mention(run[0].start, run[-1].end, Sizes(sizes, last is None and not any(units)))]
 
 
-def _check(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _check(task: Task) -> Check:
     r"""
     >>> from harness.graders import try_out
     >>> [try_out("dimensions", "10'2\" x 16'", said).passed for said in ("10'2 X 16'0", "10 ft 2 in by 16 ft", "10' x 16'")]
     [True, True, False]
     """
-    written = one(expected, "dimensions")
+    written = one(task.expected, "dimensions")
     wanted = dimensions(written)
     if len(wanted) != 1 or not isinstance(wanted[0].value, Sizes):
         raise Misfit(f"{written!r} is not two or three lengths like '10 x 16'")
     sizes = wanted[0].value
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, dimensions, _same)
+        reading = decide(said, task.about, dimensions, _same)
         if not isinstance(reading.value, Sizes):
             return unread(reading)
         return judged(_equal(sizes, reading.value), reading, written)

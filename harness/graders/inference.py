@@ -23,33 +23,43 @@ Choice = tuple[str, dict[str, Any]]
 _INTEGER = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[, .']\d{3})+)")
 _DECIMAL = re.compile(r"[-+]?\d[\d.,' ]*|[-+]?\.\d+")
 _SIGNED_MONEY = re.compile(
-    r"(?:[A-Z]{0,2}[$£€¥₹]|USD|GBP|EUR)\s?-?\d[\d.,]*|-?\d[\d.,]*\s?(?:[$£€¥₹]|USD|GBP|EUR|p\b|pence|cents?)",
+    r"(?:[A-Z]{0,2}[$£€¥₹]|USD|GBP|EUR)\s?-?\d[\d.,]*|-?\d[\d.,]*\s?(?:[$£€¥₹]|USD|GBP|EUR|p\b"
+    r"|pence|cents?)",
     re.I,
 )
 _ABOUT_MONEY = re.compile(
-    r"\b(?:prices?|costs?|how much (?:is|are|does|do|was|were|did|money)|currency|tax|paid|pay|usd|gbp|eur|dollars?|pounds? sterling"
-    r"|total (?:amount|due|paid|price|cost)|amount (?:due|paid)|subtotal|fee|discount|tip|balance|invoice total)\b|[$£€]",
+    r"\b(?:prices?|costs?|how much (?:is|are|does|do|was|were|did|money)|currency|tax|paid|pay"
+    r"|usd|gbp|eur|dollars?|pounds? sterling"
+    r"|total (?:amount|due|paid|price|cost)|amount (?:due|paid)|subtotal|fee|discount|tip|balance"
+    r"|invoice total)\b|[$£€]",
     re.IGNORECASE,
 )
 _ABOUT_CODE = re.compile(
-    r"\b(?:ids?|serial|codes?|vin|sku|captcha|barcode|isbn|imei|licen[cs]e plate|number ?plate|plate number|registration|reg\.? (?:no|number)"
-    r"|part number|model number|serial number|tracking|reference number|order number|invoice number|phone|telephone|batch|lot number"
-    r"|lot no|password|pin|container number|tail number|flight number|account number|case number|postcode|zip|mac address"
+    r"\b(?:ids?|serial|codes?|vin|sku|captcha|barcode|isbn|imei|licen[cs]e plate|number ?plate"
+    r"|plate number|registration|reg\.? (?:no|number)"
+    r"|part number|model number|serial number|tracking|reference number|order number"
+    r"|invoice number|phone|telephone|batch|lot number"
+    r"|lot no|password|pin|container number|tail number|flight number|account number|case number"
+    r"|postcode|zip|mac address"
     r"|string required)\b",
     re.IGNORECASE,
 )
 _ABOUT_TEXT = re.compile(
-    r"\b(?:transcribe|transcription|what (?:does|do|did) .{0,60}\b(?:say|read)|text|written|wording|caption|sentence|headline|slogan|quote|ocr"
-    r"|words|phrase|message|inscription|engraved|title|heading|handwriting|handwritten|label say)\b|\bread the\b",
+    r"\b(?:transcribe|transcription|what (?:does|do|did) .{0,60}\b(?:say|read)|text|written"
+    r"|wording|caption|sentence|headline|slogan|quote|ocr"
+    r"|words|phrase|message|inscription|engraved|title|heading|handwriting|handwritten"
+    r"|label say)\b|\bread the\b",
     re.IGNORECASE,
 )
 _ABOUT_LIST = re.compile(
-    r"\b(?:list|comma|separated|in order|order of|from left to right|from top to bottom|left to right|top to bottom|which (?:of|two|three|\w+s are)"
+    r"\b(?:list|comma|separated|in order|order of|from left to right|from top to bottom"
+    r"|left to right|top to bottom|which (?:of|two|three|\w+s are)"
     r"|names? of all|all (?:of )?the|sequence|sorted|clockwise order)\b",
     re.IGNORECASE,
 )
 _IN_ORDER = re.compile(
-    r"\b(?:in order|order of|from left|from right|from top|from bottom|left to right|top to bottom|right to left|sequence|sorted|order\b|starting)",
+    r"\b(?:in order|order of|from left|from right|from top|from bottom|left to right"
+    r"|top to bottom|right to left|sequence|sorted|order\b|starting)",
     re.I,
 )
 _CODE = re.compile(
@@ -86,7 +96,7 @@ def _structured(question: str, written: str) -> Choice | None:
             msgspec.json.decode(written)
         except msgspec.DecodeError:
             return None
-        return ("json", {}) if written[0] == "{" or not _INTEGER.search(written) else ("json", {})
+        return "json", {}
     rows = [line for line in written.split("\n") if line.strip()]
     if len(rows) > 1 and all(("|" in row or "," in row) for row in rows):
         return "grid", {}
@@ -119,7 +129,8 @@ def _closed(question: str, written: str) -> Choice | None:
 def _asks_place(question: str) -> bool:
     return bool(
         re.search(
-            r"\b(?:where|position|location|located|corner|side|quadrant|part of the (?:image|picture))\b",
+            r"\b(?:where|position|location|located|corner|side|quadrant|part of the (?:image"
+            r"|picture))\b",
             question,
             re.I,
         )

@@ -19,11 +19,20 @@ class Misfit(ValueError):
     """The expected answer, or an option, is not one that the grader can work with."""
 
 
+class Task(Struct, frozen=True, kw_only=True):
+    """What a grader works from."""
+
+    expected: str | tuple[str, ...]
+    options: Options
+    about: About
+    """The question, read."""
+
+
 class Grader(Struct, frozen=True, kw_only=True):
     """How one kind of answer is recognised."""
 
     name: str
-    check: Callable[[str | tuple[str, ...], Options, About], Check]
+    check: Callable[[Task], Check]
     """Raises Misfit."""
     options: Mapping[str, type | tuple[type, ...]] = {}
 

@@ -16,25 +16,30 @@ _SETS = (
     "monday tuesday wednesday thursday friday saturday sunday",
     "january february march april may june july august september october november december",
     "spring summer autumn=fall winter",
-    "circle=circular=round square=squared triangle=triangular rectangle=rectangular oval=elliptical=ellipse hexagon=hexagonal"
-    " octagon=octagonal pentagon=pentagonal diamond cube cylinder=cylindrical sphere=spherical cone=conical star",
+    "circle=circular=round square=squared triangle=triangular rectangle=rectangular "
+    "oval=elliptical=ellipse hexagon=hexagonal"
+    " octagon=octagonal pentagon=pentagonal diamond cube cylinder=cylindrical sphere=spherical "
+    "cone=conical star",
     "horizontal=horizontally vertical=vertically diagonal=diagonally",
     "clockwise anticlockwise=counterclockwise=counter_clockwise=anti_clockwise",
     "open=opened closed=shut",
     "empty full",
-    "north south east west northeast=north_east northwest=north_west southeast=south_east southwest=south_west",
+    "north south east west northeast=north_east northwest=north_west southeast=south_east "
+    "southwest=south_west",
     "front back=rear",
     "up=upward=upwards down=downward=downwards",
     "male=man female=woman",
     "day=daytime night=nighttime",
     "indoors=indoor=inside outdoors=outdoor=outside",
     "sunny cloudy=overcast rainy=raining snowy=snowing foggy",
-    "wood=wooden metal=metallic plastic glass paper cardboard concrete leather fabric rubber ceramic",
+    "wood=wooden metal=metallic plastic glass paper cardboard concrete leather fabric rubber "
+    "ceramic",
 )
 NULLS = ("null", "none", "n/a", "nil", "nothing")
 _ABSENT = re.compile(
     r"\b(?:(?:does|do|did|is|are|was|were|could|can)(?: not|n't)|cannot|no) (?:\w+ ){0,2}?"
-    r"(?:exist|exists|found|listed|present|included|available|appear|such|there|shown|contain|match|entry)\b",
+    r"(?:exist|exists|found|listed|present|included|available|appear|such|there|shown|contain"
+    r"|match|entry)\b",
     re.IGNORECASE,
 )
 

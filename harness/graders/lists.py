@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.graders.kinds import Check, Grader, Misfit, Options
+from harness.graders.kinds import Check, Grader, Misfit, Task
 from harness.graders.numbers import numbers
 from harness.graders.reading import (
     About,
@@ -24,7 +24,7 @@ _LEAD = re.compile(
 )
 
 
-def _check(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _check(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("list", ("red", "blue"), "Blue and red.").passed
@@ -34,17 +34,17 @@ def _check(expected: str | tuple[str, ...], options: Options, about: About) -> C
     >>> try_out("list", ("red", "blue"), "red, blue, green").reason
     'one too many: green'
     """
-    wanted = [key(item) for item in items_of(expected)]
-    if len(wanted) < 2 and isinstance(expected, str):
-        raise Misfit(f"{expected!r} is not a list; separate the items with commas")
+    wanted = [key(item) for item in items_of(task.expected)]
+    if len(wanted) < 2 and isinstance(task.expected, str):
+        raise Misfit(f"{task.expected!r} is not a list; separate the items with commas")
     if not wanted:
         raise Misfit("the expected list is empty")
-    ordered = bool(options.get("ordered", False))
+    ordered = bool(task.options.get("ordered", False))
 
     def check(said: Said) -> Verdict:
         if not said.statements:
             return Verdict(passed=False, answer=None, reason=empty_because(said))
-        return _compared(wanted, _said_items(said, wanted, about), ordered, said)
+        return _compared(wanted, _said_items(said, wanted, task.about), ordered, said)
 
     return check
 

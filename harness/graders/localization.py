@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from harness.graders.kinds import Check, Grader, Misfit, Options, one
-from harness.graders.reading import About, Said, empty_because, refusal
+from harness.graders.kinds import Check, Grader, Misfit, Options, Task, one
+from harness.graders.reading import Said, empty_because, refusal
 from harness.records import Verdict
 
 _NUMBER = r"-?\d{1,6}(?:\.\d{1,6})?"
 _NUMBERS = re.compile(rf"(?<![\w.]){_NUMBER}(?![\w])")
 _KEY = re.compile(
-    r"[\"']?\b(?:x|y|x_?min|y_?min|x_?max|y_?max|x1|y1|x2|y2|left|top|right|bottom|width|height|w|h)\b[\"']?\s?[:=]",
+    r"[\"']?\b(?:x|y|x_?min|y_?min|x_?max|y_?max|x1|y1|x2|y2|left|top|right|bottom|width|height|w"
+    r"|h)\b[\"']?\s?[:=]",
     re.IGNORECASE,
 )
 _GROUP = re.compile(r"[\[({<][^\[\](){}<>]{3,200}[\])}>/]")
@@ -62,13 +63,13 @@ def _form(options: Options) -> str:
     return form
 
 
-def _point(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _point(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("point", "[10, 10, 50, 40]", "(30, 20)").passed, try_out("point", "[10, 10, 50, 40]", "x=60, y=20").reason
     (True, 'outside the box 10, 10, 50, 40')
     """
-    left, top, right, bottom = _box_of(one(expected, "point"), _form(options))
+    left, top, right, bottom = _box_of(one(task.expected, "point"), _form(task.options))
 
     def check(said: Said) -> Verdict:
         found = _one_group(said, 2)
@@ -86,15 +87,15 @@ def _point(expected: str | tuple[str, ...], options: Options, about: About) -> C
     return check
 
 
-def _box(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _box(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("box", "[0, 0, 10, 10]", '{"box": [0, 0, 10, 8]}').reason
     'overlap (IoU) 0.80, needed 0.50'
     """
-    form = _form(options)
-    wanted = _box_of(one(expected, "box"), form)
-    needed = float(options.get("iou", 0.5))
+    form = _form(task.options)
+    wanted = _box_of(one(task.expected, "box"), form)
+    needed = float(task.options.get("iou", 0.5))
     if not 0 < needed <= 1:
         raise Misfit("iou is a share above 0, at most 1")
 

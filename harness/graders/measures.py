@@ -6,7 +6,7 @@ import re
 from collections.abc import Hashable
 from decimal import Decimal
 
-from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
+from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
 from harness.graders.numbers import Number, numbers
 from harness.graders.quantities import Value, finder
 from harness.graders.reading import About, Finder, Mention, Said, decide, stem
@@ -15,7 +15,8 @@ from harness.records import Verdict
 
 _INTEGER = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[ ,.']\d{3})+)")
 _ZERO = re.compile(
-    r"(?:\b(?:no|not any|zero|without any|without|not (?:see|have|find|contain|detect|identify|spot) any)"
+    r"(?:\b(?:no|not any|zero|without any|without|not (?:see|have|find|contain|detect|identify"
+    r"|spot) any)"
     r"|n't (?:any|(?:see|have|find|contain|detect|identify|spot|appear to be) any))\b[^,.;:]{0,60}",
     re.IGNORECASE,
 )
@@ -25,12 +26,13 @@ _NONE = re.compile(
     re.IGNORECASE,
 )
 _SINGLE = re.compile(
-    r"\b(?:a single|only a|just a|there(?: is|'s) an?|i (?:can )?(?:see|count|find) an?)\b[^,.;:]{0,50}",
+    r"\b(?:a single|only a|just a|there(?: is|'s) an?|i (?:can )?(?:see|count"
+    r"|find) an?)\b[^,.;:]{0,50}",
     re.I,
 )
 
 
-def _integer(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _integer(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("integer", "1200", "**1,200** bolts").passed
@@ -40,18 +42,18 @@ def _integer(expected: str | tuple[str, ...], options: Options, about: About) ->
     >>> try_out("integer", "5", "Either 4 or 5.").reason
     "hedged: '4 or 5'"
     """
-    written = one(expected, "integer")
+    written = one(task.expected, "integer")
     if not _INTEGER.fullmatch(written):
         raise Misfit(f"{written!r} is not a whole number")
     wanted = Decimal(re.sub(r"[ ,.'+]", "", written))
 
     def unit(text: str, number: Number) -> tuple[None, int] | None:
-        return _countable(text, number, about)
+        return _countable(text, number, task.about)
 
-    find = _with_zero(finder(about, unit), about)
+    find = _with_zero(finder(task.about, unit), task.about)
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, find, same_number)
+        reading = decide(said, task.about, find, same_number)
         value = reading.value
         if not isinstance(value, Value):
             return unread(reading)
@@ -59,7 +61,7 @@ def _integer(expected: str | tuple[str, ...], options: Options, about: About) ->
             return judged(True, reading, written)
         off = value.number - wanted
         return Verdict(
-            passed=False, answer=reading.said, reason=f"off by {off:+f}, expected {written}"
+            passed=False, answer=reading.said, reason=f"off by {off:+f}, task.expected {written}"
         )
 
     return check
@@ -149,7 +151,7 @@ def _rounds_to(exact: Decimal, stated: Decimal) -> bool:
     return abs(exact - stated) <= abs(exact) * Decimal("0.005")
 
 
-def _decimal(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _decimal(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("decimal", "32,500 kg", "It is 32,500 kg or 71,650 lb.").passed
@@ -159,17 +161,17 @@ def _decimal(expected: str | tuple[str, ...], options: Options, about: About) ->
     >>> try_out("decimal", "2.5 bar", "2.5 psi").reason
     'expected 2.5 bar'
     """
-    written = one(expected, "decimal")
+    written = one(task.expected, "decimal")
     wanted, unit = _quantity(written)
-    if options.get("unit"):
-        unit = _unit_named(str(options["unit"]))
-    tolerance = Decimal(str(options.get("tolerance", 0)))
+    if task.options.get("unit"):
+        unit = _unit_named(str(task.options["unit"]))
+    tolerance = Decimal(str(task.options.get("tolerance", 0)))
     if tolerance < 0:
         raise Misfit("tolerance is negative")
-    find = finder(about, _unit_reader, exact=not tolerance)
+    find = finder(task.about, _unit_reader, exact=not tolerance)
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, find, lambda values: _in_unit(values, unit))
+        reading = decide(said, task.about, find, lambda values: _in_unit(values, unit))
         if not isinstance(reading.value, Value):
             return unread(reading)
         return judged(_meets(reading.value, wanted, unit, tolerance), reading, written)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 
-from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
+from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
 from harness.graders.measures import same_number
 from harness.graders.numbers import Number, numbers, parsed
 from harness.graders.quantities import Value, finder
@@ -27,7 +27,7 @@ _BEFORE = re.compile(rf"(?:^|(?<![^\W\d_]))({_WORDS}) ?-?$", re.IGNORECASE)
 _AFTER = re.compile(rf" ?-?(?:({_WORDS})|({'|'.join(_PENCE)}))(?![\w])", re.IGNORECASE)
 
 
-def _money(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _money(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("money", "$2.30", "Tax: 2.30 USD").passed, try_out("money", "0.58", "58p", "In GBP?").passed
@@ -35,16 +35,18 @@ def _money(expected: str | tuple[str, ...], options: Options, about: About) -> C
     >>> try_out("money", "$2.30", "€2.30").reason
     'expected $2.30'
     """
-    written = one(expected, "money")
+    written = one(task.expected, "money")
     found = _money_in(written)
     if len(found) != 1:
         raise Misfit(f"{written!r} is not one amount of money")
     wanted = found[0]
-    currency = wanted.unit or str(options.get("currency", "")).lower() or _asked_currency(about)
-    find = _in_whole_currency(finder(about, _currency_reader))
+    currency = (
+        wanted.unit or str(task.options.get("currency", "")).lower() or _asked_currency(task.about)
+    )
+    find = _in_whole_currency(finder(task.about, _currency_reader))
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, about, find, _amounts)
+        reading = decide(said, task.about, find, _amounts)
         value = reading.value
         if not isinstance(value, Value):
             return unread(reading)

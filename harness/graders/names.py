@@ -12,7 +12,8 @@ _NAME = re.compile(r"\"([^\"\n]{1,60})\"|\b[A-Z][\w'&-]*(?: (?:of |de |and )?[A-
 _ARTICLE = r"(?:(?:a|an|the|this|that|one|some|its|called|named) ){0,3}"
 _BACKGROUND = re.compile(
     r"\b(?:with|on|onto|among|amongst|amid|near|beside|behind|from|by|in|inside|under|below|above"
-    r"|than|between|around|against|next to|surrounded by|alongside|like|such as|of|for|to|over|beneath"
+    r"|than|between|around|against|next to|surrounded by|alongside|like|such as|of|for|to|over"
+    r"|beneath"
     rf"|atop|at) {_ARTICLE}(?:[\w'-]+ ){{0,2}}[\"'(]?$",
     re.IGNORECASE,
 )
@@ -27,10 +28,11 @@ _LIST_NEXT = re.compile(r"[\"']?\s?(?:,|/|;|\band\b|&)\s?\w")
 _LIST_BEFORE = re.compile(r"\w[\"']?\s?(?:,|/|;|\band\b|&)\s?[\"']?$")
 _OPENERS = frozenset(
     str.split(
-        """looking however additionally also upon specifically while although since because another
-        among yes no ok okay in on at from here there it this that these those one if as bottom top
-        left right middle upper lower first second third all most many several two three four five
-        meanwhile furthermore moreover overall examining unfortunately"""
+        """looking however additionally also upon specifically while although since because
+        another among yes no ok okay in on at from here there it this that these those one
+        if as bottom top left right middle upper lower first second third all most many
+        several two three four five meanwhile furthermore moreover overall examining
+        unfortunately"""
     )
 )
 

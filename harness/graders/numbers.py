@@ -10,8 +10,8 @@ _UNITS = {
     word: at
     for at, word in enumerate(
         str.split(
-            """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
-    fifteen sixteen seventeen eighteen nineteen"""
+            """zero one two three four five six seven eight nine ten eleven twelve thirteen
+            fourteen fifteen sixteen seventeen eighteen nineteen"""
         )
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,7 +14,8 @@ from harness.graders.reading import About, Finder, Mention, stem
 _HEDGE_BEFORE = re.compile(
     r"(?:\b(approximately|approx\.?|about|around|roughly|nearly|almost|at least|at most|more than"
     r"|less than|over|under|up to|fewer than|close to|circa|ca\.|maybe|perhaps|possibly|might be"
-    r"|could be|may be|between|estimated(?: at)?|an estimate of|somewhere (?:around|near)|upwards of"
+    r"|could be|may be|between|estimated(?: at)?|an estimate of|somewhere (?:around|near)"
+    r"|upwards of"
     r"|a minimum of|a maximum of|i guess|my guess is|guess|from)|([~≈<>≥≤±]))"
     r"[ \"'(]{0,3}(?:(?:a|the|some|total|of|be|to) ){0,3}[£$€¥]?$",
     re.IGNORECASE,
@@ -24,28 +26,32 @@ _HEDGE_AFTER = re.compile(
     re.IGNORECASE,
 )
 _LINK = re.compile(
-    r"\s?(?:[a-z%°£$€]{0,6}\s?)?(?:-|~|/|,?\s?\bto\b|,?\s?\bor\b(?: maybe| possibly| perhaps| even)?)"
+    r"\s?(?:[a-z%°£$€]{0,6}\s?)?(?:-|~|/|,?\s?\bto\b|,?\s?\bor\b(?: maybe| possibly| perhaps"
+    r"| even)?)"
     r"\s?[£$€~]?",
     re.IGNORECASE,
 )
 _OTHER_CASE = re.compile(r"\bor (?:it|that|there|they)\b.{0,24}$", re.IGNORECASE)
 _PRONOUN_BEFORE = frozenset(
-    """this that the each every no which another any other right left top bottom first last lower upper
-    middle some such white black red green blue yellow orange brown grey gray small large big next
-    wrong""".split()
+    """this that the each every no which another any other right left top bottom first last
+    lower upper middle some such white black red green blue yellow orange brown grey gray
+    small large big next wrong""".split()
 )
 _VERBS_AFTER_ONE = frozenset("another can could would might must".split())
 _WORD_NEAR = re.compile(r"[^\W\d_][\w'-]*")
 _CLAUSE_END = re.compile(
-    r"[,;:()=.]|\s-\s|\b(?:and|but|with|of which|each|in|on|at|are|is|were|where|per|x|that|which)\b",
+    r"[,;:()=.]|\s-\s|\b(?:and|but|with|of which|each|in|on|at|are|is|were|where|per|x|that"
+    r"|which)\b",
     re.IGNORECASE,
 )
 _ELLIPTIC = re.compile(
-    r" ?(?:(?:are |is )?(?:on|in|at|to|near|behind|under|above|below|beside|more|others?|additional|from)\b|[,.;)]|$)",
+    r" ?(?:(?:are |is )?(?:on|in|at|to|near|behind|under|above|below|beside|more|others?"
+    r"|additional|from)\b|[,.;)]|$)",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"(?:\b(?:step|row|column|col|figure|fig\.|image|picture|page|line|layer|level|tier|section|option"
+    r"(?:\b(?:step|row|column|col|figure|fig\.|image|picture|page|line|layer|level|tier|section"
+    r"|option"
     r"|item|question|tray|shelf|lane|group|part|panel|version|class|type|stage|phase|lot|bay|slot"
     r"|zone) ?)$",
     re.IGNORECASE,
@@ -157,7 +163,7 @@ def _beside_asked(text: str, number: Number, before: str, about: About) -> bool:
 
 def _ranges(text: str, found: list[Mention]) -> list[Mention]:
     """Two numbers that "-", "to" or "or" joins are no answer: both get that as their hedge."""
-    for left, right in zip(found, found[1:], strict=False):
+    for left, right in itertools.pairwise(found):
         between = text[left.end : right.start]
         if left.value == right.value or _units_differ(left.value, right.value):
             continue

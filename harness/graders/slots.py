@@ -34,11 +34,13 @@ from harness.graders.terms import hedge
 
 _COPULA = re.compile(
     r"(?:\b(?:is|are|was|were|be|reads?|says?|said|called|named|shows?|states?|displays?|depicts?"
-    r"|contains?|labell?ed(?: as)?|identified as|known as|equals|suggests?|spells?|by)\b|:|=) {0,2}[\"'(]{0,2}",
+    r"|contains?|labell?ed(?: as)?|identified as|known as|equals|suggests?|spells?|by)\b"
+    r"|:|=) {0,2}[\"'(]{0,2}",
     re.IGNORECASE,
 )
 _COMPLEMENT_OVER = re.compile(
-    r"[,;(]|\b(?:as|like|from|for|with|than|because|which|and|above|below|near|next|beside|under|over)\b",
+    r"[,;(]|\b(?:as|like|from|for|with|than|because|which|and|above|below|near|next|beside|under"
+    r"|over)\b",
     re.IGNORECASE,
 )
 _FIRST_WORD = re.compile(

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from harness.graders.kinds import Check, Grader, Misfit, Options, one
+from harness.graders.kinds import Check, Grader, Misfit, Task, one
 from harness.graders.numbers import parsed
-from harness.graders.reading import About, Said, empty_because
+from harness.graders.reading import Said, empty_because
 from harness.graders.terms import folded
 from harness.records import Verdict
 
@@ -21,7 +21,7 @@ _NUMERIC = re.compile(r"[-+]?[\d.,' ]*\d")
 _JSON_TRIES = 20
 
 
-def _grid(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _grid(task: Task) -> Check:
     r"""
     >>> from harness.graders import try_out
     >>> try_out("grid", "1 | | 3\n4 | 5 |", "| 1 |  | 3 |\n|---|---|---|\n| 4 | 5 |  |").passed
@@ -29,7 +29,7 @@ def _grid(expected: str | tuple[str, ...], options: Options, about: About) -> Ch
     >>> try_out("grid", "a,b\nc,d", "a b\nc e").reason
     "row 2, column 2: 'e', expected 'd'"
     """
-    wanted = rows_of(one(expected, "grid"))
+    wanted = rows_of(one(task.expected, "grid"))
     if len({len(row) for row in wanted}) != 1 or len(wanted) * len(wanted[0]) < 2:
         raise Misfit("the rows of the expected grid have different lengths")
 
@@ -88,7 +88,7 @@ def _first_difference(wanted: list[list[str]], rows: list[list[str]]) -> str | N
     return None
 
 
-def _json(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _json(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("json", '{"total": 2.3, "shop": "Lidl"}', 'Here: {"shop": "LIDL", "total": "2.30"}').passed
@@ -97,10 +97,10 @@ def _json(expected: str | tuple[str, ...], options: Options, about: About) -> Ch
     'total: 3.2, expected 2.3'
     """
     try:
-        wanted = msgspec.json.decode(one(expected, "json"))
+        wanted = msgspec.json.decode(one(task.expected, "json"))
     except msgspec.DecodeError as error:
         raise Misfit(f"the expected answer is not JSON: {error}") from error
-    fields = options.get("fields")
+    fields = task.options.get("fields")
     if fields is not None and not (isinstance(wanted, dict) and set(fields) <= set(wanted)):
         raise Misfit("a field that counts is not in the expected answer")
     if fields is not None:

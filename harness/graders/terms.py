@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Hashable, Iterator, Mapping
 
 from harness.graders.reading import Finder, Mention, lowered
 
 _HEDGE = re.compile(
-    r"\b(maybe|perhaps|possibly|might(?: well)? be|could be|could also be|may be|either|not sure|unsure|guess|potentially"
+    r"\b(maybe|perhaps|possibly|might(?: well)? be|could be|could also be|may be|either|not sure"
+    r"|unsure|guess|potentially"
     r"|not certain|uncertain|either way|depending)\b[\w ,'\"]{0,24}$",
     re.IGNORECASE,
 )
@@ -84,7 +86,7 @@ def hedge(text: str, at: int) -> str | None:
 
 def alternatives(text: str, found: list[Mention]) -> list[Mention]:
     """ "Red or blue" is no answer, whatever else the statement says."""
-    for left, right in zip(found, found[1:], strict=False):
+    for left, right in itertools.pairwise(found):
         if left.value != right.value and _ALTERNATIVE.fullmatch(text[left.end : right.start]):
             said = text[left.start : right.end]
             found = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from harness.graders import slots
-from harness.graders.kinds import Check, Grader, Options, judged, one, unread
+from harness.graders.kinds import Check, Grader, Task, judged, one, unread
 from harness.graders.lexicon import NULLS, nulls_in, rivals_of
 from harness.graders.reading import About, Reading, Said, decide, empty_because
 from harness.graders.spelling import pattern
@@ -13,7 +13,7 @@ from harness.graders.terms import folded, set_finder
 from harness.records import Verdict
 
 
-def _check(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _check(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("text", "Fiji", "Yes, a **Fiji** bottle stands among the Evian ones.").passed
@@ -23,16 +23,16 @@ def _check(expected: str | tuple[str, ...], options: Options, about: About) -> C
     >>> try_out("text", "red", "The cap is dark red; the bottle is blue.", "What colour is the cap?").passed
     True
     """
-    written = one(expected, "text")
-    aliases = [str(alias) for alias in options.get("aliases", ())]
+    written = one(task.expected, "text")
+    aliases = [str(alias) for alias in task.options.get("aliases", ())]
     if folded(written) in NULLS:
-        return _null_check(written, aliases, about)
+        return _null_check(written, aliases, task.about)
     if kin := rivals_of(written):
-        return _kin_check(written, aliases, kin, about)
+        return _kin_check(written, aliases, kin, task.about)
     spelled = pattern([written, *aliases])
 
     def check(said: Said) -> Verdict:
-        reading = slots.read(said, spelled, about)
+        reading = slots.read(said, spelled, task.about)
         return (
             unread(reading)
             if reading.value is None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from harness.graders.kinds import Check, Grader, Misfit, Options, one
-from harness.graders.reading import About, Said, Weight, empty_because, refusal
+from harness.graders.kinds import Check, Grader, Misfit, Task, one
+from harness.graders.reading import Said, Weight, empty_because, refusal
 from harness.graders.spelling import unaccented
 from harness.records import Verdict
 
 _QUOTED = re.compile(r"\"([^\"]{1,4000})\"")
 _LEAD = re.compile(
-    r"^[^:\"]{1,160}:\s+(?=\S)|^.{0,120}?\b(?:reads?|says?|states?|written|writes|displays?|shows?|is|are)\b[ ,:]+",
+    r"^[^:\"]{1,160}:\s+(?=\S)|^.{0,120}?\b(?:reads?|says?|states?|written|writes|displays?"
+    r"|shows?|is|are)\b[ ,:]+",
     re.IGNORECASE,
 )
 _KEPT = re.compile(r"[^\W_]+|[%&+=#@$£€]|(?<=\d)[.,:/-](?=\d)")
@@ -20,7 +21,7 @@ _SLIPS = 2
 _CHARACTERS_A_SLIP = 8
 
 
-def _check(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _check(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("transcription", "Keep away from children", 'It says: "Keep away form children"').passed
@@ -28,11 +29,11 @@ def _check(expected: str | tuple[str, ...], options: Options, about: About) -> C
     >>> try_out("transcription", "Gate 14 closes soon", "Gate 15 closes soon").reason
     'another digit: expected Gate 14 closes soon'
     """
-    written = one(expected, "transcription")
+    written = one(task.expected, "transcription")
     wanted = normal(written)
     if not wanted:
         raise Misfit("the expected text has no letters or digits")
-    rate = options.get("max_cer")
+    rate = task.options.get("max_cer")
     if rate is not None and not 0 <= rate < 1:
         raise Misfit("max_cer is a share from 0 to 1")
     allowed = (
@@ -49,7 +50,9 @@ def _check(expected: str | tuple[str, ...], options: Options, about: About) -> C
                 passed=True, answer=best, reason=f"{distance} of {len(wanted)} characters differ"
             )
         if distance <= allowed:
-            return Verdict(passed=False, answer=best, reason=f"another digit: expected {written}")
+            return Verdict(
+                passed=False, answer=best, reason=f"another digit: task.expected {written}"
+            )
         if (why := refusal(said.text)) is not None:
             return Verdict(passed=False, answer=None, reason=why)
         return Verdict(

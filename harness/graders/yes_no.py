@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from harness.graders.kinds import Check, Grader, Misfit, Options, judged, one, unread
+from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
 from harness.graders.reading import (
     About,
     Finder,
@@ -24,47 +24,57 @@ from harness.records import Verdict
 
 YES = frozenset(
     str.split(
-        """yes yeah yep yup yea aye affirmative true correct indeed definitely certainly absolutely
-    sure sí si oui ja sim да tak evet はい 是 是的 有 对 對 네 예 jawohl ano igen kyllä"""
+        """yes yeah yep yup yea aye affirmative true correct indeed definitely certainly
+        absolutely sure sí si oui ja sim да tak evet はい 是 是的 有 对 對 네 예 jawohl ano igen
+        kyllä"""
     )
 )
 NO = frozenset(
     str.split(
-        """no nope nah negative false incorrect non nein não nao nej нет nie hayır いいえ 否 不是 没有 不
-    아니요 아니오 nee ne nem ei"""
+        """no nope nah negative false incorrect non nein não nao nej нет nie hayır いいえ 否 不是
+        没有 不 아니요 아니오 nee ne nem ei"""
     )
 )
 _WORD = "(?P<word>" + "|".join(sorted(YES | NO, key=len, reverse=True)) + ")"
 _LEADING = re.compile(
-    r"^[\"'(]{0,2}(?:(?:well|ok|okay|so|hmm+|oh|thus|therefore|hence|actually|wait|sorry|clearly|definitely|simply"
-    r"|probably|likely|most likely|a clear|a definite|a resounding|(?:based on|according to|looking at|judging by|from)"
-    r" [\w ]{1,50}|in (?:this|the|that) (?:image|picture|photo)|i would say|i'd say|i think|i believe)[,:]? ){0,2}[\"'(]{0,2}"
+    r"^[\"'(]{0,2}(?:(?:well|ok|okay|so|hmm+|oh|thus|therefore|hence|actually|wait|sorry|clearly"
+    r"|definitely|simply"
+    r"|probably|likely|most likely|a clear|a definite|a resounding|(?:based on|according to"
+    r"|looking at|judging by|from)"
+    r" [\w ]{1,50}|in (?:this|the|that) (?:image|picture|photo)|i would say|i'd say|i think"
+    r"|i believe)[,:]? ){0,2}[\"'(]{0,2}"
     + _WORD
-    + r"(?:[\"')]{0,2}(?:\s*$|\s?[.,;:!?(-])|(?= (?:there|it|the|this|that|they|i|we|he|she|you|nothing|none)\b)"
+    + r"(?:[\"')]{0,2}(?:\s*$|\s?[.,;:!?(-])|(?= (?:there|it|the|this|that|they|i|we|he|she|you"
+    r"|nothing|none)\b)"
     r"|(?<=[\u3040-\uffef]))",
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    r"(?:\b(?:is|say|be|was|answer|answered|and|or|either|with|a|clear|definite|actually)|[,;:-]) {0,2}[\"'(]{0,2}(?P<word>yes|no)"
+    r"(?:\b(?:is|say|be|was|answer|answered|and|or|either|with|a|clear|definite|actually)"
+    r"|[,;:-]) {0,2}[\"'(]{0,2}(?P<word>yes|no)"
     r"(?=[\"')]{0,2}\s?(?:[.,;:!?-]|\bor\b|\band\b|$))",
     re.IGNORECASE,
 )
 _BOTH = re.compile(r"\b(?:yes (?:and|or|/) no|no (?:and|or|/) yes)\b", re.IGNORECASE)
 _NO_SUCH = re.compile(
-    r"^(?:there (?:is|are|'s|was|were) |i (?:can )?(?:see|find|detect) )?no (?P<noun>[\w-]+(?: [\w-]+){0,3})",
+    r"^(?:there (?:is|are|'s|was|were) |i (?:can )?(?:see|find"
+    r"|detect) )?no (?P<noun>[\w-]+(?: [\w-]+){0,3})",
     re.IGNORECASE,
 )
 _NOT_SO = re.compile(
-    r"^not(?! (?:sure|certain|clear|possible|enough|applicable|available|only|visible enough))(?: [\w']+){0,5}\W*$",
+    r"^not(?! (?:sure|certain|clear|possible|enough|applicable|available|only"
+    r"|visible enough))(?: [\w']+){0,5}\W*$",
     re.I,
 )
 _ECHO = re.compile(
-    r"^(?:it|there|they|he|she|this|that)(?:'s|'re)? ?(?:is|does|do|are|has|have|was|were|can|did|could|should)?"
+    r"^(?:it|there|they|he|she|this|that)(?:'s|'re)? ?(?:is|does|do|are|has|have|was|were|can|did"
+    r"|could|should)?"
     r"(?P<not>n't| not)?\W*$",
     re.IGNORECASE,
 )
 _NEGATION = re.compile(
-    r"\bnot\b(?! only)|n't\b|\b(?:no|without|none|never|neither|nor|lacks?|lacking|absent|absence|cannot|nothing"
+    r"\bnot\b(?! only)|n't\b|\b(?:no|without|none|never|neither|nor|lacks?|lacking|absent|absence"
+    r"|cannot|nothing"
     r"|nobody|zero|free of|devoid|fails?)\b",
     re.IGNORECASE,
 )
@@ -96,7 +106,7 @@ def _opposites() -> dict[str, frozenset[str]]:
 OPPOSITES = _opposites()
 
 
-def _check(expected: str | tuple[str, ...], options: Options, about: About) -> Check:
+def _check(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("yes_no", "No", "No, the seal is not broken.").passed
@@ -106,14 +116,14 @@ def _check(expected: str | tuple[str, ...], options: Options, about: About) -> C
     >>> try_out("yes_no", "No", "I am not sure.").passed
     False
     """
-    wanted = as_yes_or_no(one(expected, "yes_no"))
+    wanted = as_yes_or_no(one(task.expected, "yes_no"))
     if wanted is None:
-        raise Misfit(f"{expected!r} is neither yes nor no")
+        raise Misfit(f"{task.expected!r} is neither yes nor no")
     word = "yes" if wanted else "no"
-    spoken, implied = _finders(about)
+    spoken, implied = _finders(task.about)
 
     def check(said: Said) -> Verdict:
-        reading = _read(said, about, spoken, implied)
+        reading = _read(said, task.about, spoken, implied)
         return (
             unread(reading)
             if reading.value is None

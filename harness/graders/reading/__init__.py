@@ -2,7 +2,7 @@
 
 from harness.graders.reading.about import EMPTY_WORDS, About, about, stem, stems, words
 from harness.graders.reading.claims import POLITE, Finder, Mention, clause_spans, without_negated
-from harness.graders.reading.clean import lowered
+from harness.graders.reading.clean import lowered, without_reasoning
 from harness.graders.reading.decide import Reading, decide, empty_because
 from harness.graders.reading.refusals import refusal
 from harness.graders.reading.statements import CORRECTS, Said, Statement, Weight, take_apart
@@ -28,5 +28,6 @@ __all__ = [
     "stems",
     "take_apart",
     "without_negated",
+    "without_reasoning",
     "words",
 ]

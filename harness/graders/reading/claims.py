@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
@@ -43,7 +44,8 @@ class Claim(NamedTuple):
 Finder = Callable[[str], list[Mention]]
 
 _FILL = (
-    r"(?:a|an|the|any|some|visible|other|really|clearly|just|exactly|actually|only|in|on|at|to|of|see"
+    r"(?:a|an|the|any|some|visible|other|really|clearly|just|exactly|actually|only|in|on|at|to|of"
+    r"|see"
     r"|have|contain|contains|appear|appears|seem|be|look|quite|more|been|is|are|those|these|obvious"
     r"|apparent|such|as|both|signs|sign|evidence|there|it|being|either|from|colou?red|labell?ed"
     r"|located|considered|called)"
@@ -57,7 +59,8 @@ _NEGATED = re.compile(
     re.IGNORECASE,
 )
 _JOINED = re.compile(
-    r"[ \"']{0,3}(?:,|/|\bor\b|\bnor\b|\band\b|,\s?or|,\s?nor|,\s?and)[ \"']{1,3}(?:(?:a|an|the|any) )?$",
+    r"[ \"']{0,3}(?:,|/|\bor\b|\bnor\b|\band\b|,\s?or|,\s?nor|,\s?and)[ \"']{1,3}(?:(?:a|an|the"
+    r"|any) )?$",
     re.IGNORECASE,
 )
 _COPULA = re.compile(
@@ -67,12 +70,14 @@ _COPULA = re.compile(
 )
 _BRACKETS = re.compile(r"\([^()]*\)")
 _ATTEMPT = re.compile(
-    r"\b(?:at first|initially|originally|at a glance|at first (?:glance|sight)|first impression)\b.{0,120}?"
+    r"\b(?:at first|initially|originally|at a glance|at first (?:glance|sight)"
+    r"|first impression)\b.{0,120}?"
     r"(?P<turn>,? (?:but|however|yet)\b|[,;])",
     re.IGNORECASE,
 )
 _THEREFORE = re.compile(
-    r"(?:\b(?:therefore|thus|hence|giving|making|which makes|for a total of|totals?(?: of| is|ing)|equals"
+    r"(?:\b(?:therefore|thus|hence|giving|making|which makes|for a total of|totals?(?: of| is"
+    r"|ing)|equals"
     r"|sums? (?:is|to)|adds? up to|adding up to|the answer)|(?:^|[,;-] |\band )so)\b|=",
     re.IGNORECASE,
 )
@@ -80,30 +85,34 @@ _IN_TOTAL = re.compile(
     r"\b(?:in total|altogether|in all|overall|all together|total(?=[.,;)]|$| \())", re.IGNORECASE
 )
 _CLAUSE = re.compile(
-    r"[,;:]\s|\s-\s|\s(?=(?:and|but|while|whereas|although|though|since|because|which|where|when|as|however"
+    r"[,;:]\s|\s-\s|\s(?=(?:and|but|while|whereas|although|though|since|because|which|where|when"
+    r"|as|however"
     r"|until|before|after|despite|unlike|with)\b)",
     re.IGNORECASE,
 )
 _SUBORDINATE = re.compile(
-    r"^\s*(?:while|whereas|although|though|since|because|which|where|when|as|unlike|running|lying|standing|next to"
+    r"^\s*(?:while|whereas|although|though|since|because|which|where|when|as|unlike|running|lying"
+    r"|standing|next to"
     r"|with|until|before|after|despite|out of|based|due|similar)\b",
     re.IGNORECASE,
 )
 _PARTS = frozenset(
-    """row rows column columns left right top bottom upper lower middle front back first second third
-    fourth last layer layers tier tiers side section sections each per every another also additional
-    more further other others foreground background group groups cluster stack level half corner near
-    edge plus remaining rest shelf""".split()
+    """row rows column columns left right top bottom upper lower middle front back first
+    second third fourth last layer layers tier tiers side section sections each per every
+    another also additional more further other others foreground background group groups
+    cluster stack level half corner near edge plus remaining rest shelf""".split()
 )
 POLITE = frozenset(
-    """sure certainly course ok okay thanks thank welcome hi hello happy help glad great question hope
-    helps let know need anything else assistance further would say think believe i'd it's that's there's
-    therefore thus so hence total altogether overall find found count counted counting identified
-    identify value number correct right actually definitely clearly yes inspection examination careful
-    carefully looking closely upon after based observed observation conclusion final answer equals equal
-    amount written reads read states stated displayed indicated marked labeled labelled called named
-    name known colour color however additionally furthermore moreover specifically
-        indeed simply clear light dark bright deep pale vivid vibrant medium solid approximately wait sorry mean meant""".split()
+    """sure certainly course ok okay thanks thank welcome hi hello happy help glad great
+    question hope helps let know need anything else assistance further would say think
+    believe i'd it's that's there's therefore thus so hence total altogether overall find
+    found count counted counting identified identify value number correct right actually
+    definitely clearly yes inspection examination careful carefully looking closely upon
+    after based observed observation conclusion final answer equals equal amount written
+    reads read states stated displayed indicated marked labeled labelled called named name
+    known colour color however additionally furthermore moreover specifically indeed
+    simply clear light dark bright deep pale vivid vibrant medium solid approximately wait
+    sorry mean meant""".split()
 )
 
 
@@ -167,7 +176,7 @@ def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
 
 def _side_by_side(text: str, mentions: Sequence[Mention]) -> bool:
     """Two values that nothing but "and" or "or" parts."""
-    pairs = zip(mentions, mentions[1:], strict=False)
+    pairs = itertools.pairwise(mentions)
     return any(_JOINED.fullmatch(text[a.end : b.start]) for a, b in pairs if a.value != b.value)
 
 

@@ -15,7 +15,8 @@ LONGEST_READ = 40_000
 """Characters. Of a longer reply the first and the last half of this are read."""
 
 _REASONING = re.compile(
-    r"<\s?(?P<close>/?)\s?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis"
+    r"<\s?(?P<close>/?)\s?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad"
+    r"|analysis"
     r"|seed:think)\s?>"
     r"|(?P<open_box>\[THINK\]|◁think▷)|(?P<close_box>\[/THINK\]|◁/think▷)",
     re.IGNORECASE,

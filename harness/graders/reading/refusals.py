@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 
 _NO_IMAGE = re.compile(
-    r"\b(?:(?:no|any|an|the|this|your) (?:image|picture|photo|attachment)s? (?:was |were |is |has been |have been |seems to be )?"
-    r"(?:not )?(?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
-    r"|(?:can't|cannot|can not|unable to|couldn't|could not|not able to|don't|do not|didn't|did not)"
-    r" (?:actually |directly |currently )?(?:see|view|access|open|load|find|receive|have access to|display)"
-    r" (?:any |an |the |this |that |your |attached )?(?:\w+ )?(?:image|picture|photo|attachment|file)s?\b"
+    r"\b(?:(?:no|any|an|the|this|your) (?:image|picture|photo"
+    r"|attachment)s? (?:was |were |is |has been |have been |seems to be )?"
+    r"(?:not )?(?:provided|attached|uploaded|included|shared|received|loaded|given|available"
+    r"|visible)"
+    r"|(?:can't|cannot|can not|unable to|couldn't|could not|not able to|don't|do not|didn't"
+    r"|did not)"
+    r" (?:actually |directly |currently )?(?:see|view|access|open|load|find|receive"
+    r"|have access to|display)"
+    r" (?:any |an |the |this |that |your |attached )?(?:\w+ )?(?:image|picture|photo|attachment"
+    r"|file)s?\b"
     r"|(?:provide|upload|share|attach|send|resend) (?:me )?(?:with )?(?:the|an|your|a) "
     r"(?:\w+ )?(?:image|picture|photo)"
     r"|(?:don't|do not|does not|doesn't) (?:see|have) (?:any |an |the )?(?:image|picture|photo)s?\b"
@@ -21,17 +26,23 @@ _REFUSAL = re.compile(
     r"(?:(?:am|are|is) |really |not |sorry, |currently |simply |afraid |but |i |that )*"
     r"(?:cannot|can't|can not|couldn't|could not|unable|not able|unclear|impossible|not possible"
     r"|difficult|hard|not sure|unsure|not certain|uncertain)"
-    r"(?: to| be)?(?: accurately| reliably| confidently| clearly| exactly| precisely| definitively| fully)?"
-    r" (?:determine|identify|tell|read|make out|process|analy[sz]e|say|assist|help|provide|answer|know"
+    r"(?: to| be)?(?: accurately| reliably| confidently| clearly| exactly| precisely"
+    r"| definitively| fully)?"
+    r" (?:determine|identify|tell|read|make out|process|analy[sz]e|say|assist|help|provide|answer"
+    r"|know"
     r"|count|see|discern|confirm|ascertain|specify|give|recogni[sz]e|estimate|interpret|decipher"
     r"|what|which|whether|if|how|based|from|without|about)\b"
-    r"|\bi (?:don't|do not) (?:know|have (?:the ability|enough|sufficient|access|any information|information))"
-    r"|\b(?:not|isn't|aren't) (?:clearly |fully |readily )?(?:legible|readable|discernible|determinable)"
+    r"|\bi (?:don't|do not) (?:know|have (?:the ability|enough|sufficient|access|any information"
+    r"|information))"
+    r"|\b(?:not|isn't|aren't) (?:clearly |fully |readily )?(?:legible|readable|discernible"
+    r"|determinable)"
     r"|\bcannot be (?:determined|identified|read|discerned|seen clearly)"
     r"|\b(?:can't|cannot|couldn't|could not) (?:determine|identify|tell|make out|discern)\b"
     r"|\bas an ai\b|\binsufficient (?:information|detail|resolution)"
-    r"|\bnot enough (?:information|detail|context)|\bunable to (?:determine|identify|read|see|tell|view|process|answer)"
-    r"|\btoo (?:blurry|small|unclear|low)|^(?:sorry|unknown|unclear|illegible|unreadable|undetermined)\b",
+    r"|\bnot enough (?:information|detail|context)|\bunable to (?:determine|identify|read|see"
+    r"|tell|view|process|answer)"
+    r"|\btoo (?:blurry|small|unclear|low)|^(?:sorry|unknown|unclear|illegible|unreadable"
+    r"|undetermined)\b",
     re.IGNORECASE,
 )
 _QUICK = re.compile(

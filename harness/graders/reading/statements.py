@@ -83,14 +83,16 @@ _STRONG_CORRECTION = re.compile(
     r"(?![\w])",
 )
 _CORRECTS_AT_ALL = re.compile(
-    r"wait|hold on|hang on|actual|correct|scratch|strike|second|i mean|let me|my |mistake|error|wrong"
+    r"wait|hold on|hang on|actual|correct|scratch|strike|second|i mean|let me|my |mistake|error"
+    r"|wrong"
     r"|that|sorry|oops|recount|edit"
 )
 _END = re.compile(r"[.!?]+[\"')\]]{0,3}(?=\s)")
 _SHORTENED = frozenset(
     str.split(
-        """approx no mr mrs ms dr st fig vs eg ie e.g i.e etc vol pp ca cf qty max min nr num ver v
-    max. a.m p.m jan feb mar apr jun jul aug sep sept oct nov dec art inc ltd co u.s"""
+        """approx no mr mrs ms dr st fig vs eg ie e.g i.e etc vol pp ca cf qty max min nr num
+        ver v max. a.m p.m jan feb mar apr jun jul aug sep sept oct nov dec art inc ltd co
+        u.s"""
     )
 )
 _NUMBERED = re.compile(r"^[ ]{0,8}(?:step )?(\d{1,2})[.):][ ]+(?=\S)", re.MULTILINE | re.IGNORECASE)

@@ -1,0 +1,212 @@
+"""`grade` and `audit`: verdicts on answers that were recorded anywhere, and how far to trust them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from harness.cli.app import app, say, stopping_cleanly
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from harness.graders.agreement import Audit
+    from harness.graders.recorded import Graded, Recorded
+    from harness.tables.csv import Cell
+
+T = TypeVar("T")
+Answers = Annotated[
+    Path, typer.Argument(help="JSON lines with question, reference, response; - is stdin.")
+]
+_COLUMNS = (
+    "line",
+    "id",
+    "question",
+    "reference",
+    "response",
+    "grader",
+    "passed",
+    "answer",
+    "reason",
+)
+
+
+@app.command()
+def grade(
+    file: Answers,
+    csv: Annotated[
+        str | None, typer.Option(help="CSV instead, - for stdout, or beside the lines to a file.")
+    ] = None,
+) -> None:
+    """Grade recorded answers: a JSON line out for every line in.
+
+    A line may name its grader and options; else they are inferred from question and reference.
+    Lines that cannot be graded are reported with their number, and the exit code is 7.
+    """
+    with stopping_cleanly():
+        import sys
+
+        import msgspec
+
+        from harness.cli.runs import write_csv
+        from harness.graders.recorded import recorded
+
+        faults: list[str] = []
+        graded = _graded(_lines(file), recorded, faults)
+        if csv == "-":
+            write_csv("-", _COLUMNS, (row for row, _ in graded))
+        else:
+            rows = []
+            for row, out in graded:
+                sys.stdout.buffer.write(msgspec.json.encode(out) + b"\n")
+                if csv is not None:
+                    rows.append(row)
+            sys.stdout.flush()
+            if csv is not None:
+                write_csv(csv, _COLUMNS, iter(rows))
+        _complain(faults)
+
+
+@app.command()
+def audit(
+    file: Annotated[Path, typer.Argument(help="Answers with a label: pass, fail or ambiguous.")],
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+) -> None:
+    """Compare our verdicts with those of careful readers, and with careless graders'.
+
+    Each line holds question, reference, response and label, optionally models (how many gave that
+    answer). Shows agreement, wrong passes, wrong fails and Cohen's kappa, and each disagreement.
+    """
+    with stopping_cleanly():
+        import sys
+
+        import msgspec
+
+        from harness.graders.agreement import audit as audited
+        from harness.graders.recorded import labelled
+
+        faults: list[str] = []
+        found = audited(_readable(_lines(file), labelled, faults))
+        if json:
+            sys.stdout.buffer.write(msgspec.json.encode(_as_json(found)) + b"\n")
+        else:
+            from rich.console import Console
+
+            from harness.tables.audit import audited as table
+
+            Console().print(table(found))
+        _complain(faults)
+
+
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Numbered lines that are not blank. Raises: ResultsError."""
+    import sys
+
+    from harness.errors import ResultsError
+
+    try:
+        source = sys.stdin.buffer if str(file) == "-" else file.open("rb")
+    except OSError as error:
+        raise ResultsError(
+            f"{file} cannot be read: {error.strerror}", fix="name a file of JSON lines, or -"
+        ) from error
+    with source:
+        for number, line in enumerate(source, start=1):
+            if line.strip():
+                yield number, line
+
+
+def _readable(
+    lines: Iterator[tuple[int, bytes]], decode: Callable[[bytes], T], faults: list[str]
+) -> Iterator[T]:
+    from harness.graders.recorded import Recorded, Unreadable, graded
+
+    for number, line in lines:
+        try:
+            answer = decode(line)
+            assert isinstance(answer, Recorded)
+            graded(answer)
+        except Unreadable as error:
+            faults.append(f"line {number}: {error}")
+        else:
+            yield answer
+
+
+def _graded(
+    lines: Iterator[tuple[int, bytes]], decode: Callable[[bytes], Recorded], faults: list[str]
+) -> Iterator[tuple[dict[str, Cell], dict[str, object]]]:
+    """For each line a row of the CSV and the JSON line; a bad one says so in both."""
+    from harness.graders.recorded import Unreadable, graded
+
+    for number, line in lines:
+        try:
+            answer = decode(line)
+            yield _row(number, answer, graded(answer))
+        except Unreadable as error:
+            faults.append(f"line {number}: {error}")
+            fault: dict[str, object] = {"line": number, "passed": None, "error": str(error)}
+            row: dict[str, Cell] = {"line": number, "reason": f"not graded: {error}"}
+            yield row, fault
+
+
+def _row(number: int, answer: Recorded, found: Graded) -> tuple[dict[str, Cell], dict[str, object]]:
+    expected, verdict = found.case.expected, found.verdict
+    out: dict[str, object] = {"line": number}
+    if answer.id is not None:
+        out["id"] = answer.id
+    out |= {
+        "passed": verdict.passed,
+        "answer": verdict.answer,
+        "grader": found.case.grader,
+        "reason": verdict.reason,
+    }
+    row: dict[str, Cell] = {
+        "line": number,
+        "id": answer.id,
+        "question": answer.question,
+        "reference": expected if isinstance(expected, str) else ", ".join(expected),
+        "response": answer.response,
+        "grader": found.case.grader,
+        "passed": verdict.passed,
+        "answer": verdict.answer,
+        "reason": verdict.reason,
+    }
+    return row, out
+
+
+def _complain(faults: list[str]) -> None:
+    from harness.errors import ResultsError
+
+    if not faults:
+        return
+    listed = "\n  ".join(faults[:20])
+    more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
+    raise ResultsError(
+        f"{len(faults)} {'line' if len(faults) == 1 else 'lines'} could not be graded, "
+        f"the others were:\n  {listed}{more}",
+        fix="each line is one JSON object with question, reference and response",
+    )
+
+
+def _as_json(found: Audit) -> dict[str, object]:
+    import msgspec
+
+    from harness.graders.agreement import Tally
+
+    def figures(tallies: dict[str, Tally]) -> dict[str, object]:
+        return {
+            name: msgspec.to_builtins(tally)
+            | {"agreement": tally.agreement, "kappa": tally.kappa, "total": tally.total}
+            for name, tally in tallies.items()
+        }
+
+    return {
+        "by_models": figures(found.by_models),
+        "by_answers": figures(found.by_answers),
+        "by_grader": figures(found.by_grader),
+        "left_out": found.left_out,
+        "disagreements": found.disagreements,
+    }
