@@ -97,18 +97,23 @@ def _write(comparison: Comparison, chosen: str, csv: str | None) -> None:
     if chosen == "json":
         print_json(tables.json_data(comparison))
     elif chosen == "md":
-        typer.echo(tables.markdown(comparison), nl=False)
+        _print_bytes(tables.markdown(comparison).encode())
     elif chosen == "latex":
-        typer.echo(tables.latex(comparison), nl=False)
+        _print_bytes(tables.latex(comparison).encode())
     elif chosen == "terminal":
         _print_table(comparison)
 
 
 def print_json(data: object) -> None:
     """One line of JSON on stdout."""
+    _print_bytes(msgspec.json.encode(data) + b"\n")
+
+
+def _print_bytes(data: bytes) -> None:
+    """UTF-8, whatever the terminal's encoding is."""
     import sys
 
-    sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")
+    sys.stdout.buffer.write(data)
 
 
 def _print_table(comparison: Comparison) -> None:

@@ -1,0 +1,504 @@
+"""Names in, a verdict out: what `compare` says of real run files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from harness import catalogue, stats, store
+from harness.compare import Comparison, IncompleteRun, compare, regression
+from harness.errors import ExitCode, ResultsError, UsageError
+from harness.records import Correction, Sampling, ServerFacts
+from tests.compare.conftest import CATEGORIES, NOW, WriteRun, cases
+
+CATALOGUE = catalogue.load([])
+
+
+@pytest.fixture
+def held(results: Path):  # type: ignore[no-untyped-def]
+    def hold(*names: str | Path, force: bool = False, include_warm: bool = False) -> Comparison:
+        return compare(
+            [str(name) for name in names],
+            results=results,
+            catalogue=CATALOGUE,
+            force=force,
+            include_warm=include_warm,
+        )
+
+    return hold
+
+
+def first(count: int) -> set[str]:
+    """The ids of the first prompts of the suite."""
+    return {case.id for case in cases()[:count]}
+
+
+def one_in(ids: Sequence[str] | set[str]):  # type: ignore[no-untyped-def]
+    return lambda case: case.id in ids
+
+
+def test_a_clear_loss_is_called_worse_with_size_interval_and_p(held, write_run: WriteRun) -> None:
+    write_run("old", one_in(first(50)))
+    write_run("new", one_in(first(30)))
+
+    [contrast] = held("old", "new").contrasts
+
+    assert contrast.outcome == "worse"
+    assert contrast.overall.difference == pytest.approx(-20 / 67)
+    assert (contrast.overall.first_only, contrast.overall.second_only) == (20, 0)
+    assert contrast.p == pytest.approx(stats.mcnemar(20, 0))
+    low, high = stats.newcombe_paired({(1, 1): 30, (0, 1): 20, (0, 0): 17})
+    assert (contrast.overall.low, contrast.overall.high) == pytest.approx((low, high))
+    assert contrast.sentence == (
+        "new is worse than old: 44.8 % against 74.6 %, 29.9 percentage points less (95 % interval "
+        f"{100 * low:+.1f} to {100 * high:+.1f}, p < 0.001, exact McNemar)."
+    )
+
+
+def test_a_clear_gain_is_called_better(held, write_run: WriteRun) -> None:
+    write_run("old", one_in(first(30)))
+    write_run("new", one_in(first(50)))
+
+    assert held("old", "new").contrasts[0].outcome == "better"
+
+
+def test_a_small_difference_cannot_be_told_apart_and_says_how_many_prompts_would(
+    held, write_run: WriteRun
+) -> None:
+    ids = [case.id for case in cases()]
+    write_run("old", one_in(ids[:40]))
+    write_run("new", one_in([*ids[:34], *ids[50:60]]))
+
+    [contrast] = held("old", "new").contrasts
+
+    assert contrast.outcome == "undecided"
+    assert "cannot be told apart at this size (67 prompts)" in contrast.sentence
+    assert contrast.prompts_needed == stats.prompts_needed(6 / 67, 10 / 67)
+    assert contrast.detectable == pytest.approx(stats.detectable_difference(67, 16 / 67))
+    assert contrast.remarks[1] == (
+        "If the true difference is 6.0 points, about 550 such prompts would show it four times out "
+        "of five: 490 more than these."
+    )
+
+
+def test_equal_scores_are_said_to_be_equal(held, write_run: WriteRun) -> None:
+    write_run("old", one_in(first(40)))
+    write_run("new", one_in(first(40)))
+
+    comparison = held("old", "new")
+
+    assert "the same score" in comparison.contrasts[0].sentence
+    assert comparison.contrasts[0].prompts_needed is None
+    assert comparison.disagreements == ()
+
+
+def test_the_later_model_is_held_against_the_first_and_turned_round_says_the_opposite(
+    held, write_run: WriteRun
+) -> None:
+    write_run("a", one_in(first(50)))
+    write_run("b", one_in(first(30)))
+
+    forth, back = held("a", "b").contrasts[0], held("b", "a").contrasts[0]
+
+    assert (forth.outcome, back.outcome) == ("worse", "better")
+    assert forth.overall.low == pytest.approx(-back.overall.high)
+    assert forth.p == back.p
+
+
+def test_every_category_has_its_difference_corrected_for_all_of_them(
+    held, write_run: WriteRun
+) -> None:
+    write_run("old", one_in(first(40)))
+    write_run("new", one_in(first(20)))
+
+    [contrast] = held("old", "new").contrasts
+
+    assert [part.category for part in contrast.categories] == list(CATEGORIES)
+    assert [part.prompts for part in contrast.categories] == list(CATEGORIES.values())
+    raw = [part.p for part in contrast.categories]
+    assert [part.p_holm for part in contrast.categories] == pytest.approx(stats.holm(raw))
+
+
+def test_prompts_where_they_differ_show_question_expected_and_what_each_said(
+    held, write_run: WriteRun
+) -> None:
+    write_run("old", one_in({"dd-03"}), texts={"dd-03": "Three."})
+    write_run("new", lambda case: False, texts={"dd-03": "I think four."})
+
+    [disagreement] = held("old", "new").disagreements
+
+    assert (disagreement.prompt, disagreement.question) == ("dd-03", "What is number 3?")
+    assert disagreement.expected == "3"
+    assert [(it.label, it.passed, it.text) for it in disagreement.said] == [
+        ("old", 1, "Three."),
+        ("new", 0, "I think four."),
+    ]
+
+
+def test_a_person_s_correction_counts(held, write_run: WriteRun) -> None:
+    write_run("old", one_in({"dd-00"}))
+    path = write_run("new", lambda case: False)
+    why = Correction(prompt="dd-00", repeat=0, passed=True, why="it does say so", at=NOW)
+    store.append_correction(path, why)
+
+    assert held("old", "new").disagreements == ()
+
+
+def test_three_models_are_all_held_against_the_first_and_pay_for_being_several(
+    held, write_run: WriteRun
+) -> None:
+    write_run("a", one_in(first(40)))
+    write_run("b", one_in(first(33)))
+    write_run("c", one_in(first(20)))
+
+    contrasts = held("a", "b", "c").contrasts
+
+    assert [(it.first, it.second) for it in contrasts] == [("a", "b"), ("a", "c")]
+    raw = [it.overall.p for it in contrasts]
+    assert [it.p for it in contrasts] == pytest.approx(stats.holm(raw))
+    assert "corrected for 2 comparisons" in contrasts[0].sentence
+
+
+def test_the_newest_complete_run_stands_for_a_model(held, write_run: WriteRun) -> None:
+    write_run("a", one_in(first(10)))
+    newest = write_run("a", one_in(first(20)))
+    write_run("a", lambda case: None if case.id == "su-18" else True)
+    write_run("a", one_in(first(5)), asked=cases()[:5], suite_prompts=67)
+    write_run("a", one_in(first(60)), blind=True)
+    write_run("b", one_in(first(20)))
+
+    side = held("a", "b").sides[0]
+
+    assert side.header.run == f"a/{newest.stem}"
+
+
+def test_a_run_is_named_by_its_file_its_id_or_its_time(held, write_run: WriteRun) -> None:
+    older = write_run("a", one_in(first(10)))
+    write_run("a", one_in(first(20)))
+    write_run("b", one_in(first(20)))
+
+    for name in (older, f"a/{older.stem}", older.stem):
+        assert held(name, "b").sides[0].overall.passed == 10
+
+
+def test_two_runs_of_one_model_go_by_their_ids(held, write_run: WriteRun) -> None:
+    one, two = write_run("a", one_in(first(10))), write_run("a", one_in(first(20)))
+
+    labels = [side.label for side in held(one, two).sides]
+
+    assert labels == [f"a/{one.stem}", f"a/{two.stem}"]
+
+
+def test_published_figures_stand_in_for_a_model_without_a_run_and_give_no_verdict_beside_one(
+    held, write_run: WriteRun
+) -> None:
+    write_run("mine", one_in(first(60)))
+
+    comparison = held("mine", "gemma-4-12b")
+
+    assert [side.measured for side in comparison.sides] == [True, False]
+    [contrast] = comparison.contrasts
+    assert (contrast.kind, contrast.outcome, contrast.overall) == ("shown", None, None)
+    assert "without a verdict" in contrast.sentence
+    with pytest.raises(ResultsError, match="no verdict to fail on"):
+        regression(comparison)
+
+
+def test_two_published_columns_are_compared_unpaired(held) -> None:
+    [contrast] = held("gemma-4-12b", "mistral-small-3.1").contrasts
+
+    low, high = stats.newcombe_unpaired(26, 67, 42, 67)
+    assert (contrast.overall.low, contrast.overall.high) == (low, high)
+    assert (contrast.kind, contrast.outcome, contrast.p) == ("unpaired", "worse", None)
+    assert "pairing unknown" in contrast.sentence
+
+
+def test_a_model_with_only_an_incomplete_run_falls_back_on_its_published_figures(
+    held, write_run: WriteRun
+) -> None:
+    write_run("gemma-4-12b", lambda case: None)
+    write_run("mine", one_in(first(60)))
+
+    assert not held("mine", "gemma-4-12b").sides[1].measured
+
+
+def test_a_model_goes_by_its_alias(held, write_run: WriteRun) -> None:
+    write_run("gemma-4-12b", one_in(first(60)))
+    write_run("mine", one_in(first(60)))
+
+    assert held("mine", "gemma-4-12b-it").sides[1].measured
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ({"suite_sha256": "f" * 64}, "suite: builtin 1 (aaaaaaaaaaaa) against builtin 1 (ffff"),
+        ({"grader_version": "2"}, "grader version: 1 against 2"),
+        ({"judge": "gpt"}, "judge: none against gpt"),
+        ({"image_max_side_px": 512}, "image limit: 1024 px against 512 px"),
+        ({"sampling": Sampling(temperature=0.7)}, "temperature: 0.0 against 0.7"),
+        ({"sampling": Sampling(max_tokens=64)}, "max tokens: 512 against 64"),
+        ({"sampling": Sampling(seed=2)}, "seed: 1 against 2"),
+        ({"system": "Be brief."}, "system prompt: none against Be brief."),
+    ],
+)
+def test_runs_that_are_not_comparable_are_refused_with_the_setting_named(
+    held, write_run: WriteRun, setting: dict[str, object], named: str
+) -> None:
+    write_run("a", one_in(first(10)))
+    write_run("b", one_in(first(10)), **setting)
+
+    with pytest.raises(ResultsError) as refused:
+        held("a", "b")
+
+    assert named in refused.value.problem
+    assert "--force" in refused.value.fix
+
+
+def test_every_difference_is_named_at_once(held, write_run: WriteRun) -> None:
+    write_run("a", one_in(first(10)))
+    write_run("b", one_in(first(10)), grader_version="2", image_max_side_px=512)
+    blind = write_run("b", one_in(first(10)), grader_version="2", blind=True)
+
+    with pytest.raises(ResultsError) as refused:
+        held("a", "b", blind)
+
+    for name in ("grader version: 1 against 2 against 2", "image limit", "blind: no"):
+        assert name in refused.value.problem
+
+
+def test_quantization_build_and_projector_are_shown_and_allowed(held, write_run: WriteRun) -> None:
+    facts = {"build": "b1", "quantization": "Q4_K_M", "mmproj_file": "mmproj-F16.gguf"}
+    write_run("a", one_in(first(10)), server=ServerFacts(**facts))
+    write_run("b", one_in(first(10)), server=ServerFacts(**(facts | {"quantization": "Q8_0"})))
+
+    assert held("a", "b").warnings == ("note: quantization: Q4_K_M against Q8_0",)
+
+
+def test_force_compares_the_prompts_they_share_and_says_so(held, write_run: WriteRun) -> None:
+    asked = cases()
+    changed = cases(question="Something else?")[:7]
+    write_run("a", one_in(first(30)))
+    write_run("b", one_in(first(50)), asked=[*changed, *asked[7:]], suite_sha256="f" * 64)
+
+    comparison = held("a", "b", force=True)
+
+    assert comparison.forced
+    assert comparison.warnings[0].startswith("forced: suite")
+    assert "compared on the 60 prompts" in comparison.warnings[1]
+    [contrast] = comparison.contrasts
+    assert contrast.overall.prompts == 60
+    assert [side.overall.asked for side in comparison.sides] == [60, 60]
+    assert [side.overall.passed for side in comparison.sides] == [23, 43]
+
+
+def test_a_subset_is_compared_with_a_whole_run_on_what_both_were_asked(
+    held, write_run: WriteRun
+) -> None:
+    part = write_run("a", one_in(first(10)), asked=cases()[:15], suite_prompts=67)
+    write_run("b", one_in(first(40)))
+
+    comparison = held(part, "b")
+
+    assert comparison.contrasts[0].overall.prompts == 15
+    assert comparison.sides[1].overall.asked == 15
+    assert not comparison.forced
+
+
+def test_runs_without_a_prompt_in_common_are_refused_even_by_force(
+    held, write_run: WriteRun
+) -> None:
+    part = write_run("a", one_in(first(10)), asked=cases()[:15], suite_prompts=67)
+    rest = write_run("b", one_in(first(10)), asked=cases()[15:], suite_prompts=67)
+
+    with pytest.raises(ResultsError, match="no prompt in common"):
+        held(part, rest, force=True)
+
+
+def test_an_incomplete_run_is_refused_with_its_range_and_the_command_that_finishes_it(
+    held, write_run: WriteRun
+) -> None:
+    write_run("a", lambda case: None if case.id in first(7) else case.id in first(40))
+    write_run("b", one_in(first(40)))
+
+    with pytest.raises(IncompleteRun) as refused:
+        held("a", "b")
+
+    assert refused.value.exit_code == ExitCode.INCOMPLETE
+    assert "7 of 67 were not heard" in refused.value.problem
+    assert "between 49.3 % and 59.7 %" in refused.value.problem
+    assert "`evalrun --model a`" in refused.value.fix
+
+
+def test_force_compares_what_an_incomplete_run_did_hear(held, write_run: WriteRun) -> None:
+    torn = write_run("a", lambda case: None if case.id in first(7) else case.id in first(40))
+    write_run("b", one_in(first(40)))
+
+    comparison = held(torn, "b", force=True)
+
+    assert comparison.contrasts[0].overall.prompts == 60
+    assert any("60 prompts that all were asked and heard" in it for it in comparison.warnings)
+
+
+def test_a_damaged_run_that_is_named_says_which_line_and_what_is_readable(
+    held, write_run: WriteRun
+) -> None:
+    path = write_run("a", one_in(first(10)))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:20], b'{"type":"record","case":7}\n', *lines[21:]]))
+    write_run("b", one_in(first(10)))
+
+    for name in (path, "a"):
+        with pytest.raises(ResultsError, match=r"line 21 is damaged.*19 records before"):
+            held(name, "b")
+
+
+def test_an_older_whole_run_stands_in_for_a_damaged_newer_one(held, write_run: WriteRun) -> None:
+    older = write_run("a", one_in(first(10)))
+    newer = write_run("a", one_in(first(10)))
+    newer.write_bytes(newer.read_bytes().replace(b'"latency_s":1.0', b'"latency_s":x', 1))
+    write_run("b", one_in(first(10)))
+
+    assert held("a", "b").sides[0].header.run == f"a/{older.stem}"
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_ones(held, write_run: WriteRun) -> None:
+    write_run("my-finetune", one_in(first(10)))
+
+    with pytest.raises(ResultsError) as unknown:
+        held("my-finetume", "my-finetune")
+    with pytest.raises(ResultsError) as misspelt:
+        held("gemma-4-12", "my-finetune")
+
+    assert "nearest: my-finetune" in unknown.value.fix
+    assert "gemma-4-12b" in misspelt.value.fix
+
+
+def test_a_known_model_that_was_never_measured_says_how_to_measure_it(
+    held, write_run: WriteRun
+) -> None:
+    write_run("a", one_in(first(10)))
+
+    with pytest.raises(ResultsError, match=r"no run in .* and no published figures") as refused:
+        held("a", "gpt-4o")
+
+    assert "evalrun --model gpt-4o" in refused.value.fix
+
+
+def test_a_model_with_only_a_subset_says_which_run_to_name(held, write_run: WriteRun) -> None:
+    part = write_run("a", one_in(first(10)), asked=cases()[:15], suite_prompts=67)
+    write_run("b", one_in(first(10)))
+
+    with pytest.raises(ResultsError, match="only a run of 15 prompts") as refused:
+        held("a", "b")
+
+    assert f"a/{part.stem}" in refused.value.fix
+
+
+def test_a_missing_file_is_said_to_be_missing(held, write_run: WriteRun) -> None:
+    write_run("a", one_in(first(10)))
+
+    with pytest.raises(ResultsError, match=r"no file nowhere\.jsonl"):
+        held("a", "nowhere.jsonl")
+
+
+def test_one_name_and_one_run_twice_are_usage_errors(held, write_run: WriteRun) -> None:
+    path = write_run("a", one_in(first(10)))
+
+    with pytest.raises(UsageError, match="at least two"):
+        held("a")
+    with pytest.raises(UsageError, match="named twice"):
+        held("a", "a")
+    with pytest.raises(UsageError, match="named twice"):
+        held("a", path)
+    with pytest.raises(UsageError, match="named twice"):
+        held("gemma-4-12b", "gemma-4-12b-it")
+
+
+def test_questions_on_one_picture_are_weighed_as_pictures_too(held, write_run: WriteRun) -> None:
+    asked = cases(questions_per_picture=3)
+    ids = [case.id for case in asked]
+    write_run("a", one_in(ids[:40]), asked=asked)
+    write_run("b", one_in(ids[:33]), asked=asked)
+
+    [contrast] = held("a", "b").contrasts
+
+    sums: dict[str, int] = {}
+    for case in asked[33:40]:
+        sums[case.image] = sums.get(case.image, 0) - 1
+    assert contrast.by_picture.pictures == len({case.image for case in asked})
+    assert contrast.by_picture.p == pytest.approx(stats.randomisation(list(sums.values())))
+    assert contrast.by_picture.low < 0
+    assert any("share 24 pictures" in it and "less sure" in it for it in contrast.remarks)
+
+
+def test_a_picture_for_every_prompt_needs_no_second_opinion(held, write_run: WriteRun) -> None:
+    write_run("a", one_in(first(10)))
+    write_run("b", one_in(first(20)))
+
+    assert held("a", "b").contrasts[0].by_picture is None
+
+
+def test_repeats_count_each_prompt_once_and_show_how_steady_it_is(
+    held, write_run: WriteRun
+) -> None:
+    ids = [case.id for case in cases()]
+    steady = dict.fromkeys(ids[:40], (True, True, True))
+    wobbly = dict.fromkeys(ids[:10], (True, False, True))
+    never = dict.fromkeys(ids, (False,) * 3)
+    write_run("a", never | steady, repeats=3)
+    write_run("b", never | steady | wobbly, repeats=3)
+
+    comparison = held("a", "b")
+
+    [contrast] = comparison.contrasts
+    assert contrast.overall.prompts == 67
+    assert contrast.overall.difference == pytest.approx(-10 / 3 / 67)
+    assert contrast.p == pytest.approx(stats.randomisation([-1] * 10))
+    assert contrast.overall.first_only is None
+    a, b = comparison.sides
+    assert (a.overall.low, a.overall.high) == stats.wilson_interval(40, 67)
+    assert a.steadiness.coin_flips == ()
+    assert b.steadiness.coin_flips == tuple(ids[:10])
+    assert b.steadiness.pass_hat_k == pytest.approx(30 / 67)
+    assert len(comparison.disagreements) == 10
+    assert comparison.disagreements[0].said[1].text == "no idea"
+
+
+def test_one_repeat_and_three_are_compared_by_pass_rate(held, write_run: WriteRun) -> None:
+    ids = [case.id for case in cases()]
+    write_run("a", one_in(ids[:40]))
+    write_run("b", {id_: (id_ in ids[:30],) * 3 for id_ in ids}, repeats=3)
+
+    comparison = held("a", "b")
+
+    assert comparison.contrasts[0].p == pytest.approx(stats.mcnemar(10, 0))
+    assert "note: repeats: 1 against 3" in comparison.warnings
+
+
+def test_warm_replies_stay_out_of_response_times_unless_asked_for(
+    held, write_run: WriteRun
+) -> None:
+    write_run("a", one_in(first(10)), reply={"latency_s": 0.1, "warm": True})
+    write_run("b", one_in(first(10)))
+
+    assert held("a", "b").sides[0].overall.latency_mean_s is None
+    assert held("a", "b", include_warm=True).sides[0].overall.latency_mean_s == pytest.approx(0.1)
+
+
+def test_shared_tasks_are_those_that_all_state(held) -> None:
+    assert held("gemma-4-12b", "mistral-small-3.1").shared_tasks is None
+
+
+def test_a_regression_is_the_last_being_significantly_worse_than_the_first(
+    held, write_run: WriteRun
+) -> None:
+    write_run("a", one_in(first(40)))
+    write_run("b", one_in(first(20)))
+    write_run("c", one_in(first(36)))
+
+    assert regression(held("a", "c", "b")) == "b is 29.9 percentage points worse than a (p < 0.001)"
+    assert regression(held("a", "b", "c")) is None
+    assert regression(held("b", "a")) is None
