@@ -147,7 +147,7 @@ def test_sixteen_bits_keep_their_brightness(tmp_path: Path, kind: str) -> None:
 
     sent = encode(saved(tmp_path, f"a.{kind}", half), longest_side_px=SIDE_PX)
 
-    assert [level[0] for level in pixels(sent).get_flattened_data()] == [0, 128, 255, 1]
+    assert list(pixels(sent).tobytes()[::3]) == [0, 128, 255, 1]
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:

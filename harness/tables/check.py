@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from harness.records import Case
-from harness.suites.lint import Finding, Level, Report
+from harness.suites.lint import Finding, Level, Policy, Report
 from harness.suites.lint.policies import MAX_CATEGORY, MAX_OVERALL, answer_of
 from harness.tables.text import inert, one_line
 
@@ -43,7 +43,7 @@ def _title(report: Report) -> Text:
     licence = f", {suite.license}" if suite.license else ""
     return Text.assemble(
         (one_line(f"{suite.name} {suite.version}{licence}", 200), "bold"),
-        f"\n{len(suite.cases):,} prompts on {report.pictures:,} pictures",
+        f"\n{_count(len(suite.cases), 'prompt')} on {_count(report.pictures, 'picture')}",
         f"\nsha256 {suite.sha256[:16]}",
     )
 
@@ -51,28 +51,38 @@ def _title(report: Report) -> Text:
 def _guessing(report: Report) -> Iterator[RenderableType]:
     """How many prompts, and what each policy that never looks would score on them, in per cent."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("score without looking, %", overflow="fold")
-    for heading in ("n", *(_HEADINGS[policy.name] for policy in report.policies)):
+    table.add_column("without looking, %", overflow="fold")
+    for heading in ("n", "y/n", *(_HEADINGS[policy.name] for policy in report.policies)):
         table.add_column(heading, justify="right", no_wrap=True)
-    sizes = Counter(case.category for case in report.suite.cases)
-    for category in list(sizes)[:_SHOWN]:
-        shares = [policy.categories[category] for policy in report.policies]
-        table.add_row(
-            Text(one_line(category, 60)),
-            str(sizes[category]),
-            *(_percent(share, MAX_CATEGORY) for share in shares),
-        )
-    if len(sizes) > _SHOWN:
-        table.add_row(Text(f"and {len(sizes) - _SHOWN} more categories", style="dim"))
-    overall = (_percent(policy.overall, MAX_OVERALL) for policy in report.policies)
-    table.add_row(Text("overall", style="bold"), str(len(report.suite.cases)), *overall)
+    members: dict[str, list[Case]] = defaultdict(list)
+    for case in report.suite.cases:
+        members[case.category].append(case)
+    for category, cases in list(members.items())[:_SHOWN]:
+        shares = (_percent(it.categories[category], MAX_CATEGORY) for it in report.policies)
+        table.add_row(Text(one_line(category, 60)), f"{len(cases)}", _yes_no(cases), *shares)
+    if len(members) > _SHOWN:
+        table.add_row(Text(f"and {len(members) - _SHOWN} more categories", style="dim"))
+    everything = report.suite.cases
+    shares = (_percent(policy.overall, MAX_OVERALL) for policy in report.policies)
+    total = f"{len(everything)}"
+    table.add_row(Text("overall", style="bold"), total, _yes_no(everything), *shares)
     yield table
+    yield _legend(report.policies)
+
+
+def _yes_no(cases: Sequence[Case]) -> str:
+    """How many questions are answered yes, and how many no."""
+    said = Counter(answer_of(case).casefold() for case in cases if case.grader == "yes_no")
+    return f"{said['yes']}/{said['no']}" if said else ""
+
+
+def _legend(policies: Sequence[Policy]) -> Table:
     legend = Table.grid(padding=(0, 1, 0, 0))
-    for policy in report.policies:
+    for policy in policies:
         answers = ", ".join(one_line(answer, 24) for answer in list(policy.answers.values())[:8])
         says = f"{policy.says}: {answers}" if answers else policy.says
         legend.add_row(Text(_HEADINGS[policy.name], "dim"), Text(says, "dim"))
-    yield legend
+    return legend
 
 
 def _percent(share: float, most: float) -> Text:
@@ -110,10 +120,10 @@ def _said(finding: Finding) -> Text:
 
 
 def _verdict(report: Report) -> Text:
-    counts = [
-        f"{report.count(level):,} {level}{'s' if report.count(level) > 1 else ''}"
-        for level in Level
-        if report.count(level)
-    ]
+    counts = [_count(report.count(level), level) for level in Level if report.count(level)]
     said = ", ".join(counts) or "nothing to mend"
     return Text(f"sound: {said}" if report.sound else said, "green" if report.sound else "red")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

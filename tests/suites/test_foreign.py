@@ -311,6 +311,7 @@ def test_unpacked_pictures_are_kept_once_and_mended(shop: Workshop, cache: Path)
 
 def test_broken_pictures_of_a_tsv_are_named(shop: Workshop) -> None:
     bad = [inside() + "!", "['x" + inside() + "']", base64.b64encode(b"x" * 99).decode(), "77", ""]
+    bad.append("é" * 80)
     rows = [["image", "question", "answer"], [inside(), "Is it red?", "yes"]]
     rows += [[cell, "Is it red?", "yes"] for cell in bad]
     shop.write("a.tsv", table(*rows, delimiter="\t"))
@@ -318,7 +319,15 @@ def test_broken_pictures_of_a_tsv_are_named(shop: Workshop) -> None:
     said = shop.refused("a.tsv")
 
     for line, part in enumerate(
-        ["is no base64", "several pictures", "is no picture", "nor a row: 77", "nor a row: "], 3
+        [
+            "is no base64",
+            "several pictures",
+            "is no picture",
+            "nor a row: 77",
+            "nor a row: ",
+            "no base64",
+        ],
+        3,
     ):
         assert any(f"line {line}: " in each and part in each for each in said.splitlines()), part
 

@@ -1,12 +1,14 @@
-"""What our own suite promises of itself (and any suite of its name): numbers and guessability."""
+"""What our own suite promises of itself, whatever seed it was made from."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from harness.images import shown
 from harness.records import Case
 from harness.suites.lint.findings import Finding, Level
+from harness.suites.lint.pictures import Looked, why_not_as_is
 from harness.suites.lint.policies import MAX_CATEGORY, MAX_OVERALL, Policy, answer_of
 from harness.suites.suite import Suite
 
@@ -19,11 +21,18 @@ PROMPTS = {
     "Spatial Understanding": 19,
 }
 MAX_YES_NO = 16
+MAX_BYTES = 12_000_000
 _FEW = 5
 
 
-def promises(suite: Suite) -> Iterator[Finding]:
+def promises(suite: Suite, looked: Looked) -> Iterator[Finding]:
     """Where our suite is not as it is described."""
+    for image, header in looked.headers.items():
+        if why := why_not_as_is(header):
+            yield _problem(shown(image), f"is not canonical: {', '.join(why)}")
+    if looked.size_bytes > MAX_BYTES:
+        size = f"{looked.size_bytes / 10**6:.1f} MB"
+        yield _problem("pictures", f"{size} together, and {MAX_BYTES // 10**6} MB are the most")
     counted = Counter(case.category for case in suite.cases)
     for category in sorted(PROMPTS.keys() | counted.keys()):
         if counted[category] != PROMPTS.get(category, 0):

@@ -8,35 +8,38 @@ from collections import Counter
 from msgspec import Struct, field
 
 from harness.errors import SuiteError
-from harness.images import inspect, shown
+from harness.images import MAX_FILE_BYTES, Header, inspect, read_regular, shown
 from harness.suites.lint.findings import Finding, Level
 from harness.suites.suite import Suite
 
+LONGEST_SIDE_PX = 1024
+"""What `evalrun run` sends unless it is told otherwise."""
+
 
 class Looked(Struct, kw_only=True):
-    """What the pictures were found to be."""
+    """What the pictures were found to be, by the paths that cases name."""
 
     sha256: dict[str, str] = field(default_factory=dict)
-    """By the path that cases name."""
+    headers: dict[str, Header] = field(default_factory=dict)
+    """Of those that decode to their end."""
+    size_bytes: int = 0
+    """All of them together."""
     findings: list[Finding] = field(default_factory=list)
 
 
-def look(suite: Suite, *, longest_side_px: int) -> Looked:
+def look(suite: Suite) -> Looked:
     """Decode each picture once; say which are damaged, alike, or not sent as they are."""
     looked = Looked()
-    quirks: Counter[str] = Counter()
     for image in dict.fromkeys(case.image for case in suite.cases):
         path = suite.root / image
-        with path.open("rb") as file:
-            looked.sha256[image] = hashlib.file_digest(file, "sha256").hexdigest()
+        data = read_regular(path, limit_bytes=MAX_FILE_BYTES)
+        looked.sha256[image] = hashlib.sha256(data).hexdigest()
+        looked.size_bytes += len(data)
         try:
-            header = inspect(path)
+            looked.headers[image] = inspect(path)
         except SuiteError as error:
             looked.findings.append(_finding(Level.PROBLEM, shown(image), error.problem))
-            continue
-        quirks.update(header.quirks)
-        if max(header.width_px, header.height_px) > longest_side_px:
-            quirks[f"longer than {longest_side_px} px"] += 1
+    quirks = Counter(it for header in looked.headers.values() for it in why_not_as_is(header))
     for quirk, count in quirks.most_common():
         what = f"{count} will be sent as PNG, made from: {quirk}"
         looked.findings.append(_finding(Level.NOTE, "pictures", what))
@@ -45,6 +48,12 @@ def look(suite: Suite, *, longest_side_px: int) -> Looked:
         what = f"{copies} are copies of others under another name"
         looked.findings.append(_finding(Level.NOTE, "pictures", what))
     return looked
+
+
+def why_not_as_is(header: Header) -> list[str]:
+    """Why a picture is not sent as its own bytes, at the usual limit on its longest side."""
+    too_long = max(header.width_px, header.height_px) > LONGEST_SIDE_PX
+    return [*header.quirks, *([f"longer than {LONGEST_SIDE_PX} px"] if too_long else [])]
 
 
 def _finding(level: Level, where: str, what: str) -> Finding:

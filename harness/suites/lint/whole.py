@@ -14,14 +14,14 @@ from harness.suites.loading import read
 from harness.suites.problems import Problems
 
 
-def lint(path: Path, *, strict: bool = False, longest_side_px: int = 1024) -> Report:
+def lint(path: Path, *, strict: bool = False) -> Report:
     """Look the suite at `path` over. In our own suite, and where it is `strict`, warnings are
     problems.
 
     Raises: SuiteError when there is no suite at all.
     """
     suite, problems = read(path)
-    looked = look(suite, longest_side_px=longest_side_px)
+    looked = look(suite)
     scores = policies(suite.cases)
     ours = suite.name == house.NAME
     findings = [
@@ -31,7 +31,7 @@ def lint(path: Path, *, strict: bool = False, longest_side_px: int = 1024) -> Re
         *spoilt(suite.cases),
         *wordings(suite.cases),
         *house.guessable(scores, suite.cases),
-        *(house.promises(suite) if ours else ()),
+        *(house.promises(suite, looked) if ours else ()),
     ]
     return Report(
         suite=suite,

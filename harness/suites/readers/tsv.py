@@ -7,7 +7,6 @@ unpacked into the user's cache by their sha256, one at a time.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -116,7 +115,7 @@ def _unpack(image: str, cache: Path) -> str:
         raise SuiteError("it shows several pictures", fix="leave such rows out")
     try:
         data = base64.b64decode(image.rpartition(",")[2], validate=True)
-    except binascii.Error as exc:
+    except ValueError as exc:
         raise SuiteError(f"its picture is no base64: {exc}", fix="mend the row") from exc
     kind = header(data, "its picture").format.lower()
     name = f"{hashlib.sha256(data).hexdigest()}.{kind}"
