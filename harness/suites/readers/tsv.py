@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-import platformdirs
 from msgspec import Struct
 
 from harness.errors import SuiteError
@@ -48,6 +47,8 @@ def read(path: Path, problems: Problems) -> Source:
     if first is None or "." in first[1].get("image", "."):
         found = rows.from_fields(records, path.parent, problems)
         return rows.source(path, path.parent, found, problems)
+    import platformdirs  # few suites need it, and every run would wait for it
+
     cache = Path(platformdirs.user_cache_dir("evalrun")) / "pictures"
     return rows.source(path, cache, _rows(records, cache, problems), problems)
 
