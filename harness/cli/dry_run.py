@@ -14,7 +14,7 @@ from harness.tables import words
 from harness.tables.text import inert
 
 if TYPE_CHECKING:
-    from harness.adapters.resolve import Choice
+    from harness.adapters.ways import Choice
     from harness.cli.options import RunOptions
     from harness.suites import Suite
 

@@ -1,4 +1,4 @@
-"""`grade` and `audit`: verdicts on answers that were recorded anywhere, and how far to trust them."""
+"""`grade` and `audit`: verdicts on answers recorded anywhere, and how far to trust them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from harness.cli.app import app, say, stopping_cleanly
+from harness.cli.app import app, stopping_cleanly
 
 if TYPE_CHECKING:
     from collections.abc import Callable

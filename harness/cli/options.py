@@ -93,6 +93,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Option(help="A model that reads replies the rules cannot."),
     ] = None
+    judge_base_url: Annotated[str | None, Option(help="The server that the judge runs on.")] = None
     judge_scope: Annotated[str, Option(help="What the judge sees: unread or all.")] = "unread"
     judge_sees_image: Annotated[
         bool, Option("--judge-sees-image", help="Send it the picture too.")
@@ -135,10 +136,16 @@ def taking(options: type[T], body: Callable[[T], None]) -> Callable[..., None]:
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 annotation=hints[field.name],
-                default=field.default if field.default is not msgspec.NODEFAULT else [],
+                default=_default(field),
             )
             for field in msgspec.structs.fields(options)
         ]
     )
     command.__doc__ = body.__doc__
     return command
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.required:
+        return inspect.Parameter.empty
+    return [] if field.default is msgspec.NODEFAULT else field.default

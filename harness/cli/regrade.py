@@ -6,9 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import msgspec
 import typer
+from typer import Argument, Option
 
 from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, say, stopping_cleanly
+from harness.cli.judging import open_judge
+from harness.cli.options import taking
 
 if TYPE_CHECKING:
     from harness.judge import Judge
@@ -26,69 +30,60 @@ class Change(NamedTuple):
     after: Verdict
 
 
-@app.command()
-def regrade(
-    run: Annotated[str, typer.Argument(help="A model (its newest run), a run, or a file.")],
-    results: ResultsDir = DEFAULT_RESULTS,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would change; write nothing.")
-    ] = False,
-    judge: Annotated[
-        str | None, typer.Option(help="A model that reads replies the rules cannot.")
-    ] = None,
-    judge_base_url: Annotated[
-        str | None, typer.Option(help="The server that the judge runs on.")
-    ] = None,
-    judge_scope: Annotated[
-        str, typer.Option(help="What the judge sees: unread or all.")
-    ] = "unread",
+class RegradeOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """One field per option; the field's name is the option's."""
+
+    run: Annotated[str, Argument(help="A model (its newest run), a run, or a file.")]
+    results: ResultsDir = DEFAULT_RESULTS
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would change; write nothing.")] = (
+        False
+    )
+    judge: Annotated[str | None, Option(help="A model that reads replies the rules cannot.")] = None
+    judge_base_url: Annotated[str | None, Option(help="The server that the judge runs on.")] = None
+    judge_scope: Annotated[str, Option(help="What the judge sees: unread or all.")] = "unread"
     judge_sees_image: Annotated[
-        bool, typer.Option("--judge-sees-image", help="Send it the picture too.")
-    ] = False,
+        bool, Option("--judge-sees-image", help="Send it the picture too.")
+    ] = False
     suite: Annotated[
-        Path | None, typer.Option(help="Where the pictures are, for --judge-sees-image.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
-) -> None:
+        Path | None, Option(help="Where the pictures are, for --judge-sees-image.")
+    ] = None
+    json: Annotated[bool, Option("--json", help="JSON on stdout.")] = False
+
+
+def regrade(options: RegradeOptions) -> None:
     """Grade a run's kept replies again. The old run is kept; the new one stands beside it."""
     with stopping_cleanly(), ExitStack() as stack:
         from harness import store, suites
 
-        old = store.read(store.find(results, run))
-        reader = None
-        if judge is not None:
-            reader = _judge(judge, judge_base_url, judge_scope, judge_sees_image, stack)
-        pictures = suites.load(suite) if reader is not None and judge_sees_image else None
+        old = store.read(store.find(options.results, options.run))
+        reader = _reader(options, stack)
+        looks = reader is not None and options.judge_sees_image
+        pictures = suites.load(options.suite) if looks else None
         records = [_again(record, reader, pictures, old.header) for record in old.records()]
         changes = [c for before, after in records if (c := _change(before, after))]
-        _show(changes, json=json)
-        if dry_run:
+        _show(changes, json=options.json)
+        if options.dry_run:
             return
-        if not changes and judge is None and not _newer(old.header):
+        if not changes and reader is None and not _newer(old.header):
             say(f"{old.header.run}: nothing changes; no new run is written")
             return
-        path = _write(results, old, [after for _, after in records], judge)
+        path = _write(options.results, old, [after for _, after in records], options.judge)
         say(f"wrote {path}; {old.path} is kept")
 
 
-def _judge(
-    name: str, base_url: str | None, scope: str, sees_image: bool, stack: ExitStack
-) -> Judge:
-    from harness import catalogue
-    from harness.adapters import Target, opener
-    from harness.adapters.resolve import resolve
-    from harness.errors import UsageError
-    from harness.judge import SAMPLING, Judge
+app.command("regrade")(taking(RegradeOptions, regrade))
 
-    if scope not in ("unread", "all"):
-        raise UsageError(
-            f"--judge-scope {scope!r} is neither unread nor all",
-            fix="give --judge-scope unread or --judge-scope all",
-        )
-    given = Target(model=name, base_url=base_url, sampling=SAMPLING, notify=say)
-    choice = resolve(name, given, backend=None, catalogue=catalogue.load())
-    adapter = stack.enter_context(opener(choice.backend)(choice.target))
-    return Judge(adapter, name, scope="all" if scope == "all" else "unread", sees_image=sees_image)
+
+def _reader(options: RegradeOptions, stack: ExitStack) -> Judge | None:
+    if options.judge is None:
+        return None
+    return open_judge(
+        options.judge,
+        base_url=options.judge_base_url,
+        scope=options.judge_scope,
+        sees_image=options.judge_sees_image,
+        stack=stack,
+    )
 
 
 def _again(

@@ -6,14 +6,18 @@ from contextlib import ExitStack
 from threading import Event
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from harness.cli.app import app, say, stopping_cleanly
 from harness.cli.options import RunOptions, taking
 
 LOCAL_TIMEOUT_S, HOSTED_TIMEOUT_S = 600.0, 120.0
 
 if TYPE_CHECKING:
-    from harness.adapters.resolve import Choice
-    from harness.records import Case, Price
+    from harness.adapters import Adapter
+    from harness.adapters.ways import Choice
+    from harness.records import Case, Price, RunHeader
+    from harness.runner.asking import Review
     from harness.suites import Suite
 
 
@@ -23,7 +27,7 @@ def run(options: RunOptions) -> None:
     Without a model: the demonstration model, on a real llama.cpp server, needing no key.
     """
     with stopping_cleanly():
-        _check(options)
+        _warn(options)
         from harness import suites
 
         suite = suites.load(options.suite)
@@ -41,82 +45,75 @@ def run(options: RunOptions) -> None:
 
         agree(choice, yes=options.yes)
         with ExitStack() as stack:
-            code = _ask_all(options, suite, cases, choice, price, stopping, stack)
+            code = _ask_all(options, _Job(suite, cases, choice, price), stopping, stack)
     # Threads may still hang in a call that nobody waits for any more; do not wait for them either.
     from harness.cli.signals import leave_now
 
     leave_now(code)
 
 
-def _check(options: RunOptions) -> None:
-    """Options that make no sense together."""
-    from harness.errors import UsageError
-
-    if options.judge_scope not in ("unread", "all"):
-        raise UsageError(
-            f"--judge-scope {options.judge_scope!r} is neither unread nor all",
-            fix="give --judge-scope unread or --judge-scope all",
-        )
+def _warn(options: RunOptions) -> None:
+    """Warn of options that are allowed but may surprise."""
     if options.repeats > 1 and options.temperature == 0:
         say("at temperature 0 repeats are copies of one another: raise --temperature")
 
 
-def _ask_all(
-    options: RunOptions,
-    suite: Suite,
-    cases: tuple[Case, ...],
-    choice: Choice,
-    price: Price | None,
-    stopping: Event,
-    stack: ExitStack,
-) -> int:
-    from rich.console import Console
+class _Job(msgspec.Struct, frozen=True):
+    """What to ask, and whom."""
 
+    suite: Suite
+    cases: tuple[Case, ...]
+    choice: Choice
+    price: Price | None
+
+
+def _ask_all(options: RunOptions, job: _Job, stopping: Event, stack: ExitStack) -> int:
     from harness.adapters import opener
     from harness.cli import session
     from harness.cli.ending import finish
-    from harness.runner import Asking, header_of, plan
+    from harness.runner import Asking, plan
 
-    adapter = stack.enter_context(opener(choice.backend)(choice.target))
-    header = header_of(
-        suite,
-        cases,
-        choice.target,
+    adapter = stack.enter_context(opener(job.choice.backend)(job.choice.target))
+    asking = Asking(
+        adapter,
+        job.suite.picture,
+        image_max_side_px=options.image_max_side,
+        blind=options.blind,
+        price=job.price,
+        review=_review(options, stopping, stack),
+    )
+    opened = session.open_run(
+        options.results,
+        _header(options, job, adapter),
+        resume=options.resume,
+        include_warm=options.include_warm,
+    )
+    stack.enter_context(opened.writer)
+    by_picture = adapter.shards_by_picture and adapter.concurrency > 1
+    ending = session.carry_out(
+        opened,
+        plan(job.cases, repeats=options.repeats, done=opened.done, by_picture=by_picture),
+        asking.ask,
+        stopping=stopping,
+        max_cost_usd=options.max_cost,
+    )
+    return finish(options, ending)
+
+
+def _header(options: RunOptions, job: _Job, adapter: Adapter) -> RunHeader:
+    from harness.runner import header_of
+
+    return header_of(
+        job.suite,
+        job.cases,
+        job.choice.target,
         adapter,
         image_max_side_px=options.image_max_side,
         repeats=options.repeats,
         blind=options.blind,
-        price=price,
+        price=job.price,
         judge=options.judge,
     )
-    opened = session.open_run(
-        options.results, header, resume=options.resume, include_warm=options.include_warm
-    )
-    stack.enter_context(opened.writer)
-    if opened.done:
-        say(f"resuming {opened.header.run}: {len(opened.done)} of {header.asked} are there already")
-    asking = Asking(
-        adapter,
-        suite.picture,
-        image_max_side_px=options.image_max_side,
-        blind=options.blind,
-        price=price,
-    )
-    ending = session.carry_out(
-        opened,
-        plan(
-            cases,
-            repeats=options.repeats,
-            done=opened.done,
-            by_picture=adapter.shards_by_picture and adapter.concurrency > 1,
-        ),
-        asking.ask,
-        workers=adapter.concurrency,
-        stopping=stopping,
-        console=Console(stderr=True),
-        max_cost_usd=options.max_cost,
-    )
-    return finish(options, ending)
 
 
 def _choose(options: RunOptions, stopping: Event) -> Choice:
@@ -153,12 +150,29 @@ def _choose(options: RunOptions, stopping: Event) -> Choice:
     return replace(choice, target=replace(choice.target, limits=limits))
 
 
+def _review(options: RunOptions, stopping: Event, stack: ExitStack) -> Review | None:
+    from harness.cli.judging import open_judge
+
+    if options.judge is None:
+        return None
+    return open_judge(
+        options.judge,
+        base_url=options.judge_base_url,
+        scope=options.judge_scope,
+        sees_image=options.judge_sees_image,
+        stack=stack,
+        stopping=stopping,
+    ).review
+
+
 def _price(options: RunOptions, choice: Choice) -> Price | None:
     """The list price of a hosted model; a server of one's own has none."""
     from harness.errors import UsageError
     from harness.records import Price
 
     card = choice.card
+    if card and choice.preset not in {it.preset for it in card.hosted}:
+        card = None  # the price is that of the endpoints listed, not of any server
     facts = (card.price_in_usd_per_mtok, card.price_out_usd_per_mtok) if card else (None, None)
     if choice.local or facts[0] is None or facts[1] is None:
         if options.max_cost is not None:

@@ -11,6 +11,7 @@ import msgspec
 from rich.console import Console
 
 from harness import store
+from harness.cli.app import say
 from harness.cli.live import Progress, View, view
 from harness.cli.signals import Interrupts, ending_well
 from harness.errors import EvalrunError, ResultsError
@@ -100,13 +101,14 @@ def carry_out(
     portions: list[list[Task]],
     ask: Callable[[Task], Record],
     *,
-    workers: int,
     stopping: threading.Event,
-    console: Console,
     max_cost_usd: float | None = None,
 ) -> Ending:
     """Ask what is missing. Each batch of records is on disk before anybody is told of it."""
-    runner = Runner(portions, ask, workers=workers, stopping=stopping)
+    if opened.done:
+        there, asked = len(opened.done), opened.header.asked
+        say(f"resuming {opened.header.run}: {there} of {asked} are there already")
+    runner = Runner(portions, ask, workers=opened.header.concurrency, stopping=stopping)
     progress = Progress(
         opened.tally,
         done=len(opened.done),
@@ -115,7 +117,10 @@ def carry_out(
     )
     budget = _Budget(max_cost_usd, opened.cost_usd)
     error: EvalrunError | None = None
-    with view(console, progress) as shown, ending_well(stopping, shown.say) as interrupts:
+    with (
+        view(Console(stderr=True), progress) as shown,
+        ending_well(stopping, shown.say) as interrupts,
+    ):
         try:
             _land_all(runner, opened, shown, budget, stopping)
         except EvalrunError as stopped_by:
