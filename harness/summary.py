@@ -98,11 +98,13 @@ class Tally:
         self._asked = header.asked_by_category
         self._include_warm = include_warm
         self._by_category = {category: _Counter() for category in self._asked}
-        self._corrected = 0
+        self._corrected = self._judged = self._unheard = 0
 
     def add(self, record: Record) -> None:
         self._by_category[record.case.category].add(record, include_warm=self._include_warm)
         self._corrected += record.correction is not None
+        self._judged += record.verdict_by == "judge"
+        self._unheard += record.judgement is not None and record.judgement.verdict is None
 
     def score(self) -> ModelScore:
         overall = _Counter()
@@ -116,6 +118,8 @@ class Tally:
                 for category, counter in self._by_category.items()
             ),
             corrected=self._corrected,
+            judged=self._judged,
+            judge_unheard=self._unheard,
         )
 
 

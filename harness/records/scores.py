@@ -53,6 +53,10 @@ class ModelScore(Struct, frozen=True, kw_only=True):
     """In the suite's order."""
     corrected: int = 0
     """Verdicts that a person overrode."""
+    judged: int = 0
+    """Verdicts that are a model judge's."""
+    judge_unheard: int = 0
+    """Replies that the judge was asked about in vain: the rule's verdict stands."""
 
     @property
     def model(self) -> str:

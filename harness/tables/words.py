@@ -83,6 +83,10 @@ def notes(score: ModelScore) -> list[str]:
         said.append(f"{lost} and {seconds(overall.backoff_s)} of back-off are not in these times")
     if score.corrected:
         said.append(f"{score.corrected} verdicts were corrected by a person (marked *)")
+    if score.judged or score.judge_unheard:
+        said.append(f"{score.judged} verdicts are those of the judge {header.judge or ''}".rstrip())
+    if score.judge_unheard:
+        said[-1] += f"; {score.judge_unheard} times it was not heard and the rule's stands"
     if header.subset:
         said.append(f"a subset: {header.prompts} of the suite's {header.suite_prompts} prompts")
     return said
