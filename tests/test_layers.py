@@ -12,7 +12,7 @@ LAYERS = [
     {"records"},
     {"errors"},
     {"images", "graders", "store", "stats", "catalogue"},
-    {"summary", "suites", "transport", "frames"},
+    {"summary", "suites", "transport"},
     {"compare"},
     {"tables"},
     {"report"},
@@ -25,7 +25,6 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 HOMES = {
     "PIL": {"images"},
-    "pandas": {"frames"},
     "httpx": {"transport"},
     "tenacity": {"transport"},
     "typer": {"cli"},

@@ -57,7 +57,7 @@ class Difference(Struct, frozen=True, kw_only=True):
     """Prompts that only one of them passed; None for published figures and for repeats."""
     p: float | None = None
     p_holm: float | None = None
-    """Corrected for all categories compared at once."""
+    """Of a category: corrected for all categories compared at once."""
 
 
 class ByPicture(Struct, frozen=True, kw_only=True):

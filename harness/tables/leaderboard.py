@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.compare.ranking import Frontier, Leaderboard, Standing
 from harness.tables import rows, words
 from harness.tables.rows import Row
-from harness.tables.text import inert, one_line
+from harness.tables.text import one_line
 from harness.tables.words import DASH
 
 MARK = "◆"
@@ -25,8 +25,8 @@ def terminal(board: Leaderboard, *, width: int) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("model", overflow="fold")
-    table.add_column("score")
-    table.add_column("better than", justify="right")
+    table.add_column("score", no_wrap=True)
+    table.add_column("better than" if wide else "better\nthan", justify="right", no_wrap=True)
     for heading in ("avg response", "cost per task") if wide else ("response, cost",):
         table.add_column(heading, justify="right", no_wrap=True)
     for standing in board.standings:
@@ -40,8 +40,9 @@ def _cells(standing: Standing, *, wide: bool) -> list[Text]:
     if header.server and header.server.quantization:
         model.append(f"\n{one_line(header.server.quantization, 80)}", style="dim")
     key = words.key(overall)
-    score = Text(f"{words.share_and_counts(overall)} {key}", style=words.STYLES[key])
-    score.append(f"\n95 %: {words.interval(overall)}", style="dim")
+    score = Text(words.share_and_counts(overall), style=words.STYLES[key])
+    score.append(f"{' ' if wide else chr(10)}{key}", style=words.STYLES[key])
+    score.append(f"\n{words.interval(overall)}", style="dim")
     ahead = DASH if standing.better_than is None else f"{100 * standing.better_than:.0f} %"
     speed = _marked(standing, "time", words.seconds(overall.latency_mean_s))
     cost = _marked(standing, "cost", words.dollars(overall.cost_per_task_usd))
@@ -59,7 +60,7 @@ def _notes(board: Leaderboard) -> Iterator[str]:
     yield (
         f"{one_line(first.suite, 80)} {one_line(first.suite_version, 80)}, "
         f"{first.suite_prompts} prompts; score key: good >= 75 %, fair 40 to under 75 %, "
-        "poor < 40 %"
+        "poor < 40 %; below each score its 95 % interval"
     )
     yield (
         "= tied: a rank counts only models that are surely better (95 % interval of the paired "
@@ -71,7 +72,7 @@ def _notes(board: Leaderboard) -> Iterator[str]:
         told = " and ".join(str(it) for it in at)
         yield f"response times were measured at different concurrency: {told}"
     for why in board.left_out:
-        yield f"not ranked: {inert(why)}"
+        yield f"not ranked: {one_line(why, 400)}"
 
 
 def columns(board: Leaderboard) -> list[str]:

@@ -13,7 +13,9 @@ from harness.tables import words
 from harness.tables.text import one_line
 from harness.tables.words import DASH
 
-KEY = "score key: good >= 75 %, fair 40 to under 75 %, poor < 40 %"
+KEY = (
+    "score key: good >= 75 %, fair 40 to under 75 %, poor < 40 %; with each score its 95 % interval"
+)
 
 
 class Cell(Struct, frozen=True):
@@ -61,9 +63,7 @@ def _score(score: Score | None, *, digits: int) -> Cell:
         return Cell(words.share_and_counts(score), key=words.key(score))
     share = f"{100 * score.share:.{digits}f}".rstrip("0").rstrip(".")
     low, high = f"{100 * score.low:.1f}", f"{100 * score.high:.1f}"
-    return Cell(
-        f"{share} % ({score.passed}/{score.asked})", f"95 %: {low} to {high}", words.key(score)
-    )
+    return Cell(f"{share} % ({score.passed}/{score.asked})", f"{low} to {high}", words.key(score))
 
 
 def _overall(side: Side) -> Cell:
@@ -71,7 +71,7 @@ def _overall(side: Side) -> Cell:
     published = side.published
     if published is not None and published.rank and published.ranked:
         ranked = f"rank {published.rank} of {published.ranked}"
-        return Cell(cell.text, f"{ranked}; {cell.detail}", cell.key)
+        return Cell(cell.text, f"{cell.detail}; {ranked}", cell.key)
     return cell
 
 

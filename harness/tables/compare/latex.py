@@ -66,8 +66,8 @@ def _facts(comparison: Comparison) -> list[str]:
 
 
 def _cell(cell: facts.Cell) -> str:
-    key = f" {cell.key}" if cell.key and cell.key != cell.text else ""
-    return _plain(cell.text + key)
+    scored = cell.key and cell.key != cell.text
+    return _plain(f"{cell.text} {cell.key}, {cell.detail}" if scored else cell.text)
 
 
 def _differences(contrast: Contrast) -> list[str]:

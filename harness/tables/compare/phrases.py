@@ -52,7 +52,7 @@ def difference_rows(contrast: Contrast) -> Iterator[list[str]]:
     for part in (*contrast.categories, contrast.overall):
         if part is None:
             continue
-        p = part.p if part.p_holm is None else part.p_holm
+        p = contrast.p if part is contrast.overall else part.p_holm
         yield [
             one_line(part.category, 80),
             points(part.difference),

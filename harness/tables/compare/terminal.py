@@ -12,9 +12,10 @@ from rich.text import Text
 from harness.compare import Comparison, Contrast, Disagreement
 from harness.tables import words
 from harness.tables.compare import facts, phrases
-from harness.tables.text import inert, one_line
+from harness.tables.text import one_line
 
 _LABEL, _COLUMN = 18, 20
+_SENTENCE = 2_000
 _STYLES = {"better": "green", "worse": "red", "undecided": "yellow", None: "default"}
 
 
@@ -31,14 +32,16 @@ def terminal(comparison: Comparison, *, width: int) -> RenderableType:
 
 def _warnings(comparison: Comparison) -> Iterator[Text]:
     for warning in comparison.warnings:
-        yield Text(inert(warning), style="yellow")
+        yield Text(one_line(warning, _SENTENCE), style="yellow")
 
 
 def _verdicts(comparison: Comparison) -> Iterator[Text]:
     for contrast in comparison.contrasts:
-        yield Text(inert(contrast.sentence), style=f"bold {_STYLES[contrast.outcome]}")
+        yield Text(
+            one_line(contrast.sentence, _SENTENCE), style=f"bold {_STYLES[contrast.outcome]}"
+        )
         for remark in contrast.remarks:
-            yield Text(f"  {inert(remark)}")
+            yield Text(f"  {one_line(remark, _SENTENCE)}")
     yield Text()
 
 
