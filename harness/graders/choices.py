@@ -6,6 +6,7 @@ import re
 from collections.abc import Hashable, Mapping
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
+from harness.graders.lexicon import rivals_of
 from harness.graders.reading import About, Finder, Mention, Said, decide, stem, words
 from harness.graders.terms import alternatives, folded, set_finder
 from harness.records import Verdict
@@ -18,6 +19,8 @@ SAME_PLACE = {
     "behind": ("behind", "at the back of", "in back of"),
     "in front of": ("in front of", "in front", "front"),
     "next to": ("next to", "beside", "alongside", "adjacent to"),
+    "up": ("up", "upward", "upwards"),
+    "down": ("down", "downward", "downwards"),
     "clockwise": ("clockwise",),
     "anticlockwise": ("anticlockwise", "counterclockwise", "counter clockwise", "anti clockwise"),
     "gray": ("gray", "grey"),
@@ -25,10 +28,13 @@ SAME_PLACE = {
 }
 """Words that name the same option, British and American spelling among them."""
 
-OPPOSITE_PLACES: Mapping[Hashable, str] = {
-    a: b
-    for pair in ("left right", "above below", "behind front")
-    for a, b in (pair.split(), reversed(pair.split()))
+_OPPOSITES = {
+    "left": "right",
+    "right": "left",
+    "above": "below",
+    "below": "above",
+    "behind": "in front of",
+    "in front of": "behind",
 }
 _ADVERB = re.compile(
     r" (?:above|below|next|behind|in front|there|here|after|before|on top|now)\b", re.I
@@ -102,7 +108,7 @@ def _choice(task: Task) -> Check:
     value = terms.get(folded(wanted))
     if value is None:
         raise Misfit(f"{written!r} is not one of the choices: {', '.join(choices)}")
-    find = _turned(set_finder(terms), task.about)
+    find = _turned(set_finder(terms), task.about, choices)
     if lettered:
         find = _with_letters(
             find, {letter: terms.get(folded(text)) for letter, text in lettered.items()}
@@ -141,8 +147,14 @@ def _terms(choices: list[str], aliases: Mapping[str, list[str]]) -> dict[str, Ha
 
 def _spellings(name: str) -> tuple[str, ...]:
     bare = name.removeprefix("a ").removeprefix("an ").removeprefix("the ")
-    same = next((words for words in SAME_PLACE.values() if bare in words), ())
-    return (bare, *same)
+    kin = rivals_of(bare)
+    same = tuple(word for word, group in kin.items() if group == kin.get(bare))
+    return (bare, *SAME_PLACE.get(_place_named(bare), ()), *same)
+
+
+def _place_named(word: str) -> str:
+    """The usual word for a place or direction; "" for other words."""
+    return next((name for name, spellings in SAME_PLACE.items() if word in spellings), "")
 
 
 def _with_letters(find: Finder, by_letter: Mapping[str, Hashable]) -> Finder:
@@ -161,22 +173,31 @@ def _with_letters(find: Finder, by_letter: Mapping[str, Hashable]) -> Finder:
     return find_both
 
 
-def _turned(find: Finder, about: About) -> Finder:
+def _turned(find: Finder, about: About, choices: list[str]) -> Finder:
     """ "The shelf is below the lamp", asked where the lamp is, says that it is above."""
+    places = {_place_named(folded(choice)): folded(choice) for choice in choices}
+    opposite = {
+        name: places[other]
+        for place, name in places.items()
+        if (other := _OPPOSITES.get(place)) in places
+    }
+    place_stems = {stem(word) for choice in choices for word in words(choice)}
+    others = about.stems - place_stems - {about.subject}
 
     def find_turned(text: str) -> list[Mention]:
         found = [m for m in find(text) if not _is_adverb(text, m)]
-        if len(found) != 1 or found[0].value not in OPPOSITE_PLACES or not about.subject:
+        if len(found) != 1 or found[0].value not in opposite or not about.subject:
             return found
         only = found[0]
         before = {stem(word) for word in words(text[: only.start])}
         after = {stem(word) for word in words(text[only.end :])}
-        others = about.stems - {about.subject, *(stem(str(place)) for place in OPPOSITE_PLACES)}
         if about.subject in after - before and others & before:
-            return [only._replace(value=OPPOSITE_PLACES[str(only.value)])]
+            return [only._replace(value=opposite[str(only.value)])]
         return found
 
-    return find_turned
+    return (
+        find_turned if opposite else lambda text: [m for m in find(text) if not _is_adverb(text, m)]
+    )
 
 
 def _is_adverb(text: str, mention: Mention) -> bool:
@@ -237,7 +258,8 @@ def _find_places(text: str) -> list[Mention]:
     point = _POINTS.get(folded(text))
     if point is not None:
         return [Mention(0, len(text), point)]
-    return [Mention(*match.span(), _place(match[0])) for match in _PLACES.finditer(text)]
+    found = [Mention(*match.span(), _place(match[0])) for match in _PLACES.finditer(text)]
+    return [m for m in found if not _is_adverb(text, m)]
 
 
 def _place(said: str) -> str:

@@ -41,6 +41,9 @@ _PARTS = {
 }
 
 
+_MILITARY = re.compile(r"([01]\d|2[0-3])([0-5]\d)(?: ?(?:h|hrs|hours))?\.?", re.IGNORECASE)
+
+
 class Clock(NamedTuple):
     """A time of day. `half` is "a", "p" or "" when it is not said."""
 
@@ -63,6 +66,8 @@ def times(text: str) -> list[Mention]:
             time = _clock(match)
             if time is not None:
                 found.append(Mention(*match.span(), time))
+    if not found and (bare := _MILITARY.fullmatch(text)):
+        found.append(Mention(0, 4, Clock(int(bare[1]), int(bare[2]), None, "")))
     for word, hour in (("noon", 12), ("midday", 12), ("midnight", 0)):
         at = text.lower().find(word)
         if at >= 0 and not found:

@@ -55,7 +55,8 @@ def _finder(written: str, exact_case: bool, about: About) -> Finder:
     if _in_words(written):
         body = r"\s{1,3}".join(re.escape(part) for part in written.split())
     else:
-        body = rf"[{_LOOSE}]{{0,3}}".join(re.escape(c) for c in re.sub(rf"[{_LOOSE}]", "", written))
+        apart = rf"[{_LOOSE}]{{0,3}}" if any(c.isdigit() for c in written) else r"[ ,-]{0,3}"
+        body = apart.join(re.escape(c) for c in re.sub(rf"[{_LOOSE}]", "", written))
     whole = re.compile(rf"(?<![\w])(?:{body})(?![\w]|[-./:'][\w])", flags)
     wanted = _key(written, exact_case)
 

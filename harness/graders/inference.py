@@ -41,7 +41,7 @@ _ABOUT_CODE = re.compile(
     r"|invoice number|phone|telephone|batch|lot number"
     r"|lot no|password|pin|container number|tail number|flight number|account number|case number"
     r"|postcode|zip|mac address"
-    r"|string required)\b",
+    r"|letters|characters|string required)\b",
     re.IGNORECASE,
 )
 _ABOUT_TEXT = re.compile(
@@ -198,7 +198,7 @@ def _with_digits(question: str, written: str) -> Choice | None:
             return found
     if _SIGNED_MONEY.fullmatch(written):
         return "money", {}
-    if _INTEGER.fullmatch(written) or _DECIMAL.fullmatch(written):
+    if _INTEGER.fullmatch(written) or (_DECIMAL.fullmatch(written) and _is_one_number(written)):
         return _number(question, written, coded)
     if _is_quantity(written):
         return "decimal", {}
@@ -209,6 +209,11 @@ def _with_digits(question: str, written: str) -> Choice | None:
     ):
         return "code", {}
     return None
+
+
+def _is_one_number(written: str) -> bool:
+    found = numbers(written)
+    return len(found) == 1 and found[0].end - found[0].start == len(written.strip())
 
 
 def _number(question: str, written: str, coded: bool) -> Choice:
@@ -283,7 +288,9 @@ def _worded(question: str, written: str) -> Choice | None:
         _ABOUT_CODE.search(question)
         and count <= 5
         and re.search(
-            r"\bcaptcha\b|\bstring\b|\bcode\b|\bserial\b|\bplate\b|\bpassword\b", question, re.I
+            r"\bcaptcha\b|\bstring\b|\bcode\b|\bserial\b|\bplate\b|\bpassword\b|\bletters\b|\bcharacters\b",
+            question,
+            re.I,
         )
     ):
         return "code", {}

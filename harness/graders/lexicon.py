@@ -13,8 +13,9 @@ khaki lavender lilac peach coral mustard bronze copper charcoal transparent clea
 reddish bluish greenish yellowish brownish greyish=grayish pinkish purplish blackish whitish"""
 _SETS = (
     _COLOURS,
-    "monday tuesday wednesday thursday friday saturday sunday",
-    "january february march april may june july august september october november december",
+    "monday=mon tuesday=tues=tue wednesday=wed thursday=thurs=thur=thu friday=fri saturday sunday",
+    "january=jan february=feb march april=apr may june=jun july=jul august=aug september=sept=sep"
+    " october=oct november=nov december=dec",
     "spring summer autumn=fall winter",
     "circle=circular=round square=squared triangle=triangular rectangle=rectangular "
     "oval=elliptical=ellipse hexagon=hexagonal"
@@ -40,6 +41,11 @@ _ABSENT = re.compile(
     r"\b(?:(?:does|do|did|is|are|was|were|could|can)(?: not|n't)|cannot|no) (?:\w+ ){0,2}?"
     r"(?:exist|exists|found|listed|present|included|available|appear|such|there|shown|contain"
     r"|match|entry)\b",
+    re.IGNORECASE,
+)
+_NO_SUCH = re.compile(
+    r"(?:there (?:is|are|'s) |i (?:can )?see |i (?:do not|don't|cannot|can't) (?:see|find) any )?no (?:[\w-]+ ){1,3}"
+    r"(?:is|are|was|were|visible|in|on|can)\b|there (?:is|are) no\b|i (?:do not|don't) (?:see|find) any\b",
     re.IGNORECASE,
 )
 
@@ -69,12 +75,12 @@ def rivals_of(word: str) -> dict[str, str]:
 
 
 def nulls_in(said: Said, about: About) -> str | None:
-    """ "The SKU does not exist", where that is what the question calls NULL."""
+    """ "The SKU does not exist", "no defect is visible": what the question calls NULL."""
     last = said.statements[-1]
     if len(said.statements) > 2 and last.weight < Weight.CONCLUSION:
         return None
     for statement in (said.statements[0], last):
-        absent = _ABSENT.search(statement.text)
+        absent = _ABSENT.search(statement.text) or _NO_SUCH.match(statement.text)
         if absent and frozenset(stems(statement.text)) & about.stems:
             return statement.text
     return None

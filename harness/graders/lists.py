@@ -76,7 +76,8 @@ def _said_items(said: Said, wanted: list[str], about: About) -> list[str]:
     if answers:
         return _split(answers[-1], about)
     if len(said.statements) == 1:
-        return _split(said.statements[0].text, about)
+        items = _split(said.statements[0].text, about)
+        return items if len(items) > 1 else [key(word) for word in said.statements[0].text.split()]
     lines = [_split(s.text, about) for s in said.statements]
     best = max(lines, key=lambda items: len(set(items) & set(wanted)))
     if len(set(best) & set(wanted)) > 1:
@@ -100,8 +101,6 @@ def _split(text: str, about: About) -> list[str]:
         if item and item.strip(" .\"'()[]")
     ]
     items = [item for item in items if item]
-    if len(items) == 1 and not lead and " " in items[0]:
-        return [key(word) for word in items[0].split()]
     return items
 
 

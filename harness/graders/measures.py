@@ -20,6 +20,9 @@ _ZERO = re.compile(
     r"|n't (?:any|(?:see|have|find|contain|detect|identify|spot|appear to be) any))\b[^,.;:]{0,60}",
     re.IGNORECASE,
 )
+_IN_UNIT = re.compile(
+    r"\b(?:in|answer in|unit:|units of)(?= (?!the\b|a\b|in\b)[a-z%°]+)", re.IGNORECASE
+)
 _NONE = re.compile(
     r"^\W*(?:none|nil)\b\W*"
     r"|\b(?:there (?:are|is|were) none|none (?:are|is|of|at all|visible|in))\b",
@@ -61,7 +64,7 @@ def _integer(task: Task) -> Check:
             return judged(True, reading, written)
         off = value.number - wanted
         return Verdict(
-            passed=False, answer=reading.said, reason=f"off by {off:+f}, task.expected {written}"
+            passed=False, answer=reading.said, reason=f"off by {off:+f}, expected {written}"
         )
 
     return check
@@ -165,6 +168,8 @@ def _decimal(task: Task) -> Check:
     wanted, unit = _quantity(written)
     if task.options.get("unit"):
         unit = _unit_named(str(task.options["unit"]))
+    elif unit is None:
+        unit = _asked_unit_of(task.about)
     tolerance = Decimal(str(task.options.get("tolerance", 0)))
     if tolerance < 0:
         raise Misfit("tolerance is negative")
@@ -201,6 +206,13 @@ def _quantity(written: str) -> tuple[Decimal, Unit | None]:
     return found[0].value, measured[0] if measured else None
 
 
+def _asked_unit_of(about: About) -> Unit | None:
+    """The unit that a question wants its answer in: "in inches"."""
+    match = _IN_UNIT.search(about.text)
+    measured = unit_at(about.text, match.end()) if match else None
+    return measured[0] if measured else None
+
+
 def _unit_named(name: str) -> Unit:
     measured = unit_at(name, 0)
     if measured is None:
@@ -218,6 +230,8 @@ def _unit_reader(text: str, number: Number) -> tuple[str | None, int] | None:
 def _meets(value: Value, wanted: Decimal, unit: Unit | None, tolerance: Decimal) -> bool:
     readings = [value.number] + ([value.other] if value.other is not None else [])
     said = UNITS.get(value.unit or "")
+    if unit is None and value.unit == "%":
+        readings.append(value.number / 100)
     if said is None or unit is None or said.name == unit.name:
         return any(abs(number - wanted) <= tolerance for number in readings)
     if (there := converted(value.number, said, unit)) is None:

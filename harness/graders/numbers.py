@@ -46,8 +46,9 @@ _DIGITS = re.compile(
     r"(?:\d{1,3}(?:[ ,.']\d{3})+(?:[.,]\d{1,3})?(?![\d])|\d+(?:[.,]\d+)?|\.\d+)"
     r"(?![\d])"
 )
-_GROUPED = re.compile(
-    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:[ .']\d{3})+(?:,\d+)?|\d{1,3}(?:[ ']\d{3})+(?:\.\d+)?"
+_FRACTION = re.compile(
+    r"(?<![\w.,/])(?:(?P<whole>\d{1,4})[ -])?(?P<top>\d{1,3})/(?P<bottom>[1-9]\d{0,2})"
+    r"(?P<glued>[a-zA-Z]{0,6})(?![\w/])"
 )
 _AFTER = re.compile(r"(st|nd|rd|th)\b|[a-zA-Z_]+|[:/]\d", re.IGNORECASE)
 
@@ -69,16 +70,28 @@ class Number(NamedTuple):
 def numbers(text: str) -> list[Number]:
     """Every number, in order of appearance.
 
-    >>> [str(n.value) for n in numbers("1,200 bolts, twenty-one nuts and 2,5 kg")]
-    ['1200', '21', '2.5']
+    >>> [str(n.value) for n in numbers("1,200 bolts, twenty-one nuts, 2,5 kg and 7 1/4 inches")]
+    ['1200', '21', '2.5', '7.25']
     >>> [n.glued for n in numbers("12cm of A4 at 10:30")]
     ['cm']
     """
-    found = [number for match in _DIGITS.finditer(text) if (number := _in_digits(text, match))]
+    fractions = [_fraction(match) for match in _FRACTION.finditer(text)] if "/" in text else []
+    found = [
+        number
+        for match in _DIGITS.finditer(text)
+        if not any(f.start <= match.start() < f.end for f in fractions)
+        and (number := _in_digits(text, match))
+    ]
     if _HAS_WORD.search(text):
         found += [_in_words(match) for match in _WORDS.finditer(text)]
-        found.sort()
-    return found
+    found += fractions
+    return sorted(found, key=lambda n: n.start)
+
+
+def _fraction(match: re.Match[str]) -> Number:
+    whole = Decimal(match["whole"] or 0)
+    value = whole + Decimal(match["top"]) / Decimal(match["bottom"])
+    return Number(*match.span(), value, None, match["glued"], False, False)
 
 
 def _in_digits(text: str, match: re.Match[str]) -> Number | None:
@@ -96,30 +109,28 @@ def _in_digits(text: str, match: re.Match[str]) -> Number | None:
 
 
 def parsed(written: str) -> tuple[Decimal | None, Decimal | None]:
-    """
-    >>> parsed("1,234"), parsed("0,58"), parsed("32 500"), parsed("1.234,50")
-    ((Decimal('1234'), Decimal('1.234')), (Decimal('0.58'), None), (Decimal('32500'), None), (Decimal('1234.50'), None))
+    """The value, and the other one where separators leave a doubt.
+
+    >>> [str(parsed(w)[0]) for w in ("1,234", "0,58", "32 500", "1.234,50", "1'000", "-2.5")]
+    ['1234', '0.58', '32500', '1234.50', '1000', '-2.5']
+    >>> parsed("1,234")[1], parsed("1.234")
+    (Decimal('1.234'), (Decimal('1.234'), Decimal('1234')))
     """
     sign = -1 if written[0] == "-" else 1
-    bare = written.lstrip("+-")
+    bare = re.sub(r"[ ']", "", written.lstrip("+-"))
     if bare.isdigit():
         return sign * Decimal(bare), None
-    if not _GROUPED.fullmatch(bare):
-        return _decimal(bare.replace(",", "."), sign), None
-    points = [c for c in bare if c in ".,"]
-    if len(points) == 1 and " " not in bare and "'" not in bare:
-        grouped, fraction = (
-            _decimal(re.sub(r"[.,]", "", bare), sign),
-            _decimal(bare.replace(",", "."), sign),
-        )
-        return (grouped, fraction) if "," in bare else (fraction, grouped)
-    if (points and points[-1] != points[0]) or len(points) == 1:
-        whole, _, fraction_digits = bare.rpartition(points[-1])
-        if (len(points) == 1 and re.fullmatch(r"\d{3}", fraction_digits) is None) or points[
-            -1
-        ] != points[0]:
-            return _decimal(re.sub(r"[ ,.']", "", whole) + "." + fraction_digits, sign), None
-    return _decimal(re.sub(r"[ ,.']", "", bare), sign), None
+    marks = [c for c in bare if c in ".,"]
+    if len(set(marks)) == 2:
+        thousands = "," if marks[-1] == "." else "."
+        return _decimal(bare.replace(thousands, "").replace(",", "."), sign), None
+    if len(marks) > 1:
+        return _decimal(bare.replace(marks[0], ""), sign), None
+    fraction = _decimal(bare.replace(",", "."), sign)
+    if not re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", bare):
+        return fraction, None
+    grouped = _decimal(bare.replace(marks[0], ""), sign)
+    return (grouped, fraction) if marks[0] == "," else (fraction, grouped)
 
 
 def _decimal(written: str, sign: int) -> Decimal | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
+from harness.graders.lexicon import rivals_of
 from harness.graders.numbers import Number, numbers, ordinals
 from harness.graders.reading import About, Finder, Mention, stem
 
@@ -58,7 +59,15 @@ _LABEL = re.compile(
 )
 _NAMED = re.compile(r"(?:\b(?:no\.|nr\.|number) ?|#)$", re.IGNORECASE)
 _LIMIT = re.compile(
-    r"\b(?:max(?:imum)?|capacity|limit|out|range|up to)\b[ \w]{0,20}$", re.IGNORECASE
+    r"\b(?:max(?:imum|\.)?|capacity|limit|range)(?: of| from)?[: ]{0,2}$", re.IGNORECASE
+)
+_ASKS_LIMIT = frozenset(
+    ("max", "maximum", "capacity", "limit", "range", "highest", "most", "largest", "top")
+)
+_OUT_OF = re.compile(r"\bout of (?:(?:a|the|all|total|of|some) ){0,3}$", re.IGNORECASE)
+_OF_THOSE = re.compile(r"(?:of (?:them|which|these|those) )?(?:are|is|were|was) ", re.IGNORECASE)
+_BESIDE_BEFORE = re.compile(
+    r"([^\W\d_][\w'-]*)[:=]? (?:(?:number|no\.|nr\.|is|was|at|#) ?){0,2}#?$", re.IGNORECASE
 )
 _JUST_ONE = re.compile(r"\b(?:just|only) (?:this |the |that )?$", re.IGNORECASE)
 _PLACES = frozenset("position tray row column floor page place which lane slot number bay".split())
@@ -102,10 +111,12 @@ def _mention(
         return None
     before = text[max(0, number.start - 40) : number.start]
     end = max(number.end, unit[1])
-    preferred = bool(before or text[end:]) and _beside_asked(text, number, before, about)
+    preferred = _beside_asked(text, number, before, about) if before or text[end:] else 0
+    if about.counted and _counts_others(text, number, about):
+        return None
     if number.spelled and not preferred and _is_pronoun(text, number):
         return None
-    if before and not preferred and _is_label(before, about):
+    if before and (_OUT_OF.search(before) or (not preferred and _is_label(before, about))):
         return None
     hedge = approximate(text, number.start, end) if exact else None
     elliptic = bool(about.counted) and bool(_ELLIPTIC.match(text, end))
@@ -119,9 +130,7 @@ def _is_label(before: str, about: About) -> bool:
     if _LABEL.search(before) or (about.counted and _NAMED.search(before)):
         return True
     limit = _LIMIT.search(before)
-    return limit is not None and not (
-        {"max", "maximum", "capacity", "limit", "range"} & about.words
-    )
+    return limit is not None and not _ASKS_LIMIT & about.words
 
 
 def approximate(text: str, start: int, end: int) -> str | None:
@@ -151,14 +160,31 @@ def _is_pronoun(text: str, number: Number) -> bool:
     return after is not None and after[0].lower() in _VERBS_AFTER_ONE
 
 
-def _beside_asked(text: str, number: Number, before: str, about: About) -> bool:
-    """Whether the number stands with what was asked for: "28 containers", "epoch 4"."""
-    after = _CLAUSE_END.split(text[number.end : number.end + 60].lstrip(" -("), maxsplit=1)[0]
-    if about.counted:
-        following = _WORD_NEAR.findall(after)[:5]
-        return any(stem(word) in about.counted for word in following)
-    preceding = _WORD_NEAR.findall(before)[-2:]
-    return any(stem(word) in about.stems for word in preceding)
+def _beside_asked(text: str, number: Number, before: str, about: About) -> int:
+    """How much of what was asked for stands with a number: "28 red containers", "epoch 4"."""
+    if not about.counted:
+        word = _BESIDE_BEFORE.search(before)
+        return int(word is not None and stem(word[1]) in about.stems)
+    after = text[number.end : number.end + 60].lstrip(" -(")
+    verb = _OF_THOSE.match(after)
+    if verb is not None:
+        after = after[verb.end() :]
+    phrase = [
+        stem(word) for word in _WORD_NEAR.findall(_CLAUSE_END.split(after, maxsplit=1)[0])[:5]
+    ]
+    named = len(about.counted & set(phrase))
+    return len(about.counted) if verb is not None and named else named
+
+
+def _counts_others(text: str, number: Number, about: About) -> bool:
+    """ "4 blue cars", asked for red ones."""
+    phrase = _CLAUSE_END.split(text[number.end : number.end + 60].lstrip(" -("), maxsplit=1)[0]
+    said = [word.lower() for word in _WORD_NEAR.findall(phrase)[:4]]
+    for word in about.counted:
+        kin = rivals_of(word)
+        if kin and any(w in kin and kin[w] != kin[word] for w in said):
+            return True
+    return False
 
 
 def _ranges(text: str, found: list[Mention]) -> list[Mention]:

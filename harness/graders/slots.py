@@ -55,6 +55,17 @@ _LEADING_YES = re.compile(r"^(?:yes|yeah|yep|sure|certainly)\b[,.!:;-]?\s*", re.
 _LEADING_NO = re.compile(r"^(?:no|nope|none)\b(?=\s*(?:[,.!:;-]|$))", re.IGNORECASE)
 _POLAR_IF = re.compile(r"\bif (?:yes|so|there|any|it|they|not|no)\b", re.IGNORECASE)
 _FOLLOWER = re.compile(r" ([a-z]{3,})(?=[.,;!?\"]|$)")
+_WIDER = frozenset(
+    str.split(
+        """game match sport machine vehicle truck car tool device animal bird fish tree plant flower fruit
+        vegetable logo sign symbol icon button brand product bottle can box bag package food drink dish
+        station city building shape line team type style design bottles boxes cans"""
+    )
+)
+"""Heads that only say what kind of thing the answer is: "a basketball game"."""
+_CONCLUDED = re.compile(
+    r"\b(?:so|therefore|thus|hence|i\.e\.|that is|namely)[ ,:\"']{1,4}$", re.IGNORECASE
+)
 _SHORT_REPLY = 60
 
 
@@ -181,6 +192,8 @@ def _role(
     listed = len(text) < _SHORT_REPLY and not _COPULA.search(text)
     if coordinated(text, mention.start, mention.end, names, listed=listed):
         return None, f"several answers: {text[:80].strip(' .')}"
+    if _CONCLUDED.search(text[: mention.start]):
+        return True, None
     if _LIKE.search(text[: mention.start]) and (names or _COPULA.search(text, mention.end)):
         return False, None
     if _is_modifier(text, mention, about):
@@ -197,10 +210,12 @@ def _is_modifier(text: str, mention: Mention, about: About) -> bool:
     if follower is None or not text[mention.start : mention.end].islower():
         return False
     word = follower[1]
-    plain = (
-        word in EMPTY_WORDS or word in POLITE or word in about.words or stem(word) in about.stems
+    known = EMPTY_WORDS | POLITE | about.words | _WIDER
+    return (
+        word not in known
+        and stem(word) not in about.stems
+        and not word.endswith(("ing", "ed", "ly"))
     )
-    return not plain and not word.endswith(("ing", "ed", "ly"))
 
 
 def _asked_copula(text: str, about: About) -> int | None:
@@ -220,6 +235,17 @@ def _fills(complement: str, start: int, names: Sequence[Name]) -> bool:
     return not inside and not _COMPLEMENT_OVER.search(_FIRST_WORD.sub("", complement))
 
 
+def _says_nothing(text: str, mention: Mention) -> bool:
+    """An answer like "however" that a sentence may just as well use for itself."""
+    own = words(text[mention.start : mention.end])
+    quoted = text[mention.start - 1 : mention.start] == '"'
+    return (
+        len(words(text)) > len(own)
+        and not quoted
+        and all(w in EMPTY_WORDS or w in POLITE for w in own)
+    )
+
+
 def _is_on(subject: str, about: About) -> bool:
     return any(stem(word) in about.stems for word in words(subject))
 
@@ -228,6 +254,8 @@ def _stands_alone(
     text: str, mention: Mention, names: Sequence[Name], about: About
 ) -> tuple[bool | None, str | None]:
     """The role of a mention in a sentence that is not "(what was asked) is ..."."""
+    if _says_nothing(text, mention):
+        return False, None
     copula = max((c.end() for c in _COPULA.finditer(text, 0, mention.start)), default=None)
     between = text[copula : mention.start] if copula is not None else ""
     if copula is not None and len(words(between)) <= 3 and _fills(between, copula, names):

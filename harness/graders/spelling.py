@@ -17,6 +17,8 @@ def pattern(texts: Sequence[str]) -> re.Pattern[str]:
 
 
 def _spelled(text: str) -> str:
+    if _FIGURES.fullmatch(text.strip()):
+        return _figures(text.strip())
     parts = [part for part in re.split(r"[\s_-]+", unaccented(text).strip(" \"'.,;:!?")) if part]
     if not parts:
         return re.escape(text)
@@ -28,6 +30,18 @@ def _spelled(text: str) -> str:
         else:
             spelled[-1] = _letters(last) + "(?:'?e?s)?"
     return r"[\s_-]{0,2}".join(spelled)
+
+
+_FIGURES = re.compile(r"\d+(?:[.,]\d+)?(?: ?[-:/] ?\d+(?:[.,]\d+)?)+")
+
+
+def _figures(text: str) -> str:
+    """A score, a range or a fraction: "3-1" is "3:1" and "3 to 1", but not "31"."""
+    figures = [re.escape(figure) for figure in re.split(r" ?[-:/] ?", text)]
+    if "/" in text:
+        return r"(?<![\d/]\.)" + r" ?/ ?".join(figures) + r"(?![./-]?\d)"
+    apart = r" ?(?:-|:|to|and) ?"
+    return r"(?<!\d[-:])" + apart.join(figures) + r"(?! ?[-:]\d)"
 
 
 _VARIANTS = {"colour": "colou?r", "color": "colou?r", "grey": "gr[ea]y", "gray": "gr[ea]y", "&": "(?:&|and)", "and": "(?:&|and)",

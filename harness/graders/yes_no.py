@@ -31,7 +31,7 @@ YES = frozenset(
 )
 NO = frozenset(
     str.split(
-        """no nope nah negative false incorrect non nein não nao nej нет nie hayır いいえ 否 不是
+        """no none nope nah negative false incorrect non nein não nao nej нет nie hayır いいえ 否 不是
         没有 不 아니요 아니오 nee ne nem ei"""
     )
 )
@@ -44,14 +44,14 @@ _LEADING = re.compile(
     r" [\w ]{1,50}|in (?:this|the|that) (?:image|picture|photo)|i would say|i'd say|i think"
     r"|i believe)[,:]? ){0,2}[\"'(]{0,2}"
     + _WORD
-    + r"(?:[\"')]{0,2}(?:\s*$|\s?[.,;:!?(-])|(?= (?:there|it|the|this|that|they|i|we|he|she|you"
+    + r"(?:[\"')]{0,2}(?:\s*$|\s{0,3}[.,;:!?(-])|(?= (?:there|it|the|this|that|they|i|we|he|she|you"
     r"|nothing|none)\b)"
     r"|(?<=[\u3040-\uffef]))",
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    r"(?:\b(?:is|say|be|was|answer|answered|and|or|either|with|a|clear|definite|actually)"
-    r"|[,;:-]) {0,2}[\"'(]{0,2}(?P<word>yes|no)"
+    r"(?:\b(?:is|be|was|and|or|so|therefore|thus|hence|either|with|a|clear|definite|actually)|[,;:-]"
+    r"|\b(?:say|answer|answered)(?: is)? {0,2}[\"'(]{0,2}) {0,2}(?P<word>yes|no)"
     r"(?=[\"')]{0,2}\s?(?:[.,;:!?-]|\bor\b|\band\b|$))",
     re.IGNORECASE,
 )

@@ -20,8 +20,8 @@ class Mention(NamedTuple):
     value: Hashable
     hedge: str | None = None
     """The word that takes the certainty away, e.g. "about"."""
-    preferred: bool = False
-    """Stands with a word of the question ("28 containers")."""
+    preferred: int = 0
+    """How many words of the question stand with it ("28 red containers")."""
     elliptic: bool = False
     """A number whose noun is left out: "4 forks here and 3 there"."""
 
@@ -54,7 +54,7 @@ _NEGATED = re.compile(
     r"(?:\bnot|n't|\bno|\bnever|\bwithout|\brather than|\binstead of|\bother than|\bunlike"
     r"|\bneither|\bnor|\bdistinct from|\bdifferent from|\bas opposed to|\bcompared (?:to|with)"
     r"|\bversus|\bvs\.?|\bexcept(?: for)?|\bexcluding|\bnone of|\black(?:s|ing)?(?: of)?"
-    r"|\babsence of|\bruled? out|\bcannot be|\bno longer)"
+    r"|\babsence of|\bruled? out|\bcannot be|\bno longer|\bthan)"
     r"[ \"']+(?:" + _FILL + r"[ \"']+){0,4}$",
     re.IGNORECASE,
 )
@@ -93,7 +93,11 @@ _CLAUSE = re.compile(
 _SUBORDINATE = re.compile(
     r"^\s*(?:while|whereas|although|though|since|because|which|where|when|as|unlike|running|lying"
     r"|standing|next to"
-    r"|with|until|before|after|despite|out of|based|due|similar)\b",
+    r"|with|until|before|after|despite|out of|based|according|due|similar)\b",
+    re.IGNORECASE,
+)
+_GOES_ON = re.compile(
+    r"\s*(?:and|but|then) (?!(?:the|a|an|it|they|this|that|there|its|their|is|are|in|on|at|one|\d))",
     re.IGNORECASE,
 )
 _PARTS = frozenset(
@@ -168,20 +172,31 @@ def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
     kept = _outside_brackets(text, _after_correction(text, mentions))
     kept = _concluded(text, kept)
     if not _is_a_tally(kept):
-        kept = [m for m in kept if m.preferred] or kept
-    if len({m.value for m in kept}) > 1 and not about.counted and not _side_by_side(text, kept):
+        kept = _preferred(text, kept)
+    if len({m.value for m in kept}) > 1 and not about.counted:
         kept = _after_copula(text, kept) or _by_clause(text, kept, about)
     return kept
 
 
-def _side_by_side(text: str, mentions: Sequence[Mention]) -> bool:
-    """Two values that nothing but "and" or "or" parts."""
-    pairs = itertools.pairwise(mentions)
-    return any(_JOINED.fullmatch(text[a.end : b.start]) for a, b in pairs if a.value != b.value)
+def _preferred(text: str, mentions: list[Mention]) -> list[Mention]:
+    """The values that stand with most words of the question, and what "and" joins to them."""
+    most = max(m.preferred for m in mentions)
+    kept = {at for at, m in enumerate(mentions) if m.preferred == most}
+    for at, (left, right) in enumerate(itertools.pairwise(mentions)):
+        if _joined(text, left, right) and kept & {at, at + 1}:
+            kept |= {at, at + 1}
+    return [m for at, m in enumerate(mentions) if at in kept]
+
+
+def _joined(text: str, left: Mention, right: Mention) -> bool:
+    """Whether nothing but "and", "or" or a comma parts two values."""
+    return left.value != right.value and bool(_JOINED.fullmatch(text[left.end : right.start]))
 
 
 def _after_copula(text: str, mentions: Sequence[Mention]) -> list[Mention]:
     """The one value that follows "is": "the cable along the black wall is orange"."""
+    if any(_joined(text, a, b) for a, b in itertools.pairwise(mentions)):
+        return []
     found = [m for m in mentions if _COPULA.search(text[max(0, m.start - 40) : m.start])]
     return found if len({m.value for m in found}) == 1 else []
 
@@ -213,7 +228,10 @@ def _outside_brackets(text: str, mentions: list[Mention]) -> list[Mention]:
         return mentions
     spans = [bracket.span() for bracket in _BRACKETS.finditer(text)]
     outside = [m for m in mentions if not any(a <= m.start and m.end <= b for a, b in spans)]
-    return outside or mentions
+    units = {getattr(m.value, "unit", None) for m in outside}
+    if not outside or any(getattr(m.value, "unit", None) not in units for m in mentions):
+        return mentions  # "17.6 oz (500 g)" says one thing twice
+    return outside
 
 
 def _concluded(text: str, mentions: list[Mention]) -> list[Mention]:
@@ -243,22 +261,24 @@ def _is_a_tally(mentions: Sequence[Mention]) -> bool:
 
 def _by_clause(text: str, mentions: list[Mention], about: About) -> list[Mention]:
     """The values of the clause that speaks of what was asked, if one does more than the others."""
-    scored: dict[Mention, tuple[bool, int, bool]] = {}
+    scored: dict[Mention, tuple[int, bool, bool]] = {}
+    subject_before = False
     for start, end in clause_spans(text):
+        clause = text[start:end]
         inside = [m for m in mentions if start <= m.start < end]
-        said = {
-            stem(word)
-            for word in _left_over(
-                text[start:end],
-                [m._replace(start=m.start - start, end=m.end - start) for m in inside],
-            )
-        }
+        said = {stem(word) for word in _left_over(text, inside, start, end)}
+        has_subject = about.subject in said
+        inherits = subject_before and not has_subject and bool(_GOES_ON.match(clause))
         score = (
-            about.subject in said,
-            len(said & about.stems),
-            not _SUBORDINATE.match(text[start:end]),
+            len(said & about.stems) + inherits,
+            has_subject or inherits,
+            not _SUBORDINATE.match(clause),
         )
         scored.update(dict.fromkeys(inside, score))
+        subject_before = has_subject or inherits
+    for left, right in itertools.pairwise(mentions):
+        if _joined(text, left, right):
+            scored[right] = scored[left]
     best = max(scored.values(), default=None)
     kept = [m for m in mentions if scored.get(m) == best]
     return kept if len({m.value for m in kept}) == 1 else mentions
@@ -269,9 +289,12 @@ def clause_spans(text: str) -> list[tuple[int, int]]:
     return list(zip([0, *cuts], [*cuts, len(text)], strict=True))
 
 
-def _left_over(text: str, mentions: Sequence[Mention]) -> list[str]:
-    parts, start = [], 0
+def _left_over(
+    text: str, mentions: Sequence[Mention], start: int = 0, end: int | None = None
+) -> list[str]:
+    """The words of a text, or of a part of it, around the values."""
+    parts = []
     for mention in sorted(mentions, key=lambda m: m.start):
         parts.append(text[start : mention.start])
         start = max(start, mention.end)
-    return words(" ".join([*parts, text[start:]]))
+    return words(" ".join([*parts, text[start:end]]))
