@@ -11,7 +11,8 @@ from rich.text import Text
 
 from harness.records import Case
 from harness.suites.lint import Finding, Level, Policy, Report
-from harness.suites.lint.policies import MAX_CATEGORY, MAX_OVERALL, answer_of
+from harness.suites.lint.answers import answer_of
+from harness.suites.lint.policies import MAX_CATEGORY, MAX_OVERALL
 from harness.tables.text import inert, one_line
 
 _SHOWN = 20

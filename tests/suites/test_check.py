@@ -12,9 +12,10 @@ from PIL import Image
 from harness.graders import GRADERS
 from harness.records import Case
 from harness.suites.lint import Level, Report, lint
+from harness.suites.lint.answers import options_named
 from harness.suites.lint.house import PROMPTS
-from harness.suites.lint.policies import options_named, policies
-from harness.suites.lint.wordings import WORDINGS, unrecognised
+from harness.suites.lint.policies import policies
+from harness.suites.lint.wordings import BLOCKS, WORDINGS, unrecognised
 
 from .conftest import Workshop
 
@@ -256,6 +257,12 @@ ANSWERS = [
     ("time", "10:25", "What time does the clock show?", {}),
     ("dimensions", "3.2 x 4.5 m", "How large is the kitchen?", {}),
     ("transcription", "FRESH MARKET 24", "Transcribe the first line.", {}),
+    ("transcription", "FRESH MARKET\nTotal 24.10\nThank you", "Transcribe the receipt.", {}),
+    ("grid", "a | b | c\nd | e | f", "Which letters are in the grid?", {}),
+    ("json", '{"total": 24.1}', "Give the total as JSON.", {}),
+    ("point", "0.2, 0.2, 0.4, 0.4", "Where is the bolt? Answer as x, y.", {}),
+    ("point", "20, 20, 10, 10", "Where is the bolt?", {"format": "xywh"}),
+    ("box", "0.2, 0.2, 0.4, 0.4", "Where is the bolt? Answer as a box.", {}),
 ]
 
 
@@ -266,7 +273,7 @@ def test_every_grader_passes_its_own_answer_in_ten_wordings(
     case = a_case(grader=grader, expected=expected, question=question, options=options)
 
     assert grader in GRADERS
-    assert len(set(WORDINGS)) == 10
+    assert len(set(WORDINGS)) == len(set(BLOCKS)) == 10
     assert list(unrecognised(case)) == []
 
 

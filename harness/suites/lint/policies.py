@@ -9,8 +9,8 @@ from functools import partial
 from msgspec import Struct, structs
 
 from harness import graders
-from harness.graders.choices import letters
 from harness.records import Case
+from harness.suites.lint.answers import answer_of, options_named
 
 MAX_OVERALL = 0.20
 MAX_CATEGORY = 0.34
@@ -57,32 +57,6 @@ def policies(cases: Sequence[Case]) -> tuple[Policy, ...]:
         _policy("last", "the last option named", cases, partial(_named, at=-1, right=right)),
         _policy("guess", "a guess among the options named", cases, _chance),
     )
-
-
-def options_named(case: Case) -> list[str]:
-    """The answers among which the question lets choose, in the order in which it names them.
-
-    >>> def case(question, grader, **options):
-    ...     return Case(id="", category="", question=question, image="", expected="no",
-    ...                 grader=grader, options=options)
-    >>> options_named(case("Is it open? Answer no or yes.", "yes_no"))
-    ['no', 'yes']
-    >>> options_named(case("Is it above or below the belt?", "choice", choices=["below", "above"]))
-    ['above', 'below']
-    >>> options_named(case("How many?", "integer"))
-    []
-    """
-    if case.grader == "yes_no":
-        return _in_order(["yes", "no"], case.question)
-    if case.grader != "choice":
-        return []
-    choices = [str(choice) for choice in case.options.get("choices", ())]
-    return _in_order(choices, case.question) if choices else list(letters(case.question))
-
-
-def answer_of(case: Case) -> str:
-    """The expected answer as one would say it."""
-    return case.expected if isinstance(case.expected, str) else ", ".join(case.expected)
 
 
 Right = Callable[[Case, str], bool]
@@ -139,9 +113,3 @@ def _named(case: Case, *, at: int, right: Right) -> bool:
 def _chance(case: Case) -> float:
     options = options_named(case)
     return 1 / len(options) if options else 0.0
-
-
-def _in_order(options: list[str], question: str) -> list[str]:
-    """Sorted by where the question names them last; those it does not name keep the end."""
-    asked = question.casefold()
-    return sorted(options, key=lambda option: asked.rfind(option.casefold()) % (len(asked) + 1))
