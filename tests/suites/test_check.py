@@ -258,7 +258,7 @@ ANSWERS = [
     ("dimensions", "3.2 x 4.5 m", "How large is the kitchen?", {}),
     ("transcription", "FRESH MARKET 24", "Transcribe the first line.", {}),
     ("transcription", "FRESH MARKET\nTotal 24.10\nThank you", "Transcribe the receipt.", {}),
-    ("grid", "a | b | c\nd | e | f", "Which letters are in the grid?", {}),
+    ("grid", "a | b | c | d | e\nf | g | h | i | j", "Which letters are in the grid?", {}),
     ("json", '{"total": 24.1}', "Give the total as JSON.", {}),
     ("point", "0.2, 0.2, 0.4, 0.4", "Where is the bolt? Answer as x, y.", {}),
     ("point", "20, 20, 10, 10", "Where is the bolt?", {"format": "xywh"}),
