@@ -96,7 +96,7 @@ def _choice(task: Task) -> Check:
     >>> try_out("choice", "bolts", "B", "Which? A) nuts B) bolts").passed
     True
     >>> try_out("choice", "left", "left or right", choices=["left", "right"]).reason
-    "hedged: 'left or right'"
+    'several answers: left, right'
     """
     written = one(task.expected, "choice")
     choices = [str(choice) for choice in task.options.get("choices", ())]

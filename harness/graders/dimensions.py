@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
 from harness.graders.numbers import parsed
+from harness.graders.quantities import approximate
 from harness.graders.reading import Mention, Said, decide
 from harness.graders.units import UNITS, Unit, unit_at
 from harness.records import Verdict
@@ -33,7 +34,7 @@ class Sizes(NamedTuple):
     bare: bool
 
     def __str__(self) -> str:
-        return " x ".join(f"{size:f}" for size in self.sizes)
+        return " x ".join(f"{size.normalize():f}" for size in self.sizes)
 
 
 class _Length(NamedTuple):
@@ -43,19 +44,20 @@ class _Length(NamedTuple):
     unit: Unit | None
 
 
-def dimensions(text: str) -> list[Mention]:
-    """
+def dimensions(text: str, least: int = 2) -> list[Mention]:
+    """Runs of at least so many lengths; a single one needs its unit.
+
     >>> [str(m.value) for m in dimensions("120 x 60 x 75 cm")], str(dimensions("10' 2'' by 16 ft")[0].value)
-    (['1.20 x 0.60 x 0.75'], '3.0988 x 4.8768')
+    (['1.2 x 0.6 x 0.75'], '3.0988 x 4.8768')
     """
     found: list[Mention] = []
     run: list[_Length] = []
     for length in _lengths(text):
         if run and not _BETWEEN.fullmatch(text[run[-1].end : length.start]):
-            found += _together(run)
+            found += _together(text, run, least)
             run = []
         run.append(length)
-    return found + _together(run)
+    return found + _together(text, run, least)
 
 
 def _lengths(text: str) -> list[_Length]:
@@ -89,16 +91,18 @@ def _lengths(text: str) -> list[_Length]:
     return found
 
 
-def _together(run: list[_Length]) -> list[Mention]:
-    if len(run) < 2:
+def _together(text: str, run: list[_Length], least: int) -> list[Mention]:
+    if len(run) < least or (len(run) == 1 and run[0].unit is None):
         return []
     last = run[-1].unit or next((length.unit for length in run if length.unit), None)
     units = [length.unit or last for length in run]
     sizes = tuple(
-        length.number * (unit.factor if unit else 1)
+        round(length.number * (unit.factor if unit else 1), 6)
         for length, unit in zip(run, units, strict=True)
     )
-    return [Mention(run[0].start, run[-1].end, Sizes(sizes, last is None and not any(units)))]
+    start, end = run[0].start, run[-1].end
+    bare = last is None and not any(units)
+    return [Mention(start, end, Sizes(sizes, bare), approximate(text, start, end))]
 
 
 def _check(task: Task) -> Check:
@@ -108,13 +112,17 @@ def _check(task: Task) -> Check:
     [True, True, False]
     """
     written = one(task.expected, "dimensions")
-    wanted = dimensions(written)
+    wanted = dimensions(written, 1)
     if len(wanted) != 1 or not isinstance(wanted[0].value, Sizes):
         raise Misfit(f"{written!r} is not two or three lengths like '10 x 16'")
     sizes = wanted[0].value
+    least = min(2, len(sizes.sizes))
+
+    def find(text: str) -> list[Mention]:
+        return dimensions(text, least)
 
     def check(said: Said) -> Verdict:
-        reading = decide(said, task.about, dimensions, _same)
+        reading = decide(said, task.about, find, _same)
         if not isinstance(reading.value, Sizes):
             return unread(reading)
         return judged(_equal(sizes, reading.value), reading, written)

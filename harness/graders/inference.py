@@ -260,6 +260,8 @@ def _calendar(question: str, written: str) -> Choice | None:
 
 
 def _sized(question: str, written: str) -> Choice | None:
+    if re.fullmatch(r"\d+ ?(?:'|ft|feet) ?\d+ ?(?:\"|''|in|inches)?", written):
+        return "dimensions", {}
     found = dimensions(written)
     if (
         len(found) == 1

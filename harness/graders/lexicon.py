@@ -80,7 +80,9 @@ def nulls_in(said: Said, about: About) -> str | None:
     if len(said.statements) > 2 and last.weight < Weight.CONCLUSION:
         return None
     for statement in (said.statements[0], last):
-        absent = _ABSENT.search(statement.text) or _NO_SUCH.match(statement.text)
-        if absent and frozenset(stems(statement.text)) & about.stems:
+        said_stems = frozenset(stems(statement.text))
+        if _ABSENT.search(statement.text) and said_stems & about.stems:
+            return statement.text
+        if _NO_SUCH.match(statement.text) and about.subject in said_stems:
             return statement.text
     return None

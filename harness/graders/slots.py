@@ -188,7 +188,8 @@ def _role(
     """Whether the mention is the statement's answer, and if that cannot be said, why."""
     if mention.hedge:
         return None, f"hedged: {mention.hedge!r}"
-    names = names_in(text, about, emphasised, spelled)
+    found = names_in(text, about, emphasised, spelled)
+    names = [n for n in found if n.end <= mention.start or n.start >= mention.end]
     listed = len(text) < _SHORT_REPLY and not _COPULA.search(text)
     if coordinated(text, mention.start, mention.end, names, listed=listed):
         return None, f"several answers: {text[:80].strip(' .')}"
@@ -254,12 +255,12 @@ def _stands_alone(
     text: str, mention: Mention, names: Sequence[Name], about: About
 ) -> tuple[bool | None, str | None]:
     """The role of a mention in a sentence that is not "(what was asked) is ..."."""
-    if _says_nothing(text, mention):
-        return False, None
     copula = max((c.end() for c in _COPULA.finditer(text, 0, mention.start)), default=None)
     between = text[copula : mention.start] if copula is not None else ""
     if copula is not None and len(words(between)) <= 3 and _fills(between, copula, names):
         return True, None
+    if _says_nothing(text, mention):
+        return False, None
     if copula is not None and _COMPLEMENT_OVER.search(between) and _is_on(text[:copula], about):
         return False, None
     in_front = [name for name in names if not in_background(text, name.start)]

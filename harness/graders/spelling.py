@@ -19,6 +19,8 @@ def pattern(texts: Sequence[str]) -> re.Pattern[str]:
 def _spelled(text: str) -> str:
     if _FIGURES.fullmatch(text.strip()):
         return _figures(text.strip())
+    if url := _URL.fullmatch(text.strip().rstrip("/")):
+        return rf"(?:https?://)?(?:www\.)?{re.escape(url[1])}/?"
     parts = [part for part in re.split(r"[\s_-]+", unaccented(text).strip(" \"'.,;:!?")) if part]
     if not parts:
         return re.escape(text)
@@ -44,6 +46,9 @@ def _figures(text: str) -> str:
     return r"(?<!\d[-:])" + apart.join(figures) + r"(?! ?[-:]\d)"
 
 
+_URL = re.compile(
+    r"(?:https?://)?(?:www\.)?([\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?:/\S*)?)", re.IGNORECASE
+)
 _VARIANTS = {"colour": "colou?r", "color": "colou?r", "grey": "gr[ea]y", "gray": "gr[ea]y", "&": "(?:&|and)", "and": "(?:&|and)",
              "centre": "cent(?:re|er)", "center": "cent(?:re|er)", "aluminium": "alumini?um", "aluminum": "alumini?um"}  # fmt: skip
 

@@ -70,7 +70,7 @@ def _null_check(written: str, aliases: Sequence[str], about: About) -> Check:
         if not said.statements:
             return Verdict(passed=False, answer=None, reason=empty_because(said))
         reading = slots.read(said, spelled, about)
-        if reading.value is None and (words := nulls_in(said, about)):
+        if reading.value is not True and (words := nulls_in(said, about)):
             reading = Reading(True, words, None)
         return (
             unread(reading)

@@ -132,29 +132,30 @@ def slips(said: str, wanted: str, limit: int) -> int:
 
 
 def distance(a: str, b: str, limit: int) -> int:
-    """Edit distance, or `limit` + 1 as soon as it is more; a band of 2 `limit` + 1 keeps it linear.
+    """Edit distance, two swapped neighbours being one edit; `limit` + 1 as soon as it is more.
 
-    >>> distance("kitten", "sitting", 3), distance("kitten", "sitting", 2)
-    (3, 3)
+    A band of 2 `limit` + 1 cells keeps it linear.
+
+    >>> distance("kitten", "sitting", 3), distance("kitten", "sitting", 2), distance("form", "from", 2)
+    (3, 3, 1)
     """
     if a == b:
         return 0
     if abs(len(a) - len(b)) > limit:
         return limit + 1
     far = limit + 1
+    before: dict[int, int] = {}
     row = {j: j for j in range(limit + 1)}
     for i, left in enumerate(a, start=1):
-        low, high = max(0, i - limit), min(len(b), i + limit)
-        new: dict[int, int] = {}
-        for j in range(low, high + 1):
-            if j == 0:
-                new[0] = i
-                continue
+        new = {0: i} if i <= limit else {}
+        for j in range(max(1, i - limit), min(len(b), i + limit) + 1):
             cost = row.get(j - 1, far) + (left != b[j - 1])
+            if i > 1 and j > 1 and left == b[j - 2] and a[i - 2] == b[j - 1]:
+                cost = min(cost, before.get(j - 2, far) + 1)
             new[j] = min(cost, row.get(j, far) + 1, new.get(j - 1, far) + 1)
-        if min(new.values()) > limit:
+        if min(new.values()) > limit and min(row.values()) > limit:
             return far
-        row = new
+        before, row = row, new
     return min(row.get(len(b), far), far)
 
 

@@ -145,7 +145,7 @@ def converted(number: Decimal, source: Unit, target: Unit) -> Decimal | None:
     """A quantity in another unit; None across dimensions.
 
     >>> converted(Decimal(2), UNITS["kg"], UNITS["g"]), converted(Decimal(212), UNITS["°f"], UNITS["°c"]).__round__(6)
-    (Decimal('2000'), Decimal('100.000000'))
+    (Decimal('2E+3'), Decimal('100.000000'))
     """
     if source.name == target.name:
         return number

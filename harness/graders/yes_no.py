@@ -82,6 +82,7 @@ _DOUBT = re.compile(
     r"\b(?:may|might|could|possibly|perhaps|maybe|unclear|whether|not sure|uncertain|if)\b",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r"\"[^\"]{1,80}\"")
 _CLAUSE = re.compile(
     r"[,;]|\b(?:but|although|though|however|while|whereas|except|because|since|which|as)\b", re.I
 )
@@ -263,7 +264,7 @@ def implies(clause: str, asked: frozenset[str], denied: bool, share: float) -> b
     opposed = any(OPPOSITES.get(word, frozenset()) & said for word in asked - said)
     if not asked or (covered + opposed) / len(asked) < share:
         return None
-    negated = bool(_NEGATION.search(clause))
+    negated = bool(_NEGATION.search(_QUOTED.sub("", clause)))
     return (negated == denied) != opposed
 
 

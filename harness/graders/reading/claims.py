@@ -174,7 +174,9 @@ def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
     if not _is_a_tally(kept):
         kept = _preferred(text, kept)
     if len({m.value for m in kept}) > 1 and not about.counted:
-        kept = _after_copula(text, kept) or _by_clause(text, kept, about)
+        kept = _by_clause(text, kept, about)
+    if len({m.value for m in kept}) > 1 and not about.counted:
+        kept = _after_copula(text, kept) or kept
     return kept
 
 
@@ -277,7 +279,7 @@ def _by_clause(text: str, mentions: list[Mention], about: About) -> list[Mention
         scored.update(dict.fromkeys(inside, score))
         subject_before = has_subject or inherits
     for left, right in itertools.pairwise(mentions):
-        if _joined(text, left, right):
+        if _joined(text, left, right) and scored[left][2]:
             scored[right] = scored[left]
     best = max(scored.values(), default=None)
     kept = [m for m in mentions if scored.get(m) == best]

@@ -88,10 +88,10 @@ _PLAIN = re.compile(r"[\w ,.'!?:;/%-]*\Z", re.ASCII)
 
 
 def without_reasoning(text: str) -> str:
-    """Text outside reasoning blocks; one that never ends swallows the rest.
+    r"""Text outside reasoning blocks; one that never ends swallows the rest.
 
     >>> without_reasoning("<think>3? no, 4</think>4"), without_reasoning("so 3</think> 4")
-    ('4', ' 4')
+    ('\n4', ' 4')
     >>> without_reasoning("<think>hm, 4 or 5")
     ''
     """
