@@ -196,6 +196,12 @@ def test_an_exif_tag_behind_the_pixels_of_a_png_counts(tmp_path: Path) -> None:
     assert corners(encode(path, longest_side_px=SIDE_PX)) == QUARTERS
 
 
+def test_exif_that_cannot_be_read_turns_nothing(tmp_path: Path) -> None:
+    path = saved(tmp_path, "a.jpg", photo(), exif=b"Exif\0\0" + bytes(range(90)))
+
+    assert encode(path, longest_side_px=SIDE_PX).data == path.read_bytes()
+
+
 def test_wide_gamut_colours_are_moved_to_srgb(tmp_path: Path) -> None:
     path = saved(
         tmp_path,

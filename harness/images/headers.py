@@ -15,12 +15,16 @@ from PIL.ImageFile import ImageFile
 
 from harness.errors import EvalrunError, SuiteError
 from harness.images.colour import moves_colours
+from harness.images.files import shown
 
 MAX_PIXELS = 50_000_000
 _MAX_SCANS = 100
 """A progressive JPEG has about ten; thousands of them keep a decoder busy for hours."""
 _ORIENTATION = 0x0112
 """Exif tag, CIPA DC-008."""
+
+_UNREADABLE = (SyntaxError, struct.error, LookupError, TypeError, ValueError)
+"""What Pillow raises on Exif that is out of order."""
 
 _READERS: tuple[tuple[str, bytes, str], ...] = (
     ("JPEG", rb"\xff\xd8\xff", "JpegImagePlugin.JpegImageFile"),
@@ -112,13 +116,15 @@ def quirks(picture: ImageFile, data: bytes) -> tuple[str, ...]:
 
 
 def orientation(picture: ImageFile, data: bytes) -> int:
-    """The Exif orientation: 1 (upright) to 8."""
-    if picture.format == "PNG" and b"eXIf" not in data:
-        # A PNG's own getexif would decode the pixels, to find an Exif chunk behind them.
-        exif = Image.Image.getexif(picture)
-    else:
-        exif = picture.getexif()
-    turned = exif.get(_ORIENTATION, 1)
+    """The Exif orientation: 1 (upright) to 8. Exif that cannot be read turns nothing."""
+    try:
+        if picture.format == "PNG" and b"eXIf" not in data:
+            # A PNG's own getexif would decode the pixels, to find an Exif chunk behind them.
+            turned = Image.Image.getexif(picture).get(_ORIENTATION, 1)
+        else:
+            turned = picture.getexif().get(_ORIENTATION, 1)
+    except _UNREADABLE:
+        return 1
     return turned if isinstance(turned, int) and 1 <= turned <= 8 else 1
 
 
@@ -135,7 +141,7 @@ def blaming(name: str) -> Iterator[None]:
         raise
     except Exception as exc:
         raise SuiteError(
-            f"{name} is damaged: {' '.join(str(exc).split()) or type(exc).__name__}",
+            f"{name} is damaged: {shown(str(exc)) or type(exc).__name__}",
             fix="export or copy the picture anew",
         ) from exc
 

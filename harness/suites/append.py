@@ -14,7 +14,7 @@ from harness.errors import SuiteError
 from harness.images import MAX_FILE_BYTES, inspect, read_regular, shown
 from harness.records import Case
 from harness.suites.files import write_whole
-from harness.suites.loading import load
+from harness.suites.loading import foreign_files, load
 from harness.suites.readers import toml
 from harness.suites.suite import slug
 
@@ -33,8 +33,8 @@ def append_case(folder: Path, case: Case, picture: Path) -> Path:
     inspect(picture)
     if wrong := graders.problems(case):
         raise SuiteError(f"{shown(case.id)}: {wrong[0]}", fix="name another answer or grader")
-    if folder.exists() and any(folder.glob("prompts/*.toml")):
-        _refuse_known(folder, case)
+    if folder.is_dir():
+        _refuse_clashes(folder, case)
     case = msgspec.structs.replace(case, image=_kept(folder, case.id, picture))
     path = folder / "prompts" / f"{_stem(case.category)}.toml"
     before = path.read_text("utf-8-sig").rstrip("\n") + "\n" if path.exists() else ""
@@ -45,8 +45,14 @@ def append_case(folder: Path, case: Case, picture: Path) -> Path:
     return path
 
 
-def _refuse_known(folder: Path, case: Case) -> None:
-    if case.id in {known.id for known in load(folder).cases}:
+def _refuse_clashes(folder: Path, case: Case) -> None:
+    if not any(folder.glob("prompts/*.toml")):
+        if others := foreign_files(folder):
+            raise SuiteError(
+                f"{shown(folder)} holds {shown(others[0].name)}, which would be read no more",
+                fix="choose another folder",
+            )
+    elif case.id in {known.id for known in load(folder).cases}:
         raise SuiteError(
             f"{shown(folder)} has a case {shown(case.id)} already", fix="choose another id"
         )

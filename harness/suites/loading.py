@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -37,7 +38,7 @@ _READERS: Mapping[str, Reader] = MappingProxyType(
 _QUESTIONS = "questions.csv"
 _NO_CASES = re.compile(r"^(pyproject|evalrun)\.toml$|\.graders\.toml$")
 """TOML files that may lie in a suite's folder and are no part of it."""
-_MAX_ID_CHARS = 200
+_MAX_NAME_CHARS = 200
 
 
 def load(path: Path | None = None) -> Suite:
@@ -84,8 +85,22 @@ def builtin() -> Path:
     )
 
 
+def foreign_files(folder: Path) -> list[Path]:
+    """Files right in the folder that may be a suite, in the order of their names.
+
+    Raises: SuiteError when the folder cannot be read.
+    """
+    try:
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _READERS)
+    except OSError as exc:
+        raise SuiteError(
+            f"{shown(folder)} cannot be read: {exc.strerror}", fix="make it a folder you may read"
+        ) from exc
+    return [path for path in found if not _NO_CASES.search(path.name)]
+
+
 def _source(path: Path, problems: Problems) -> Source:
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, it takes any name
         return _folder(path, problems)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -100,13 +115,13 @@ def _folder(folder: Path, problems: Problems) -> Source:
     """Our own suite, or the one foreign file in it; `questions.csv` before any other."""
     if files := sorted(folder.glob("prompts/*.toml")):
         return toml.read_files(folder, files, problems)
-    foreign = sorted(path for path in folder.iterdir() if path.suffix.lower() in _READERS)
-    own = [path for path in foreign if path.suffix == ".toml" and not _NO_CASES.search(path.name)]
-    named = [path for path in foreign if path.name == _QUESTIONS]
-    if not named and own:
+    found = foreign_files(folder)
+    named = [path for path in found if path.name == _QUESTIONS]
+    own = [path for path in found if path.suffix == ".toml"]
+    if own and not named:
         root = folder.parent if folder.resolve().name == "prompts" else folder
         return toml.read_files(root, own, problems)
-    rest = named or [path for path in foreign if path.suffix != ".toml"]
+    rest = named or found
     if len(rest) != 1:
         raise SuiteError(
             f"{shown(folder)} holds {'several suites' if rest else 'no suite'}",
@@ -131,8 +146,9 @@ def _sound(
 
 
 def _faults(case: Case, pictures: Pictures) -> Iterator[str]:
-    if len(case.id) > _MAX_ID_CHARS or not case.id.isprintable():
-        yield f"its id is not one line of at most {_MAX_ID_CHARS} characters"
+    for what, name in (("id", case.id), ("category", case.category)):
+        if len(name) > _MAX_NAME_CHARS or not name.isprintable() or name != name.strip():
+            yield f"its {what} is not one plain line of at most {_MAX_NAME_CHARS} characters"
     try:
         pictures.sha256(case.image)
     except SuiteError as error:

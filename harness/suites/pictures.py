@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from harness.errors import SuiteError
 from harness.images import MAX_FILE_BYTES, header, read_regular, shown
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://|data:|file:", re.IGNORECASE)
 
 
 class Pictures:
@@ -55,9 +55,9 @@ class Pictures:
             )
         try:
             target = (self._root / path).resolve()
-        except (OSError, RuntimeError) as exc:  # a loop of links
+        except (OSError, RuntimeError, ValueError) as exc:  # a loop of links; half a character
             raise SuiteError(
-                f"picture {shown(image)} cannot be found", fix="replace the link by a file"
+                f"picture {shown(image)} cannot be found", fix="give the file another name"
             ) from exc
         if not target.is_relative_to(self._resolved):
             raise SuiteError(

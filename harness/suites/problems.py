@@ -11,6 +11,7 @@ from harness.images import shown
 
 _SHOWN = 20
 _KEPT = 1000
+_MAX_CHARS = 400
 
 
 class Problem(Struct, frozen=True):
@@ -33,7 +34,7 @@ class Problems:
     def add(self, where: str, what: str) -> None:
         self.count += 1
         if self.count <= _KEPT:
-            self.kept.append(Problem(where, what))
+            self.kept.append(Problem(where, _one_line(what)))
 
     def raise_for(self, path: Path) -> None:
         """
@@ -48,3 +49,10 @@ class Problems:
             "\n".join([f"{shown(path)} cannot be run:", *lines]),
             fix="mend the suite; `evalrun check` names everything it finds",
         )
+
+
+def _one_line(text: str) -> str:
+    """Bounded, and without what could act on a terminal: it may quote the suite."""
+    line = " ".join(text.split())
+    line = line if len(line) <= _MAX_CHARS else f"{line[: _MAX_CHARS - 1]}…"
+    return line if line.isprintable() else ascii(line)

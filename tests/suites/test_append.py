@@ -87,6 +87,13 @@ def test_what_is_not_sound_is_not_written(tmp_path: Path, picture: Path) -> None
     assert load(folder) == before
 
 
+def test_a_suite_of_another_format_is_not_hidden(tmp_path: Path, picture: Path) -> None:
+    (tmp_path / "questions.csv").write_text("file_name,prompt,answer\n")
+
+    with pytest.raises(SuiteError, match="would be read no more"):
+        append_case(tmp_path, CASE, picture)
+
+
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, picture: Path) -> None:
     (tmp_path / "mine").write_text("a file where the folder should be")
 
@@ -100,7 +107,7 @@ LINES = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_siz
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(question=LINES, expected=LINES, category=LINES)
+@given(question=LINES, expected=LINES, category=LINES.filter(str.isprintable).map(str.strip))
 def test_any_text_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory,
     picture: Path,

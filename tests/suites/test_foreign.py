@@ -145,6 +145,18 @@ def test_every_broken_row_is_named(shop: Workshop) -> None:
         assert part in said
 
 
+def test_columns_of_one_name_are_a_problem(shop: Workshop) -> None:
+    shop.write("a.csv", "file_name,prompt,answer,Answer\na.png,What?,x,y\n")
+
+    assert "two columns have the same name" in shop.refused("a.csv")
+
+
+def test_half_a_character_in_a_picture_name_is_no_crash(shop: Workshop) -> None:
+    shop.write("a.jsonl", '{"image": "\\ud800.png", "question": "What?", "answer": "x"}')
+
+    assert "a.jsonl, line 1: " in shop.refused("a.jsonl")
+
+
 def test_missing_columns_are_named_with_those_that_are_there(shop: Workshop) -> None:
     shop.write("a.csv", "file_name,foo\na.png,bar\n")
 
@@ -323,8 +335,8 @@ def test_broken_pictures_of_a_tsv_are_named(shop: Workshop) -> None:
             "is no base64",
             "several pictures",
             "is no picture",
-            "nor a row: 77",
-            "nor a row: ",
+            "of a row: 77",
+            "of a row: nothing",
             "no base64",
         ],
         3,

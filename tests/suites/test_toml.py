@@ -180,6 +180,23 @@ def test_a_file_without_a_category_says_so(shop: Workshop) -> None:
     assert "case bolts: category is missing" in shop.refused()
 
 
+@pytest.mark.parametrize("name", ["a\nb", " a", "a\x1b", "x" * 201])
+def test_ids_and_categories_are_plain_lines(shop: Workshop, name: str) -> None:
+    shop.toml(shop.case(id=name), shop.case(id="b", category=name))
+
+    said = shop.refused()
+
+    assert "its id is not one plain line" in said
+    assert "its category is not one plain line" in said
+
+
+def test_a_picture_may_have_a_colon_in_its_name(shop: Workshop) -> None:
+    shop.picture("tray: 1.png")
+    shop.toml(shop.case(image="tray: 1.png"))
+
+    assert shop.load().cases
+
+
 def test_files_that_disagree_about_their_suite_are_named(shop: Workshop) -> None:
     shop.toml(shop.case(), head='version = "1"')
     shop.toml(shop.case(id="b"), name="prompts/b.toml", head='version = "2"')
@@ -209,7 +226,16 @@ def test_a_folder_without_a_suite_says_what_it_looked_for(tmp_path: Path) -> Non
     assert "prompts/*.toml" in caught.value.fix
 
 
-@pytest.mark.parametrize(("name", "said"), [("no.toml", "no such file"), ("a.png", "is no suite")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("no.toml", "no such file"),
+        ("a.png", "is no suite"),
+        ("x" * 5_000, "is no suite"),
+        ("x" * 5_000 + ".csv", "cannot be opened"),
+        ("a\0.toml", "cannot be opened"),
+    ],
+)
 def test_a_path_that_is_no_suite_is_named(shop: Workshop, name: str, said: str) -> None:
     assert said in shop.refused(name)
 

@@ -42,6 +42,8 @@ def _named(file: TextIO, path: Path, problems: Problems) -> Iterator[tuple[str, 
     reader = csv.reader(file, delimiter=_delimiter(path, file), strict=True)
     try:
         header = [_column(name) for name in next(reader, [])]
+        if len(set(header)) < len(header):
+            problems.add(shown(path.name), "two columns have the same name")
         for cells in reader:
             where = f"{shown(path.name)}, line {reader.line_num}"
             if len(cells) == len(header):

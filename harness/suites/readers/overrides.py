@@ -9,6 +9,7 @@ tolerance = 0.5
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class Overrides:
 
     def __init__(self, path: Path, problems: Problems) -> None:
         self._name, self._problems = shown(path.name), problems
-        document = toml.parsed(path) if path.exists() else {}
+        document = toml.parsed(path) if os.path.exists(path) else {}
         for key in document.keys() - _SECTIONS:
             problems.add(self._name, f"unknown section {shown(key)}")
         self._all = self._table(document.get("all", {}), "all")

@@ -61,7 +61,8 @@ def _rows(
     held = list(_held(records, unpacked, cache, problems))
     for number, row in enumerate(held, start=1):
         if row.shows not in unpacked:
-            problems.add(row.where, f"its picture is neither base64 nor a row: {shown(row.shows)}")
+            what = shown(row.shows) or "nothing"
+            problems.add(row.where, f"its picture is neither base64 nor the index of a row: {what}")
         else:
             yield from _row(row, number, unpacked[row.shows], problems)
 
