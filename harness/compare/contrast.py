@@ -165,7 +165,7 @@ def _unpaired(first: Side, second: Side) -> Contrast:
         categories=tuple(
             _apart(score, theirs[score.category])
             for score in first.categories
-            if score.category in theirs
+            if score.asked and score.category in theirs and theirs[score.category].asked
         ),
     )
 

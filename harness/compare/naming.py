@@ -43,9 +43,12 @@ def resolve(
         found = _newest_complete(results, model, read)
         if found is not None:
             return found
-    if card is not None and card.published is not None:
+    if card is not None and card.published is not None and card.published.asked:
         return card
-    raise _nothing(results, list(models), card) or _unknown(name, results, catalogue)
+    newest = _newest_readable(results, list(models), read)
+    if newest is not None and force:
+        return newest
+    raise _nothing(results, list(models), newest, card) or _unknown(name, results, catalogue)
 
 
 def _named(results: Path, name: str) -> Path | None:
@@ -89,14 +92,23 @@ def resume_command(header: RunHeader) -> str:
     )
 
 
-def _nothing(results: Path, models: list[str], card: ModelCard | None) -> ResultsError | None:
-    """Why a model that is known cannot be compared; None when it is not known at all."""
+def _newest_readable(results: Path, models: list[str], read: Reader) -> Measured | None:
     paths = [path for model in models for path in store.model_runs(results, model)]
     for path in reversed(paths):
         with contextlib.suppress(ResultsError):
-            return _partial(measure(store.read(path)))
-    if paths:
-        return _damage(paths[-1])
+            return read(store.read(path))
+    return None
+
+
+def _nothing(
+    results: Path, models: list[str], newest: Measured | None, card: ModelCard | None
+) -> ResultsError | None:
+    """Why a model that is known cannot be compared; None when it is not known at all."""
+    if newest is not None:
+        return _partial(newest)
+    damaged = [path for model in models for path in store.model_runs(results, model)]
+    if damaged:
+        return _damage(damaged[-1])
     if card is not None:
         return ResultsError(
             f"{card.name} has no run in {results} and no published figures",

@@ -110,6 +110,7 @@ def _surely_better(first: Measured, second: Measured) -> bool:
     rates = Counter(
         (prompt.passed / prompt.heard, second.prompts[id_].passed / second.prompts[id_].heard)
         for id_, prompt in first.prompts.items()
+        if id_ in second.prompts
     )
     return stats.newcombe_paired(rates).low > 0
 

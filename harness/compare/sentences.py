@@ -110,7 +110,9 @@ def _cautions(contrast: Contrast, overall: Difference, p: float) -> Iterator[str
         interval = ""
         if pictures.low is not None and pictures.high is not None:
             interval = f"95 % interval {points(pictures.low)} to {points(pictures.high)}, "
-        doubt = ", so the verdict is less sure than it looks" if sure > (pictures.p < ALPHA) else ""
+        doubt = (
+            ", so the verdict is less sure than it looks" if sure and pictures.p >= ALPHA else ""
+        )
         yield (
             f"{overall.prompts:,} prompts share {pictures.pictures:,} pictures. Counting whole "
             f"pictures: {interval}{p_value(pictures.p)}{doubt}."

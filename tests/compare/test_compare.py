@@ -336,10 +336,11 @@ def test_force_compares_what_an_incomplete_run_did_hear(held, write_run: WriteRu
     torn = write_run("a", lambda case: None if case.id in first(7) else case.id in first(40))
     write_run("b", one_in(first(40)))
 
-    comparison = held(torn, "b", force=True)
+    for name in (torn, "a"):
+        comparison = held(name, "b", force=True)
 
-    assert comparison.contrasts[0].overall.prompts == 60
-    assert any("60 prompts that all were asked and heard" in it for it in comparison.warnings)
+        assert comparison.contrasts[0].overall.prompts == 60
+        assert any("60 prompts that all were asked and heard" in it for it in comparison.warnings)
 
 
 def test_a_damaged_run_that_is_named_says_which_line_and_what_is_readable(

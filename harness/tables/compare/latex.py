@@ -24,12 +24,12 @@ _PATTERN = re.compile("|".join(re.escape(character) for character in _SPECIAL))
 
 def latex(comparison: Comparison) -> str:
     """Facts and scores side by side, the differences below, the verdict as caption."""
-    verdicts = " ".join(_plain(contrast.sentence) for contrast in comparison.contrasts)
-    warnings = " ".join(f"{_plain(warning)}." for warning in comparison.warnings)
+    verdicts = " ".join(plain(contrast.sentence) for contrast in comparison.contrasts)
+    warnings = " ".join(f"{plain(warning)}." for warning in comparison.warnings)
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table}",
-        f"\\caption{{{verdicts}{' ' if warnings else ''}{warnings} {_plain(facts.KEY)}.}}",
+        f"\\caption{{{verdicts}{' ' if warnings else ''}{warnings} {plain(facts.KEY)}.}}",
         *_facts(comparison),
     ]
     for contrast in comparison.contrasts:
@@ -38,9 +38,9 @@ def latex(comparison: Comparison) -> str:
     return "\n".join([*lines, "\\end{table}", ""])
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     r"""
-    >>> _plain("50 % & a_b")
+    >>> plain("50 % & a_b")
     '50 \\% \\& a\\_b'
     """
     return _PATTERN.sub(lambda it: _SPECIAL[it[0]], one_line(text, 4_000))
@@ -59,19 +59,19 @@ def _tabular(columns: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -
 
 
 def _facts(comparison: Comparison) -> list[str]:
-    labels = [_plain(side.label) for side in comparison.sides]
-    rows = [[_plain(row.label), *map(_cell, row.cells)] for row in facts.rows(comparison)]
+    labels = [plain(side.label) for side in comparison.sides]
+    rows = [[plain(row.label), *map(_cell, row.cells)] for row in facts.rows(comparison)]
     width = f"p{{{0.75 / len(labels):.2f}\\textwidth}}"
     return _tabular("l" + width * len(labels), ["", *labels], rows)
 
 
 def _cell(cell: facts.Cell) -> str:
     scored = cell.key and cell.key != cell.text
-    return _plain(f"{cell.text} {cell.key}, {cell.detail}" if scored else cell.text)
+    return plain(f"{cell.text} {cell.key}, {cell.detail}" if scored else cell.text)
 
 
 def _differences(contrast: Contrast) -> list[str]:
-    rows = [[_plain(cell) for cell in row] for row in phrases.difference_rows(contrast)]
+    rows = [[plain(cell) for cell in row] for row in phrases.difference_rows(contrast)]
     _, *columns = phrases.difference_columns(contrast)
-    head = [_plain(it) for it in (phrases.contrast_title(contrast), *columns)]
+    head = [plain(it) for it in (phrases.contrast_title(contrast), *columns)]
     return ["", "\\bigskip", *_tabular("l" + "r" * (len(columns) - 1) + "l", head, rows)]

@@ -16,10 +16,10 @@ _LINKS = re.compile(r"(?i)(?<=[a-z])://|(?<=www)\.")
 
 def markdown(comparison: Comparison) -> str:
     """Verdict first, tables, then the prompts where they differ folded away."""
-    blocks = [f"> {_plain(warning)}" for warning in comparison.warnings]
+    blocks = [f"> {plain(warning)}" for warning in comparison.warnings]
     for contrast in comparison.contrasts:
-        blocks.append(f"**{_plain(contrast.sentence)}**")
-        blocks.append("\n".join(f"- {_plain(remark)}" for remark in contrast.remarks))
+        blocks.append(f"**{plain(contrast.sentence)}**")
+        blocks.append("\n".join(f"- {plain(remark)}" for remark in contrast.remarks))
     blocks += _facts(comparison)
     blocks += _differences(comparison)
     blocks += _disagreements(comparison)
@@ -27,10 +27,10 @@ def markdown(comparison: Comparison) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     r"""Text that shows as itself: no markup, no HTML, no links, no mentions.
 
-    >>> _plain("<b>*hi* @all</b> | https://x.org")
+    >>> plain("<b>*hi* @all</b> | https://x.org")
     '&lt;b&gt;\\*hi\\* &#64;all&lt;/b&gt; \\| https&#58;//x.org'
     """
     escaped = _PUNCTUATION.sub(r"\\\1", one_line(text, 4_000))
@@ -45,29 +45,29 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _facts(comparison: Comparison) -> Iterator[str]:
-    labels = [_plain(side.label) for side in comparison.sides]
-    rows = [[_plain(row.label), *map(_cell, row.cells)] for row in facts.rows(comparison)]
+    labels = [plain(side.label) for side in comparison.sides]
+    rows = [[plain(row.label), *map(_cell, row.cells)] for row in facts.rows(comparison)]
     yield _table(["", *labels], rows)
-    yield f"<sub>{_plain(facts.KEY)}</sub>"
+    yield f"<sub>{plain(facts.KEY)}</sub>"
 
 
 def _cell(cell: facts.Cell) -> str:
     key = f" {cell.key}" if cell.key and cell.key != cell.text else ""
-    detail = f"<br><sub>{_plain(cell.detail)}</sub>" if cell.detail else ""
-    return f"{_plain(cell.text)}{key}{detail}"
+    detail = f"<br><sub>{plain(cell.detail)}</sub>" if cell.detail else ""
+    return f"{plain(cell.text)}{key}{detail}"
 
 
 def _differences(comparison: Comparison) -> Iterator[str]:
     several = len(comparison.contrasts) > 1
     for contrast in comparison.contrasts:
         if contrast.overall is not None:
-            yield f"**{_plain(phrases.contrast_title(contrast))}**"
+            yield f"**{plain(phrases.contrast_title(contrast))}**"
             yield _difference_table(contrast)
-            yield f"<sub>{_plain(phrases.corrections(contrast, several=several))}</sub>"
+            yield f"<sub>{plain(phrases.corrections(contrast, several=several))}</sub>"
 
 
 def _difference_table(contrast: Contrast) -> str:
-    rows = [[_plain(cell) for cell in row] for row in phrases.difference_rows(contrast)]
+    rows = [[plain(cell) for cell in row] for row in phrases.difference_rows(contrast)]
     return _table(phrases.difference_columns(contrast), rows)
 
 
@@ -75,13 +75,13 @@ def _disagreements(comparison: Comparison) -> Iterator[str]:
     if not comparison.disagreements:
         return
     listed = comparison.disagreements[: phrases.SHOWN]
-    labels = [_plain(said.label) for said in listed[0].said]
+    labels = [plain(said.label) for said in listed[0].said]
     rows = [
         [
-            _plain(it.prompt),
-            _plain(it.question),
-            _plain(it.expected),
-            *(f"{phrases.verdict(said)}: {_plain(phrases.words_of(said))}" for said in it.said),
+            plain(it.prompt),
+            plain(it.question),
+            plain(it.expected),
+            *(f"{phrases.verdict(said)}: {plain(phrases.words_of(said))}" for said in it.said),
         ]
         for it in listed
     ]
@@ -90,11 +90,11 @@ def _disagreements(comparison: Comparison) -> Iterator[str]:
     more = phrases.left_out(comparison)
     yield f"<details><summary>Prompts where they differ ({count})</summary>"
     yield table
-    yield _plain(more) if more else ""
+    yield plain(more) if more else ""
     yield "</details>"
 
 
 def _overviews(comparison: Comparison) -> Iterator[str]:
     for name, about in phrases.overviews(comparison):
-        yield f"**{_plain(name)}**: {_plain(about)}"
-    yield _plain(phrases.tasks(comparison))
+        yield f"**{plain(name)}**: {plain(about)}"
+    yield plain(phrases.tasks(comparison))
