@@ -72,7 +72,10 @@ def _amounts(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
 
 def _like_money(value: Hashable) -> bool:
     """ "3 for 2" beside "0.58 GBP" is no amount."""
-    return isinstance(value, Value) and (value.unit is not None or value.number % 1 != 0)
+    if not isinstance(value, Value):
+        return False
+    # Not `% 1`, which a number of thirty digits does not survive.
+    return value.unit is not None or value.number != value.number.to_integral_value()
 
 
 def _whole(value: Hashable) -> Hashable:
