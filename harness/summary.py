@@ -59,12 +59,13 @@ class _Counter:
         for name, value in vars(other).items():
             setattr(self, name, getattr(self, name) + value)
 
-    def score(self, category: str, asked: int) -> Score:
+    def score(self, category: str, asked: int, *, repeats: int) -> Score:
         not_heard = asked - self.heard
         if not_heard:
             low, high = self.passed / asked, (self.passed + not_heard) / asked
         else:
-            low, high = wilson_interval(self.passed, asked)
+            # Repeats are no new prompts: they must not narrow the interval.
+            low, high = wilson_interval(self.passed / repeats, asked / repeats)
         costs_known = len(self.cost_usd) == self.heard and self.heard > 0
         return Score(
             category=category,
@@ -107,14 +108,14 @@ class Tally:
         self._unheard += record.judgement is not None and record.judgement.verdict is None
 
     def score(self) -> ModelScore:
-        overall = _Counter()
+        overall, repeats = _Counter(), self._header.repeats
         for counter in self._by_category.values():
             overall.absorb(counter)
         return ModelScore(
             header=self._header,
-            overall=overall.score(OVERALL, sum(self._asked.values())),
+            overall=overall.score(OVERALL, sum(self._asked.values()), repeats=repeats),
             categories=tuple(
-                counter.score(category, self._asked[category])
+                counter.score(category, self._asked[category], repeats=repeats)
                 for category, counter in self._by_category.items()
             ),
             corrected=self._corrected,

@@ -34,24 +34,16 @@ def _longer(side: Side) -> str:
 
 
 def _measured(measured: Measured, card: ModelCard | None) -> Side:
-    score, repeats = measured.score, measured.repeats
+    score = measured.score
     return Side(
         label=score.model,
         card=card,
         header=score.header,
         published=None,
-        overall=_per_prompt(score.overall, repeats),
-        categories=tuple(_per_prompt(it, repeats) for it in score.categories),
-        steadiness=_steadiness(measured) if repeats > 1 else None,
+        overall=score.overall,
+        categories=score.categories,
+        steadiness=_steadiness(measured) if measured.repeats > 1 else None,
     )
-
-
-def _per_prompt(score: Score, repeats: int) -> Score:
-    """Repeats of a prompt are no new prompts: they must not narrow the interval."""
-    if repeats == 1 or not score.complete:
-        return score
-    low, high = wilson_interval(score.passed / repeats, score.asked / repeats)
-    return msgspec.structs.replace(score, low=low, high=high)
 
 
 def _steadiness(measured: Measured) -> Steadiness | None:
