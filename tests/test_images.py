@@ -330,7 +330,9 @@ def test_a_few_kilobytes_that_unfold_to_gigabytes_are_not_unfolded(tmp_path: Pat
     assert encode(path, longest_side_px=SIDE_PX).width_px == 8
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
 def test_any_damage_gives_a_picture_or_a_suite_error(tmp_path: Path, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF"]))

@@ -106,7 +106,9 @@ LINES = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_siz
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(question=LINES, expected=LINES, category=LINES.filter(str.isprintable).map(str.strip))
 def test_any_text_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory,

@@ -415,7 +415,9 @@ def lines_of(kind: str) -> st.SearchStrategy[str]:
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_whatever_the_file_holds_it_is_a_suite_or_an_error(
     shop: Workshop, kind: str, data: st.DataObject

@@ -342,7 +342,9 @@ def toml_value(value: object) -> str:
     return json.dumps(value).replace("Infinity", "inf").replace("\x7f", "\\u007f")
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.one_of(st.binary(max_size=200), st.lists(TABLES, min_size=1, max_size=3)))
 def test_whatever_the_file_holds_it_is_a_suite_or_an_error(
     shop: Workshop, content: bytes | list[dict[str, object]]
