@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import fcntl
 import os
@@ -119,11 +120,13 @@ def reopen(path: Path) -> RunWriter:
 
 def append_correction(path: Path, correction: Correction) -> None:
     """Keep a person's verdict beside the record it is about."""
-    prompts = {record.key for record in Run(path).records() if record.heard}
-    if (correction.prompt, correction.repeat) not in prompts:
+    heard = Run(path).heard_keys()
+    if (correction.prompt, correction.repeat) not in heard:
+        near = difflib.get_close_matches(correction.prompt, [it for it, _ in heard], cutoff=0.5)
+        hint = f", e.g. {near[0]}" if near else ""
         raise ResultsError(
             f"{path} has no reply to {correction.prompt!r} (repeat {correction.repeat})",
-            fix="name a prompt that `evalrun show` lists for this run",
+            fix=f"name a prompt that `evalrun show --all` lists for this run{hint}",
         )
     with reopen(path) as writer:
         writer.append(correction)
