@@ -1,0 +1,31 @@
+"""An adapter in a package of its own: it answers with the last word of the question."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from harness.adapters import Prompt, Target
+from harness.errors import TargetError
+from harness.records import Reply
+
+
+class Echo:
+    backend = "echo"
+    base_url = None
+    concurrency = 4
+    server = None
+    shards_by_picture = False
+
+    def ask(self, prompt: Prompt) -> Reply:
+        started = time.perf_counter()
+        word = prompt.question.split()[-1].strip("?.")
+        return Reply(text=word, latency_s=time.perf_counter() - started)
+
+
+@contextmanager
+def open_echo(target: Target) -> Iterator[Echo]:
+    if target.model == "deaf":
+        raise TargetError("this one never hears anything", fix="choose another model")
+    yield Echo()
