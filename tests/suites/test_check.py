@@ -311,7 +311,7 @@ def test_a_missing_prompt_is_a_problem_of_our_own_suite(house: Workshop) -> None
 
     said = found(lint(house.root), Level.PROBLEM)
 
-    assert said == ["Spatial Understanding: 18 prompts, and 19 belong there"]
+    assert said == ["Spatial Understanding: 18 instead of 19 prompts"]
 
 
 def test_yes_and_no_must_balance_in_each_category_of_our_own_suite(house: Workshop) -> None:

@@ -37,7 +37,7 @@ def promises(suite: Suite, looked: Looked) -> Iterator[Finding]:
     counted = Counter(case.category for case in suite.cases)
     for category in sorted(PROMPTS.keys() | counted.keys()):
         if counted[category] != PROMPTS.get(category, 0):
-            what = f"{counted[category]} prompts, and {PROMPTS.get(category, 0)} belong there"
+            what = f"{counted[category]} instead of {PROMPTS.get(category, 0)} prompts"
             yield _problem(category, what)
     asked = [case for case in suite.cases if case.grader == "yes_no"]
     if len(asked) > MAX_YES_NO:
