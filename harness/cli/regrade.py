@@ -56,7 +56,7 @@ def regrade(options: RegradeOptions) -> None:
         from harness import store, suites
 
         old = store.read(store.find(options.results, options.run))
-        reader = _reader(options, stack)
+        reader = open_judge(options, stack)
         looks = reader is not None and options.judge_sees_image
         pictures = suites.load(options.suite) if looks else None
         records = [_again(record, reader, pictures, old.header) for record in old.records()]
@@ -72,18 +72,6 @@ def regrade(options: RegradeOptions) -> None:
 
 
 app.command("regrade")(taking(RegradeOptions, regrade))
-
-
-def _reader(options: RegradeOptions, stack: ExitStack) -> Judge | None:
-    if options.judge is None:
-        return None
-    return open_judge(
-        options.judge,
-        base_url=options.judge_base_url,
-        scope=options.judge_scope,
-        sees_image=options.judge_sees_image,
-        stack=stack,
-    )
 
 
 def _again(

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from harness.adapters import Adapter
     from harness.adapters.ways import Choice
     from harness.records import Case, Price, RunHeader
-    from harness.runner.asking import Review
     from harness.suites import Suite
 
 
@@ -71,16 +70,18 @@ def _ask_all(options: RunOptions, job: _Job, stopping: Event, stack: ExitStack) 
     from harness.adapters import opener
     from harness.cli import session
     from harness.cli.ending import finish
+    from harness.cli.judging import open_judge
     from harness.runner import Asking, plan
 
     adapter = stack.enter_context(opener(job.choice.backend)(job.choice.target))
+    judge = open_judge(options, stack, stopping)
     asking = Asking(
         adapter,
         job.suite.picture,
         image_max_side_px=options.image_max_side,
         blind=options.blind,
         price=job.price,
-        review=_review(options, stopping, stack),
+        review=judge.review if judge else None,
     )
     opened = session.open_run(
         options.results,
@@ -148,21 +149,6 @@ def _choose(options: RunOptions, stopping: Event) -> Choice:
         max_wait_s=options.max_wait,
     )
     return replace(choice, target=replace(choice.target, limits=limits))
-
-
-def _review(options: RunOptions, stopping: Event, stack: ExitStack) -> Review | None:
-    from harness.cli.judging import open_judge
-
-    if options.judge is None:
-        return None
-    return open_judge(
-        options.judge,
-        base_url=options.judge_base_url,
-        scope=options.judge_scope,
-        sees_image=options.judge_sees_image,
-        stack=stack,
-        stopping=stopping,
-    ).review
 
 
 def _price(options: RunOptions, choice: Choice) -> Price | None:
