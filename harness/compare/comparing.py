@@ -37,7 +37,7 @@ def compare(
     found = _resolve_all(names, results, catalogue, include_warm=include_warm, force=force)
     _insist_on_different(names, found)
     measured = [it for it in found if isinstance(it, Measured)]
-    warnings = _disagreeing_settings(measured, force=force)
+    warnings = _warnings(measured, force=force)
     shared = _shared(measured)
     if any(len(it.prompts) > len(shared) for it in measured):
         warnings.append(_narrowing(measured, len(shared)))
@@ -85,14 +85,19 @@ def _headers(measured: Sequence[Measured]) -> list[RunHeader]:
     return [it.score.header for it in measured]
 
 
-def _disagreeing_settings(measured: Sequence[Measured], *, force: bool) -> list[str]:
+def _warnings(measured: Sequence[Measured], *, force: bool) -> list[str]:
     """Raises: ResultsError for runs that are not comparable, unless forced."""
     headers = _headers(measured)
     if not force:
         comparable.insist(headers)
     forced = comparable.differences(headers, comparable.MUST_AGREE)
     shown = comparable.differences(headers, comparable.MAY_DIFFER)
-    return [f"forced: {line}" for line in forced] + [f"note: {line}" for line in shown]
+    damaged = [problem for it in measured for problem in it.passed_over]
+    return [
+        *(f"forced: {line}" for line in forced),
+        *(f"note: {line}" for line in shown),
+        *(f"passed over: {problem}" for problem in damaged),
+    ]
 
 
 def _shared(measured: Sequence[Measured]) -> dict[str, None]:

@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from harness import store
 from harness.catalogue import Catalogue
 from harness.compare.reading import Measured, measure
@@ -63,14 +65,15 @@ def _named(results: Path, name: str) -> Path | None:
 
 
 def _newest_complete(results: Path, model: str, read: Reader) -> Measured | None:
-    """As `store.newest_complete`, but the file is read once. Damaged files are passed over."""
+    """As `store.newest_complete`, but the file is read once, and damaged ones are remembered."""
+    damaged: list[str] = []
     for path in reversed(store.model_runs(results, model)):
-        with contextlib.suppress(ResultsError):
+        try:
             run = store.read(path)
-            if store.counts(run.header):
-                measured = read(run)
-                if measured.score.complete:
-                    return measured
+            if store.counts(run.header) and (measured := read(run)).score.complete:
+                return msgspec.structs.replace(measured, passed_over=tuple(damaged))
+        except ResultsError as error:
+            damaged.append(error.problem)
     return None
 
 

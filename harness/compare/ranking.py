@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from harness import stats, store
 from harness.compare import comparable
-from harness.compare.reading import Measured, measure
 from harness.errors import ResultsError
 from harness.records import ModelScore, RunHeader
+from harness.store import Run
+from harness.summary import Tally
 
 Frontier = Literal["time", "cost"]
 
@@ -40,20 +41,41 @@ class Leaderboard(Struct, frozen=True, kw_only=True):
     left_out: tuple[str, ...] = ()
 
 
+class Entry(Struct, frozen=True, kw_only=True):
+    """One run, as far as ranking needs it: long runs are ranked without keeping their replies."""
+
+    score: ModelScore
+    passed: dict[str, int]
+    """Prompt -> how many of its repeats passed; those that never passed are left out."""
+
+    def rate(self, prompt: str) -> float:
+        return self.passed.get(prompt, 0) / self.score.header.repeats
+
+
+def read_entry(run: Run, *, include_warm: bool = False) -> Entry:
+    """Raises: ResultsError when the file is damaged."""
+    tally, passed = Tally(run.header, include_warm=include_warm), Counter[str]()
+    for record in run.records():
+        tally.add(record)
+        if record.final is not None and record.final.passed:
+            passed[record.case.id] += 1
+    return Entry(score=tally.score(), passed=passed)
+
+
 def leaderboard(results: Path, *, include_warm: bool = False) -> Leaderboard:
     """The newest complete run of each model, among those comparable with the newest of all.
 
     Subsets, blind and incomplete runs stay off, and so do damaged files.
     """
-    found: dict[str, Measured] = {}
+    found: dict[str, Entry] = {}
     left_out: dict[str, str] = {}
     for path in reversed(store.runs(results)):
         with contextlib.suppress(ResultsError):
             run = store.read(path)
             why = _why_not(run.header, found)
-            measured = None if why else measure(run, include_warm=include_warm)
-            if measured is not None and measured.score.complete:
-                found[run.header.model] = measured
+            entry = None if why else read_entry(run, include_warm=include_warm)
+            if entry is not None and entry.score.complete:
+                found[run.header.model] = entry
             elif why != _NEWER:
                 left_out.setdefault(run.header.model, why or "the run is incomplete")
     told = [f"{model}: {why}" for model, why in left_out.items() if model not in found]
@@ -63,7 +85,7 @@ def leaderboard(results: Path, *, include_warm: bool = False) -> Leaderboard:
 _NEWER = "a newer run counts"
 
 
-def _why_not(header: RunHeader, found: dict[str, Measured]) -> str | None:
+def _why_not(header: RunHeader, found: dict[str, Entry]) -> str | None:
     """What keeps a run off, as far as its header tells; None when nothing does."""
     if header.model in found:
         return _NEWER
@@ -78,19 +100,19 @@ def _why_not(header: RunHeader, found: dict[str, Measured]) -> str | None:
     return "; ".join(differing) or None
 
 
-def standings(measured: Sequence[Measured]) -> tuple[Standing, ...]:
+def standings(entries: Sequence[Entry]) -> tuple[Standing, ...]:
     """Best first. Of two models the better one is surely better when the 95 % interval of their
     paired difference leaves zero out."""
     better = {
         (one, two): _surely_better(first, second)
-        for one, first in enumerate(measured)
-        for two, second in enumerate(measured)
+        for one, first in enumerate(entries)
+        for two, second in enumerate(entries)
         if one != two
     }
-    count = range(len(measured))
+    count = range(len(entries))
     ranks = [1 + sum(better[two, one] for two in count if two != one) for one in count]
     above = [sum(better[one, two] for two in count if two != one) for one in count]
-    scores = [it.score for it in measured]
+    scores = [it.score for it in entries]
     placed = [
         Standing(
             rank=ranks[it],
@@ -104,14 +126,12 @@ def standings(measured: Sequence[Measured]) -> tuple[Standing, ...]:
     return tuple(sorted(placed, key=lambda it: (it.rank, -(_share(it.score)), it.score.model)))
 
 
-def _surely_better(first: Measured, second: Measured) -> bool:
+def _surely_better(first: Entry, second: Entry) -> bool:
     if _share(first.score) <= _share(second.score):
         return False
-    rates = Counter(
-        (prompt.passed / prompt.heard, second.prompts[id_].passed / second.prompts[id_].heard)
-        for id_, prompt in first.prompts.items()
-        if id_ in second.prompts
-    )
+    either = first.passed.keys() | second.passed.keys()
+    rates = Counter((first.rate(prompt), second.rate(prompt)) for prompt in either)
+    rates[0.0, 0.0] = first.score.header.prompts - len(either)
     return stats.newcombe_paired(rates).low > 0
 
 

@@ -39,6 +39,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     run: Run
     score: ModelScore
     prompts: dict[str, Prompt]
+    passed_over: tuple[str, ...] = ()
+    """What is wrong with newer runs of the model that could not be read."""
 
     @property
     def repeats(self) -> int:

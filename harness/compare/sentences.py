@@ -28,12 +28,12 @@ def _sentence(contrast: Contrast, *, tested: int) -> str:
         )
     figures = f"{_percent(overall.second)} against {_percent(overall.first)}"
     sure = _certainty(contrast, tested=tested)
+    as_published = " as published" if contrast.p is None else ""
     if contrast.outcome == "undecided":
         return (
-            f"{second} and {first} cannot be told apart at this size "
+            f"{second} and {first}{as_published} cannot be told apart at this size "
             f"({overall.prompts:,} prompts): {figures}, {_by(overall)} ({sure})."
         )
-    as_published = " as published" if contrast.p is None else ""
     return (
         f"{second} is {contrast.outcome} than {first}{as_published}: {figures}, "
         f"{_by(overall)} ({sure})."
@@ -66,7 +66,7 @@ def _remarks(contrast: Contrast) -> Iterator[str]:
     if contrast.p is None:
         yield (
             "Both columns are published figures: which prompts each model passed is not known, so "
-            "the interval treats them as separate samples (Newcombe), which is wider than pairing."
+            "the interval treats them as separate samples (Newcombe); for pairs it is usually narrower."
         )
         return
     yield _differing(contrast, overall)

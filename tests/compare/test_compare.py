@@ -362,7 +362,11 @@ def test_an_older_whole_run_stands_in_for_a_damaged_newer_one(held, write_run: W
     newer.write_bytes(newer.read_bytes().replace(b'"latency_s":1.0', b'"latency_s":x', 1))
     write_run("b", one_in(first(10)))
 
-    assert held("a", "b").sides[0].header.run == f"a/{older.stem}"
+    comparison = held("a", "b")
+
+    assert comparison.sides[0].header.run == f"a/{older.stem}"
+    [warning] = comparison.warnings
+    assert warning.startswith(f"passed over: {newer}, line 2 is damaged")
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_ones(held, write_run: WriteRun) -> None:
