@@ -11,7 +11,7 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 from harness.transport.client import Call, Transport, is_loopback, without_credentials
 from harness.transport.gate import Gate, Stopped
-from harness.transport.incoming import Incoming, parse_json
+from harness.transport.incoming import Incoming, parse_json, shortened
 
 __all__ = [
     "Call",
@@ -21,5 +21,6 @@ __all__ = [
     "Transport",
     "is_loopback",
     "parse_json",
+    "shortened",
     "without_credentials",
 ]

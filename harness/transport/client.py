@@ -33,7 +33,7 @@ T = TypeVar("T")
 _WORTH_RETRYING = (CallTimeout, Unreachable, RateLimited, ServerFault, BadReply)
 _LONGEST_REPLY_IN_TIMEOUTS = 10
 _LONGEST_BACKOFF_S = 20.0
-_FIRST_CONTACT_S = 10.0
+_FIRST_CONTACT_S = 5.0
 """A server that was never reached is given up sooner than one that went away."""
 
 
@@ -61,7 +61,7 @@ class Transport:
         give_up_s: float = 60.0,
         stopping: threading.Event | None = None,
     ) -> None:
-        self.base_url = base_url
+        self.base_url = _checked(base_url)
         self.gate = Gate(concurrency, stopping or threading.Event())
         self.heard_before = False
         self.timeout_s, self.tries = timeout_s, tries
@@ -140,7 +140,12 @@ class Transport:
                 heard_before=self.heard_before,
                 key_env=self._key_env,
             )
-        value = read(incoming)
+        try:
+            value = read(incoming)
+        except RecursionError as error:
+            raise BadReply(
+                "the body is nested too deeply", fix="check what answers at this URL"
+            ) from error
         self.heard_before = True
         return value
 
@@ -254,6 +259,18 @@ class _Attempts:
             backoff_s=self._backoff_s,
             queued_s=self._queued_s,
         )
+
+
+def _checked(base_url: str) -> str:
+    """Raises: TargetError for what is no http(s) URL with a host."""
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise TargetError(f"{base_url!r} is no usable URL", fix="give one like http://host:8080/v1")
+    return base_url
 
 
 def _backoff_s(failures: int) -> float:

@@ -22,6 +22,7 @@ from harness.errors import (
     TargetError,
     Unreachable,
 )
+from harness.transport.incoming import shortened
 
 _BLIND = re.compile(
     r"image input is not supported|(?:not support|no endpoints found that support|unsupported)\W+"
@@ -57,7 +58,7 @@ def error_of(
             fix="start it with the model's mmproj file (--mmproj), or name a vision model",
         )
     if 300 <= status < 400:
-        where = headers.get("location", "elsewhere")
+        where = shortened(headers.get("location", "elsewhere"))
         return TargetError(
             f"the server sends us to {where!r} (HTTP {status}), and a key is never sent on",
             fix="name that URL as the base URL if you trust it",
@@ -106,9 +107,9 @@ def message_in(body: str) -> str:
         error = body
     if isinstance(error, dict):
         kind = error.get("type")
-        words = str(error.get("message") or error)
-        error = f"{words} ({kind})" if kind else words
-    return " ".join(str(error).split())[:300] or "no message"
+        words = shortened(error.get("message") or error)
+        error = f"{words} ({shortened(kind)})" if kind else words
+    return " ".join(shortened(error).split()) or "no message"
 
 
 def retry_after_s(value: str | None) -> float | None:

@@ -10,9 +10,11 @@ from typing import Any
 import httpx
 
 from harness.errors import BadReply, CallTimeout
+from harness.records import whole
 
 LONGEST_REPLY_BYTES = 64 << 20
 _EXCERPT_BYTES = 16 << 10
+_WORDS_CHARS = 300
 
 
 class Incoming:
@@ -90,3 +92,15 @@ def parse_json(body: bytes | str) -> Any:
             f"the body is not JSON: it begins {start!r}",
             fix="check that the base URL ends where the API begins, usually in /v1",
         ) from error
+
+
+def shortened(said: object) -> str:
+    """A server's words as they may stand in a message: bounded, and storable.
+
+    >>> shortened({"code": 7}), len(shortened("x" * 10**6))
+    ("{'code': 7}", 300)
+    """
+    try:
+        return whole(str(said)[:_WORDS_CHARS])
+    except RecursionError:
+        return "JSON nested without end"

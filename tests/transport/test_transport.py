@@ -310,3 +310,16 @@ def test_a_body_that_is_no_json_is_quoted_from_its_start(vision_server: VisionSe
 
     with pytest.raises(BadReply, match="<html>hello"):
         ask(vision_server, tries=1)
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "ftp://127.0.0.1/v1", "http://", "http://[::1"])
+def test_a_url_that_is_none_is_said_to_be_none_at_once(url: str) -> None:
+    with pytest.raises(TargetError, match="usable URL"):
+        Transport(url)
+
+
+def test_a_secure_connection_to_a_plain_server_is_explained(vision_server: VisionServer) -> None:
+    url = vision_server.url.replace("http:", "https:")
+
+    with Transport(url) as transport, pytest.raises(TargetError, match="no secure connection"):
+        transport.post("x", b"{}", lambda incoming: incoming.json())
