@@ -7,8 +7,11 @@ from typing import Any
 import msgspec
 
 from harness.errors import BadReply, RateLimited, ServerFault
-from harness.records import Reply, ServerTimings
-from harness.transport import Incoming, parse_json
+from harness.records import Reply, ServerTimings, whole
+from harness.transport import Incoming, parse_json, shortened
+
+_MOST = 2.0**53
+"""Whole numbers beyond it are no longer told apart by programs that read JSON as floats."""
 
 
 def read_reply(incoming: Incoming) -> Reply:
@@ -57,7 +60,7 @@ def from_stream(incoming: Incoming) -> Reply:
         chunk = parse_json(data)
         _raise_error_inside(chunk)
         for choice in _choices(chunk)[:1]:
-            delta = choice.get("delta") or {}
+            delta = _dict(choice.get("delta"))
             text.append(_text(delta.get("content")))
             reasoning.append(_text(delta.get("reasoning_content") or delta.get("reasoning")))
             finish_reason = choice.get("finish_reason") or finish_reason
@@ -91,9 +94,9 @@ def _reply(
     timings = _timings(_dict(body.get("timings")))
     cached = _count(_dict(usage.get("prompt_tokens_details")).get("cached_tokens"))
     return Reply(
-        text=text,
-        reasoning=reasoning or None,
-        finish_reason=finish_reason if isinstance(finish_reason, str) else None,
+        text=whole(text),
+        reasoning=whole(reasoning) or None,
+        finish_reason=whole(finish_reason) if isinstance(finish_reason, str) else None,
         tokens_in=_count(usage.get("prompt_tokens")),
         tokens_out=_count(usage.get("completion_tokens")),
         tokens_reasoning=_count(
@@ -111,7 +114,8 @@ def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
     if isinstance(content, list):
-        return "".join(_text(it.get("text")) for it in content if isinstance(it, dict))
+        parts = [it.get("text") for it in content if isinstance(it, dict)]
+        return "".join(it for it in parts if isinstance(it, str))
     return ""
 
 
@@ -119,6 +123,8 @@ def _timings(timings: dict[str, Any]) -> ServerTimings | None:
     if not timings:
         return None
     known = {name: timings[name] for name in ServerTimings.__struct_fields__ if name in timings}
+    if not all(it is None or _is_amount(it) for it in known.values()):
+        return None
     try:
         return msgspec.convert(known, ServerTimings)
     except msgspec.ValidationError:
@@ -131,7 +137,7 @@ def _raise_error_inside(body: Any) -> None:
     if not error:
         return
     code = error.get("code") if isinstance(error, dict) else None
-    words = str(error.get("message") or error if isinstance(error, dict) else error)[:300]
+    words = shortened(error.get("message") or error if isinstance(error, dict) else error)
     kind = RateLimited if str(code) == "429" else ServerFault
     raise kind(f"an error inside the reply: {words}", fix="look at what the endpoint says")
 
@@ -139,7 +145,7 @@ def _raise_error_inside(body: Any) -> None:
 def _unlike_the_wire(body: Any) -> BadReply:
     seen = sorted(body)[:8] if isinstance(body, dict) else type(body).__name__
     return BadReply(
-        f"no choices[0].message in the reply, but {seen}",
+        f"no choices[0].message in the reply, but {shortened(seen)}",
         fix="check that the base URL is that of a chat-completions API",
     )
 
@@ -149,4 +155,11 @@ def _dict(value: Any) -> dict[str, Any]:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and _is_amount(value) else None
+
+
+def _is_amount(value: Any) -> bool:
+    """A number that can be what it says it is: of tokens, or of milliseconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < _MOST

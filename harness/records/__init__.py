@@ -9,6 +9,7 @@ from harness.records.cards import (
     Preset,
     PublishedScore,
 )
+from harness.records.characters import whole
 from harness.records.run import (
     CallFailure,
     Case,
@@ -53,4 +54,5 @@ __all__ = [
     "ServerFacts",
     "ServerTimings",
     "Verdict",
+    "whole",
 ]

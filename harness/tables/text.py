@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 _UNSAFE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
+    r"\ud800-\udfff]"
 )
-"""Control characters (escape sequences begin with one), bidi overrides, invisible marks."""
+"""Control characters (escape sequences begin with one), bidi overrides, invisible marks, halves
+of characters."""
 
 
 def inert(text: str, limit: int | None = None) -> str:
