@@ -7,12 +7,14 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 
 from harness.errors import ResultsError
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 _LONGEST = 80
+_LEFT_BEHIND_S = 60.0
 
 
 def folder_name(model: str) -> str:
@@ -26,7 +28,9 @@ def folder_name(model: str) -> str:
     safe = _UNSAFE.sub("_", model).strip("._")[:_LONGEST]
     if safe == model:
         return safe
-    return f"{safe}-{hashlib.sha256(model.encode()).hexdigest()[:8]}".lstrip("-")
+    return f"{safe}-{hashlib.sha256(model.encode(errors='surrogatepass')).hexdigest()[:8]}".lstrip(
+        "-"
+    )
 
 
 def runs(results: Path) -> list[Path]:
@@ -43,13 +47,14 @@ def replace_text(path: Path, text: str) -> None:
     """Write a derived file in one step: readers see the old one or the new one, never a half."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        clear_leftovers(path.parent, f".{path.name}-*")
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
                 file.write(text)
-            Path(temporary).chmod(0o666 & ~_umask())
+            Path(temporary).chmod(0o666 & ~umask())
             Path(temporary).replace(path)
-        except OSError:
+        except BaseException:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise
@@ -57,7 +62,16 @@ def replace_text(path: Path, text: str) -> None:
         raise unwritable(path, error) from error
 
 
-def _umask() -> int:
+def clear_leftovers(folder: Path, pattern: str) -> None:
+    """Remove unfinished files that a kill left behind; others may be at work on younger ones."""
+    for path in folder.glob(pattern):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - _LEFT_BEHIND_S:
+                path.unlink()
+
+
+def umask() -> int:
+    """What this process takes away from the rights of new files."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

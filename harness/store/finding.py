@@ -43,12 +43,17 @@ def unknown(results: Path, name: str) -> ResultsError:
 
 
 def resumable(results: Path, header: RunHeader) -> Path | None:
-    """The newest run of the very same header, when it lacks records."""
+    """The newest run of the very same header, when it lacks records.
+
+    Raises: ResultsError when that run is damaged: what it holds is not to be asked again unseen.
+    """
     for path in reversed(model_runs(results, header.model)):
-        with contextlib.suppress(ResultsError):
+        try:
             run = Run(path)
-            if not differences(run.header, header):
-                return path if len(run.heard_keys()) < run.header.asked else None
+        except ResultsError:
+            continue
+        if not differences(run.header, header):
+            return path if len(run.heard_keys()) < run.header.asked else None
     return None
 
 

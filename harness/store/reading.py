@@ -63,7 +63,11 @@ class Run:
 
     def _corrections(self) -> dict[Key, Correction]:
         with _opened(self.path) as file:
-            lines = [_LINE.decode(line) for line in file if _is_correction(line)]
+            lines = [
+                _decode(self.path, number, line)
+                for number, line in enumerate(file, start=1)
+                if _is_correction(line)
+            ]
         return {(it.prompt, it.repeat): it for it in lines if isinstance(it, Correction)}
 
     def _lines(self) -> Iterator[Line]:
@@ -101,5 +105,5 @@ def _decode(path: Path, number: int, line: bytes) -> Line:
             f"{path}, line {number} is damaged ({error}); the {max(0, number - 2)} records "
             "before it are readable",
             fix=f"keep a copy, delete line {number}, and run the same command again: "
-            "what the line held is asked anew",
+            "what the line held is asked anew (--fresh leaves the file alone)",
         ) from error

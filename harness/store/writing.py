@@ -8,20 +8,22 @@ import errno
 import fcntl
 import os
 import shutil
-import threading
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
 from harness.errors import ResultsError
-from harness.records import Correction, Record, RunHeader
-from harness.store.files import folder_name, unwritable
+from harness.records import Correction, Record, RunHeader, whole
+from harness.store.files import clear_leftovers, folder_name, umask, unwritable
 from harness.store.reading import Run
 
 _ENCODER = msgspec.json.Encoder()
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+_UNBORN = ".part"
+"""A run file that has no name of its own yet."""
 
 
 class RunWriter:
@@ -43,7 +45,7 @@ class RunWriter:
 
         Raises: ResultsError when the disk refuses; the file then ends with the last whole line.
         """
-        data = _ENCODER.encode_lines(lines)
+        data = _encoded(lines)
         try:
             _write_all(self._fd, data)
             os.fsync(self._fd)
@@ -76,9 +78,13 @@ def create(results: Path, header: RunHeader) -> RunWriter:
     folder = results / folder_name(header.model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        unborn = folder / f".{os.getpid()}-{threading.get_ident()}.part"
-        fd = _locked(unborn, os.O_CREAT | os.O_TRUNC)
+        clear_leftovers(folder, f".*{_UNBORN}")
+        fd, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=_UNBORN)
+        os.close(fd)
+        unborn = Path(name)
         try:
+            fd = _locked(unborn, 0)
+            unborn.chmod(0o666 & ~umask())
             path = _born(fd, unborn, folder, header)
         finally:
             unborn.unlink(missing_ok=True)
@@ -94,7 +100,7 @@ def _born(fd: int, unborn: Path, folder: Path, header: RunHeader) -> Path:
         path = folder / f"{stem}.jsonl"
         named = msgspec.structs.replace(header, run=f"{folder.name}/{stem}")
         os.ftruncate(fd, 0)
-        _write_all(fd, _ENCODER.encode_lines([named]))
+        _write_all(fd, _encoded([named]))
         os.fsync(fd)
         with contextlib.suppress(FileExistsError):
             os.link(unborn, path)
@@ -150,6 +156,25 @@ def _locked(path: Path, extra: int) -> int:
             fix="wait for it, or start a run of your own with --fresh",
         ) from error
     return fd
+
+
+def _encoded(lines: Sequence[RunHeader | Record | Correction]) -> bytes:
+    try:
+        return _ENCODER.encode_lines(lines)
+    except UnicodeEncodeError:  # half characters, out of an adapter or an argument
+        return _ENCODER.encode_lines([_whole(msgspec.to_builtins(it)) for it in lines])
+
+
+def _whole(value: Any) -> Any:
+    match value:
+        case str():
+            return whole(value)
+        case list():
+            return [_whole(it) for it in value]
+        case dict():
+            return {_whole(key): _whole(it) for key, it in value.items()}
+        case _:
+            return value
 
 
 def _write_all(fd: int, data: bytes) -> None:
