@@ -206,7 +206,8 @@ Evalrun = Callable[..., "subprocess.CompletedProcess[str]"]
 def clean_environment(**more: str) -> dict[str, str]:
     """Without keys, colours or settings of whoever runs the tests."""
     kept = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_TOKEN"))}
-    for name in ("NO_COLOR", "FORCE_COLOR", "CI", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+    unwanted = ("NO_COLOR", "FORCE_COLOR", "CI", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    for name in (*unwanted, "PYTHONUNBUFFERED"):
         kept.pop(name, None)
     return kept | {"COLUMNS": "100"} | more
 

@@ -12,6 +12,7 @@ from harness.images import encode
 from harness.records import Case, EncodedImage, Price
 from harness.tables import words
 from harness.tables.text import inert
+from harness.transport import without_credentials
 
 if TYPE_CHECKING:
     from harness.adapters.ways import Choice
@@ -37,7 +38,7 @@ def describe(
         f"suite        {suite.name} {suite.version}, {len(suite.cases)} prompts",
         f"would ask    {asked}: " + ", ".join(f"{name} {count}" for name, count in counts.items()),
         f"of           {choice.target.model} through {choice.backend}"
-        + (f" at {choice.target.base_url}" if choice.target.base_url else ""),
+        + (f" at {without_credentials(url)}" if (url := choice.target.base_url) else ""),
         "pictures     " + ("none (--blind)" if options.blind else _sizes(list(pictures.values()))),
         f"sampling     temperature {options.temperature:g}, seed {options.seed}",
         f"longest      {options.max_tokens} tokens a reply",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from typing import Any
@@ -20,6 +21,7 @@ from harness.tables import run as run_tables
 from harness.tables.publish import publish
 
 _FAILURES_SHOWN = 12
+_CREDENTIALS = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
 
 
 def finish(options: RunOptions, ending: Ending) -> int:
@@ -100,6 +102,6 @@ def _say_next(ending: Ending, score: ModelScore) -> None:
 
 
 def resume_command() -> str:
-    """The command that was typed, less what would start afresh."""
-    given = [it for it in sys.argv[1:] if it != "--fresh"]
+    """The command that was typed, less what would start afresh and a password in an address."""
+    given = [_CREDENTIALS.sub(r"\1USER:PASSWORD@", it) for it in sys.argv[1:] if it != "--fresh"]
     return shlex.join(["evalrun", *given])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from harness.errors import ExitCode
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -34,7 +37,9 @@ def ending_well(stopping: threading.Event, say: Callable[[str], None]) -> Iterat
             raise KeyboardInterrupt
         interrupts.signal = number
         stopping.set()
-        say("stopping: waiting up to 5 s for the calls in flight (again: stop now)")
+        # In a thread: the signal may have come in the middle of a write to the same stream.
+        words = "stopping: waiting up to 5 s for the calls in flight (again: stop now)"
+        threading.Thread(target=say, args=(words,), daemon=True).start()
 
     before = {it: signal.signal(it, handle) for it in _SIGNALS}
     try:
@@ -46,4 +51,11 @@ def ending_well(stopping: threading.Event, say: Callable[[str], None]) -> Iterat
 
 def leave_now(code: int) -> None:
     """End the process without waiting for threads that still hang in a call."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # its reader has left
+    except OSError as error:
+        sys.stderr.write(f"evalrun: stdout cannot be written: {error.strerror}\n")
+        code = code or int(ExitCode.BAD_RESULTS)
     os._exit(code)

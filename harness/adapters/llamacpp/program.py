@@ -18,6 +18,7 @@ from harness.errors import TargetError
 
 SERVER_VARIABLE = "EVALRUN_LLAMA_SERVER"
 INSTALL_COMMAND = "pip install 'evalrun[local]'"
+_NOT_ITS_BUSINESS = re.compile(r"^LLAMA_|KEY$|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 _HELP_LIMIT_S = 60.0
 _CHILD = Path(__file__).with_name("child.py")
 _BARE_FLAGS = ("--offline", "--jinja", "--no-webui")
@@ -159,5 +160,6 @@ def _options(settings: Settings, port: int) -> dict[str, str]:
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without llama.cpp's own variables, which would change the run unseen."""
-    return {name: value for name, value in environ.items() if not name.startswith("LLAMA_")}
+    """The environment without llama.cpp's own variables, which would change the run unseen, and
+    without keys: a server of our own downloads nothing and pays nobody."""
+    return {name: value for name, value in environ.items() if not _NOT_ITS_BUSINESS.search(name)}
