@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-import ssl
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, Generic, Self, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 from msgspec import Struct
@@ -24,6 +22,12 @@ from harness.errors import (
     Unreachable,
 )
 from harness.records import Effort
+from harness.transport.addresses import (
+    checked,
+    is_loopback,
+    tls_context,
+    without_credentials,
+)
 from harness.transport.faults import ConnectionRefused, as_ours, error_of
 from harness.transport.gate import Gate
 from harness.transport.incoming import Incoming
@@ -33,6 +37,8 @@ T = TypeVar("T")
 _WORTH_RETRYING = (CallTimeout, Unreachable, RateLimited, ServerFault, BadReply)
 _LONGEST_REPLY_IN_TIMEOUTS = 10
 _LONGEST_BACKOFF_S = 20.0
+_WISHES_BELIEVED = 8
+"""Refusals of one call in a row after which a short Retry-After is no longer the whole wait."""
 _FIRST_CONTACT_S = 5.0
 """A server that was never reached is given up sooner than one that went away."""
 
@@ -61,14 +67,14 @@ class Transport:
         give_up_s: float = 60.0,
         stopping: threading.Event | None = None,
     ) -> None:
-        self.base_url = _checked(base_url)
+        self.base_url = checked(base_url)
         self.gate = Gate(concurrency, stopping or threading.Event())
         self.heard_before = False
         self.timeout_s, self.tries = timeout_s, tries
         self.max_wait_s, self.give_up_s = max_wait_s, give_up_s
         self._key_env = key_env
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._tls = _tls_context(base_url)
+        self._tls = tls_context(base_url)
         self._own = threading.local()
         self._clients: list[httpx.Client] = []
 
@@ -247,10 +253,11 @@ class _Attempts:
         return wait_s
 
     def _limited_wait_s(self, error: RateLimited) -> float:
-        """The server's wish; without one, longer each time, until it is longer than --max-wait."""
-        if error.retry_after_s is not None:
-            return error.retry_after_s
-        return 0.5 * 2.0 ** min(self._limited - 1, 12)
+        """The server's wish; without one, or when that never helps, longer each time: until it is
+        longer than --max-wait."""
+        own = self._limited if error.retry_after_s is None else self._limited - _WISHES_BELIEVED
+        own_s = 0.5 * 2.0 ** min(own - 1, 12) if own > 0 else 0.0
+        return max(error.retry_after_s or 0.0, own_s)
 
     def _effort(self) -> Effort:
         return Effort(
@@ -261,44 +268,9 @@ class _Attempts:
         )
 
 
-def _checked(base_url: str) -> str:
-    """Raises: TargetError for what is no http(s) URL with a host."""
-    try:
-        parts = urlsplit(base_url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise TargetError(f"{base_url!r} is no usable URL", fix="give one like http://host:8080/v1")
-    return base_url
-
-
 def _backoff_s(failures: int) -> float:
     return min(_LONGEST_BACKOFF_S, 0.5 * 2.0 ** (failures - 1))
 
 
 def _timeout(seconds: float) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(seconds, 20.0))
-
-
-def _tls_context(base_url: str) -> ssl.SSLContext:
-    """One for all clients: loading the certificates costs 20 ms and a megabyte each time."""
-    if base_url.startswith("https:"):
-        return httpx.create_ssl_context()
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL stays on this machine; a proxy is never asked for those."""
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def without_credentials(url: str) -> str:
-    """
-    >>> without_credentials("https://user:secret@host:8000/v1?key=abc")
-    'https://host:8000/v1'
-    """
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
