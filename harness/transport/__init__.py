@@ -9,7 +9,8 @@ import sys
 # httpx loads a command line of its own where click and rich are installed: 100 ms for nothing.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-from harness.transport.client import Call, Transport, is_loopback, without_credentials
+from harness.transport.addresses import is_loopback, without_credentials
+from harness.transport.client import Call, Transport
 from harness.transport.gate import Gate, Stopped
 from harness.transport.incoming import Incoming, parse_json, shortened
 

@@ -1,0 +1,45 @@
+"""Base URLs: which are usable, which stay on this machine, how they are shown."""
+
+from __future__ import annotations
+
+import ssl
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from harness.errors import TargetError
+
+
+def checked(base_url: str) -> str:
+    """Raises: TargetError for what is no http(s) URL with a host."""
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise TargetError(f"{base_url!r} is no usable URL", fix="give one like http://host:8080/v1")
+    return base_url
+
+
+def tls_context(base_url: str) -> ssl.SSLContext:
+    """One for all clients: loading the certificates costs 20 ms and a megabyte each time."""
+    if base_url.startswith("https:"):
+        return httpx.create_ssl_context()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL stays on this machine; a proxy is never asked for those."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def without_credentials(url: str) -> str:
+    """
+    >>> without_credentials("https://user:secret@host:8000/v1?key=abc")
+    'https://host:8000/v1'
+    """
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
