@@ -66,7 +66,8 @@ def _remarks(contrast: Contrast) -> Iterator[str]:
     if contrast.p is None:
         yield (
             "Both columns are published figures: which prompts each model passed is not known, so "
-            "the interval treats them as separate samples (Newcombe); for pairs it is usually narrower."
+            "the interval treats them as separate samples (Newcombe); that of pairs is usually "
+            "narrower."
         )
         return
     yield _differing(contrast, overall)
