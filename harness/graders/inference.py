@@ -173,6 +173,8 @@ def choices_in(question: str, expected: str) -> list[str]:
 
 def _trimmed(parts: list[str], expected: str) -> list[str]:
     """The options without the words of the sentence around them."""
+    if len(parts) < 2:
+        return []
     count = len(expected.split())
     sizes = {len(part.split()) for part in parts[1:-1]}
     count = max([count, *sizes]) if len(sizes) == 1 else count

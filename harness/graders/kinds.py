@@ -35,6 +35,8 @@ class Grader(Struct, frozen=True, kw_only=True):
     check: Callable[[Task], Check]
     """Raises Misfit."""
     options: Mapping[str, type | tuple[type, ...]] = {}
+    literal: bool = True
+    """The expected answer itself is a right reply; not so for a box in which a point must lie."""
 
 
 def one(expected: str | tuple[str, ...], kind: str) -> str:

@@ -146,5 +146,5 @@ def iou(a: Box, b: Box) -> float:
     return shared / (areas - shared)
 
 
-POINT = Grader(name="point", check=_point, options={"format": str})
+POINT = Grader(name="point", check=_point, options={"format": str}, literal=False)
 BOX = Grader(name="box", check=_box, options={"iou": (int, float), "format": str})

@@ -35,7 +35,9 @@ NO = frozenset(
         没有 不 아니요 아니오 nee ne nem ei"""
     )
 )
-_WORD = "(?P<word>" + "|".join(sorted(YES | NO, key=len, reverse=True)) + ")"
+_ONLY_ALONE = frozenset(("sure", "certainly"))
+"""A yes as the whole reply, politeness before another word."""
+_WORD = "(?P<word>" + "|".join(sorted((YES - _ONLY_ALONE) | NO, key=len, reverse=True)) + ")"
 _LEADING = re.compile(
     r"^[\"'(]{0,2}(?:(?:well|ok|okay|so|hmm+|oh|thus|therefore|hence|actually|wait|sorry|clearly"
     r"|definitely|simply"

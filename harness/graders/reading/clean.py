@@ -14,6 +14,9 @@ import msgspec
 LONGEST_READ = 40_000
 """Characters. Of a longer reply the first and the last half of this are read."""
 
+LONGEST_HELD = 1_000_000
+"""Characters. Of a longer one, reasoning included, the rest is not even looked at."""
+
 _REASONING = re.compile(
     r"<\s?(?P<close>/?)\s?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad"
     r"|analysis"
@@ -84,7 +87,7 @@ _TEX_WORDS = (
 )
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{")
 _ANSWER_KEYS = ("final_answer", "finalanswer", "answer", "result", "value", "output", "response")
-_PLAIN = re.compile(r"[\w ,.'!?:;/%-]*\Z", re.ASCII)
+_PLAIN = re.compile(r"(?!-)[a-zA-Z0-9 ,.'!?:;/%-]*\Z")
 
 
 def without_reasoning(text: str) -> str:
@@ -114,11 +117,11 @@ def without_reasoning(text: str) -> str:
     return "\n".join(kept) if len(kept) > 1 else "".join(kept)
 
 
-def clipped(text: str) -> str:
+def clipped(text: str, longest: int = LONGEST_READ) -> str:
     """Head and tail of a reply that is far too long to be an answer."""
-    if len(text) <= LONGEST_READ:
+    if len(text) <= longest:
         return text
-    half = LONGEST_READ // 2
+    half = longest // 2
     return text[:half] + "\n" + text[-half:]
 
 

@@ -82,6 +82,13 @@ _STRONG_CORRECTION = re.compile(
     r"|that(?:'s| is| was) (?:wrong|incorrect|not right|not correct)|sorry|oops|recounting|edit:)"
     r"(?![\w])",
 )
+_PLEASANTRY = re.compile(
+    r"(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great question|happy to help|hi|hello"
+    r"|you're welcome|(?:i )?hope (?:this|that) helps|thank you.{0,80}|thanks.{0,80}"
+    r"|let me know if.{0,120}|(?:is there|if there is) anything else.{0,120}|(?:please )?feel free.{0,120}"
+    r"|here(?:'s| is| are) (?:the|my|your) (?:answer|result)s?)[.!?:,]{0,3}",
+    re.IGNORECASE,
+)
 _CORRECTS_AT_ALL = re.compile(
     r"wait|hold on|hang on|actual|correct|scratch|strike|second|i mean|let me|my |mistake|error"
     r"|wrong"
@@ -97,6 +104,7 @@ _SHORTENED = frozenset(
 )
 _NUMBERED = re.compile(r"^[ ]{0,8}(?:step )?(\d{1,2})[.):][ ]+(?=\S)", re.MULTILINE | re.IGNORECASE)
 _SHORT = 60
+_LONGEST_SENTENCE = 2_000
 
 
 def take_apart(reply: str, *, truncated: bool) -> Said:
@@ -108,7 +116,7 @@ def take_apart(reply: str, *, truncated: bool) -> Said:
     Statement(text='3', weight=<Weight.ANSWER: 4>, corrects=False, starts_line=True)
     """
     body = (
-        clean.clipped(clean.without_reasoning(reply))
+        clean.clipped(clean.without_reasoning(clean.clipped(reply, clean.LONGEST_HELD)))
         if len(reply) > _SHORT or "<" in reply
         else reply
     )
@@ -136,7 +144,7 @@ def _statements(text: str) -> list[Statement]:
                 else:
                     awaiting = True
             starts = False
-    return found
+    return [s for s in found if not _PLEASANTRY.fullmatch(s.text)] or found
 
 
 def _weighed(sentence: str, *, starts_line: bool = True) -> list[Statement]:
@@ -192,7 +200,15 @@ def sentences(line: str) -> list[str]:
         found.append(line[start : end.end()].strip())
         start = end.end()
     rest = line[start:].strip()
-    return [*found, rest] if rest else found
+    whole = [*found, rest] if rest else found
+    return whole if len(line) <= _LONGEST_SENTENCE else [part for it in whole for part in _cut(it)]
+
+
+def _cut(sentence: str) -> list[str]:
+    """A sentence beyond all measure in pieces, so that no search in it takes long."""
+    return [
+        sentence[at : at + _LONGEST_SENTENCE] for at in range(0, len(sentence), _LONGEST_SENTENCE)
+    ]
 
 
 def _without_numbering(text: str) -> str:
