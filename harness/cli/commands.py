@@ -1,6 +1,17 @@
 """The commands, in the order `--help` shows them. A new one: its file, and two lines here."""
 
-from harness.cli import check, compare, doctor, grade, leaderboard, models, regrade, run, runs
+from harness.cli import (
+    check,
+    compare,
+    doctor,
+    grade,
+    leaderboard,
+    models,
+    regrade,
+    report,
+    run,
+    runs,
+)
 from harness.cli.app import app
 
 ORDER = (
@@ -22,6 +33,7 @@ __all__ = [
     "leaderboard",
     "models",
     "regrade",
+    "report",
     "run",
     "runs",
 ]

@@ -1,0 +1,10 @@
+"""One self-contained HTML page about runs: readable without network and without script.
+
+Names --gather--> Gathered --page--> Page. Model output is untrusted from end to end: every text
+passes `inert` and the template's autoescape, and the page forbids itself scripts and requests.
+"""
+
+from harness.report.gathering import Gathered, gather
+from harness.report.page import page
+
+__all__ = ["Gathered", "gather", "page"]

@@ -1,0 +1,125 @@
+"""What a report is about: the runs that were named, held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from harness import store
+from harness.catalogue import Catalogue
+from harness.compare import Comparison, IncompleteRun, Side, comparable, compare, ranking
+from harness.compare.naming import resolve
+from harness.compare.reading import Measured, measure
+from harness.compare.sides import Found, sides_of
+from harness.errors import ResultsError
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of the report: its side of the comparison, and its run if it has one."""
+
+    side: Side
+    measured: Measured | None
+    torn: bool = False
+    """The run file's last line is cut short."""
+
+    @property
+    def label(self) -> str:
+        return self.side.label
+
+
+class Gathered(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the page is made from, pictures apart."""
+
+    columns: tuple[Column, ...]
+    comparison: Comparison
+    """Its sides are whole runs, also where its verdicts rest on the prompts that all share."""
+    left_out: tuple[str, ...] = ()
+    """Models that have runs and are not in the report, with the reason."""
+
+
+def gather(
+    names: Sequence[str],
+    *,
+    results: Path,
+    catalogue: Catalogue,
+    force: bool = False,
+    include_warm: bool = False,
+) -> Gathered:
+    """The named models and runs, or without a name every model's newest complete run.
+
+    Unlike `compare` it takes a single run, and incomplete ones, whose scores are ranges.
+
+    Raises: ResultsError for names that mean nothing, damaged files, nothing to report, and runs
+        that are not comparable unless `force`; UsageError for one run named twice.
+    """
+    left_out: tuple[str, ...] = ()
+    if not names:
+        names, left_out = _ranked(results, include_warm=include_warm)
+    read = partial(measure, include_warm=include_warm)
+    found = [_find(name, results, catalogue, read) for name in names]
+    if not force:
+        comparable.insist([it.score.header for it in found if isinstance(it, Measured)])
+    sides = tuple(sides_of(found, catalogue))
+    comparison = _compared(found, results, catalogue, include_warm=include_warm)
+    return Gathered(
+        columns=tuple(_column(side, it) for side, it in zip(sides, found, strict=True)),
+        comparison=msgspec.structs.replace(comparison, sides=sides),
+        left_out=left_out,
+    )
+
+
+def _ranked(results: Path, *, include_warm: bool) -> tuple[list[str], tuple[str, ...]]:
+    """The runs of the leaderboard as files, best first, and who is not on it."""
+    board = ranking.leaderboard(results, include_warm=include_warm)
+    if not board.standings:
+        because = f" ({'; '.join(board.left_out)})" if board.left_out else ""
+        raise ResultsError(
+            f"there is no complete run in {results}{because}",
+            fix="make one with `evalrun --model NAME`, or name the run to report: "
+            "`evalrun runs` lists them",
+        )
+    files = {store.read(path).header.run: str(path) for path in _readable(results)}
+    return [files[it.score.header.run] for it in board.standings], board.left_out
+
+
+def _readable(results: Path) -> list[Path]:
+    paths = []
+    for path in store.runs(results):
+        try:
+            store.read(path)
+        except ResultsError:
+            continue
+        paths.append(path)
+    return paths
+
+
+def _find(name: str, results: Path, catalogue: Catalogue, read: partial[Measured]) -> Found:
+    """A model whose runs are all incomplete stands there with the newest of them."""
+    try:
+        return resolve(name, results, catalogue, read=read, force=True)
+    except IncompleteRun:
+        return read(store.read(store.find(results, name)))
+
+
+def _column(side: Side, found: Found) -> Column:
+    if not isinstance(found, Measured):
+        return Column(side=side, measured=None)
+    return Column(side=side, measured=found, torn=found.run.torn)
+
+
+def _compared(
+    found: Sequence[Found], results: Path, catalogue: Catalogue, *, include_warm: bool
+) -> Comparison:
+    """Every later column held against the first; a single one has nothing to be held against."""
+    if len(found) == 1:
+        return Comparison(sides=(), contrasts=())
+    return compare(
+        [str(it.run.path) if isinstance(it, Measured) else it.name for it in found],
+        results=results,
+        catalogue=catalogue,
+        force=True,
+        include_warm=include_warm,
+    )

@@ -1,0 +1,90 @@
+"""What a reader must know about a run before believing its figures, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.compare.naming import resume_command
+from harness.records import RunHeader
+from harness.report.gathering import Column
+from harness.tables import words
+from harness.tables.text import one_line
+
+
+def marks(column: Column) -> list[str]:
+    """Why this column is not a plain, complete run of the whole suite; empty when it is one."""
+    published = column.side.published
+    if published is not None:
+        return [f"published by {published.source}, not measured here"]
+    return list(_of_a_run(column)) if column.measured else []
+
+
+def _of_a_run(column: Column) -> Iterator[str]:
+    assert column.measured is not None
+    score = column.measured.score
+    header, overall = score.header, score.overall
+    if not score.complete:
+        missing = f"{overall.not_heard:,} of {overall.asked:,}"
+        yield f"incomplete: {missing} were not heard, so the score is a range"
+    if header.blind:
+        yield "blind: no picture was sent, so this is what guessing reaches"
+    if header.subset:
+        yield f"a subset: {header.prompts:,} of the suite’s {header.suite_prompts:,} prompts"
+    if header.repeats > 1:
+        yield f"every prompt was asked {header.repeats} times"
+    if header.regraded_from:
+        yield f"regraded from {header.regraded_from} by the rules of grader {header.grader_version}"
+    if header.judge:
+        yield f"{header.judge} judged replies that the rules could not read"
+    if score.corrected:
+        yield f"verdicts corrected by a person: {score.corrected:,}"
+    if overall.truncated:
+        yield f"replies cut at {header.sampling.max_tokens:,} tokens: {overall.truncated:,}"
+    if column.torn:
+        yield "the last line of its file is cut short"
+
+
+def command(column: Column) -> str | None:
+    """What finishes an incomplete run."""
+    if column.measured is None or column.measured.score.complete:
+        return None
+    return resume_command(column.measured.score.header)
+
+
+def provenance(column: Column) -> list[tuple[str, str]]:
+    """Where the figures of a column come from: name and value, known ones only."""
+    published = column.side.published
+    if published is not None:
+        return [("published by", published.source), ("as of", published.as_of)]
+    if column.measured is None:
+        return []
+    header = column.measured.score.header
+    known = [*_asked(header), *_server(header)]
+    notes = "; ".join(words.notes(column.measured.score))
+    return [(name, one_line(value, 400)) for name, value in (*known, ("notes", notes)) if value]
+
+
+def _asked(header: RunHeader) -> Iterator[tuple[str, str]]:
+    sampling = header.sampling
+    suite = f"{header.suite} {header.suite_version}"
+    yield "run", header.run
+    yield "measured", f"{header.started_at:%d %B %Y %H:%M %Z}".lstrip("0")
+    yield "suite", f"{suite}, sha256 {header.suite_sha256[:12]}, {header.suite_prompts} prompts"
+    yield "graders", header.grader_version
+    yield "pictures", f"longest side at most {header.image_max_side_px} px"
+    spoken = f"temperature {sampling.temperature:g}, seed {sampling.seed}"
+    yield "sampling", f"{spoken}, at most {sampling.max_tokens} tokens"
+    yield "system prompt", header.system or ""
+    yield "evalrun", header.evalrun_version
+
+
+def _server(header: RunHeader) -> Iterator[tuple[str, str]]:
+    yield "backend", f"{header.backend} {header.base_url or ''}".strip()
+    server = header.server
+    if server is None:
+        return
+    yield "quantization", server.quantization or ""
+    yield "weights", server.model_file or ""
+    yield "projector", server.mmproj_file or ""
+    yield "server build", server.build or ""
+    yield "hardware", server.system_info or ""
