@@ -29,7 +29,7 @@ from harness.transport.addresses import (
     without_credentials,
 )
 from harness.transport.faults import ConnectionRefused, as_ours, error_of
-from harness.transport.gate import Gate
+from harness.transport.gate import Gate, Place
 from harness.transport.incoming import Incoming
 
 T = TypeVar("T")
@@ -196,35 +196,35 @@ class _Attempts:
 
     def _once(self, send: Callable[[], tuple[T, float]]) -> Call[T]:
         queued_at = time.perf_counter()
-        level = self._gate.enter()
+        place = self._gate.enter()
         started = time.perf_counter()
         self._queued_s += started - queued_at
         self._used += 1
         try:
             value, latency_s = send()
-            self._gate.answered(level)
+            self._gate.answered(place)
             return Call(value=value, latency_s=latency_s, effort=self._effort())
         except CallError as error:
             self._failed_s += time.perf_counter() - started
-            self._learn(error, level)
+            self._learn(error, place)
             raise
         finally:
             self._gate.leave()
 
-    def _learn(self, error: CallError, level: int) -> None:
+    def _learn(self, error: CallError, place: Place) -> None:
         match error:
             case ConnectionRefused():
                 self._check_gone(error, self._gate.gone())
             case RateLimited():
                 self._limited += 1
                 if self._limited_wait_s(error) <= self._transport.max_wait_s:
-                    self._gate.refused(level, self._limited_wait_s(error))
+                    self._gate.refused(place, self._limited_wait_s(error))
             case Unreachable() | CallTimeout():
                 self._spent += 1
                 self._gate.reached()
             case _:
                 self._spent += 1
-                self._gate.answered(level)
+                self._gate.answered(place)
 
     def _check_gone(self, error: CallError, gone_s: float) -> None:
         transport = self._transport

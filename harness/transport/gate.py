@@ -4,7 +4,8 @@ Three things close it, and each is found out once for everybody:
 
 * a rate limit: nobody sends before the server's Retry-After has passed;
 * a limit on calls at once: a call refused at a level of concurrency where none was ever answered
-  lowers the limit; every answer proves its level, and now and then one more is tried;
+  lowers the limit; every answer proves its level, and now and then one more is tried. A busy
+  client sees refusals late and may think more proven than is: refusals that go on take it back;
 * the breaker: when connections are refused, one call probes while the others wait.
 """
 
@@ -13,11 +14,25 @@ from __future__ import annotations
 import threading
 import time
 
+from msgspec import Struct
+
 _LOOK_AGAIN_S = 0.5
+_MOST_PATIENCE = 32
+_DOUBTS_ALLOWED = 0.05
+"""Of the answers: rounds of refusals at a level that was thought proven (a limit by the minute)."""
 
 
 class Stopped(Exception):
     """The run is ending: a wait was called off. Never leaves the runner."""
+
+
+class Place(Struct, frozen=True):
+    """Where a call stands among those in flight."""
+
+    level: int
+    """How many were in flight when it was sent, itself included."""
+    number: int
+    """In the order of sending."""
 
 
 class Gate:
@@ -31,6 +46,9 @@ class Gate:
         self._proven = 0
         self._answers_at_limit = 0
         self._patience = 2
+        self._sent = 0
+        self._last_of_round = 0
+        self._answers = self._doubts = 0
         self._open_at = 0.0
         self._gone_since: float | None = None
         self._prober: int | None = None
@@ -41,8 +59,8 @@ class Gate:
     def in_flight(self) -> int:
         return self._in_flight
 
-    def enter(self) -> int:
-        """Wait for a place; return the level of concurrency this call is sent at.
+    def enter(self) -> Place:
+        """Wait for a place.
 
         Raises: Stopped.
         """
@@ -53,7 +71,8 @@ class Gate:
                 wait_s = self._wait_s()
                 if wait_s is None:
                     self._in_flight += 1
-                    return self._in_flight
+                    self._sent += 1
+                    return Place(self._in_flight, self._sent)
                 self._changed.wait(min(wait_s, _LOOK_AGAIN_S))
 
     def leave(self) -> None:
@@ -67,29 +86,42 @@ class Gate:
         if self._stopping.wait(seconds):
             raise Stopped
 
-    def answered(self, level: int) -> None:
-        """The server answered a call that was sent at `level`."""
+    def answered(self, place: Place) -> None:
+        """The server answered the call that was sent from `place`."""
         with self._changed:
             self._close_breaker()
-            # Refused calls have left by now: those still in flight are the ones it took.
-            self._proven = max(self._proven, min(level, self._in_flight))
+            # Most refused calls have left by now: those still in flight are the ones it took.
+            self._proven = max(self._proven, min(place.level, self._in_flight))
             self._limit = max(self._limit, self._proven)
+            self._answers += 1
             self._answers_at_limit += 1
             if self._limit < self._most and self._answers_at_limit >= self._patience * self._limit:
                 self._limit += 1
                 self._answers_at_limit = 0
             self._changed.notify_all()
 
-    def refused(self, level: int, wait_s: float) -> None:
-        """The server said 429 to a call sent at `level`: nobody sends for `wait_s`."""
+    def refused(self, place: Place, wait_s: float) -> None:
+        """The server said 429 to the call sent from `place`: nobody sends for `wait_s`."""
         with self._changed:
             self._close_breaker()
             self._open_at = max(self._open_at, time.monotonic() + wait_s)
-            if level > self._proven:
+            first_of_round = place.number > self._last_of_round
+            if first_of_round:
+                self._last_of_round = self._sent
+            if place.level <= self._proven and first_of_round:
+                self._doubt()
+            if place.level > self._proven:
                 self._limit = max(1, self._proven, min(self._limit, self._in_flight - 1))
                 self._answers_at_limit = 0
-                self._patience *= 2
+                if first_of_round:
+                    self._patience = min(_MOST_PATIENCE, 2 * self._patience)
             self._changed.notify_all()
+
+    def _doubt(self) -> None:
+        """A level that was thought proven is refused: too often, and nothing is proven any more."""
+        self._doubts += 1
+        if self._doubts > 1 + _DOUBTS_ALLOWED * self._answers:
+            self._proven = self._doubts = self._answers = 0
 
     def reached(self) -> None:
         """A connection was made, though no answer came over it."""

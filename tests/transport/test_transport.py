@@ -323,3 +323,14 @@ def test_a_secure_connection_to_a_plain_server_is_explained(vision_server: Visio
 
     with Transport(url) as transport, pytest.raises(TargetError, match="no secure connection"):
         transport.post("x", b"{}", lambda incoming: incoming.json())
+
+
+def test_a_server_that_only_ever_says_wait_a_little_is_given_up(
+    vision_server: VisionServer,
+) -> None:
+    vision_server.default = fail(429, retry_after="0")
+
+    with pytest.raises(RateLimited) as caught:
+        ask(vision_server, max_wait_s=1.0)
+
+    assert caught.value.effort.attempts <= 12
