@@ -16,6 +16,7 @@ SAME_PLACE = {
     "below": ("below", "under", "underneath", "beneath"),
     "left": ("left", "left hand", "leftmost"),
     "right": ("right", "right hand", "rightmost"),
+    "middle": ("middle", "center", "centre", "central"),
     "behind": ("behind", "at the back of", "in back of"),
     "in front of": ("in front of", "in front", "front"),
     "next to": ("next to", "beside", "alongside", "adjacent to"),

@@ -55,6 +55,7 @@ _FORMS = (
         "numeric",
         re.compile(r"(?<![\d/.-])(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})(?![\d/.-]\d|\d)"),
     ),
+    ("numeric_ym", re.compile(r"(?<![\d/.-])(\d{4})[-/.](\d{1,2})(?![\d/.-])")),
     ("numeric_my", re.compile(r"(?<![\d/.-])(\d{1,2})[-/.](\d{4})(?![\d/-])")),
 )
 
@@ -102,6 +103,8 @@ def _meanings(form: str, match: re.Match[str]) -> Dates:
         days = [Day(int(match[1]), _MONTHS[match[2].lower()], int(match[3]))]
     elif form == "my":
         days = [Day(int(match[2]), _MONTHS[match[1].lower()], None)]
+    elif form == "numeric_ym":
+        days = [Day(int(match[1]), int(match[2]), None)]
     elif form == "numeric_my":
         days = [Day(int(match[2]), int(match[1]), None)]
     else:

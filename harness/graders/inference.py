@@ -12,6 +12,7 @@ from harness.graders.clock import Clock, times
 from harness.graders.dates import dates
 from harness.graders.dimensions import dimensions
 from harness.graders.lexicon import NULLS, rivals_of
+from harness.graders.measures import _asked_unit_of
 from harness.graders.numbers import numbers
 from harness.graders.reading import about
 from harness.graders.terms import folded
@@ -68,6 +69,7 @@ _CODE = re.compile(
 _PLATE = re.compile(r"(?=.*\d)(?=.*[A-Z])[A-Z0-9]{1,10}(?:[ -][A-Z0-9]{1,10}){0,4}")
 _OPTION_LINK = re.compile(r"\s*(?:,\s*or\s+|,\s*and\s+|\bor\b|,|/|;|\|)\s*", re.IGNORECASE)
 _QUOTED = re.compile(r"[\"']([^\"'\n]{1,60})[\"']")
+_LED_IN = re.compile(r"^\s*(?:(?:to|on|in|at|from) )(?:(?:the|a|an) )?", re.IGNORECASE)
 _LONGEST_SHORT_TEXT = 4
 
 
@@ -178,7 +180,7 @@ def _trimmed(parts: list[str], expected: str) -> list[str]:
     count = len(expected.split())
     sizes = {len(part.split()) for part in parts[1:-1]}
     count = max([count, *sizes]) if len(sizes) == 1 else count
-    first, last = parts[0].split(), parts[-1].split()
+    first, last = parts[0].split(), _LED_IN.sub("", parts[-1]).split()
     options = [
         " ".join(first[-count:]),
         *(part.strip() for part in parts[1:-1]),
@@ -226,6 +228,8 @@ def _number(question: str, written: str, coded: bool) -> Choice:
     leading_zero = len(written) > 1 and written[0] == "0" and written[1].isdigit()
     if leading_zero or ((coded or digits >= 9) and not counted and "." not in written):
         return "code", {}
+    if not counted and _asked_unit_of(about(question)) is not None:
+        return "decimal", {}
     if not _INTEGER.fullmatch(written) or re.fullmatch(r"\d{1,3}\.\d{3}", written):
         return ("money", {}) if _ABOUT_MONEY.search(question) else ("decimal", {})
     return (

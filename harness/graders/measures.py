@@ -92,7 +92,9 @@ def _with_zero(find: Finder, about: About) -> Finder:
 
     def find_all(text: str) -> list[Mention]:
         found = find(text)
-        if found or not about.counted:
+        if not about.counted or any(m.preferred for m in found):
+            return found
+        if found and not _end_of_counted(_zero_phrase(text), about):
             return found
         none = _NONE.search(text)
         if none:
@@ -109,6 +111,11 @@ def _with_zero(find: Finder, about: About) -> Finder:
 
 _ZERO_VALUE = Value(Decimal(0), None, None)
 _ONE_VALUE = Value(Decimal(1), None, None)
+
+
+def _zero_phrase(text: str) -> str:
+    """ "6 barrels, but no pallets": what there is none of."""
+    return " ".join(match[0] for match in _ZERO.finditer(text))
 
 
 def _end_of_counted(phrase: str, about: About) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from harness.graders.reading import EMPTY_WORDS, POLITE, About, stem, words
 
-_NAME = re.compile(r"\"([^\"\n]{1,60})\"|\b[A-Z][\w'&-]*(?: (?:of |de |and )?[A-Z][\w'&-]*){0,4}")
+_NAME = re.compile(r"\"([^\"\n]{1,60})\"|\b[A-Z][\w'&-]*(?: (?:of |de )?[A-Z][\w'&-]*){0,4}")
 _ARTICLE = r"(?:(?:a|an|the|this|that|one|some|its|called|named) ){0,3}"
 _BACKGROUND = re.compile(
     r"\b(?:with|on|onto|among|amongst|amid|near|beside|behind|from|by|in|inside|under|below|above"
@@ -24,8 +25,14 @@ _AND_NEXT = re.compile(
 _AND_BEFORE = re.compile(rf"[\"']?(?: [a-z]+)?(?:,? (?:and|or|as well as)|,|/| ?&){_BESIDE}", re.I)
 _OR_NEXT = re.compile(r"[\"']? (?:or|and/or) (?!less|so|more)\w", re.IGNORECASE)
 _OR_BEFORE = re.compile(r"(?:,? or (?:[a-z]+ )?|\b(?:both|either) (?:\w+ )?[\"']?)$", re.IGNORECASE)
-_LIST_NEXT = re.compile(r"[\"']?\s?(?:,|/|;|\band\b|&)\s?\w")
+_LIST_NEXT = re.compile(
+    r"[\"']?\s?(?:,|/|;|\band\b|&)\s?(?!(?:with|as|by|on|in|at|a|an|the|which|who|is|it|since|because"
+    r"|making|located|from|for|not|based|although|but|this|that|there|and is)\b)\w",
+    re.IGNORECASE,
+)
 _LIST_BEFORE = re.compile(r"\w[\"']?\s?(?:,|/|;|\band\b|&)\s?[\"']?$")
+_LEAD_IN = re.compile(r"(?:according|based|looking|from|in|on|at|as|for|judging)\b", re.IGNORECASE)
+_EXAMPLE = re.compile(r"\b(?:like|such as|e\.g\.|for example),? ([A-Z][\w'-]*)")
 _OPENERS = frozenset(
     str.split(
         """looking however additionally also upon specifically while although since because
@@ -68,14 +75,21 @@ def names_in(
 
 def _names_nothing(name: str, about: About) -> bool:
     """Words of the question, of politeness, or of grammar."""
+    examples = _examples(about.text)
     return all(
         word in EMPTY_WORDS
         or word in POLITE
         or word in _OPENERS
-        or word in about.words
+        or (word in about.words and word not in examples)
         or stem(word) in about.stems
         for word in words(name)
     )
+
+
+@lru_cache(maxsize=4096)
+def _examples(question: str) -> frozenset[str]:
+    """Answers that a question gives as examples: "like Coca-Cola"."""
+    return frozenset(word for match in _EXAMPLE.finditer(question) for word in words(match[1]))
 
 
 def in_background(text: str, start: int) -> bool:
@@ -99,4 +113,8 @@ def coordinated(text: str, start: int, end: int, names: Sequence[Name], *, liste
     head, tail = text[:start], text[end : end + 40]
     if _OR_NEXT.match(tail) or _OR_BEFORE.search(head):
         return True
-    return listed and bool(_LIST_NEXT.match(tail) or _LIST_BEFORE.search(head))
+    if not listed:
+        return False
+    return bool(_LIST_NEXT.match(tail)) or bool(
+        _LIST_BEFORE.search(head) and not _LEAD_IN.match(head)
+    )

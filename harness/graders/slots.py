@@ -22,6 +22,8 @@ from harness.graders.reading import (
     Said,
     Statement,
     Weight,
+    clause_spans,
+    contrary,
     empty_because,
     lowered,
     refusal,
@@ -39,7 +41,7 @@ _COPULA = re.compile(
     re.IGNORECASE,
 )
 _COMPLEMENT_OVER = re.compile(
-    r"[,;(]|\b(?:as|like|from|for|with|than|because|which|and|above|below|near|next|beside|under"
+    r"[,;(]|\b(?:as|like|from|for|with|than|because|which|and|against|above|below|near|next|beside|under"
     r"|over)\b",
     re.IGNORECASE,
 )
@@ -55,6 +57,9 @@ _LEADING_YES = re.compile(r"^(?:yes|yeah|yep|sure|certainly)\b[,.!:;-]?\s*", re.
 _LEADING_NO = re.compile(r"^(?:no|nope|none)\b(?=\s*(?:[,.!:;-]|$))", re.IGNORECASE)
 _POLAR_IF = re.compile(r"\bif (?:yes|so|there|any|it|they|not|no)\b", re.IGNORECASE)
 _FOLLOWER = re.compile(r" ([a-z]{3,})(?=[.,;!?\"]|$)")
+_NUMBERING = re.compile(r"\d{1,2}[.)]?")
+_FROM = re.compile(r"\bfrom (?:the )?[\"']?$", re.IGNORECASE)
+_TO = re.compile(r"[\"']? to (?:the )?[\"']?", re.IGNORECASE)
 _WIDER = frozenset(
     str.split(
         """game match sport machine vehicle truck car tool device animal bird fish tree plant flower fruit
@@ -142,6 +147,8 @@ def look(
     affirmed = without_negated(text, mentions)
     if not affirmed:
         return _something_else(text, statement, about, emphasised, coverage)
+    if contrary(words(text), about):
+        return None
     first = affirmed[0]
     value, fault = _role(text, first, about, emphasised, spelled)
     weight = statement.weight
@@ -162,7 +169,7 @@ def _something_else(
 ) -> Seen | None:
     """Another answer where one is put forward; None for a statement in passing."""
     said = text[:80].strip(" .!\"'")
-    if not words(said):
+    if not words(said) or contrary(words(text), about) or _NUMBERING.fullmatch(said):
         return None
     if statement.weight == Weight.ANSWER or len(text.split()) <= 3:
         return Seen(False, said, None, coverage, max(statement.weight, Weight.BARE))
@@ -193,6 +200,12 @@ def _role(
     listed = len(text) < _SHORT_REPLY and not _COPULA.search(text)
     if coordinated(text, mention.start, mention.end, names, listed=listed):
         return None, f"several answers: {text[:80].strip(' .')}"
+    if _FROM.search(text[: mention.start]) and any(
+        _TO.fullmatch(text[mention.end : n.start]) for n in names if n.start > mention.end
+    ):
+        return None, f"several answers: {text[:80].strip(' .')}"
+    if _better_clause(text, mention, names, about):
+        return False, None
     if _CONCLUDED.search(text[: mention.start]):
         return True, None
     if _LIKE.search(text[: mention.start]) and (names or _COPULA.search(text, mention.end)):
@@ -203,6 +216,18 @@ def _role(
     if asked is not None and asked <= mention.start:
         return _fills(text[asked : mention.start], asked, names), None
     return _stands_alone(text, mention, names, about)
+
+
+def _better_clause(text: str, mention: Mention, names: Sequence[Name], about: About) -> bool:
+    """Another clause names something and takes up more of the question than the mention's own."""
+
+    def takes_up(span: tuple[int, int]) -> int:
+        return len({stem(word) for word in words(text[slice(*span)])} & about.stems)
+
+    spans = clause_spans(text)
+    own = next((it for it in spans if it[0] <= mention.start < it[1]), (0, len(text)))
+    named = [it for it in spans if it != own and any(it[0] <= n.start < it[1] for n in names)]
+    return any(takes_up(it) > takes_up(own) and _COPULA.search(text[slice(*it)]) for it in named)
 
 
 def _is_modifier(text: str, mention: Mention, about: About) -> bool:

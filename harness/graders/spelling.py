@@ -55,7 +55,8 @@ _VARIANTS = {"colour": "colou?r", "color": "colou?r", "grey": "gr[ea]y", "gray":
 
 def _letters(part: str) -> str:
     variant = _VARIANTS.get(part.lower())
-    return variant or "'?".join(re.escape(piece) for piece in part.split("'"))
+    plain = "'?".join(re.escape(piece) for piece in part.split("'"))
+    return variant or (re.sub("our", "ou?r", plain, flags=re.I) if len(part) > 5 else plain)
 
 
 def unaccented(text: str) -> str:

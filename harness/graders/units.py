@@ -57,8 +57,8 @@ pressure pa      1            pa pascal pascals
 pressure kpa     1000         kpa kilopascal kilopascals
 pressure mpa     1000000      mpa megapascal megapascals
 pressure atm     101325       atm
-speed    km/h    0.2777777777777778 km/h kmh kph kmph
-speed    mph     0.44704      mph mi/h
+speed    km/h    0.2777777777777778 km/h kmh kph kmph kilometers_per_hour kilometres_per_hour
+speed    mph     0.44704      mph mi/h miles_per_hour
 speed    m/s     1            m/s mps
 speed    rpm     0            rpm
 power    w       1            w watt watts
@@ -92,7 +92,7 @@ angle    deg     1            deg degree degrees °
 def _read(table: str) -> dict[str, Unit]:
     spelled: dict[str, Unit] = {}
     for line in table.strip().splitlines():
-        dimension, name, factor, *spellings = line.split()
+        dimension, name, factor, *spellings = (word.replace("_", " ") for word in line.split())
         unit = Unit(name, dimension, Decimal(factor))
         spelled.update(dict.fromkeys(spellings if name == "st" else (name, *spellings), unit))
     celsius = Unit("°c", "temperature", Decimal(1))

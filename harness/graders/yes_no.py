@@ -86,7 +86,8 @@ _DOUBT = re.compile(
 )
 _QUOTED = re.compile(r"\"[^\"]{1,80}\"")
 _CLAUSE = re.compile(
-    r"[,;]|\b(?:but|although|though|however|while|whereas|except|because|since|which|as)\b", re.I
+    r"[,;]|\b(?:but|although|though|however|while|whereas|except|and (?=not\b|no\b)|because|since|which|as)\b",
+    re.I,
 )
 _POLAR = re.compile(
     r"^(?:please |can you tell me |tell me |say |determine )?(?:if |whether )?"
@@ -95,9 +96,11 @@ _POLAR = re.compile(
 )
 _OPPOSITES = """empty/full empty/occupied empty/loaded open/closed open/shut cracked/intact cracked/undamaged
     damaged/intact damaged/undamaged broken/intact broken/undamaged clean/dirty dry/wet present/absent present/missing
-    on/off straight/bent ripe/unripe level/tilted safe/unsafe same/different aligned/misaligned locked/unlocked
+    on/off straight/bent straight/crooked straight/tilted ripe/unripe level/tilted safe/unsafe same/different aligned/misaligned locked/unlocked
     sealed/unsealed sealed/open visible/hidden correct/incorrect correct/wrong complete/incomplete"""
 _MOSTLY = 0.75
+_WITH_CORE = 0.6
+"""Enough of the question when its first and its last word are there."""
 
 
 def _opposites() -> dict[str, frozenset[str]]:
@@ -168,14 +171,16 @@ def _worded(yes: bool) -> str:
 
 def _finders(about: About) -> tuple[Finder, Finder]:
     polar = _polar(about.ask)
-    asked = frozenset(stems(polar))
+    in_order = stems(polar)
+    asked = frozenset(in_order)
+    core = frozenset((in_order[0], in_order[-1])) if in_order else frozenset()
     denied = bool(_NEGATION.search(polar))
 
     def implied(text: str) -> list[Mention]:
         return [
             Mention(start, start + len(clause), _worded(value), _doubt(clause))
             for start, clause in _clauses(text)
-            if (value := implies(clause, asked, denied, _MOSTLY)) is not None
+            if (value := implies(clause, asked, denied, _MOSTLY, core)) is not None
         ]
 
     def spoken(text: str) -> list[Mention]:
@@ -252,7 +257,13 @@ def _first_clause(text: str) -> str:
     return next((clause for _, clause in _clauses(text) if clause.strip(" .")), "")
 
 
-def implies(clause: str, asked: frozenset[str], denied: bool, share: float) -> bool | None:
+def implies(
+    clause: str,
+    asked: frozenset[str],
+    denied: bool,
+    share: float,
+    core: frozenset[str] = frozenset(),
+) -> bool | None:
     """Whether a clause affirms or denies the question; None when it speaks of something else.
 
     >>> asked = frozenset(stems("Is the belt empty"))
@@ -263,7 +274,10 @@ def implies(clause: str, asked: frozenset[str], denied: bool, share: float) -> b
     """
     said = frozenset(stem(word) for word in words(clause))
     covered = len(said & asked)
-    opposed = any(OPPOSITES.get(word, frozenset()) & said for word in asked - said)
+    opposites = {word for word in asked - said if OPPOSITES.get(word, frozenset()) & said}
+    opposed = bool(opposites)
+    if core and core <= said | opposites:
+        share = min(share, _WITH_CORE)
     if not asked or (covered + opposed) / len(asked) < share:
         return None
     negated = bool(_NEGATION.search(_QUOTED.sub("", clause)))

@@ -97,4 +97,4 @@ def test_silence_refusal_and_blindness_fail_with_that_reason() -> None:
     assert grade(case, "<think>I see 4").reason == "only reasoning, no answer"
     assert grade(case, "I cannot see the image.").reason == "says it sees no image"
     assert grade(case, "I'm unable to determine that.").reason == "refuses or says it cannot tell"
-    assert grade(case, "There are 4 or 5 bolts.").reason == "hedged: '4 or 5'"
+    assert grade(case, "There are 4 or 5 bolts.").reason == "several answers: 4, 5"

@@ -1,7 +1,14 @@
 """The answer in a reply, found in one way for all graders."""
 
 from harness.graders.reading.about import EMPTY_WORDS, About, about, stem, stems, words
-from harness.graders.reading.claims import POLITE, Finder, Mention, clause_spans, without_negated
+from harness.graders.reading.claims import (
+    POLITE,
+    Finder,
+    Mention,
+    clause_spans,
+    contrary,
+    without_negated,
+)
 from harness.graders.reading.clean import lowered, without_reasoning
 from harness.graders.reading.decide import Reading, decide, empty_because
 from harness.graders.reading.refusals import refusal
@@ -20,6 +27,7 @@ __all__ = [
     "Weight",
     "about",
     "clause_spans",
+    "contrary",
     "decide",
     "empty_because",
     "lowered",

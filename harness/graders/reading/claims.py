@@ -68,6 +68,7 @@ _COPULA = re.compile(
     r"(?:(?:a|an|the|mostly|clearly|in|at|on) ){0,3}$",
     re.IGNORECASE,
 )
+_IS = re.compile(r"\b(?:is|are|was|were)\b", re.IGNORECASE)
 _BRACKETS = re.compile(r"\([^()]*\)")
 _ATTEMPT = re.compile(
     r"\b(?:at first|initially|originally|at a glance|at first (?:glance|sight)"
@@ -93,7 +94,7 @@ _CLAUSE = re.compile(
 _SUBORDINATE = re.compile(
     r"^\s*(?:while|whereas|although|though|since|because|which|where|when|as|unlike|running|lying"
     r"|standing|next to"
-    r"|with|until|before|after|despite|out of|based|according|due|similar)\b",
+    r"|with|until|before|after|despite|out of|based|according|due|similar|below|above|under|beside|near|behind|away)\b",
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(
@@ -134,7 +135,12 @@ def claim_of(
     kept = settled(text, kept, about)
     left_over = _left_over(text, kept)
     weight = statement.weight
-    partial = any(word in _PARTS and word not in about.words for word in left_over)
+    partial = any(
+        word in _PARTS and word not in about.words and stem(word) not in about.stems
+        for word in left_over
+    )
+    if contrary(left_over, about):
+        return None
     if _is_plain(left_over, about):
         weight = Weight.ANSWER if weight >= Weight.CONCLUSION else Weight.BARE
     covered = len({stem(word) for word in left_over} & about.stems)
@@ -149,6 +155,17 @@ def claim_of(
         partial=partial,
         preferred=any(m.preferred for m in kept),
         at=at,
+    )
+
+
+_CONTRARY = (("left", "right"), ("top", "bottom"), ("upper", "lower"), ("front", "rear"))
+
+
+def contrary(said: Sequence[str], about: About) -> bool:
+    """Whether it speaks of the other side: "the man on the right", asked for the one on the left."""
+    both = {(a, b) for pair in _CONTRARY for a, b in (pair, pair[::-1])}
+    return any(
+        a in about.words and b not in about.words and b in said and a not in said for a, b in both
     )
 
 
@@ -170,6 +187,8 @@ def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
     if len(mentions) < 2:
         return mentions
     kept = _outside_brackets(text, _after_correction(text, mentions))
+    if not about.counted and (asked := _asked_for(text, kept, about)):
+        return asked
     kept = _concluded(text, kept)
     if not _is_a_tally(kept):
         kept = _preferred(text, kept)
@@ -193,6 +212,16 @@ def _preferred(text: str, mentions: list[Mention]) -> list[Mention]:
 def _joined(text: str, left: Mention, right: Mention) -> bool:
     """Whether nothing but "and", "or" or a comma parts two values."""
     return left.value != right.value and bool(_JOINED.fullmatch(text[left.end : right.start]))
+
+
+def _asked_for(text: str, mentions: Sequence[Mention], about: About) -> list[Mention]:
+    """The last value, when it follows "(what was asked) is"."""
+    last = mentions[-1]
+    copula = _COPULA.search(text[: last.start])
+    if copula is None or "," in text[: copula.start()] or len(_IS.findall(text)) > 1:
+        return []
+    subject = {stem(word) for word in words(text[: copula.start()])}
+    return [last] if len(subject & about.stems) * 2 >= len(about.stems) > 0 else []
 
 
 def _after_copula(text: str, mentions: Sequence[Mention]) -> list[Mention]:
@@ -263,7 +292,7 @@ def _is_a_tally(mentions: Sequence[Mention]) -> bool:
 
 def _by_clause(text: str, mentions: list[Mention], about: About) -> list[Mention]:
     """The values of the clause that speaks of what was asked, if one does more than the others."""
-    scored: dict[Mention, tuple[int, bool, bool]] = {}
+    scored: dict[Mention, tuple[bool, int, bool]] = {}
     subject_before = False
     for start, end in clause_spans(text):
         clause = text[start:end]
@@ -272,14 +301,14 @@ def _by_clause(text: str, mentions: list[Mention], about: About) -> list[Mention
         has_subject = about.subject in said
         inherits = subject_before and not has_subject and bool(_GOES_ON.match(clause))
         score = (
+            not _SUBORDINATE.match(clause),
             len(said & about.stems) + inherits,
             has_subject or inherits,
-            not _SUBORDINATE.match(clause),
         )
         scored.update(dict.fromkeys(inside, score))
         subject_before = has_subject or inherits
     for left, right in itertools.pairwise(mentions):
-        if _joined(text, left, right) and scored[left][2]:
+        if _joined(text, left, right) and scored[left][0]:
             scored[right] = scored[left]
     best = max(scored.values(), default=None)
     kept = [m for m in mentions if scored.get(m) == best]

@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from harness.graders.reading.about import About
-from harness.graders.reading.claims import Claim, Finder, Mention, claim_of, without_negated
+from harness.graders.reading.about import About, words
+from harness.graders.reading.claims import (
+    Claim,
+    Finder,
+    Mention,
+    claim_of,
+    contrary,
+    without_negated,
+)
 from harness.graders.reading.refusals import refusal
 from harness.graders.reading.statements import Said, Weight
 
@@ -36,7 +43,7 @@ def decide(said: Said, about: About, find: Finder, join: Joiner | None = None) -
         return Reading(None, None, empty_because(said))
     found = [find(statement.text) for statement in said.statements]
     if len(found) == 1 and len(found[0]) == 1:
-        return _only(said.statements[0].text, found[0][0])
+        return _only(said.statements[0].text, found[0][0], about)
     claims, takes_back = _claims(said, about, found)
     if takes_back:
         return Reading(None, said.text[:80], "takes its answer back")
@@ -56,7 +63,7 @@ def empty_because(said: Said) -> str:
     return "only reasoning, no answer" if said.body.strip() else "empty reply"
 
 
-def _only(text: str, mention: Mention) -> Reading:
+def _only(text: str, mention: Mention, about: About) -> Reading:
     """The reply is one statement with one value in it: most replies are."""
     before, after = text[: mention.start].strip(" \"'($£€#"), text[mention.end :].strip(" .!\"')")
     said = text[mention.start : mention.end]
@@ -64,6 +71,8 @@ def _only(text: str, mention: Mention) -> Reading:
         return Reading(None, said, f"hedged: {mention.hedge!r}")
     if before and not without_negated(text, (mention,)):
         return Reading(None, None, refusal(text) or _NOTHING)
+    if (before or after) and contrary(words(f"{before} {after}"), about):
+        return Reading(None, said, "speaks of another side than the question")
     if (before or after) and (why := refusal(text)):
         return Reading(None, said, why)
     return Reading(mention.value, said, None)
@@ -94,6 +103,7 @@ def _chosen(claims: list[Claim], join: Joiner | None) -> Claim | Reading:
     if concluding := [claim for claim in claims if claim.weight == Weight.CONCLUSION]:
         return concluding[-1]
     pool = [claim for claim in claims if claim.weight == Weight.ON_TOPIC] or claims
+    pool = [claim for claim in pool if claim.preferred] or pool
     pool = [claim for claim in pool if not claim.partial] or pool
     most = max(claim.coverage for claim in pool)
     pool = [claim for claim in pool if claim.coverage >= most - 0.01]

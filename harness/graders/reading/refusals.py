@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 _NO_IMAGE = re.compile(
-    r"\b(?:(?:no|any|an|the|this|your) (?:image|picture|photo"
-    r"|attachment)s? (?:was |were |is |has been |have been |seems to be )?"
-    r"(?:not )?(?:provided|attached|uploaded|included|shared|received|loaded|given|available"
-    r"|visible)"
+    r"\b(?:no (?:image|picture|photo|attachment)s? (?:was |were |is |has been |have been )?"
+    r"(?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
+    r"|(?:image|picture|photo|attachment)s? (?:was|were|is|has|have|seems)(?: not|n't)(?: been| to be)?"
+    r" (?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
     r"|(?:can't|cannot|can not|unable to|couldn't|could not|not able to|don't|do not|didn't"
     r"|did not)"
     r" (?:actually |directly |currently )?(?:see|view|access|open|load|find|receive"

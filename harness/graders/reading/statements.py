@@ -125,7 +125,7 @@ def take_apart(reply: str, *, truncated: bool) -> Said:
         statements = tuple(_weighed(text)) if text else ()
     else:
         statements = tuple(_statements(_without_numbering(text)))
-    return Said(text, body, statements, clean.emphasised(body), truncated)
+    return Said(text, body if text else reply, statements, clean.emphasised(body), truncated)
 
 
 def _statements(text: str) -> list[Statement]:
