@@ -69,15 +69,28 @@ _CELL_ORDINAL = re.compile(
     rf"|{_ORDER}) col(?:umn)?\b",
     re.IGNORECASE,
 )
+_PLACE_TABLE = """
+top: top upper uppermost topmost
+bottom: bottom lower bottommost
+left: left leftmost left-hand lefthand
+right: right rightmost right-hand righthand
+center: center centre middle central centered centred mid
+north: north northern
+south: south southern
+east: east eastern
+west: west western
+north east: northeast
+north west: northwest
+south east: southeast
+south west: southwest
+front: front foreground
+back: back rear background
+"""
 _PLACE_WORDS = {
-    "top": "top", "upper": "top", "uppermost": "top", "topmost": "top", "bottom": "bottom", "lower": "bottom", "bottommost": "bottom",
-    "left": "left", "leftmost": "left", "left-hand": "left", "lefthand": "left", "right": "right", "rightmost": "right",
-    "right-hand": "right", "righthand": "right", "center": "center", "centre": "center", "middle": "center",
-    "central": "center", "centered": "center", "centred": "center", "mid": "center", "north": "north", "south": "south",
-    "east": "east", "west": "west", "northern": "north", "southern": "south", "eastern": "east", "western": "west",
-    "northeast": "north east", "northwest": "north west", "southeast": "south east", "southwest": "south west",
-    "front": "front", "back": "back", "rear": "back", "foreground": "front", "background": "back",
-}  # fmt: skip
+    word: line.partition(":")[0]
+    for line in _PLACE_TABLE.strip().splitlines()
+    for word in line.partition(":")[2].split()
+}
 _POINTS = {"n": "north", "s": "south", "e": "east", "w": "west", "ne": "north east", "nw": "north west",
            "se": "south east", "sw": "south west"}  # fmt: skip
 _PLACE = "|".join(sorted(_PLACE_WORDS, key=len, reverse=True))

@@ -296,7 +296,8 @@ def _worded(question: str, written: str) -> Choice | None:
         _ABOUT_CODE.search(question)
         and count <= 5
         and re.search(
-            r"\bcaptcha\b|\bstring\b|\bcode\b|\bserial\b|\bplate\b|\bpassword\b|\bletters\b|\bcharacters\b",
+            r"\bcaptcha\b|\bstring\b|\bcode\b|\bserial\b|\bplate\b|\bpassword\b|\bletters\b"
+            r"|\bcharacters\b",
             question,
             re.I,
         )

@@ -12,14 +12,34 @@ from harness.graders.quantities import Value, finder
 from harness.graders.reading import About, Finder, Mention, Said, decide
 from harness.records import Verdict
 
+_CURRENCIES = """
+usd: $ us$ usd dollar dollars
+gbp: £ gbp pound pounds quid sterling
+eur: € eur euro euros
+jpy: ¥ jpy yen
+cny: cny rmb yuan
+inr: ₹ inr rupees rupee
+chf: chf francs
+sek: sek
+nok: nok
+dkk: dkk
+cad: cad c$
+aud: aud a$
+pln: pln zł
+czk: czk
+krw: ₩ krw
+brl: r$ brl
+rub: ₽ rub
+try: ₺
+mxn: mxn
+sgd: sgd
+hkd: hkd
+"""
 _CURRENCY = {
-    "$": "usd", "us$": "usd", "usd": "usd", "dollar": "usd", "dollars": "usd", "£": "gbp", "gbp": "gbp",
-    "pound": "gbp", "pounds": "gbp", "quid": "gbp", "sterling": "gbp", "€": "eur", "eur": "eur", "euro": "eur", "euros": "eur",
-    "¥": "jpy", "jpy": "jpy", "yen": "jpy", "cny": "cny", "rmb": "cny", "yuan": "cny", "₹": "inr", "inr": "inr",
-    "rupees": "inr", "rupee": "inr", "chf": "chf", "francs": "chf", "sek": "sek", "nok": "nok", "dkk": "dkk",
-    "cad": "cad", "c$": "cad", "aud": "aud", "a$": "aud", "pln": "pln", "zł": "pln", "czk": "czk", "₩": "krw", "krw": "krw",
-    "r$": "brl", "brl": "brl", "₽": "rub", "rub": "rub", "₺": "try", "mxn": "mxn", "sgd": "sgd", "hkd": "hkd",
-}  # fmt: skip
+    spelling: line.partition(":")[0]
+    for line in _CURRENCIES.strip().splitlines()
+    for spelling in line.partition(":")[2].split()
+}
 _PENCE = {"p": "gbp", "pence": "gbp", "penny": "gbp", "cent": "", "cents": "", "¢": "", "c": ""}
 _PENNIES = "hundredth of "
 _WORDS = "|".join(re.escape(word) for word in sorted(_CURRENCY, key=len, reverse=True))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from harness.graders.reading import EMPTY_WORDS, POLITE, About, stem, words
+from harness.graders.reading import EMPTY_WORDS, POLITE, About, stem, word_set, words
 
 _NAME = re.compile(r"\"([^\"\n]{1,60})\"|\b[A-Z][\w'&-]*(?: (?:of |de )?[A-Z][\w'&-]*){0,4}")
 _ARTICLE = r"(?:(?:a|an|the|this|that|one|some|its|called|named) ){0,3}"
@@ -26,21 +26,19 @@ _AND_BEFORE = re.compile(rf"[\"']?(?: [a-z]+)?(?:,? (?:and|or|as well as)|,|/| ?
 _OR_NEXT = re.compile(r"[\"']? (?:or|and/or) (?!less|so|more)\w", re.IGNORECASE)
 _OR_BEFORE = re.compile(r"(?:,? or (?:[a-z]+ )?|\b(?:both|either) (?:\w+ )?[\"']?)$", re.IGNORECASE)
 _LIST_NEXT = re.compile(
-    r"[\"']?\s?(?:,|/|;|\band\b|&)\s?(?!(?:with|as|by|on|in|at|a|an|the|which|who|is|it|since|because"
+    r"[\"']?\s?(?:,|/|;|\band\b|&)\s?(?!(?:with|as|by|on|in|at|a|an|the|which|who|is|it|since"
+    r"|because"
     r"|making|located|from|for|not|based|although|but|this|that|there|and is)\b)\w",
     re.IGNORECASE,
 )
 _LIST_BEFORE = re.compile(r"\w[\"']?\s?(?:,|/|;|\band\b|&)\s?[\"']?$")
 _LEAD_IN = re.compile(r"(?:according|based|looking|from|in|on|at|as|for|judging)\b", re.IGNORECASE)
 _EXAMPLE = re.compile(r"\b(?:like|such as|e\.g\.|for example),? ([A-Z][\w'-]*)")
-_OPENERS = frozenset(
-    str.split(
-        """looking however additionally also upon specifically while although since because
-        another among yes no ok okay in on at from here there it this that these those one
-        if as bottom top left right middle upper lower first second third all most many
-        several two three four five meanwhile furthermore moreover overall examining
-        unfortunately"""
-    )
+_OPENERS = word_set(
+    """looking however additionally also upon specifically while although since because another
+    among yes no ok okay in on at from here there it this that these those one if as bottom
+    top left right middle upper lower first second third all most many several two three four
+    five meanwhile furthermore moreover overall examining unfortunately"""
 )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from harness.graders.lexicon import rivals_of
 from harness.graders.numbers import Number, numbers, ordinals
-from harness.graders.reading import About, Finder, Mention, stem
+from harness.graders.reading import About, Finder, Mention, stem, word_set
 
 _HEDGE_BEFORE = re.compile(
     r"(?:\b(approximately|approx\.?|about|around|roughly|nearly|almost|at least|at most|more than"
@@ -33,12 +33,12 @@ _LINK = re.compile(
     re.IGNORECASE,
 )
 _OTHER_CASE = re.compile(r"\bor (?:it|that|there|they)\b.{0,24}$", re.IGNORECASE)
-_PRONOUN_BEFORE = frozenset(
-    """this that the each every no which another any other right left top bottom first last
-    lower upper middle some such white black red green blue yellow orange brown grey gray
-    small large big next wrong""".split()
+_PRONOUN_BEFORE = word_set(
+    """this that the each every no which another any other right left top bottom first last lower
+    upper middle some such white black red green blue yellow orange brown grey gray small
+    large big next wrong"""
 )
-_VERBS_AFTER_ONE = frozenset("another can could would might must".split())
+_VERBS_AFTER_ONE = word_set("another can could would might must")
 _WORD_NEAR = re.compile(r"[^\W\d_][\w'-]*")
 _CLAUSE_END = re.compile(
     r"[,;:()=.]|\s-\s|\b(?:and|but|with|of which|each|in|on|at|are|is|were|where|per|x|that"
@@ -70,7 +70,7 @@ _BESIDE_BEFORE = re.compile(
     r"([^\W\d_][\w'-]*)[:=]? (?:(?:number|no\.|nr\.|is|was|at|#) ?){0,2}#?$", re.IGNORECASE
 )
 _JUST_ONE = re.compile(r"\b(?:just|only) (?:this |the |that )?$", re.IGNORECASE)
-_PLACES = frozenset("position tray row column floor page place which lane slot number bay".split())
+_PLACES = word_set("position tray row column floor page place which lane slot number bay")
 
 
 class Value(NamedTuple):

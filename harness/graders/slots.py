@@ -29,6 +29,7 @@ from harness.graders.reading import (
     refusal,
     stem,
     without_negated,
+    word_set,
     words,
 )
 from harness.graders.spelling import unaccented
@@ -41,7 +42,8 @@ _COPULA = re.compile(
     re.IGNORECASE,
 )
 _COMPLEMENT_OVER = re.compile(
-    r"[,;(]|\b(?:as|like|from|for|with|than|because|which|and|against|above|below|near|next|beside|under"
+    r"[,;(]|\b(?:as|like|from|for|with|than|because|which|and|against|above|below|near|next"
+    r"|beside|under"
     r"|over)\b",
     re.IGNORECASE,
 )
@@ -60,12 +62,10 @@ _FOLLOWER = re.compile(r" ([a-z]{3,})(?=[.,;!?\"]|$)")
 _NUMBERING = re.compile(r"\d{1,2}[.)]?")
 _FROM = re.compile(r"\bfrom (?:the )?[\"']?$", re.IGNORECASE)
 _TO = re.compile(r"[\"']? to (?:the )?[\"']?", re.IGNORECASE)
-_WIDER = frozenset(
-    str.split(
-        """game match sport machine vehicle truck car tool device animal bird fish tree plant flower fruit
-        vegetable logo sign symbol icon button brand product bottle can box bag package food drink dish
-        station city building shape line team type style design bottles boxes cans"""
-    )
+_WIDER = word_set(
+    """game match sport machine vehicle truck car tool device animal bird fish tree plant flower
+    fruit vegetable logo sign symbol icon button brand product bottle can box bag package food
+    drink dish station city building shape line team type style design bottles boxes cans"""
 )
 """Heads that only say what kind of thing the answer is: "a basketball game"."""
 _CONCLUDED = re.compile(

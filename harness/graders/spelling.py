@@ -49,8 +49,17 @@ def _figures(text: str) -> str:
 _URL = re.compile(
     r"(?:https?://)?(?:www\.)?([\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?:/\S*)?)", re.IGNORECASE
 )
-_VARIANTS = {"colour": "colou?r", "color": "colou?r", "grey": "gr[ea]y", "gray": "gr[ea]y", "&": "(?:&|and)", "and": "(?:&|and)",
-             "centre": "cent(?:re|er)", "center": "cent(?:re|er)", "aluminium": "alumini?um", "aluminum": "alumini?um"}  # fmt: skip
+_VARIANTS = {
+    "grey": "gr[ea]y",
+    "gray": "gr[ea]y",
+    "&": "(?:&|and)",
+    "and": "(?:&|and)",
+    "color": "colou?r",
+    "centre": "cent(?:re|er)",
+    "center": "cent(?:re|er)",
+    "aluminium": "alumini?um",
+    "aluminum": "alumini?um",
+}
 
 
 def _letters(part: str) -> str:

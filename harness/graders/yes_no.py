@@ -17,23 +17,19 @@ from harness.graders.reading import (
     refusal,
     stem,
     stems,
+    word_set,
     words,
 )
 from harness.graders.terms import folded, hedge
 from harness.records import Verdict
 
-YES = frozenset(
-    str.split(
-        """yes yeah yep yup yea aye affirmative true correct indeed definitely certainly
-        absolutely sure sí si oui ja sim да tak evet はい 是 是的 有 对 對 네 예 jawohl ano igen
-        kyllä"""
-    )
+YES = word_set(
+    """yes yeah yep yup yea aye affirmative true correct indeed definitely certainly absolutely
+    sure sí si oui ja sim да tak evet はい 是 是的 有 对 對 네 예 jawohl ano igen kyllä"""
 )
-NO = frozenset(
-    str.split(
-        """no none nope nah negative false incorrect non nein não nao nej нет nie hayır いいえ 否 不是
-        没有 不 아니요 아니오 nee ne nem ei"""
-    )
+NO = word_set(
+    """no none nope nah negative false incorrect non nein não nao nej нет nie hayır いいえ 否 不是 没有 不
+    아니요 아니오 nee ne nem ei"""
 )
 _ONLY_ALONE = frozenset(("sure", "certainly"))
 """A yes as the whole reply, politeness before another word."""
@@ -52,7 +48,8 @@ _LEADING = re.compile(
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    r"(?:\b(?:is|be|was|and|or|so|therefore|thus|hence|either|with|a|clear|definite|actually)|[,;:-]"
+    r"(?:\b(?:is|be|was|and|or|so|therefore|thus|hence|either|with|a|clear|definite|actually)"
+    r"|[,;:-]"
     r"|\b(?:say|answer|answered)(?: is)? {0,2}[\"'(]{0,2}) {0,2}(?P<word>yes|no)"
     r"(?=[\"')]{0,2}\s?(?:[.,;:!?-]|\bor\b|\band\b|$))",
     re.IGNORECASE,
@@ -86,7 +83,8 @@ _DOUBT = re.compile(
 )
 _QUOTED = re.compile(r"\"[^\"]{1,80}\"")
 _CLAUSE = re.compile(
-    r"[,;]|\b(?:but|although|though|however|while|whereas|except|and (?=not\b|no\b)|because|since|which|as)\b",
+    r"[,;]|\b(?:but|although|though|however|while|whereas|except|and (?=not\b|no\b)|because|since"
+    r"|which|as)\b",
     re.I,
 )
 _POLAR = re.compile(

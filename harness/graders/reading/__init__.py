@@ -1,6 +1,6 @@
 """The answer in a reply, found in one way for all graders."""
 
-from harness.graders.reading.about import EMPTY_WORDS, About, about, stem, stems, words
+from harness.graders.reading.about import EMPTY_WORDS, About, about, stem, stems, word_set, words
 from harness.graders.reading.claims import (
     POLITE,
     Finder,
@@ -37,5 +37,6 @@ __all__ = [
     "take_apart",
     "without_negated",
     "without_reasoning",
+    "word_set",
     "words",
 ]

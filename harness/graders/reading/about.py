@@ -8,6 +8,11 @@ from typing import NamedTuple
 
 from harness.graders.reading import clean
 
+
+def word_set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 _WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
 _INSTRUCTION = re.compile(
     r"\b(?:return|answer|respond|reply|give|write|output|provide|use|format|express|state|say"
@@ -16,30 +21,25 @@ _INSTRUCTION = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.?!:;\n]+(?=\s|$)")
-EMPTY_WORDS = frozenset(
-    str.split(
-        """a an the this that these those it its they them their there here is are was were
-        be been being am do does did done have has had having can could will would shall
-        should may might must of in on at to from by with within into onto for as and or
-        but if then than so not no yes any some all both each either neither other another
-        what which who whom whose where when why how much many you your i my me we us our
-        image picture photo photograph photographs images pictures photos shown show shows
-        visible see seen depicted appear appears seem seems look looks looking contain
-        contains only return answer answers respond please just like format form currently
-        exactly one ones also very what's there's it's appearing based according given
-        provided"""
-    )
+EMPTY_WORDS = word_set(
+    """a an the this that these those it its they them their there here is are was were be been
+    being am do does did done have has had having can could will would shall should may might
+    must of in on at to from by with within into onto for as and or but if then than so not no
+    yes any some all both each either neither other another what which who whom whose where
+    when why how much many you your i my me we us our image picture photo photograph
+    photographs images pictures photos shown show shows visible see seen depicted appear
+    appears seem seems look looks looking contain contains only return answer answers respond
+    please just like format form currently exactly one ones also very what's there's it's
+    appearing based according given provided"""
 )
 _COUNT = re.compile(
     r"\bhow many ((?:[\w'/-]+ ?){1,5})|\b(?:number|count|quantity|amount) of ((?:[\w'/-]+ ?){1,5})",
     re.I,
 )
-_PHRASE_END = frozenset(
-    str.split(
-        """are is do does did in on at can could were was have has had you there of with that
-        which will would should from to appear exist remain and or not within inside
-        visible seen shown per for by"""
-    )
+_PHRASE_END = word_set(
+    """are is do does did in on at can could were was have has had you there of with that which
+    will would should from to appear exist remain and or not within inside visible seen shown
+    per for by"""
 )
 
 
@@ -122,10 +122,10 @@ def about(question: str) -> About:
     )
 
 
-ATTRIBUTES = frozenset(
-    """colour color brand name type kind sort value price cost weight size length height
-    width text word number title maker model make date time position location amount total
-    percentage temperature""".split()
+ATTRIBUTES = word_set(
+    """colour color brand name type kind sort value price cost weight size length height width
+    text word number title maker model make date time position location amount total
+    percentage temperature"""
 )
 
 

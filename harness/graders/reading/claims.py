@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from harness.graders.reading.about import ATTRIBUTES, EMPTY_WORDS, About, stem, words
+from harness.graders.reading.about import ATTRIBUTES, EMPTY_WORDS, About, stem, word_set, words
 from harness.graders.reading.clean import lowered
 from harness.graders.reading.statements import CORRECTS, Statement, Weight
 
@@ -94,30 +94,31 @@ _CLAUSE = re.compile(
 _SUBORDINATE = re.compile(
     r"^\s*(?:while|whereas|although|though|since|because|which|where|when|as|unlike|running|lying"
     r"|standing|next to"
-    r"|with|until|before|after|despite|out of|based|according|due|similar|below|above|under|beside|near|behind|away)\b",
+    r"|with|until|before|after|despite|out of|based|according|due|similar|below|above|under"
+    r"|beside|near|behind|away)\b",
     re.IGNORECASE,
 )
 _GOES_ON = re.compile(
-    r"\s*(?:and|but|then) (?!(?:the|a|an|it|they|this|that|there|its|their|is|are|in|on|at|one|\d))",
+    r"\s*(?:and|but|then) (?!(?:the|a|an|it|they|this|that|there|its|their|is|are|in|on|at|one"
+    r"|\d))",
     re.IGNORECASE,
 )
-_PARTS = frozenset(
-    """row rows column columns left right top bottom upper lower middle front back first
-    second third fourth last layer layers tier tiers side section sections each per every
-    another also additional more further other others foreground background group groups
-    cluster stack level half corner near edge plus remaining rest shelf""".split()
+_PARTS = word_set(
+    """row rows column columns left right top bottom upper lower middle front back first second
+    third fourth last layer layers tier tiers side section sections each per every another
+    also additional more further other others foreground background group groups cluster stack
+    level half corner near edge plus remaining rest shelf"""
 )
-POLITE = frozenset(
-    """sure certainly course ok okay thanks thank welcome hi hello happy help glad great
-    question hope helps let know need anything else assistance further would say think
-    believe i'd it's that's there's therefore thus so hence total altogether overall find
-    found count counted counting identified identify value number correct right actually
-    definitely clearly yes inspection examination careful carefully looking closely upon
-    after based observed observation conclusion final answer equals equal amount written
-    reads read states stated displayed indicated marked labeled labelled called named name
-    known colour color however additionally furthermore moreover specifically indeed
-    simply clear light dark bright deep pale vivid vibrant medium solid approximately wait
-    sorry mean meant""".split()
+POLITE = word_set(
+    """sure certainly course ok okay thanks thank welcome hi hello happy help glad great question
+    hope helps let know need anything else assistance further would say think believe i'd it's
+    that's there's therefore thus so hence total altogether overall find found count counted
+    counting identified identify value number correct right actually definitely clearly yes
+    inspection examination careful carefully looking closely upon after based observed
+    observation conclusion final answer equals equal amount written reads read states stated
+    displayed indicated marked labeled labelled called named name known colour color however
+    additionally furthermore moreover specifically indeed simply clear light dark bright deep
+    pale vivid vibrant medium solid approximately wait sorry mean meant"""
 )
 
 

@@ -7,7 +7,8 @@ import re
 _NO_IMAGE = re.compile(
     r"\b(?:no (?:image|picture|photo|attachment)s? (?:was |were |is |has been |have been )?"
     r"(?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
-    r"|(?:image|picture|photo|attachment)s? (?:was|were|is|has|have|seems)(?: not|n't)(?: been| to be)?"
+    r"|(?:image|picture|photo|attachment)s? (?:was|were|is|has|have|seems)(?: not|n't)(?: been"
+    r"| to be)?"
     r" (?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
     r"|(?:can't|cannot|can not|unable to|couldn't|could not|not able to|don't|do not|didn't"
     r"|did not)"

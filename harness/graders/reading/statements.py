@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from harness.graders.reading import clean
+from harness.graders.reading.about import word_set
 
 
 class Weight(IntEnum):
@@ -83,9 +84,11 @@ _STRONG_CORRECTION = re.compile(
     r"(?![\w])",
 )
 _PLEASANTRY = re.compile(
-    r"(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great question|happy to help|hi|hello"
+    r"(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great question|happy to help|hi"
+    r"|hello"
     r"|you're welcome|(?:i )?hope (?:this|that) helps|thank you.{0,80}|thanks.{0,80}"
-    r"|let me know if.{0,120}|(?:is there|if there is) anything else.{0,120}|(?:please )?feel free.{0,120}"
+    r"|let me know if.{0,120}|(?:is there|if there is) anything else.{0,120}"
+    r"|(?:please )?feel free.{0,120}"
     r"|here(?:'s| is| are) (?:the|my|your) (?:answer|result)s?)[.!?:,]{0,3}",
     re.IGNORECASE,
 )
@@ -95,12 +98,9 @@ _CORRECTS_AT_ALL = re.compile(
     r"|that|sorry|oops|recount|edit"
 )
 _END = re.compile(r"[.!?]+[\"')\]]{0,3}(?=\s)")
-_SHORTENED = frozenset(
-    str.split(
-        """approx no mr mrs ms dr st fig vs eg ie e.g i.e etc vol pp ca cf qty max min nr num
-        ver v max. a.m p.m jan feb mar apr jun jul aug sep sept oct nov dec art inc ltd co
-        u.s"""
-    )
+_SHORTENED = word_set(
+    """approx no mr mrs ms dr st fig vs eg ie e.g i.e etc vol pp ca cf qty max min nr num ver v
+    max. a.m p.m jan feb mar apr jun jul aug sep sept oct nov dec art inc ltd co u.s"""
 )
 _NUMBERED = re.compile(r"^[ ]{0,8}(?:step )?(\d{1,2})[.):][ ]+(?=\S)", re.MULTILINE | re.IGNORECASE)
 _SHORT = 60
