@@ -81,7 +81,8 @@ def grade(case: Case, text: str, *, truncated: bool = False) -> Verdict:
 def problems(case: Case) -> list[str]:
     """What is wrong with a case's grader, options or expected answer; empty when it can be graded.
 
-    >>> problems(Case(id="a", category="c", question="?", image="i", expected="four", grader="integer"))
+    >>> case = Case(id="a", category="", question="", image="", expected="four", grader="integer")
+    >>> problems(case)
     ["'four' is not a whole number"]
     """
     grader = GRADERS.get(case.grader)

@@ -17,8 +17,10 @@ _LOOSE = r" \-"
 def _check(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
-    >>> try_out("code", "JBHU282862", "The ID is jbhu 282862.").passed, try_out("code", "B0O8", "B008").passed
-    (True, False)
+    >>> try_out("code", "QX71882", "The ID is qx 71882.").passed
+    True
+    >>> try_out("code", "B0O8", "B008").passed
+    False
     >>> try_out("code", "AB12", "AB12 or AB21").passed
     False
     """
@@ -42,9 +44,9 @@ def _key(code: str, exact_case: bool) -> str:
 
 
 def _in_words(code: str) -> bool:
-    """Words, as in a captcha, keep their spaces and hyphens; a serial number may be spaced in any way.
+    """Words, as in a captcha, keep their spaces; a serial number may be spaced in any way.
 
-    >>> _in_words("overlooks inquiry"), _in_words("JBHU 282862"), _in_words("X J 9")
+    >>> _in_words("overlooks inquiry"), _in_words("QX 71882"), _in_words("X J 9")
     (True, False, False)
     """
     return not any(c.isdigit() for c in code) and any(c.islower() for c in code)
@@ -79,7 +81,7 @@ def _finder(written: str, exact_case: bool, about: About) -> Finder:
 
 
 def _grown(text: str, start: int, end: int, wanted: Hashable, about: About) -> Mention:
-    """A code that goes on ("JBHU 282862 1") is another code."""
+    """A code that goes on ("QX 71882 1") is another code."""
     if re.match(r"\"? or \w", text[end : end + 8]):
         return Mention(start, end, wanted, hedge=text[start:].strip()[:60])
     after = re.match(r" ([A-Za-z0-9]+)", text[end : end + 30])

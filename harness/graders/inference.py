@@ -15,6 +15,7 @@ from harness.graders.lexicon import NULLS, rivals_of
 from harness.graders.measures import _asked_unit_of
 from harness.graders.numbers import numbers
 from harness.graders.reading import about
+from harness.graders.structures import rows_of
 from harness.graders.terms import folded
 from harness.graders.units import unit_at
 from harness.graders.yes_no import as_yes_or_no
@@ -64,7 +65,8 @@ _IN_ORDER = re.compile(
     re.I,
 )
 _CODE = re.compile(
-    r"(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9][A-Za-z0-9./#:_-]*|[A-Z0-9]{2,}(?:[ -][A-Z0-9]+)*(?<!\d)\d[A-Z0-9-]*|(?=[A-Z0-9 -]*\d)(?=[A-Z0-9 -]*[A-Z])[A-Z0-9]+(?:[ -][A-Z0-9]+)*"
+    r"(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9][A-Za-z0-9./#:_-]*"
+    r"|(?=[A-Z0-9 -]*\d)(?=[A-Z0-9 -]*[A-Z])[A-Z0-9]+(?:[ -][A-Z0-9]+){0,8}"
 )
 _PLATE = re.compile(r"(?=.*\d)(?=.*[A-Z])[A-Z0-9]{1,10}(?:[ -][A-Z0-9]{1,10}){0,4}")
 _OPTION_LINK = re.compile(r"\s*(?:,\s*or\s+|,\s*and\s+|\bor\b|,|/|;|\|)\s*", re.IGNORECASE)
@@ -92,15 +94,16 @@ def infer(question: str, expected: str | tuple[str, ...]) -> Choice:
     return "text", {}
 
 
-def _structured(question: str, written: str) -> Choice | None:
+def _structured(_: str, written: str) -> Choice | None:
     if written[:1] in ("{", "[") and written[-1:] in ("}", "]"):
         try:
             msgspec.json.decode(written)
         except msgspec.DecodeError:
             return None
         return "json", {}
-    rows = [line for line in written.split("\n") if line.strip()]
-    if len(rows) > 1 and all(("|" in row or "," in row) for row in rows):
+    rows = rows_of(written)
+    wide = {len(row) for row in rows}
+    if len(rows) > 1 and len(wide) == 1 and wide.pop() > 1 and ("|" in written or "," in written):
         return "grid", {}
     return None
 
@@ -111,11 +114,10 @@ def _closed(question: str, written: str) -> Choice | None:
         return "yes_no", {}
     if folded(written) in NULLS:
         return "text", {}
-    if lettered := letters(question):
-        if written.strip("().").upper() in lettered or folded(written) in map(
-            folded, lettered.values()
-        ):
-            return "choice", {"choices": list(lettered.values())}
+    lettered = letters(question)
+    named = {folded(text) for text in lettered.values()}
+    if lettered and (written.strip("().").upper() in lettered or folded(written) in named):
+        return "choice", {"choices": list(lettered.values())}
     if _is_whole(_find_cells, written):
         return "position", {}
     if len(re.split(r"[\s-]+", written)) > 1 and _is_whole(_find_places, written):
@@ -265,7 +267,7 @@ def _calendar(question: str, written: str) -> Choice | None:
     return None
 
 
-def _sized(question: str, written: str) -> Choice | None:
+def _sized(_: str, written: str) -> Choice | None:
     if re.fullmatch(r"\d+ ?(?:'|ft|feet) ?\d+ ?(?:\"|''|in|inches)?", written):
         return "dimensions", {}
     found = dimensions(written)

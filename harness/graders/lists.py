@@ -74,11 +74,11 @@ def _said_items(said: Said, wanted: list[str], about: About) -> list[str]:
     """Items of the answer line, of a list, or of the statement that names most of them."""
     answers = [s.text for s in said.statements if s.weight == Weight.ANSWER]
     if answers:
-        return _split(answers[-1], about)
+        return _split(answers[-1])
     if len(said.statements) == 1:
-        items = _split(said.statements[0].text, about)
+        items = _split(said.statements[0].text)
         return items if len(items) > 1 else [key(word) for word in said.statements[0].text.split()]
-    lines = [_split(s.text, about) for s in said.statements]
+    lines = [_split(s.text) for s in said.statements]
     best = max(lines, key=lambda items: len(set(items) & set(wanted)))
     if len(set(best) & set(wanted)) > 1:
         return best
@@ -86,22 +86,20 @@ def _said_items(said: Said, wanted: list[str], about: About) -> list[str]:
     return bullets or best
 
 
-def _split(text: str, about: About) -> list[str]:
+def _split(text: str) -> list[str]:
     """
-    >>> from harness.graders.reading import about
-    >>> _split("The colours are red, green and the blue.", about("Which colours?"))
+    >>> _split("The colours are red, green and the blue.")
     ['red', 'green', 'blue']
     """
     lead = _LEAD.match(text)
     if lead:
         text = text[lead.end() :]
-    items = [
+    items = (
         key(item.strip(" .\"'()[]"))
         for item in _SEPARATOR.split(text)
         if item and item.strip(" .\"'()[]")
-    ]
-    items = [item for item in items if item]
-    return items
+    )
+    return [item for item in items if item]
 
 
 def _compared(wanted: list[str], items: list[str], ordered: bool, said: Said) -> Verdict:

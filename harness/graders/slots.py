@@ -1,7 +1,7 @@
 """Whether a reply puts a given text forward as its answer, or only mentions it.
 
-An open text has no list of rivals, so the place it stands in decides: after "is", as the subject, in
-quotes or bold. A name beside it ("Fiji and Evian") is a second candidate; one in the background
+An open text has no list of rivals, so the place it stands in decides: after "is", as the subject,
+in quotes or bold. A name beside it ("Fiji and Evian") is a second candidate; one in the background
 ("among Evian bottles") is not.
 """
 

@@ -34,7 +34,8 @@ def folded(text: str) -> str:
 def set_finder(terms: Mapping[str, Hashable]) -> Finder:
     """Finds whole words or phrases, in singular or plural; of two that overlap the longer.
 
-    >>> [(m.value, m.start) for m in set_finder({"right": 1, "right side up": 2})("Right side up, not right")]
+    >>> find = set_finder({"right": 1, "right side up": 2})
+    >>> [(m.value, m.start) for m in find("Right side up, not right")]
     [(2, 0), (1, 19)]
     """
     values = {spelled: value for term, value in terms.items() for spelled in _numbered(term)}

@@ -1,4 +1,4 @@
-"""Short text: a name, a word, a colour, NULL. Right when it is what the reply puts forward, not merely mentions."""
+"""Short text, a name, a colour, NULL: right when it is put forward, not merely mentioned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _check(task: Task) -> Check:
     True
     >>> try_out("text", "Fiji", "Fiji and Evian").reason
     'several answers: Fiji and Evian'
-    >>> try_out("text", "red", "The cap is dark red; the bottle is blue.", "What colour is the cap?").passed
+    >>> try_out("text", "red", "The cap is dark red; the jar is blue.", "Which colour is the cap?").passed
     True
     """
     written = one(task.expected, "text")

@@ -26,7 +26,7 @@ _CHARACTERS_A_SLIP = 8
 def _check(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
-    >>> try_out("transcription", "Keep away from children", 'It says: "Keep away form children"').passed
+    >>> try_out("transcription", "Keep away from it", 'It says: "Keep away form it"').passed
     True
     >>> try_out("transcription", "Gate 14 closes soon", "Gate 15 closes soon").reason
     'another digit: expected Gate 14 closes soon'
@@ -94,7 +94,7 @@ def _closest(said: Said, wanted: str, allowed: int) -> tuple[str, int]:
 
 
 def _candidates(said: Said) -> list[str]:
-    """Texts that a reply may mean by "it says ...": its answer line, itself, what follows a lead-in, what it quotes."""
+    """What a reply may mean by "it says ...": its answer line, itself, the rest, a quotation."""
     answers = [at for at, s in enumerate(said.statements) if s.weight == Weight.ANSWER]
     if answers:
         rest = said.statements[answers[-1] :]
@@ -125,10 +125,10 @@ def slips(said: str, wanted: str, limit: int) -> int:
     """
     found = distance(said, wanted, limit)
     ours, theirs = wanted.split(" "), said.split(" ")
-    if 1 < found <= limit <= _SLIPS and len(ours) == len(theirs):
-        if any(distance(a, b, 1) > 1 for a, b in zip(ours, theirs, strict=True)):
-            return limit + 1
-    return found
+    if not 1 < found <= limit <= _SLIPS or len(ours) != len(theirs):
+        return found
+    other = any(distance(a, b, 1) > 1 for a, b in zip(ours, theirs, strict=True))
+    return limit + 1 if other else found
 
 
 def distance(a: str, b: str, limit: int) -> int:
@@ -136,8 +136,8 @@ def distance(a: str, b: str, limit: int) -> int:
 
     A band of 2 `limit` + 1 cells keeps it linear.
 
-    >>> distance("kitten", "sitting", 3), distance("kitten", "sitting", 2), distance("form", "from", 2)
-    (3, 3, 1)
+    >>> distance("kitten", "sitting", 3), distance("form", "from", 2)
+    (3, 1)
     """
     if a == b:
         return 0

@@ -122,8 +122,8 @@ _POWERS = {
 def unit_at(text: str, at: int) -> tuple[Unit, int] | None:
     """The unit that stands at a place in a text, and where it ends.
 
-    >>> unit_at("5 kg net", 1)[0].name, unit_at("20 °C", 2)[0].name, unit_at("3 square feet", 1)[0].name
-    ('kg', '°c', 'ft2')
+    >>> [unit_at(it, 1)[0].name for it in ("5 kg net", "9 °C", "3 square feet")]
+    ['kg', '°c', 'ft2']
     >>> unit_at("5 bolts", 1) is None
     True
     """
@@ -144,8 +144,10 @@ def unit_at(text: str, at: int) -> tuple[Unit, int] | None:
 def converted(number: Decimal, source: Unit, target: Unit) -> Decimal | None:
     """A quantity in another unit; None across dimensions.
 
-    >>> converted(Decimal(2), UNITS["kg"], UNITS["g"]), converted(Decimal(212), UNITS["°f"], UNITS["°c"]).__round__(6)
-    (Decimal('2E+3'), Decimal('100.000000'))
+    >>> converted(Decimal(2), UNITS["kg"], UNITS["g"])
+    Decimal('2E+3')
+    >>> round(converted(Decimal(212), UNITS["°f"], UNITS["°c"]), 6)
+    Decimal('100.000000')
     """
     if source.name == target.name:
         return number

@@ -1,4 +1,4 @@
-"""Yes or no: the word itself in many languages, or a statement that affirms or denies the question."""
+"""Yes or no: the word, in many languages, or a statement that affirms or denies the question."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ YES = word_set(
     sure sí si oui ja sim да tak evet はい 是 是的 有 对 對 네 예 jawohl ano igen kyllä"""
 )
 NO = word_set(
-    """no none nope nah negative false incorrect non nein não nao nej нет nie hayır いいえ 否 不是 没有 不
+    """no none nope nah negative false incorrect non nein não nao nej нет nie hayır いいえ 否
+    不是 没有 不
     아니요 아니오 nee ne nem ei"""
 )
 _ONLY_ALONE = frozenset(("sure", "certainly"))
@@ -92,10 +93,14 @@ _POLAR = re.compile(
     r"(?:is|are|does|do|has|have|can|was|were|did|will|could|should|would|am|any)\b",
     re.IGNORECASE,
 )
-_OPPOSITES = """empty/full empty/occupied empty/loaded open/closed open/shut cracked/intact cracked/undamaged
-    damaged/intact damaged/undamaged broken/intact broken/undamaged clean/dirty dry/wet present/absent present/missing
-    on/off straight/bent straight/crooked straight/tilted ripe/unripe level/tilted safe/unsafe same/different aligned/misaligned locked/unlocked
-    sealed/unsealed sealed/open visible/hidden correct/incorrect correct/wrong complete/incomplete"""
+_OPPOSITES = """
+    empty/full empty/occupied empty/loaded open/closed open/shut cracked/intact
+    cracked/undamaged damaged/intact damaged/undamaged broken/intact broken/undamaged
+    clean/dirty dry/wet present/absent present/missing on/off straight/bent straight/crooked
+    straight/tilted ripe/unripe level/tilted safe/unsafe same/different aligned/misaligned
+    locked/unlocked sealed/unsealed sealed/open visible/hidden correct/incorrect correct/wrong
+    complete/incomplete
+"""
 _MOSTLY = 0.75
 _WITH_CORE = 0.6
 """Enough of the question when its first and its last word are there."""
@@ -265,8 +270,8 @@ def implies(
     """Whether a clause affirms or denies the question; None when it speaks of something else.
 
     >>> asked = frozenset(stems("Is the belt empty"))
-    >>> implies("the belt is not empty", asked, False, 1.0), implies("the belt is full", asked, False, 1.0)
-    (False, False)
+    >>> implies("the belt is full", asked, False, 1.0)
+    False
     >>> implies("the belt is yellow", asked, False, 1.0) is None
     True
     """

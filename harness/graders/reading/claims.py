@@ -1,4 +1,4 @@
-"""What one statement claims: its values once the denied, corrected and bracketed ones are set aside."""
+"""What one statement claims, once denied, corrected and bracketed values are set aside."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ _CONTRARY = (("left", "right"), ("top", "bottom"), ("upper", "lower"), ("front",
 
 
 def contrary(said: Sequence[str], about: About) -> bool:
-    """Whether it speaks of the other side: "the man on the right", asked for the one on the left."""
+    """Whether it speaks of the other side: of the right one, asked for the left one."""
     both = {(a, b) for pair in _CONTRARY for a, b in (pair, pair[::-1])}
     return any(
         a in about.words and b not in about.words and b in said and a not in said for a, b in both
@@ -173,7 +173,7 @@ def contrary(said: Sequence[str], about: About) -> bool:
 def _is_plain(left_over: Sequence[str], about: About) -> bool:
     """Whether nothing but politeness and the question stands around the value.
 
-    A sentence on something else of the question ("the dog is left", asked for the cat) does not count.
+    A sentence on something else of the question ("the dog is left", asked for the cat) is not.
     """
     asked = [
         stem(word) for word in left_over if word not in EMPTY_WORDS and stem(word) in about.stems

@@ -1,7 +1,7 @@
 """Which of the values a reply mentions is its answer.
 
-A grader brings a finder (text to mentions); the rest is the same for all: which statement counts, and
-when a reply has no single answer.
+A grader brings a finder (text to mentions); the rest is the same for all: which statement counts,
+and when a reply has no single answer.
 """
 
 from __future__ import annotations
