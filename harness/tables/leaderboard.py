@@ -16,7 +16,7 @@ from harness.tables.text import one_line
 from harness.tables.words import DASH
 
 MARK = "◆"
-_WIDE = 76
+_WIDE = 92
 
 
 def terminal(board: Leaderboard, *, width: int) -> RenderableType:
@@ -24,7 +24,7 @@ def terminal(board: Leaderboard, *, width: int) -> RenderableType:
     wide = width >= _WIDE
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("rank", justify="right", no_wrap=True)
-    table.add_column("model", overflow="fold")
+    table.add_column("model", overflow="fold", min_width=7)
     table.add_column("score", no_wrap=True)
     table.add_column("better than" if wide else "better\nthan", justify="right", no_wrap=True)
     for heading in ("avg response", "cost per task") if wide else ("response, cost",):
