@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import SuiteError
-from harness.graders.choices import CHOICE, POSITION
+from harness.graders.choices import CHOICE
 from harness.graders.clock import TIME
 from harness.graders.codes import CODE
 from harness.graders.dates import DATE
@@ -23,6 +23,7 @@ from harness.graders.lists import LIST
 from harness.graders.localization import BOX, POINT
 from harness.graders.measures import DECIMAL, INTEGER
 from harness.graders.money import MONEY
+from harness.graders.positions import POSITION
 from harness.graders.reading import about, take_apart
 from harness.graders.structures import GRID, JSON
 from harness.graders.texts import TEXT

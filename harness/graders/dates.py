@@ -129,7 +129,7 @@ def _year(written: str | None) -> int | None:
 def _date(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
-    >>> [try_out("date", "May 21 2017", said).passed for said in ("2017-05-21", "21/5/17", "21 May")]
+    >>> [try_out("date", "May 21 2017", it).passed for it in ("2017-05-21", "21/5/17", "21 May")]
     [True, True, False]
     """
     written = one(task.expected, "date")

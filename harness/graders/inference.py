@@ -7,13 +7,15 @@ from typing import Any
 
 import msgspec
 
-from harness.graders.choices import _find_cells, _find_places, letters
+from harness.graders.asked import choices_in
+from harness.graders.choices import letters
 from harness.graders.clock import Clock, times
 from harness.graders.dates import dates
 from harness.graders.dimensions import dimensions
 from harness.graders.lexicon import NULLS, rivals_of
 from harness.graders.measures import _asked_unit_of
 from harness.graders.numbers import numbers
+from harness.graders.positions import find_cells, find_places
 from harness.graders.reading import about
 from harness.graders.structures import rows_of
 from harness.graders.terms import folded
@@ -69,9 +71,6 @@ _CODE = re.compile(
     r"|(?=[A-Z0-9 -]*\d)(?=[A-Z0-9 -]*[A-Z])[A-Z0-9]+(?:[ -][A-Z0-9]+){0,8}"
 )
 _PLATE = re.compile(r"(?=.*\d)(?=.*[A-Z])[A-Z0-9]{1,10}(?:[ -][A-Z0-9]{1,10}){0,4}")
-_OPTION_LINK = re.compile(r"\s*(?:,\s*or\s+|,\s*and\s+|\bor\b|,|/|;|\|)\s*", re.IGNORECASE)
-_QUOTED = re.compile(r"[\"']([^\"'\n]{1,60})[\"']")
-_LED_IN = re.compile(r"^\s*(?:(?:to|on|in|at|from) )(?:(?:the|a|an) )?", re.IGNORECASE)
 _LONGEST_SHORT_TEXT = 4
 
 
@@ -118,14 +117,14 @@ def _closed(question: str, written: str) -> Choice | None:
     named = {folded(text) for text in lettered.values()}
     if lettered and (written.strip("().").upper() in lettered or folded(written) in named):
         return "choice", {"choices": list(lettered.values())}
-    if _is_whole(_find_cells, written):
+    if _is_whole(find_cells, written):
         return "position", {}
-    if len(re.split(r"[\s-]+", written)) > 1 and _is_whole(_find_places, written):
+    if len(re.split(r"[\s-]+", written)) > 1 and _is_whole(find_places, written):
         return "position", {}
     choices = choices_in(question, written)
     if choices:
         return "choice", {"choices": choices}
-    if _is_whole(_find_places, written) and _asks_place(question):
+    if _is_whole(find_places, written) and _asks_place(question):
         return "position", {}
     return None
 
@@ -147,52 +146,6 @@ def _is_whole(find: Any, written: str) -> bool:
         0,
         len(written.rstrip(" .")),
     )
-
-
-def choices_in(question: str, expected: str) -> list[str]:
-    """The options that a question lists, when the answer is one of them.
-
-    >>> choices_in("Which colour is it? Red, orange, green, or blue.", "green")
-    ['Red', 'orange', 'green', 'blue']
-    >>> choices_in("Is it 'right side up' or 'upside down'?", "upside down")
-    ['right side up', 'upside down']
-    >>> choices_in("Does the box contain screws or bolts or nuts?", "bolts")
-    ['screws', 'bolts', 'nuts']
-    """
-    if _DECIMAL.fullmatch(expected):
-        return []
-    question = about(question).text
-    quoted = list(dict.fromkeys(part.strip() for part in _QUOTED.findall(question)))
-    if len(quoted) > 1 and folded(expected) in map(folded, quoted):
-        return quoted
-    for sentence in re.split(r"[.?!:()\n]+(?:\s|$)|:\s|[()]", question):
-        if re.search(r"\bor\b|/", sentence, re.IGNORECASE):
-            found = _trimmed(
-                [part for part in _OPTION_LINK.split(sentence) if part and part.strip()], expected
-            )
-            if found:
-                return found
-    return []
-
-
-def _trimmed(parts: list[str], expected: str) -> list[str]:
-    """The options without the words of the sentence around them."""
-    if len(parts) < 2:
-        return []
-    count = len(expected.split())
-    sizes = {len(part.split()) for part in parts[1:-1]}
-    count = max([count, *sizes]) if len(sizes) == 1 else count
-    first, last = parts[0].split(), _LED_IN.sub("", parts[-1]).split()
-    options = [
-        " ".join(first[-count:]),
-        *(part.strip() for part in parts[1:-1]),
-        " ".join(last[:count]),
-    ]
-    options = [option.strip(" \"'.,") for option in options]
-    options = list(dict.fromkeys(option for option in options if option))
-    plain = [folded(option) for option in options]
-    short = all(len(option.split()) <= _LONGEST_SHORT_TEXT for option in options)
-    return options if len(options) > 1 and short and folded(expected) in plain else []
 
 
 def _with_digits(question: str, written: str) -> Choice | None:

@@ -7,7 +7,6 @@ import re
 from harness.graders.kinds import Check, Grader, Misfit, Task
 from harness.graders.numbers import numbers
 from harness.graders.reading import (
-    About,
     Said,
     Weight,
     empty_because,
@@ -44,7 +43,7 @@ def _check(task: Task) -> Check:
     def check(said: Said) -> Verdict:
         if not said.statements:
             return Verdict(passed=False, answer=None, reason=empty_because(said))
-        return _compared(wanted, _said_items(said, wanted, task.about), ordered, said)
+        return _compared(wanted, _said_items(said, wanted), ordered, said)
 
     return check
 
@@ -70,7 +69,7 @@ def key(item: str) -> str:
     return " ".join([*first, stem(last) if last.isalpha() else last])
 
 
-def _said_items(said: Said, wanted: list[str], about: About) -> list[str]:
+def _said_items(said: Said, wanted: list[str]) -> list[str]:
     """Items of the answer line, of a list, or of the statement that names most of them."""
     answers = [s.text for s in said.statements if s.weight == Weight.ANSWER]
     if answers:

@@ -1,14 +1,8 @@
 """The answer in a reply, found in one way for all graders."""
 
 from harness.graders.reading.about import EMPTY_WORDS, About, about, stem, stems, word_set, words
-from harness.graders.reading.claims import (
-    POLITE,
-    Finder,
-    Mention,
-    clause_spans,
-    contrary,
-    without_negated,
-)
+from harness.graders.reading.claims import POLITE, Finder, contrary, without_negated
+from harness.graders.reading.clauses import Mention, clause_spans
 from harness.graders.reading.clean import lowered, without_reasoning
 from harness.graders.reading.decide import Reading, decide, empty_because
 from harness.graders.reading.refusals import refusal

@@ -7,23 +7,18 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from harness.graders.reading.about import ATTRIBUTES, EMPTY_WORDS, About, stem, word_set, words
+from harness.graders.reading.about import ATTRIBUTES, EMPTY_WORDS, About, stem, word_set
+from harness.graders.reading.clauses import (
+    JOINED,
+    Mention,
+    after_copula,
+    asked_for,
+    by_clause,
+    joined,
+    left_over,
+)
 from harness.graders.reading.clean import lowered
 from harness.graders.reading.statements import CORRECTS, Statement, Weight
-
-
-class Mention(NamedTuple):
-    """A value somewhere in a statement."""
-
-    start: int
-    end: int
-    value: Hashable
-    hedge: str | None = None
-    """The word that takes the certainty away, e.g. "about"."""
-    preferred: int = 0
-    """How many words of the question stand with it ("28 red containers")."""
-    elliptic: bool = False
-    """A number whose noun is left out: "4 forks here and 3 there"."""
 
 
 class Claim(NamedTuple):
@@ -58,17 +53,6 @@ _NEGATED = re.compile(
     r"[ \"']+(?:" + _FILL + r"[ \"']+){0,4}$",
     re.IGNORECASE,
 )
-_JOINED = re.compile(
-    r"[ \"']{0,3}(?:,|/|\bor\b|\bnor\b|\band\b|,\s?or|,\s?nor|,\s?and)[ \"']{1,3}(?:(?:a|an|the"
-    r"|any) )?$",
-    re.IGNORECASE,
-)
-_COPULA = re.compile(
-    r"(?:\b(?:is|are|was|were|be|reads?|says?|shows?|equals)\b|:|=) {0,2}[\"'(]{0,2}"
-    r"(?:(?:a|an|the|mostly|clearly|in|at|on) ){0,3}$",
-    re.IGNORECASE,
-)
-_IS = re.compile(r"\b(?:is|are|was|were)\b", re.IGNORECASE)
 _BRACKETS = re.compile(r"\([^()]*\)")
 _ATTEMPT = re.compile(
     r"\b(?:at first|initially|originally|at a glance|at first (?:glance|sight)"
@@ -84,24 +68,6 @@ _THEREFORE = re.compile(
 )
 _IN_TOTAL = re.compile(
     r"\b(?:in total|altogether|in all|overall|all together|total(?=[.,;)]|$| \())", re.IGNORECASE
-)
-_CLAUSE = re.compile(
-    r"[,;:]\s|\s-\s|\s(?=(?:and|but|while|whereas|although|though|since|because|which|where|when"
-    r"|as|however"
-    r"|until|before|after|despite|unlike|with)\b)",
-    re.IGNORECASE,
-)
-_SUBORDINATE = re.compile(
-    r"^\s*(?:while|whereas|although|though|since|because|which|where|when|as|unlike|running|lying"
-    r"|standing|next to"
-    r"|with|until|before|after|despite|out of|based|according|due|similar|below|above|under"
-    r"|beside|near|behind|away)\b",
-    re.IGNORECASE,
-)
-_GOES_ON = re.compile(
-    r"\s*(?:and|but|then) (?!(?:the|a|an|it|they|this|that|there|its|their|is|are|in|on|at|one"
-    r"|\d))",
-    re.IGNORECASE,
 )
 _PARTS = word_set(
     """row rows column columns left right top bottom upper lower middle front back first second
@@ -134,17 +100,17 @@ def claim_of(
     if not kept:
         return None
     kept = settled(text, kept, about)
-    left_over = _left_over(text, kept)
+    rest = left_over(text, kept)
     weight = statement.weight
     partial = any(
         word in _PARTS and word not in about.words and stem(word) not in about.stems
-        for word in left_over
+        for word in rest
     )
-    if contrary(left_over, about):
+    if contrary(rest, about):
         return None
-    if _is_plain(left_over, about):
+    if _is_plain(rest, about):
         weight = Weight.ANSWER if weight >= Weight.CONCLUSION else Weight.BARE
-    covered = len({stem(word) for word in left_over} & about.stems)
+    covered = len({stem(word) for word in rest} & about.stems)
     if weight == Weight.ASIDE and covered:
         weight = Weight.ON_TOPIC
     return Claim(
@@ -188,15 +154,15 @@ def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
     if len(mentions) < 2:
         return mentions
     kept = _outside_brackets(text, _after_correction(text, mentions))
-    if not about.counted and (asked := _asked_for(text, kept, about)):
+    if not about.counted and (asked := asked_for(text, kept, about)):
         return asked
     kept = _concluded(text, kept)
     if not _is_a_tally(kept):
         kept = _preferred(text, kept)
     if len({m.value for m in kept}) > 1 and not about.counted:
-        kept = _by_clause(text, kept, about)
+        kept = by_clause(text, kept, about)
     if len({m.value for m in kept}) > 1 and not about.counted:
-        kept = _after_copula(text, kept) or kept
+        kept = after_copula(text, kept) or kept
     return kept
 
 
@@ -205,32 +171,9 @@ def _preferred(text: str, mentions: list[Mention]) -> list[Mention]:
     most = max(m.preferred for m in mentions)
     kept = {at for at, m in enumerate(mentions) if m.preferred == most}
     for at, (left, right) in enumerate(itertools.pairwise(mentions)):
-        if _joined(text, left, right) and kept & {at, at + 1}:
+        if joined(text, left, right) and kept & {at, at + 1}:
             kept |= {at, at + 1}
     return [m for at, m in enumerate(mentions) if at in kept]
-
-
-def _joined(text: str, left: Mention, right: Mention) -> bool:
-    """Whether nothing but "and", "or" or a comma parts two values."""
-    return left.value != right.value and bool(_JOINED.fullmatch(text[left.end : right.start]))
-
-
-def _asked_for(text: str, mentions: Sequence[Mention], about: About) -> list[Mention]:
-    """The last value, when it follows "(what was asked) is"."""
-    last = mentions[-1]
-    copula = _COPULA.search(text[: last.start])
-    if copula is None or "," in text[: copula.start()] or len(_IS.findall(text)) > 1:
-        return []
-    subject = {stem(word) for word in words(text[: copula.start()])}
-    return [last] if len(subject & about.stems) * 2 >= len(about.stems) > 0 else []
-
-
-def _after_copula(text: str, mentions: Sequence[Mention]) -> list[Mention]:
-    """The one value that follows "is": "the cable along the black wall is orange"."""
-    if any(_joined(text, a, b) for a, b in itertools.pairwise(mentions)):
-        return []
-    found = [m for m in mentions if _COPULA.search(text[max(0, m.start - 40) : m.start])]
-    return found if len({m.value for m in found}) == 1 else []
 
 
 def without_negated(text: str, mentions: Sequence[Mention]) -> list[Mention]:
@@ -239,8 +182,8 @@ def without_negated(text: str, mentions: Sequence[Mention]) -> list[Mention]:
     denied_end: int | None = None
     for mention in mentions:
         before = text[max(0, mention.start - 70) : mention.start]
-        joined = denied_end is not None and _JOINED.fullmatch(text[denied_end : mention.start])
-        if joined or _NEGATED.search(before):
+        linked = denied_end is not None and JOINED.fullmatch(text[denied_end : mention.start])
+        if linked or _NEGATED.search(before):
             denied_end = mention.end
         else:
             denied_end = None
@@ -289,44 +232,3 @@ def _is_a_tally(mentions: Sequence[Mention]) -> bool:
         return False
     parts = sum(getattr(m.value, "number", 0) for m in elliptic)
     return bool(parts != getattr(asked[0].value, "number", None))
-
-
-def _by_clause(text: str, mentions: list[Mention], about: About) -> list[Mention]:
-    """The values of the clause that speaks of what was asked, if one does more than the others."""
-    scored: dict[Mention, tuple[bool, int, bool]] = {}
-    subject_before = False
-    for start, end in clause_spans(text):
-        clause = text[start:end]
-        inside = [m for m in mentions if start <= m.start < end]
-        said = {stem(word) for word in _left_over(text, inside, start, end)}
-        has_subject = about.subject in said
-        inherits = subject_before and not has_subject and bool(_GOES_ON.match(clause))
-        score = (
-            not _SUBORDINATE.match(clause),
-            len(said & about.stems) + inherits,
-            has_subject or inherits,
-        )
-        scored.update(dict.fromkeys(inside, score))
-        subject_before = has_subject or inherits
-    for left, right in itertools.pairwise(mentions):
-        if _joined(text, left, right) and scored[left][0]:
-            scored[right] = scored[left]
-    best = max(scored.values(), default=None)
-    kept = [m for m in mentions if scored.get(m) == best]
-    return kept if len({m.value for m in kept}) == 1 else mentions
-
-
-def clause_spans(text: str) -> list[tuple[int, int]]:
-    cuts = [mark.end() if mark[0].strip() else mark.start() for mark in _CLAUSE.finditer(text)]
-    return list(zip([0, *cuts], [*cuts, len(text)], strict=True))
-
-
-def _left_over(
-    text: str, mentions: Sequence[Mention], start: int = 0, end: int | None = None
-) -> list[str]:
-    """The words of a text, or of a part of it, around the values."""
-    parts = []
-    for mention in sorted(mentions, key=lambda m: m.start):
-        parts.append(text[start : mention.start])
-        start = max(start, mention.end)
-    return words(" ".join([*parts, text[start:end]]))

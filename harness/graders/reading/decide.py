@@ -13,11 +13,11 @@ from harness.graders.reading.about import About, words
 from harness.graders.reading.claims import (
     Claim,
     Finder,
-    Mention,
     claim_of,
     contrary,
     without_negated,
 )
+from harness.graders.reading.clauses import Mention
 from harness.graders.reading.refusals import refusal
 from harness.graders.reading.statements import Said, Weight
 
