@@ -13,7 +13,7 @@ from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, say, stopping_clea
 if TYPE_CHECKING:
     from harness.records import ModelScore
     from harness.store import Run
-    from harness.tables.csv import Cell
+    from harness.tables.rows import Row
 
 RunName = Annotated[str, typer.Argument(help="A model (its newest run), a run, or a file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
@@ -83,24 +83,30 @@ def export(
     categories: Annotated[
         bool, typer.Option("--categories", help="A row per category instead of per prompt.")
     ] = False,
+    side_by_side: Annotated[
+        bool, typer.Option("--side-by-side", help="Join the runs: a row per prompt.")
+    ] = False,
     results: ResultsDir = DEFAULT_RESULTS,
     json: AsJson = False,
 ) -> None:
     """Export runs as CSV: a row per prompt and repeat, or per category."""
     with stopping_cleanly():
         from harness import store
-        from harness.tables import rows
+        from harness.errors import UsageError
 
+        if categories and side_by_side:
+            raise UsageError(
+                "--categories and --side-by-side are two different tables", fix="give one of them"
+            )
         opened = [store.read(store.find(results, name)) for name in runs]
-        columns = rows.CATEGORY_COLUMNS if categories else rows.RUN_COLUMNS
-        data = _category_rows(opened) if categories else _rows(opened)
+        columns, data = _table(opened, categories=categories, side_by_side=side_by_side)
         if json:
             _print_json(list(data))
         else:
             write_csv(csv, columns, data)
 
 
-def write_csv(target: str, columns: tuple[str, ...], data: Iterator[dict[str, Cell]]) -> None:
+def write_csv(target: str, columns: tuple[str, ...], data: Iterator[Row]) -> None:
     """To stdout for `-`, else to a file that is replaced in one step."""
     import sys
 
@@ -115,7 +121,22 @@ def write_csv(target: str, columns: tuple[str, ...], data: Iterator[dict[str, Ce
     say(f"wrote {target}")
 
 
-def _rows(opened: list[Run]) -> Iterator[dict[str, Cell]]:
+def _table(
+    opened: list[Run], *, categories: bool, side_by_side: bool
+) -> tuple[tuple[str, ...], Iterator[Row]]:
+    from harness.tables import rows
+
+    if side_by_side:
+        from harness.tables.side_by_side import joined
+
+        columns, joint = joined(opened)
+        return columns, iter(joint)
+    if categories:
+        return rows.CATEGORY_COLUMNS, _category_rows(opened)
+    return rows.RUN_COLUMNS, _rows(opened)
+
+
+def _rows(opened: list[Run]) -> Iterator[Row]:
     from harness.tables import rows
 
     for run in opened:
@@ -123,7 +144,7 @@ def _rows(opened: list[Run]) -> Iterator[dict[str, Cell]]:
             yield rows.run_row(run.header, record)
 
 
-def _category_rows(opened: list[Run]) -> Iterator[dict[str, Cell]]:
+def _category_rows(opened: list[Run]) -> Iterator[Row]:
     from harness.summary import summarise
     from harness.tables import rows
 

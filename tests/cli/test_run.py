@@ -466,3 +466,23 @@ def test_answers_of_another_tool_can_be_replayed(
 
     assert done.returncode == 5, "the fourth was never recorded"
     assert json.loads(done.stdout)["scores"][-1]["passed"] == 3
+
+
+def test_two_runs_are_exported_side_by_side_a_row_a_prompt(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer
+) -> None:
+    ask(evalrun, suite, vision_server)
+    vision_server.default = say("no")
+    evalrun("--suite", suite, "--model", "b", "--base-url", vision_server.url, "--limit", "3")
+
+    done = evalrun("export", "tiny", "b", "--side-by-side")
+
+    header, *rows = csv.reader(io.StringIO(done.stdout, newline=""))
+    assert header[:4] == ["prompt", "category", "repeat", "expected"]
+    assert [len(header), len(rows)] == [8, 4]
+    assert sorted((row[4], row[6]) for row in rows) == [
+        ("pass", ""),
+        ("pass", "fail"),
+        ("pass", "fail"),
+        ("pass", "fail"),
+    ]
