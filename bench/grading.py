@@ -38,7 +38,8 @@ def main() -> None:
             options=options,
         )
         pairs += [(case, reply) for reply in replies]
-        print(f"{grader:14}{_microseconds([(case, reply) for reply in replies], 3_000):8.1f} us a reply")
+        spent_us = _microseconds([(case, reply) for reply in replies], 3_000)
+        print(f"{grader:14}{spent_us:8.1f} us a reply")
     started = time.process_time()
     for case, reply in islice(cycle(pairs), REPLIES):
         grade(case, reply)

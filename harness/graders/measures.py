@@ -9,7 +9,7 @@ from decimal import Decimal
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
 from harness.graders.numbers import Number, numbers
 from harness.graders.quantities import Value, finder
-from harness.graders.reading import About, Finder, Mention, Said, decide, stem
+from harness.graders.reading import About, Finder, Mention, Said, decide, stem, words
 from harness.graders.units import UNITS, Unit, converted, unit_at
 from harness.records import Verdict
 
@@ -23,6 +23,7 @@ _ZERO = re.compile(
 _IN_UNIT = re.compile(
     r"\b(?:in|answer in|unit:|units of)(?= (?!the\b|a\b|in\b)[a-z%°]+)", re.IGNORECASE
 )
+_NOBODY = re.compile(r"\b(?:neither|none|nobody|no one)\b", re.IGNORECASE)
 _LABEL_ROUNDING = Decimal("0.05")
 _NONE = re.compile(
     r"^\W*(?:none|nil)\b\W*"
@@ -92,6 +93,8 @@ def _with_zero(find: Finder, about: About) -> Finder:
 
     def find_all(text: str) -> list[Mention]:
         found = find(text)
+        if about.counted and about.doing and _nobody(text, about):
+            return [Mention(0, len(text), _ZERO_VALUE)]
         if not about.counted or any(m.preferred for m in found):
             return found
         if found and not _end_of_counted(_zero_phrase(text), about):
@@ -111,6 +114,14 @@ def _with_zero(find: Finder, about: About) -> Finder:
 
 _ZERO_VALUE = Value(Decimal(0), None, None)
 _ONE_VALUE = Value(Decimal(1), None, None)
+
+
+def _nobody(text: str, about: About) -> bool:
+    """ "2 people, but neither is wearing a helmet"."""
+    match = _NOBODY.search(text)
+    return match is not None and any(
+        stem(word) in about.doing for word in words(text[match.end() :])
+    )
 
 
 def _zero_phrase(text: str) -> str:
@@ -257,6 +268,8 @@ def _meets(value: Value, wanted: Decimal, unit: Unit | None, tolerance: Decimal)
     said = UNITS.get(value.unit or "")
     if unit is None and value.unit == "%":
         readings.append(value.number / 100)
+    if said is not None and unit is not None and said.name == "deg":
+        said = None if unit.dimension == "temperature" else said
     if said is None or unit is None or said.name == unit.name:
         return any(abs(number - wanted) <= tolerance for number in readings)
     if (there := converted(value.number, said, unit)) is None:

@@ -31,7 +31,11 @@ _LIST_NEXT = re.compile(
     r"|making|located|from|for|not|based|although|but|this|that|there|and is)\b)\w",
     re.IGNORECASE,
 )
-_LIST_BEFORE = re.compile(r"\w[\"']?\s?(?:,|/|;|\band\b|&)\s?[\"']?$")
+_LIST_BEFORE = re.compile(
+    r"\w[\"']?\s?(?:,|/|;|\band\b|&)\s?(?:(?:an?|the) )?[\"']?$", re.IGNORECASE
+)
+_PAIR_BEFORE = re.compile(r"\ban? (?:\w+ )?\w+ and an? (?:\w+ )?$", re.IGNORECASE)
+_PAIR_NEXT = re.compile(r" and an? (?:\w+ )?\w+(?= on\b| in\b| at\b|[.,;]|$)", re.IGNORECASE)
 _LEAD_IN = re.compile(r"(?:according|based|looking|from|in|on|at|as|for|judging)\b", re.IGNORECASE)
 _EXAMPLE = re.compile(r"\b(?:like|such as|e\.g\.|for example),? ([A-Z][\w'-]*)")
 _OPENERS = word_set(
@@ -111,6 +115,8 @@ def coordinated(text: str, start: int, end: int, names: Sequence[Name], *, liste
         return True
     head, tail = text[:start], text[end : end + 40]
     if _OR_NEXT.match(tail) or _OR_BEFORE.search(head):
+        return True
+    if _PAIR_NEXT.match(tail) or _PAIR_BEFORE.search(head):
         return True
     if not listed:
         return False

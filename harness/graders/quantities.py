@@ -64,7 +64,10 @@ _LIMIT = re.compile(
 _ASKS_LIMIT = frozenset(
     ("max", "maximum", "capacity", "limit", "range", "highest", "most", "largest", "top")
 )
-_OUT_OF = re.compile(r"\bout of (?:(?:a|the|all|total|of|some) ){0,3}$", re.IGNORECASE)
+_OUT_OF = re.compile(
+    r"\b(?:out of (?:(?:a|the|all|total|of|some) ){0,3}|of (?:(?:the|all|these|those) ){1,2})$",
+    re.IGNORECASE,
+)
 _OF_THOSE = re.compile(r"(?:of (?:them|which|these|those) )?(?:are|is|were|was) ", re.IGNORECASE)
 _BESIDE_BEFORE = re.compile(
     r"([^\W\d_][\w'-]*)[:=]? (?:(?:number|no\.|nr\.|is|was|at|#) ?){0,2}#?$", re.IGNORECASE

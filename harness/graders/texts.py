@@ -20,7 +20,7 @@ def _check(task: Task) -> Check:
     True
     >>> try_out("text", "Fiji", "Fiji and Evian").reason
     'several answers: Fiji and Evian'
-    >>> try_out("text", "red", "The cap is red; the jar is blue.", "Which colour is the cap?").passed
+    >>> try_out("text", "red", "The cap is red, the jar blue.", "Which colour is the cap?").passed
     True
     """
     written = one(task.expected, "text")

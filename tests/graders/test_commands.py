@@ -103,22 +103,28 @@ def a_run(results: Path, *replies: str, correct: bool = False) -> Path:
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
     cases = [case_of("How many bolts?", "4") for _ in replies]
     header = RunHeader(
-        run="", model="tiny", backend="openai", suite="bolts", suite_version="1", suite_sha256="0" * 64,
-        suite_prompts=len(cases), categories={"test": len(cases)}, prompts_sha256="1" * 64,
-        grader_version="0", image_max_side_px=1024, sampling=Sampling(), concurrency=1,
-        evalrun_version="0.1.0", started_at=now,
-    )  # fmt: skip
+        run="",
+        model="tiny",
+        backend="openai",
+        suite="bolts",
+        suite_version="1",
+        suite_sha256="0" * 64,
+        suite_prompts=len(cases),
+        categories={"test": len(cases)},
+        prompts_sha256="1" * 64,
+        grader_version="0",
+        image_max_side_px=1024,
+        sampling=Sampling(),
+        concurrency=1,
+        evalrun_version="0.1.0",
+        started_at=now,
+    )
     with store.create(results, header) as writer:
         for at, (case, said) in enumerate(zip(cases, replies, strict=True)):
-            writer.append(
-                Record(
-                    case=case,
-                    repeat=at,
-                    outcome=Reply(text=said, latency_s=1.0),
-                    started_at=now,
-                    verdict=Verdict(passed=True, answer=said, reason="contains 4"),
-                )  # fmt: skip
-            )
+            verdict = Verdict(passed=True, answer=said, reason="contains 4")
+            reply = Reply(text=said, latency_s=1.0)
+            record = Record(case=case, repeat=at, outcome=reply, verdict=verdict, started_at=now)
+            writer.append(record)
         if correct:
             writer.append(Correction(prompt="case", repeat=0, passed=True, why="it is", at=now))
         return writer.path

@@ -36,9 +36,18 @@ POLITENESS = st.sampled_from(
 SPACE = st.sampled_from(["{}", " {} ", "\n{}\n", "\t{}", "{}\r\n", "\u00a0{}", "\u200b{}"])
 CASE = st.sampled_from([str, str.lower, str.upper])
 CONTRADICTION = st.sampled_from(
-    ["{}\n\nAnswer: {}", "{}. Actually, {}.", "{}. No, wait, {}.", "{}\n\nFinal answer: {}", "{} or {}",
-     "{}\n\nCorrection: the answer is {}.", "{}\n{}", "{}. Sorry, I mean {}.", "{}\n\n\\boxed{{{}}}"]
-)  # fmt: skip
+    [
+        "{}\n\nAnswer: {}",
+        "{}. Actually, {}.",
+        "{}. No, wait, {}.",
+        "{}\n\nFinal answer: {}",
+        "{} or {}",
+        "{}\n\nCorrection: the answer is {}.",
+        "{}\n{}",
+        "{}. Sorry, I mean {}.",
+        "{}\n\n\\boxed{{{}}}",
+    ]
+)
 
 
 @given(st.sampled_from(KINDS), st.booleans(), INLINE, POLITENESS, BLOCK, SPACE, CASE)
@@ -94,9 +103,12 @@ def test_the_expected_answer_itself_always_passes(question: str, expected: str) 
     assert grade(case, case.expected if isinstance(case.expected, str) else "").passed
 
 
-WORDS = st.sampled_from(
-    ["yes", "no", "not", "4", "5", "4,5", "27", "$2", "1/2", "R1C2", "top", "left", "10'", "x", "12:30", "May", "3", "2020", "red", "or", "and", "the", "answer", "is", ":", ",", ".", "?", "(", ")", "wait", "actually", "\\boxed{", "}", "**", "`", "<think>", "</think>", "|", "{", "}", "[", "]", '"', "'", "kg", "=", "about", "never", "é", "’", "不"]
-)
+_PIECES = r"""
+yes no not 4 5 4,5 27 $2 1/2 R1C2 top left 10' x 12:30 May 3 2020 red or and the
+is : , . ? ( ) answer wait actually \boxed{ } ** ` <think> </think> | { } [ ] "
+' kg = about never é ’ 不
+"""
+WORDS = st.sampled_from(str.split(_PIECES))
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=40).map(" ".join)))

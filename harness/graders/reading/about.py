@@ -36,6 +36,7 @@ _COUNT = re.compile(
     r"\bhow many ((?:[\w'/-]+ ?){1,5})|\b(?:number|count|quantity|amount) of ((?:[\w'/-]+ ?){1,5})",
     re.I,
 )
+_DOING = re.compile(r"\b(?:are|is|were|was) (\w+(?:ing|ed))\b", re.IGNORECASE)
 _PHRASE_END = word_set(
     """are is do does did in on at can could were was have has had you there of with that which
     will would should from to appear exist remain and or not within inside visible seen shown
@@ -53,6 +54,8 @@ class About(NamedTuple):
     """Stems of the content words of `ask`."""
     counted: frozenset[str]
     """For "how many X": stems of X."""
+    doing: frozenset[str]
+    """Stems of its participles: "how many people are wearing helmets"."""
     subject: str
     """Stem of what the question is about: the thing counted, the first thing named."""
     words: frozenset[str]
@@ -117,6 +120,7 @@ def about(question: str) -> About:
         ask=ask,
         stems=frozenset(stems(ask)),
         counted=counted,
+        doing=frozenset(stem(word) for word in _DOING.findall(ask)) - counted,
         subject=_subject(ask, counted),
         words=frozenset(words(question)),
     )

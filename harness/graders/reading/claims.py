@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from harness.graders.reading.about import ATTRIBUTES, EMPTY_WORDS, About, stem, word_set
+from harness.graders.reading.about import ATTRIBUTES, EMPTY_WORDS, About, stem, word_set, words
 from harness.graders.reading.clauses import (
     JOINED,
     Mention,
     after_copula,
     asked_for,
     by_clause,
+    clause_spans,
     joined,
     left_over,
 )
@@ -157,6 +158,8 @@ def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
     if not about.counted and (asked := asked_for(text, kept, about)):
         return asked
     kept = _concluded(text, kept)
+    if about.counted and about.doing:
+        kept = _those_doing(text, kept, about)
     if not _is_a_tally(kept):
         kept = _preferred(text, kept)
     if len({m.value for m in kept}) > 1 and not about.counted:
@@ -164,6 +167,16 @@ def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
     if len({m.value for m in kept}) > 1 and not about.counted:
         kept = after_copula(text, kept) or kept
     return kept
+
+
+def _those_doing(text: str, mentions: list[Mention], about: About) -> list[Mention]:
+    """Of "3 people, and 2 of them are wearing helmets" the 2."""
+    spans = [
+        (start, end)
+        for start, end in clause_spans(text)
+        if about.doing & {stem(word) for word in words(text[start:end])}
+    ]
+    return [m for m in mentions if any(a <= m.start < b for a, b in spans)] or mentions
 
 
 def _preferred(text: str, mentions: list[Mention]) -> list[Mention]:
