@@ -1,6 +1,7 @@
 """The commands, in the order `--help` shows them. A new one: its file, and two lines here."""
 
 from harness.cli import (
+    ask,
     check,
     compare,
     doctor,
@@ -26,6 +27,7 @@ app.registered_commands.sort(
 
 __all__ = [
     "app",
+    "ask",
     "check",
     "compare",
     "doctor",

@@ -1,0 +1,195 @@
+"""Answers side by side: live on a terminal, a block each elsewhere, JSON for programs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import CallError, EvalrunError
+from harness.records import Verdict
+from harness.runner.consensus import Consensus
+from harness.runner.panel import Heard
+from harness.tables import words
+from harness.tables.text import inert, one_line
+from harness.transport import without_credentials
+
+_NARROWEST = 30
+"""Columns that a model's answer needs to stand beside another's."""
+_LONGEST = 4_000
+_BORDERS = {None: "default", True: "green", False: "red"}
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What one model said, with the verdict where the right answer is known."""
+
+    heard: Heard
+    verdict: Verdict | None = None
+
+    @property
+    def model(self) -> str:
+        return self.heard.model
+
+
+def figures(told: Told) -> str:
+    """Times, speed, cost: what is known of them."""
+    reply = told.heard.reply
+    if reply is None:
+        return ""
+    speed, cost = told.heard.tokens_per_s, told.heard.cost_usd
+    known = [
+        f"first token {words.seconds(reply.ttft_s)}" if reply.ttft_s is not None else None,
+        f"response {words.seconds(reply.latency_s)}",
+        f"{speed:.1f} tokens/s" if speed else None,
+        words.dollars(cost) if cost is not None else None,
+        "cut at the token limit" if reply.truncated else None,
+        "picture was cached" if reply.warm else None,
+    ]
+    return " · ".join(it for it in known if it)
+
+
+def answer(told: Told) -> Text:
+    """What was said, or why nothing was."""
+    heard = told.heard
+    if heard.reply is None:
+        return Text(f"not heard: {inert(_why(heard.error), _LONGEST)}", style="magenta")
+    text = Text(inert(heard.reply.text.strip(), _LONGEST) or "(nothing)", style="default")
+    if told.verdict is not None:
+        word = "pass" if told.verdict.passed else "fail"
+        style = "green" if told.verdict.passed else "red"
+        text.append(f"\n{word}: {one_line(told.verdict.reason, 200)}", style=style)
+    return text
+
+
+def _why(error: EvalrunError | None) -> str:
+    """What to do about a failed call speaks of runs; about a model that cannot be used it helps."""
+    return error.problem if isinstance(error, CallError) else str(error)
+
+
+def agreement(consensus: Consensus | None) -> str | None:
+    """In a sentence whether they say the same; None when there is nothing to compare."""
+    if consensus is None:
+        return None
+    if consensus.grader is None:
+        return "The replies are free text: whether they agree is for you to read."
+    groups = "; ".join(
+        f"{one_line(it.answer, 60)} ({', '.join(one_line(name, 60) for name in it.models)})"
+        for it in consensus.groups
+    )
+    unread = ", ".join(one_line(name, 60) for name in consensus.unread)
+    rest = f" No such answer could be read from {unread}." if unread else ""
+    if consensus.agree:
+        return f"They agree: {one_line(consensus.groups[0].answer, 200)}"
+    if consensus.agree is False:
+        return f"They differ: {groups}.{rest}"
+    return f"Whether they agree cannot be told: {groups or 'nothing could be read'}.{rest}"
+
+
+class Board:
+    """Shows each answer when it is there; without a console it shows nothing. For a `with`."""
+
+    def __init__(self, console: Console | None, models: Iterable[str]) -> None:
+        self._console = console
+        self._told: dict[str, Told | None] = dict.fromkeys(models)
+        self._started = time.monotonic()
+        self._live = (
+            Live(get_renderable=self._columns, console=console, transient=True)
+            if console is not None and _watched(console)
+            else None
+        )
+
+    def __enter__(self) -> Board:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What was live stays, in full."""
+        if self._live is not None and self._console is not None:
+            self._live.stop()
+            self._console.print(self._columns(waiting="not heard: stopped"))
+
+    def landed(self, told: Told) -> None:
+        self._told[told.model] = told
+        if self._live is None and self._console is not None:
+            self._console.print(_block(told), soft_wrap=True)
+
+    def _columns(self, waiting: str | None = None) -> RenderableType:
+        """As many beside each other as the width takes."""
+        still = waiting or f"waiting … {time.monotonic() - self._started:.0f} s"
+        panels = [_panel(model, told, still) for model, told in self._told.items()]
+        width = self._console.width if self._console is not None else _NARROWEST
+        at_once = max(1, width // _NARROWEST)
+        rows = []
+        for start in range(0, len(panels), at_once):
+            row = Table.grid(expand=True)
+            for _ in panels[start : start + at_once]:
+                row.add_column(ratio=1)
+            row.add_row(*panels[start : start + at_once])
+            rows.append(row)
+        return Group(*rows)
+
+
+def _watched(console: Console) -> bool:
+    return console.is_terminal and not console.is_dumb_terminal and not os.environ.get("CI")
+
+
+def _panel(model: str, told: Told | None, waiting: str) -> Panel:
+    content = Text(waiting, style="dim")
+    if told is not None:
+        content = answer(told)
+        content.append(f"\n{figures(told)}", style="dim")
+    verdict = told.verdict.passed if told is not None and told.verdict is not None else None
+    failed = told is not None and told.heard.reply is None
+    border = "magenta" if failed else _BORDERS[verdict]
+    return Panel(content, title=Text(one_line(model, 60)), title_align="left", border_style=border)
+
+
+def _block(told: Told) -> Text:
+    text = Text(one_line(told.model, 200), style="bold")
+    if known := figures(told):
+        text.append(f"  {known}", style="dim")
+    text.append("\n")
+    return text.append_text(answer(told)).append("\n")
+
+
+def as_json(told: Told) -> dict[str, Any]:
+    """One answer for programs; what is not known is null."""
+    heard, reply = told.heard, told.heard.reply
+    target = heard.choice.target if heard.choice else None
+    return {
+        "model": heard.model,
+        "backend": heard.choice.backend if heard.choice else None,
+        "base_url": without_credentials(target.base_url) if target and target.base_url else None,
+        "heard": reply is not None,
+        "text": reply.text if reply else None,
+        "error": heard.error.problem if heard.error else None,
+        "ttft_s": reply.ttft_s if reply else None,
+        "latency_s": reply.latency_s if reply else None,
+        "tokens_in": reply.tokens_in if reply else None,
+        "tokens_out": reply.tokens_out if reply else None,
+        "tokens_per_s": heard.tokens_per_s,
+        "cost_usd": heard.cost_usd,
+        "truncated": reply.truncated if reply else None,
+        "warm": reply.warm if reply else None,
+        "verdict": told.verdict,
+    }
+
+
+def consensus_json(consensus: Consensus | None) -> dict[str, Any] | None:
+    if consensus is None:
+        return None
+    return {
+        "agree": consensus.agree,
+        "grader": consensus.grader,
+        "groups": [{"answer": it.answer, "models": it.models} for it in consensus.groups],
+        "unread": consensus.unread,
+    }

@@ -1,0 +1,110 @@
+"""One question to several models at once; whoever iterates gets the answers as they arrive."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from harness.adapters import Prompt, opener
+from harness.adapters.ways import Choice
+from harness.catalogue import cost_usd
+from harness.errors import EvalrunError
+from harness.records import Reply
+from harness.runner.workers import GRACE_S
+from harness.transport import Stopped
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """What one model made of the question: a reply, or why there is none."""
+
+    model: str
+    choice: Choice | None
+    """None: nobody could be asked."""
+    reply: Reply | None = None
+    error: EvalrunError | None = None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Measured tokens at the list price of the endpoint that was asked; else None."""
+        choice, reply = self.choice, self.reply
+        if reply is None or choice is None or choice.card is None or choice.local:
+            return None
+        if choice.preset not in {it.preset for it in choice.card.hosted}:
+            return None  # the price is that of the endpoints listed, not of any server
+        return cost_usd(choice.card, reply.tokens_in, reply.tokens_out)
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """By the server's own clock where it tells it, else from first token to last."""
+        reply = self.reply
+        if reply is None:
+            return None
+        timings = reply.timings
+        if timings and timings.predicted_ms and timings.predicted_n:
+            return 1000 * timings.predicted_n / timings.predicted_ms
+        speaking_s = reply.latency_s - (reply.ttft_s or reply.latency_s)
+        return reply.tokens_out / speaking_s if reply.tokens_out and speaking_s > 0 else None
+
+
+def ask_all(
+    choices: Sequence[Choice], prompt: Prompt, *, stopping: threading.Event
+) -> Iterator[Heard]:
+    """Ask all of them; servers that have to be started here take turns, for their sake and ours.
+
+    A model that fails is told of like any other. Once `stopping` is set, whoever does not answer
+    within `GRACE_S` is left out.
+    """
+    landed: queue.Queue[Heard | BaseException | None] = queue.Queue()
+    turn = threading.Lock()
+    for choice in choices:
+        # Daemons: a call that hangs must not keep a finished process alive.
+        arguments = (choice, prompt, turn, stopping, landed)
+        threading.Thread(target=_ask, args=arguments, daemon=True).start()
+    left, until = len(choices), None
+    while left and (until is None or time.monotonic() < until):
+        try:
+            it = landed.get(timeout=0.1)
+        except queue.Empty:
+            if until is None and stopping.is_set():
+                until = time.monotonic() + GRACE_S
+            continue
+        left -= 1
+        if isinstance(it, BaseException):
+            raise it
+        if it is not None:
+            yield it
+
+
+def _ask(
+    choice: Choice,
+    prompt: Prompt,
+    turn: threading.Lock,
+    stopping: threading.Event,
+    landed: queue.Queue[Heard | BaseException | None],
+) -> None:
+    model = choice.target.model
+    try:
+        if _starts_a_server(choice):
+            with turn:
+                landed.put(None if stopping.is_set() else _heard(choice, prompt))
+        else:
+            landed.put(_heard(choice, prompt))
+    except Stopped:
+        landed.put(None)
+    except EvalrunError as error:
+        landed.put(Heard(model=model, choice=choice, error=error))
+    except BaseException as error:  # noqa: BLE001 - crosses the thread, raised by the iterator
+        landed.put(error)
+
+
+def _starts_a_server(choice: Choice) -> bool:
+    return choice.backend in ("llamacpp", "demo") and choice.target.base_url is None
+
+
+def _heard(choice: Choice, prompt: Prompt) -> Heard:
+    with opener(choice.backend)(choice.target) as adapter:
+        return Heard(model=choice.target.model, choice=choice, reply=adapter.ask(prompt))
