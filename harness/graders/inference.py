@@ -13,12 +13,14 @@ from harness.graders.clock import Clock, times
 from harness.graders.dates import dates
 from harness.graders.dimensions import dimensions
 from harness.graders.lexicon import NULLS, rivals_of
+from harness.graders.lists import items_of
 from harness.graders.measures import _asked_unit_of
 from harness.graders.numbers import numbers
 from harness.graders.positions import find_cells, find_places
 from harness.graders.reading import about
 from harness.graders.structures import rows_of
 from harness.graders.terms import folded
+from harness.graders.transcriptions import normal
 from harness.graders.units import unit_at
 from harness.graders.yes_no import as_yes_or_no
 
@@ -245,7 +247,8 @@ def _worded(question: str, written: str) -> Choice | None:
     count = len(written.split())
     if rivals_of(written):
         return "text", {}
-    if "," in written and (_ABOUT_LIST.search(question) or written.count(",") > 1) and count <= 12:
+    items = len(items_of(written)) if "," in written else 0
+    if count <= 12 and (items > 2 or (items == 2 and _ABOUT_LIST.search(question))):
         return "list", _order(question)
     if (
         _ABOUT_CODE.search(question)
@@ -258,7 +261,8 @@ def _worded(question: str, written: str) -> Choice | None:
         )
     ):
         return "code", {}
-    if (count >= 3 and _ABOUT_TEXT.search(question)) or count > _LONGEST_SHORT_TEXT:
+    long = (count >= 3 and _ABOUT_TEXT.search(question)) or count > _LONGEST_SHORT_TEXT
+    if long and normal(written):
         return "transcription", {}
     return None
 
