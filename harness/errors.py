@@ -38,6 +38,9 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+HIDDEN = "[secret]"
+
+
 class EvalrunError(Exception):
     """Says what is wrong (`problem`) and the next thing to try (`fix`)."""
 
@@ -47,6 +50,12 @@ class EvalrunError(Exception):
         super().__init__(f"{problem}\n  fix: {fix}")
         self.problem = problem
         self.fix = fix
+
+    def hide(self, secret: str) -> None:
+        """Some servers quote the key they were sent: it goes no further."""
+        self.problem = self.problem.replace(secret, HIDDEN)
+        self.fix = self.fix.replace(secret, HIDDEN)
+        self.args = (f"{self.problem}\n  fix: {self.fix}",)
 
 
 class UsageError(EvalrunError):

@@ -92,6 +92,7 @@ class OpenAIChat:
     def _reply(self, call: Call[Reply], changes: dict[str, str | None]) -> Reply:
         return msgspec.structs.replace(
             call.value,
+            text=self._transport.secrets.without(call.value.text),
             latency_s=call.latency_s,
             effort=call.effort,
             warm=is_warm(call.value, self._tokens_before_image),

@@ -16,6 +16,7 @@ from harness.errors import (
     BadReply,
     CallError,
     CallTimeout,
+    EvalrunError,
     RateLimited,
     ServerFault,
     TargetError,
@@ -31,6 +32,7 @@ from harness.transport.addresses import (
 from harness.transport.faults import ConnectionRefused, as_ours, error_of
 from harness.transport.gate import Gate, Place
 from harness.transport.incoming import Incoming
+from harness.transport.secrets import Secrets
 
 T = TypeVar("T")
 
@@ -73,6 +75,7 @@ class Transport:
         self.timeout_s, self.tries = timeout_s, tries
         self.max_wait_s, self.give_up_s = max_wait_s, give_up_s
         self._key_env = key_env
+        self.secrets = Secrets(base_url, key)
         self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._tls = tls_context(base_url)
         self._own = threading.local()
@@ -106,6 +109,20 @@ class Transport:
         timeout_s: float | None = None,
     ) -> tuple[T, float]:
         """One exchange: what `read` made of the reply, and seconds from send to last byte."""
+        try:
+            return self._exchange(method, path, body, read, timeout_s)
+        except EvalrunError as error:
+            self.secrets.hide_in(error)
+            raise
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        read: Callable[[Incoming], T],
+        timeout_s: float | None,
+    ) -> tuple[T, float]:
         sent_at = time.perf_counter()
 
         def note(event: str, _: dict[str, Any]) -> None:
@@ -159,7 +176,8 @@ class Transport:
         client: httpx.Client | None = getattr(self._own, "client", None)
         if client is None:
             client = self._own.client = httpx.Client(
-                base_url=self.base_url,
+                base_url=self.secrets.bare_url,
+                auth=self.secrets.login,
                 headers={"accept-encoding": "identity", **self._headers},
                 limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
                 follow_redirects=False,
