@@ -1,0 +1,1 @@
+"""Runs evalrun as people do, breaks things under it, and counts what is lost: nothing may be."""
