@@ -148,7 +148,7 @@ class _View:
 
     @property
     def bars(self) -> list[charts.Chart]:
-        return list(charts.category_bars(self.sides))
+        return charts.category_bars(self.sides)
 
     @property
     def planes(self) -> list[charts.Chart | str]:

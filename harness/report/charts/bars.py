@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 
@@ -28,64 +29,66 @@ _TICKS = {0: "0", 40: "40", 75: "75", 100: "100"}
 """Where the words of the score key change."""
 
 
-def category_bars(sides: Sequence[Side]) -> Iterator[Chart]:
+def category_bars(sides: Sequence[Side]) -> list[Chart]:
     """Overall first, then the categories in the suite's order, a dozen charts at most."""
-    names = dict.fromkeys(score.category for side in sides for score in side.categories)
-    yield _chart("Overall", [(number, it, it.overall) for number, it in enumerate(sides)], "bar-0")
-    for at, name in enumerate(list(names)[: MOST_CHARTS - 1], start=1):
-        scores = [
-            (number, side, score)
-            for number, side in enumerate(sides)
-            for score in side.categories
-            if score.category == name
-        ]
-        yield _chart(name, scores, f"bar-{at}")
-
-
-def _chart(title: str, scores: Sequence[tuple[int, Side, Score]], name: str) -> Chart:
-    height = len(scores) * _ROW_PX + _FOOT_PX
+    everything = [_Row(number, it, it.overall) for number, it in enumerate(sides)]
+    rows: dict[str, list[_Row]] = {}
+    for number, side in enumerate(sides):
+        for score in side.categories:
+            rows.setdefault(score.category, []).append(_Row(number, side, score))
     with settings():
-        figure = canvas(_WIDTH_PX, height)
-        axes = figure.add_axes(
-            (
-                _MARGIN_PX / _WIDTH_PX,
-                _FOOT_PX / height,
-                1 - 2 * _MARGIN_PX / _WIDTH_PX,
-                1 - _FOOT_PX / height,
-            )
-        )
-        _scale(axes, len(scores))
-        for row, (number, side, score) in enumerate(scores):
-            _bar(axes, row, number, side, score)
-        says = "; ".join(f"{plain(side.label, 80)}: {_told(it)}" for _, side, it in scores)
-        return Chart(title=title, svg=inline(figure, name=name, title=plain(title, 80), says=says))
+        listed = [("Overall", everything), *rows.items()][:MOST_CHARTS]
+        return [_chart(title, those, f"bar-{at}") for at, (title, those) in enumerate(listed)]
+
+
+class _Row(NamedTuple):
+    """One model's score in a chart."""
+
+    number: int
+    side: Side
+    score: Score
+
+    @property
+    def label(self) -> str:
+        published = " (published)" if self.side.published else ""
+        return plain(self.side.label, _NAME_CHARS - len(published)) + published
+
+
+def _chart(title: str, rows: Sequence[_Row], name: str) -> Chart:
+    height = len(rows) * _ROW_PX + _FOOT_PX
+    figure = canvas(_WIDTH_PX, height)
+    margin, foot = _MARGIN_PX / _WIDTH_PX, _FOOT_PX / height
+    axes = figure.add_axes((margin, foot, 1 - 2 * margin, 1 - foot))
+    _scale(axes, len(rows))
+    _bars(axes, rows)
+    for at, row in enumerate(rows, start=1):
+        figures = words.share_and_counts(row.score)
+        axes.text(0, at - 0.64, row.label, color=INK, fontweight="bold")
+        axes.text(100, at - 0.64, figures, color=INK, ha="right")
+    says = "; ".join(f"{plain(it.side.label, 80)}: {_told(it.score)}" for it in rows)
+    return Chart(title=title, svg=inline(figure, name=name, title=plain(title, 80), says=says))
 
 
 def _scale(axes: Axes, rows: int) -> None:
-    axes.set_xlim(0, 100)
-    axes.set_ylim(rows, 0)
+    axes.set(xlim=(0, 100), ylim=(rows, 0), yticks=[])
     axes.patch.set_visible(False)
-    axes.set_yticks([])
     axes.set_xticks(list(_TICKS), list(_TICKS.values()), color=MUTED, fontsize=11)
     axes.tick_params(length=0, pad=6)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    for at in _TICKS:
-        axes.axvline(at, color=GRID, linewidth=1, zorder=0)
+    axes.spines[:].set_visible(False)
+    axes.vlines(list(_TICKS), 0, rows, color=GRID, linewidth=1, zorder=0)
 
 
-def _bar(axes: Axes, row: int, number: int, side: Side, score: Score) -> None:
-    """The name and the figures above; below them the bar, and its interval across its end."""
-    middle, colour = row + 0.72, series(number)
-    published = " (published)" if side.published else ""
-    label = plain(side.label, _NAME_CHARS - len(published)) + published
-    axes.text(0, row + 0.36, label, color=INK, va="baseline", fontweight="bold")
-    axes.text(100, row + 0.36, words.share_and_counts(score), color=INK, va="baseline", ha="right")
-    if score.share is not None:
-        axes.barh(middle, 100 * score.share, height=0.3, color=colour, linewidth=0)
-    low, high = 100 * score.low, 100 * score.high
-    axes.hlines(middle, low, high, color=INK, linewidth=1.5)
-    axes.vlines([low, high], middle - 0.1, middle + 0.1, color=INK, linewidth=1.5)
+def _bars(axes: Axes, rows: Sequence[_Row]) -> None:
+    """Under the name the bar, and across its end the interval; a range has no bar."""
+    middles = [at + 0.72 for at in range(len(rows))]
+    shares = [100 * (row.score.share or 0) for row in rows]
+    colours = [series(row.number) for row in rows]
+    low = [100 * row.score.low for row in rows]
+    high = [100 * row.score.high for row in rows]
+    axes.barh(middles, shares, height=0.3, color=colours, linewidth=0)
+    axes.hlines(middles, low, high, color=INK, linewidth=1.5)
+    top, bottom = ([it + off for it in middles * 2] for off in (-0.1, 0.1))
+    axes.vlines(low + high, top, bottom, color=INK, linewidth=1.5)
 
 
 def _told(score: Score) -> str:
