@@ -14,6 +14,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -142,12 +143,18 @@ def changed(payload: dict[str, Any], changes: dict[str, str | None]) -> dict[str
     return {name: value for name, value in kept.items() if name is not None}
 
 
-def to_body(payload: dict[str, Any], image: EncodedImage | None) -> bytes:
+def to_body(payload: dict[str, Any], image: EncodedImage | None) -> tuple[bytes, ...]:
+    """In pieces: all calls about one picture share its base64 text."""
     body = json.dumps(payload, ensure_ascii=False).encode()
     if image is None:
-        return body
+        return (body,)
     head, _, tail = body.partition(_PICTURE_HERE.encode())
-    return b"".join((head, base64.b64encode(image.data), tail))
+    return head, _in_base64(image.data), tail
+
+
+@lru_cache(maxsize=8)
+def _in_base64(data: bytes) -> bytes:
+    return base64.b64encode(data)
 
 
 def is_warm(reply: Reply, tokens_before_image: int | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -15,7 +16,7 @@ from harness.cli.app import say
 from harness.cli.options import RunOptions
 from harness.cli.session import Ending
 from harness.errors import ExitCode, TargetError
-from harness.records import ModelScore
+from harness.records import ModelScore, Record
 from harness.tables import rows
 from harness.tables import run as run_tables
 from harness.tables.publish import publish
@@ -75,17 +76,21 @@ def as_json(score: ModelScore) -> dict[str, Any]:
 
 def _say_failures(ending: Ending) -> None:
     """The failures by category, on stderr; a long list is left to `evalrun show`."""
-    records = store.read(ending.path).records()
-    failed = [it for it in records if it.final is None or not it.final.passed]
-    if not failed:
+    counts, first = Counter[str](), list[Record]()
+    for record in store.read(ending.path).records():
+        if record.final is None or not record.final.passed:
+            counts[record.case.category] += 1
+            if len(first) < _FAILURES_SHOWN:
+                first.append(record)
+    if not first:
         return
     console = Console(stderr=True)
     console.print()
-    console.print(run_tables.failure_counts(failed))
-    for it in failed[:_FAILURES_SHOWN]:
+    console.print(run_tables.failure_counts(counts))
+    for it in first:
         console.print(run_tables.failure_line(it, console.width), soft_wrap=True)
-    if len(failed) > _FAILURES_SHOWN:
-        say(f"  … and {len(failed) - _FAILURES_SHOWN} more")
+    if counts.total() > len(first):
+        say(f"  … and {counts.total() - len(first)} more")
 
 
 def _say_next(ending: Ending, score: ModelScore) -> None:

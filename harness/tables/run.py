@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -86,10 +85,10 @@ def listing(scores: Iterable[ModelScore], *, width: int) -> Table:
     return table
 
 
-def failure_counts(failed: Iterable[Record]) -> Text:
+def failure_counts(counts: Mapping[str, int]) -> Text:
     """How many went wrong in each category, on one line."""
-    counts = Counter(inert(record.case.category) for record in failed)
-    return Text("failed: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    listed = ", ".join(f"{inert(name)} {count}" for name, count in counts.items())
+    return Text(f"failed: {listed}")
 
 
 def failure_line(record: Record, width: int) -> Text:

@@ -32,6 +32,7 @@ from harness.transport.addresses import (
 from harness.transport.faults import ConnectionRefused, as_ours, error_of
 from harness.transport.gate import Gate, Place
 from harness.transport.incoming import Incoming
+from harness.transport.outgoing import Body, headers_of
 from harness.transport.secrets import Secrets
 
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class Transport:
         for client in self._clients:
             client.close()
 
-    def post(self, path: str, body: bytes, read: Callable[[Incoming], T]) -> Call[T]:
+    def post(self, path: str, body: Body, read: Callable[[Incoming], T]) -> Call[T]:
         """Send until a reply was read or no retry can help. `read` may raise BadReply.
 
         Raises: the last CallError, its `effort` set; TargetError when every call would fail;
@@ -104,7 +105,7 @@ class Transport:
         self,
         method: str,
         path: str,
-        body: bytes | None,
+        body: Body | None,
         read: Callable[[Incoming], T],
         timeout_s: float | None = None,
     ) -> tuple[T, float]:
@@ -119,7 +120,7 @@ class Transport:
         self,
         method: str,
         path: str,
-        body: bytes | None,
+        body: Body | None,
         read: Callable[[Incoming], T],
         timeout_s: float | None,
     ) -> tuple[T, float]:
@@ -135,7 +136,7 @@ class Transport:
             method,
             path,
             content=body,
-            headers={"content-type": "application/json"} if body is not None else None,
+            headers=headers_of(body),
             timeout=_timeout(timeout_s or self.timeout_s),
             extensions={"trace": note},
         )
