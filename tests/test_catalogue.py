@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import catalogue
-from harness.catalogue import cost_usd
+from harness.catalogue import list_price
 from harness.errors import ExitCode, TargetError
 from harness.records import Fact, GgufFiles, ModelCard, PublishedScore
 
@@ -432,6 +432,11 @@ def priced(price_in: float | None, price_out: float | None) -> ModelCard:
     return ModelCard(
         name="m", price_in_usd_per_mtok=fact(price_in), price_out_usd_per_mtok=fact(price_out)
     )
+
+
+def cost_usd(card: ModelCard, tokens_in: int | None, tokens_out: int | None) -> float | None:
+    price = list_price(card)
+    return price.cost_usd(tokens_in, tokens_out) if price else None
 
 
 def test_the_cost_is_tokens_times_the_list_price() -> None:

@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from harness.adapters.base import Target
 from harness.adapters.llamacpp import hub, program, weights
 from harness.adapters.running import Running
-from harness.catalogue import Catalogue
-from harness.records import HostedSource, ModelCard, Preset
+from harness.catalogue import Catalogue, list_price
+from harness.records import HostedSource, ModelCard, Preset, Price
 from harness.transport import is_loopback
 
 _FEWEST_BITS = 4
@@ -44,6 +44,14 @@ class Choice(Struct, frozen=True, kw_only=True):
         if self.backend in ("llamacpp", "demo"):
             return True
         return self.target.base_url is not None and is_loopback(self.target.base_url)
+
+    @property
+    def price(self) -> Price | None:
+        """The list price, where the endpoint that is asked is one that the catalogue lists."""
+        listed = {it.preset for it in self.card.hosted} if self.card else set()
+        if self.card is None or self.preset not in listed:
+            return None
+        return list_price(self.card)
 
 
 class Way(Struct, frozen=True, kw_only=True):

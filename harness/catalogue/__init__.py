@@ -1,5 +1,5 @@
 """What is known of models and endpoints before asking them anything, and how to reach them."""
 
-from harness.catalogue.lookup import Catalogue, cost_usd, load, user_files
+from harness.catalogue.lookup import Catalogue, list_price, load, user_files
 
-__all__ = ["Catalogue", "cost_usd", "load", "user_files"]
+__all__ = ["Catalogue", "list_price", "load", "user_files"]

@@ -13,7 +13,7 @@ import platformdirs
 
 from harness.catalogue import reading
 from harness.errors import TargetError
-from harness.records import ModelCard, Preset
+from harness.records import ModelCard, Preset, Price
 
 BUILTIN = Path(__file__).parent.parent / "models.toml"
 
@@ -91,15 +91,16 @@ def load(files: Iterable[Path] | None = None) -> Catalogue:
     return Catalogue(cards=built, presets=presets)
 
 
-def cost_usd(card: ModelCard, tokens_in: int | None, tokens_out: int | None) -> float | None:
-    """Tokens at the card's list price; None, never 0, when a price or a count is not known.
-
-    Units: prices are USD per million tokens.
-    """
+def list_price(card: ModelCard) -> Price | None:
+    """What its listed endpoint charges; None when either half is not known."""
     price_in, price_out = card.price_in_usd_per_mtok, card.price_out_usd_per_mtok
-    if price_in is None or price_out is None or tokens_in is None or tokens_out is None:
+    if price_in is None or price_out is None:
         return None
-    return (tokens_in * price_in.value + tokens_out * price_out.value) / 1e6
+    return Price(
+        in_usd_per_mtok=price_in.value,
+        out_usd_per_mtok=price_out.value,
+        as_of=min(price_in.as_of, price_out.as_of),
+    )
 
 
 @cache

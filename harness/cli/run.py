@@ -152,24 +152,15 @@ def _choose(options: RunOptions, stopping: Event) -> Choice:
 
 
 def _price(options: RunOptions, choice: Choice) -> Price | None:
-    """The list price of a hosted model; a server of one's own has none."""
+    """The list price of what is asked. Raises: UsageError when a budget hangs on an unknown one."""
     from harness.errors import UsageError
-    from harness.records import Price
 
-    card = choice.card
-    if card and choice.preset not in {it.preset for it in card.hosted}:
-        card = None  # the price is that of the endpoints listed, not of any server
-    facts = (card.price_in_usd_per_mtok, card.price_out_usd_per_mtok) if card else (None, None)
-    if choice.local or facts[0] is None or facts[1] is None:
-        if options.max_cost is not None:
-            raise UsageError(
-                f"--max-cost needs a price, and none is known for {choice.target.model!r} here",
-                fix="leave --max-cost out, or put the price into evalrun.toml",
-            )
-        return None
-    return Price(
-        in_usd_per_mtok=facts[0].value, out_usd_per_mtok=facts[1].value, as_of=facts[1].as_of
-    )
+    if choice.price is None and options.max_cost is not None:
+        raise UsageError(
+            f"--max-cost needs a price, and none is known for {choice.target.model!r} here",
+            fix="leave --max-cost out, or put the price into evalrun.toml",
+        )
+    return choice.price
 
 
 app.command("run")(taking(RunOptions, run))

@@ -214,6 +214,12 @@ class Price(Struct, frozen=True, kw_only=True):
     out_usd_per_mtok: float
     as_of: str
 
+    def cost_usd(self, tokens_in: int | None, tokens_out: int | None) -> float | None:
+        """What these tokens cost; None, never 0, when a count is not known."""
+        if tokens_in is None or tokens_out is None:
+            return None
+        return (tokens_in * self.in_usd_per_mtok + tokens_out * self.out_usd_per_mtok) / 1e6
+
 
 class ServerFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a local server was found to be at preflight."""

@@ -12,7 +12,7 @@ from harness.adapters.base import Adapter, Prompt
 from harness.errors import CallError
 from harness.graders import grade
 from harness.images import encode
-from harness.records import Case, EncodedImage, Price, Record, Reply
+from harness.records import Case, EncodedImage, Price, Record
 from harness.runner.plan import Task
 
 Review = Callable[[Record, EncodedImage | None], Record]
@@ -59,19 +59,12 @@ class Asking:
             image_sha256=image.sha256 if image else None,
             outcome=reply,
             verdict=grade(case, reply.text, truncated=reply.truncated),
-            cost_usd=cost_usd(self._price, reply),
+            cost_usd=self._price.cost_usd(reply.tokens_in, reply.tokens_out)
+            if self._price
+            else None,
             started_at=started_at,
         )
         return self._review(record, image) if self._review else record
-
-
-def cost_usd(price: Price | None, reply: Reply) -> float | None:
-    """Measured tokens at list price; None when either is unknown."""
-    if price is None or reply.tokens_in is None or reply.tokens_out is None:
-        return None
-    return (
-        reply.tokens_in * price.in_usd_per_mtok + reply.tokens_out * price.out_usd_per_mtok
-    ) / 1e6
 
 
 class _Encoded:

@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from harness.adapters import Prompt, opener
 from harness.adapters.ways import Choice
-from harness.catalogue import cost_usd
 from harness.errors import EvalrunError
 from harness.records import Reply
 from harness.runner.workers import GRACE_S
@@ -30,12 +29,10 @@ class Heard(Struct, frozen=True, kw_only=True):
     @property
     def cost_usd(self) -> float | None:
         """Measured tokens at the list price of the endpoint that was asked; else None."""
-        choice, reply = self.choice, self.reply
-        if reply is None or choice is None or choice.card is None or choice.local:
+        price = self.choice.price if self.choice else None
+        if price is None or self.reply is None:
             return None
-        if choice.preset not in {it.preset for it in choice.card.hosted}:
-            return None  # the price is that of the endpoints listed, not of any server
-        return cost_usd(choice.card, reply.tokens_in, reply.tokens_out)
+        return price.cost_usd(self.reply.tokens_in, self.reply.tokens_out)
 
     @property
     def tokens_per_s(self) -> float | None:
