@@ -67,7 +67,7 @@ def _choice(task: Task) -> Check:
     value = terms.get(folded(wanted))
     if value is None:
         raise Misfit(f"{written!r} is not one of the choices: {', '.join(choices)}")
-    find = _turned(set_finder(terms), task.about, choices)
+    find = _turned(_options_finder(terms), task.about, choices)
     if lettered:
         find = _with_letters(
             find, {letter: terms.get(folded(text)) for letter, text in lettered.items()}
@@ -102,6 +102,13 @@ def _terms(choices: list[str], aliases: Mapping[str, list[str]]) -> dict[str, Ha
         for spelling in (name, *others, *_spellings(name)):
             terms.setdefault(spelling, name)
     return terms
+
+
+def _options_finder(terms: Mapping[str, Hashable]) -> Finder:
+    """Finds options; "orange or amber" hedges, although orange is none."""
+    kin = {word: word for term in terms for word in rivals_of(term)}
+    find, options = set_finder({**kin, **terms}), set(terms.values())
+    return lambda text: [m for m in find(text) if m.value in options]
 
 
 def _spellings(name: str) -> tuple[str, ...]:

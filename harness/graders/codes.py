@@ -11,7 +11,8 @@ from harness.graders.reading import About, Finder, Mention, Said, decide, stem
 from harness.records import Verdict
 
 _CODE = re.compile(r"(?<![\w.])[A-Za-z0-9]+(?:[-./:#][A-Za-z0-9]+)*(?![\w])")
-_LOOSE = r" \-"
+_LOOSE = r" \-\[\]"
+"""Characters between the parts of a code that are no part of it: a check digit stands in a box."""
 
 
 def _check(task: Task) -> Check:

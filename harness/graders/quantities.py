@@ -10,7 +10,16 @@ from typing import NamedTuple
 
 from harness.graders.lexicon import rivals_of
 from harness.graders.numbers import Number, numbers, ordinals
-from harness.graders.reading import About, Finder, Mention, stem, word_set
+from harness.graders.reading import (
+    ATTRIBUTES,
+    EMPTY_WORDS,
+    About,
+    Finder,
+    Mention,
+    stem,
+    word_set,
+    words,
+)
 
 _HEDGE_BEFORE = re.compile(
     r"(?:\b(approximately|approx\.?|about|around|roughly|nearly|almost|at least|at most|more than"
@@ -58,6 +67,8 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(r"(?:\b(?:no\.|nr\.|number) ?|#)$", re.IGNORECASE)
+_CODE_BEFORE = re.compile(r"[A-Za-z][\w-]*-$")
+_WITH_NEXT = re.compile(r"(\d[\d.,]*) ([a-z]{3,})", re.IGNORECASE)
 _LIMIT = re.compile(
     r"\b(?:max(?:imum|\.)?|capacity|limit|range)(?: of| from)?[: ]{0,2}$", re.IGNORECASE
 )
@@ -70,7 +81,8 @@ _OUT_OF = re.compile(
 )
 _OF_THOSE = re.compile(r"(?:of (?:them|which|these|those) )?(?:are|is|were|was) ", re.IGNORECASE)
 _BESIDE_BEFORE = re.compile(
-    r"([^\W\d_][\w'-]*)[:=]? (?:(?:number|no\.|nr\.|is|was|at|#) ?){0,2}#?$", re.IGNORECASE
+    r"(?:([^\W\d_][\w'-]*) )?([^\W\d_][\w'-]*)[:=]? (?:(?:number|no\.|nr\.|is|was|at|#) ?){0,2}#?$",
+    re.IGNORECASE,
 )
 _JUST_ONE = re.compile(r"\b(?:just|only) (?:this |the |that )?$", re.IGNORECASE)
 _PLACES = word_set("position tray row column floor page place which lane slot number bay")
@@ -99,9 +111,29 @@ def finder(about: About, read_unit: UnitReader, *, exact: bool = True) -> Finder
         found = [m for n in numbers(text) if (m := _mention(text, n, about, read_unit, exact))]
         if not found and about.words & _PLACES:
             found = [Mention(n.start, n.end, Value(n.value)) for n in ordinals(text)]
+        if len(found) > 1 and not about.counted:
+            found = [m for m in found if not _echoes(text, m, about)] or found
         return _ranges(text, found) if len(found) > 1 else found
 
     return find
+
+
+def _echoes(text: str, mention: Mention, about: About) -> bool:
+    """A number of the question itself: "exceeded 1 million in 2019"."""
+    phrase = _WITH_NEXT.match(text, mention.start)
+    return (
+        phrase is not None
+        and phrase[2].lower() not in EMPTY_WORDS
+        and phrase[0].lower() in about.text.lower()
+    )
+
+
+def _part_of_code(text: str, number: Number, about: About) -> bool:
+    """ "B-204: 36", asked for B-204."""
+    code = _CODE_BEFORE.search(text[max(0, number.start - 20) : number.start])
+    return code is not None and (code[0] + text[number.start : number.end]).lower() in (
+        about.text.lower()
+    )
 
 
 def _mention(
@@ -113,6 +145,8 @@ def _mention(
     if unit is None:
         return None
     before = text[max(0, number.start - 40) : number.start]
+    if before and _part_of_code(text, number, about):
+        return None
     end = max(number.end, unit[1])
     preferred = _beside_asked(text, number, before, about) if before or text[end:] else 0
     if about.counted and _counts_others(text, number, about):
@@ -167,7 +201,7 @@ def _beside_asked(text: str, number: Number, before: str, about: About) -> int:
     """How much of what was asked for stands with a number: "28 red containers", "epoch 4"."""
     if not about.counted:
         word = _BESIDE_BEFORE.search(before)
-        return int(word is not None and stem(word[1]) in about.stems)
+        return int(word is not None and _is_asked(word[1], word[2], about))
     after = text[number.end : number.end + 60].lstrip(" -(")
     verb = _OF_THOSE.match(after)
     if verb is not None:
@@ -176,7 +210,18 @@ def _beside_asked(text: str, number: Number, before: str, about: About) -> int:
         stem(word) for word in _WORD_NEAR.findall(_CLAUSE_END.split(after, maxsplit=1)[0])[:5]
     ]
     named = len(about.counted & set(phrase))
-    return len(about.counted) if verb is not None and named else named
+    if verb is None:
+        return named
+    told = about.counted | {stem(word) for word in words(text[: number.start])}
+    if about.stems & set(phrase) - told:  # "5 labels, 4 of which are torn"
+        return len(about.counted) + 1
+    return len(about.counted) if named else 0
+
+
+def _is_asked(modifier: str | None, word: str, about: About) -> bool:
+    """A word of the question; not the net weight, asked for the tare weight."""
+    other = modifier and modifier.lower() not in about.words | EMPTY_WORDS
+    return stem(word) in about.stems and not (other and word.lower() in ATTRIBUTES)
 
 
 def _counts_others(text: str, number: Number, about: About) -> bool:
@@ -194,7 +239,11 @@ def _ranges(text: str, found: list[Mention]) -> list[Mention]:
     """Two numbers that "-", "to" or "or" joins are no answer: both get that as their hedge."""
     for left, right in itertools.pairwise(found):
         between = text[left.end : right.start]
-        if left.value == right.value or _units_differ(left.value, right.value):
+        if left.value == right.value:
+            continue
+        if _units_differ(left.value, right.value):
+            if not left.hedge:  # "22 °C, or about 72 °F" is sure of the first
+                found = [m._replace(hedge=None) if m is right else m for m in found]
             continue
         if (len(between) < 24 and _LINK.fullmatch(between)) or _OTHER_CASE.search(between):
             said = text[left.start : right.end]

@@ -11,6 +11,15 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from harness.graders.grammar import (
+    COMPLEMENT_OVER,
+    COPULA,
+    asked_complement,
+    better_clause,
+    fills,
+    is_modifier,
+    says_nothing,
+)
 from harness.graders.names import Name, coordinated, in_background, names_in
 from harness.graders.reading import (
     CORRECTS,
@@ -22,34 +31,17 @@ from harness.graders.reading import (
     Said,
     Statement,
     Weight,
-    clause_spans,
     contrary,
     empty_because,
     lowered,
     refusal,
     stem,
     without_negated,
-    word_set,
     words,
 )
 from harness.graders.spelling import unaccented
 from harness.graders.terms import hedge
 
-_COPULA = re.compile(
-    r"(?:\b(?:is|are|was|were|be|reads?|says?|said|called|named|shows?|states?|displays?|depicts?"
-    r"|contains?|labell?ed(?: as)?|identified as|known as|equals|suggests?|spells?|by)\b"
-    r"|:|=) {0,2}[\"'(]{0,2}",
-    re.IGNORECASE,
-)
-_COMPLEMENT_OVER = re.compile(
-    r"[,;(]|\b(?:as|like|from|for|with|than|because|which|and|against|above|below|near|next"
-    r"|beside|under"
-    r"|over)\b",
-    re.IGNORECASE,
-)
-_FIRST_WORD = re.compile(
-    r"^\s*(?:(?:most |very |mostly )?\w+(?:ed|en|full|made) (?:with|of|by|as|from|in)\b|[\w']+)"
-)
 _LIKE = re.compile(
     r"\b(?:similar to|like|resembl\w{1,5}|reminiscent of|competitor of|unlike|compared (?:to|with))"
     r" (?:(?:a|an|the) )?$",
@@ -58,19 +50,21 @@ _LIKE = re.compile(
 _LEADING_YES = re.compile(r"^(?:yes|yeah|yep|sure|certainly)\b[,.!:;-]?\s*", re.IGNORECASE)
 _LEADING_NO = re.compile(r"^(?:no|nope|none)\b(?=\s*(?:[,.!:;-]|$))", re.IGNORECASE)
 _POLAR_IF = re.compile(r"\bif (?:yes|so|there|any|it|they|not|no)\b", re.IGNORECASE)
-_FOLLOWER = re.compile(r" ([a-z]{3,})(?=[.,;!?\"]|$)")
 _NUMBERING = re.compile(r"\d{1,2}[.)]?")
 _FROM = re.compile(r"\bfrom (?:the )?[\"']?$", re.IGNORECASE)
-_TO = re.compile(r"[\"']? to (?:the )?[\"']?", re.IGNORECASE)
-_WIDER = word_set(
-    """game match sport machine vehicle truck car tool device animal bird fish tree plant flower
-    fruit vegetable logo sign symbol icon button brand product bottle can box bag package food
-    drink dish station city building shape line team type style design bottles boxes cans"""
-)
-"""Heads that only say what kind of thing the answer is: "a basketball game"."""
+_TO = re.compile(r" to (?:the )?[\"']?$", re.IGNORECASE)
 _CONCLUDED = re.compile(
-    r"\b(?:so|therefore|thus|hence|i\.e\.|that is|namely)[ ,:\"']{1,4}$", re.IGNORECASE
+    r"\b(?:so|therefore|thus|hence|i\.e\.|that is|namely)[ ,:\"']{1,4}$"
+    r"|\b(?:mean(?:s|ing)|indicat(?:es|ing))(?: that)?(?: (?:the|an?|its|it|they|this))?"
+    r"(?: \w+)?(?: is| are)? [\"']?$",
+    re.IGNORECASE,
 )
+_PART_LABEL = re.compile(
+    r"(?:the )?(?:top|upper|middle|bottom|lower|left|right|cent(?:er|re)|first|second|third"
+    r"|fourth|last|front|back|far left|far right)(?: [a-z-]+){1,2}:",
+    re.IGNORECASE,
+)
+"""A line of an inventory: "Top shelf: Sprite"."""
 _SHORT_REPLY = 60
 
 
@@ -171,10 +165,12 @@ def _something_else(
     said = text[:80].strip(" .!\"'")
     if not words(said) or contrary(words(text), about) or _NUMBERING.fullmatch(said):
         return None
+    if _PART_LABEL.match(text):
+        return None
     if statement.weight == Weight.ANSWER or len(text.split()) <= 3:
         return Seen(False, said, None, coverage, max(statement.weight, Weight.BARE))
     names = names_in(text, about, emphasised, None)
-    if (coverage and names) or _asked_copula(text, about) is not None:
+    if (coverage and names) or asked_complement(text, about) is not None:
         return Seen(False, said, None, coverage, Weight.ON_TOPIC)
     return None
 
@@ -197,79 +193,27 @@ def _role(
         return None, f"hedged: {mention.hedge!r}"
     found = names_in(text, about, emphasised, spelled)
     names = [n for n in found if n.end <= mention.start or n.start >= mention.end]
-    listed = len(text) < _SHORT_REPLY and not _COPULA.search(text)
+    listed = len(text) < _SHORT_REPLY and not COPULA.search(text)
     if coordinated(text, mention.start, mention.end, names, listed=listed):
         return None, f"several answers: {text[:80].strip(' .')}"
-    if _FROM.search(text[: mention.start]) and any(
-        _TO.fullmatch(text[mention.end : n.start]) for n in names if n.start > mention.end
+    if (
+        "from" not in about.words
+        and _FROM.search(text[: mention.start])
+        and any(_TO.search(text[mention.end : n.start]) for n in names if n.start > mention.end)
     ):
         return None, f"several answers: {text[:80].strip(' .')}"
-    if _better_clause(text, mention, names, about):
+    if better_clause(text, mention, names, about):
         return False, None
     if _CONCLUDED.search(text[: mention.start]):
         return True, None
-    if _LIKE.search(text[: mention.start]) and (names or _COPULA.search(text, mention.end)):
+    if _LIKE.search(text[: mention.start]) and (names or COPULA.search(text, mention.end)):
         return False, None
-    if _is_modifier(text, mention, about):
+    if is_modifier(text, mention, about):
         return False, None
-    asked = _asked_copula(text, about)
+    asked = asked_complement(text, about)
     if asked is not None and asked <= mention.start:
-        return _fills(text[asked : mention.start], asked, names), None
+        return fills(text[asked : mention.start], asked, names), None
     return _stands_alone(text, mention, names, about)
-
-
-def _better_clause(text: str, mention: Mention, names: Sequence[Name], about: About) -> bool:
-    """Another clause names something and takes up more of the question than the mention's own."""
-
-    def takes_up(span: tuple[int, int]) -> int:
-        return len({stem(word) for word in words(text[slice(*span)])} & about.stems)
-
-    spans = clause_spans(text)
-    own = next((it for it in spans if it[0] <= mention.start < it[1]), (0, len(text)))
-    named = [it for it in spans if it != own and any(it[0] <= n.start < it[1] for n in names)]
-    return any(takes_up(it) > takes_up(own) and _COPULA.search(text[slice(*it)]) for it in named)
-
-
-def _is_modifier(text: str, mention: Mention, about: About) -> bool:
-    """The head of an English noun phrase is its last word: "apple pie" is no apple."""
-    follower = _FOLLOWER.match(text, mention.end)
-    if follower is None or not text[mention.start : mention.end].islower():
-        return False
-    word = follower[1]
-    known = EMPTY_WORDS | POLITE | about.words | _WIDER
-    return (
-        word not in known
-        and stem(word) not in about.stems
-        and not word.endswith(("ing", "ed", "ly"))
-    )
-
-
-def _asked_copula(text: str, about: About) -> int | None:
-    """Where the complement of a sentence starts whose subject takes up the question."""
-    if not about.stems:
-        return None
-    for match in _COPULA.finditer(text):
-        subject = {stem(word) for word in words(text[: match.start()])}
-        if len(subject & about.stems) * 2 >= len(about.stems):
-            return match.end()
-    return None
-
-
-def _fills(complement: str, start: int, names: Sequence[Name]) -> bool:
-    """Whether nothing stands between "is" and the mention that would be the answer itself."""
-    inside = any(start <= name.start < start + len(complement) for name in names)
-    return not inside and not _COMPLEMENT_OVER.search(_FIRST_WORD.sub("", complement))
-
-
-def _says_nothing(text: str, mention: Mention) -> bool:
-    """An answer like "however" that a sentence may just as well use for itself."""
-    own = words(text[mention.start : mention.end])
-    quoted = text[mention.start - 1 : mention.start] == '"'
-    return (
-        len(words(text)) > len(own)
-        and not quoted
-        and all(w in EMPTY_WORDS or w in POLITE for w in own)
-    )
 
 
 def _is_on(subject: str, about: About) -> bool:
@@ -280,13 +224,13 @@ def _stands_alone(
     text: str, mention: Mention, names: Sequence[Name], about: About
 ) -> tuple[bool | None, str | None]:
     """The role of a mention in a sentence that is not "(what was asked) is ..."."""
-    copula = max((c.end() for c in _COPULA.finditer(text, 0, mention.start)), default=None)
+    copula = max((c.end() for c in COPULA.finditer(text, 0, mention.start)), default=None)
     between = text[copula : mention.start] if copula is not None else ""
-    if copula is not None and len(words(between)) <= 3 and _fills(between, copula, names):
+    if copula is not None and len(words(between)) <= 3 and fills(between, copula, names):
         return True, None
-    if _says_nothing(text, mention):
+    if says_nothing(text, mention):
         return False, None
-    if copula is not None and _COMPLEMENT_OVER.search(between) and _is_on(text[:copula], about):
+    if copula is not None and COMPLEMENT_OVER.search(between) and _is_on(text[:copula], about):
         return False, None
     in_front = [name for name in names if not in_background(text, name.start)]
     if not in_front:

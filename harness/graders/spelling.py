@@ -41,9 +41,29 @@ def _figures(text: str) -> str:
     """A score, a range or a fraction: "3-1" is "3:1" and "3 to 1", but not "31"."""
     figures = [re.escape(figure) for figure in re.split(r" ?[-:/] ?", text)]
     if "/" in text:
-        return r"(?<![\d/]\.)" + r" ?/ ?".join(figures) + r"(?![./-]?\d)"
+        figure = r"(?<![\d/]\.)" + r" ?/ ?".join(figures) + r"(?![./-]?\d)"
+        return "|".join([figure, *_fraction(*text.split("/"))])
     apart = r" ?(?:-|:|to|and) ?"
     return r"(?<!\d[-:])" + apart.join(figures) + r"(?! ?[-:]\d)"
+
+
+_PARTS = {2: "hal(?:f|ves)", 3: "thirds?", 4: "(?:quarter|fourth)s?", 5: "fifths?", 8: "eighths?"}
+_COUNTS = ("", "(?:a|one)", "two", "three", "four", "five", "six", "seven")
+
+
+def _fraction(above: str, below: str = "", *more: str) -> list[str]:
+    """A fraction in words, in decimals and in percent, where that is exact."""
+    if more or not (above.strip().isdigit() and below.strip().isdigit()):
+        return []
+    part, whole = int(above), int(below)
+    if whole not in _PARTS or not 0 < part < whole:
+        return []
+    count = rf"{_COUNTS[part]}[\s-]" if part > 1 else rf"(?:{_COUNTS[1]}[\s-])?"
+    spelled = [rf"{count}{_PARTS[whole]}"]
+    if whole == 3:
+        return spelled
+    share = f"{100 * part / whole:g}"
+    return [*spelled, rf"{re.escape(share)} ?(?:%|percent)", re.escape(f"{part / whole:g}")]
 
 
 _URL = re.compile(
@@ -59,6 +79,9 @@ _VARIANTS = {
     "center": "cent(?:re|er)",
     "aluminium": "alumini?um",
     "aluminum": "alumini?um",
+    "road": r"(?:road|rd\.?)",
+    "street": r"(?:street|str?\.?)",
+    "avenue": r"(?:avenue|ave?\.?)",
 }
 
 

@@ -29,7 +29,7 @@ def _check(task: Task) -> Check:
         return _null_check(written, aliases, task.about)
     if kin := rivals_of(written):
         return _kin_check(written, aliases, kin, task.about)
-    spelled = pattern([written, *aliases])
+    spelled = pattern([written, *aliases, *_bans(written)])
 
     def check(said: Said) -> Verdict:
         reading = slots.read(said, spelled, task.about)
@@ -40,6 +40,15 @@ def _check(task: Task) -> Check:
         )
 
     return check
+
+
+def _bans(written: str) -> list[str]:
+    """Other words for a ban as signs have it: for "No entry" also "entry is prohibited"."""
+    no, _, banned = written.partition(" ")
+    if no.lower() != "no" or not banned:
+        return []
+    ways = ("prohibited", "forbidden", "not allowed", "not permitted", "banned")
+    return [f"{banned} {verb}{way}" for verb in ("", "is ", "are ") for way in ways]
 
 
 def _kin_check(written: str, aliases: Iterable[str], kin: dict[str, str], about: About) -> Check:

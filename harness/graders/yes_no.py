@@ -99,7 +99,7 @@ _OPPOSITES = """
     clean/dirty dry/wet present/absent present/missing on/off straight/bent straight/crooked
     straight/tilted ripe/unripe level/tilted safe/unsafe same/different aligned/misaligned
     locked/unlocked sealed/unsealed sealed/open visible/hidden correct/incorrect correct/wrong
-    complete/incomplete
+    complete/incomplete inside/outside within/outside
 """
 _MOSTLY = 0.75
 _WITH_CORE = 0.6
@@ -237,7 +237,7 @@ def _spoken_briefly(text: str, asked: frozenset[str], denied: bool) -> list[Ment
         return [Mention(0, len(text), _worded(not echo["not"]))]
     none = _NO_SUCH.match(text)
     if none is not None and not denied and any(stem(word) in asked for word in words(none["noun"])):
-        return [Mention(0, len(text), "no")]
+        return [Mention(*none.span(), "no")]
     return [Mention(0, len(text), "no")] if _NOT_SO.match(text) else []
 
 

@@ -9,9 +9,11 @@ from typing import Any
 from harness.graders import infer
 from harness.records import Case
 
-CORPUS: list[dict[str, Any]] = tomllib.loads(
-    (Path(__file__).parent / "corpus.toml").read_text(encoding="utf-8")
-)["question"]
+CORPUS: list[dict[str, Any]] = [
+    entry
+    for path in sorted(Path(__file__).parent.glob("corpus*.toml"))
+    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["question"]
+]
 
 
 def case_of(

@@ -1,6 +1,15 @@
 """The answer in a reply, found in one way for all graders."""
 
-from harness.graders.reading.about import EMPTY_WORDS, About, about, stem, stems, word_set, words
+from harness.graders.reading.about import (
+    ATTRIBUTES,
+    EMPTY_WORDS,
+    About,
+    about,
+    stem,
+    stems,
+    word_set,
+    words,
+)
 from harness.graders.reading.claims import POLITE, Finder, contrary, without_negated
 from harness.graders.reading.clauses import Mention, clause_spans
 from harness.graders.reading.clean import lowered, without_reasoning
@@ -9,6 +18,7 @@ from harness.graders.reading.refusals import refusal
 from harness.graders.reading.statements import CORRECTS, Said, Statement, Weight, take_apart
 
 __all__ = [
+    "ATTRIBUTES",
     "CORRECTS",
     "EMPTY_WORDS",
     "POLITE",

@@ -85,7 +85,7 @@ POLITE = word_set(
     observation conclusion final answer equals equal amount written reads read states stated
     displayed indicated marked labeled labelled called named name known colour color however
     additionally furthermore moreover specifically indeed simply clear light dark bright deep
-    pale vivid vibrant medium solid approximately wait sorry mean meant"""
+    pale vivid vibrant solid approximately wait sorry mean meant"""
 )
 
 
@@ -145,9 +145,10 @@ def _is_plain(left_over: Sequence[str], about: About) -> bool:
     asked = [
         stem(word) for word in left_over if word not in EMPTY_WORDS and stem(word) in about.stems
     ]
-    if asked and about.subject and about.subject not in asked and len(left_over) > 2:
+    named = about.subject in asked or (about.counted and "number" in left_over)
+    if asked and about.subject and not named and len(left_over) > 2:
         return False
-    return all(w in _PLAIN or stem(w) in about.stems for w in left_over)
+    return all(w in _PLAIN or stem(w) in about.stems | ATTRIBUTES for w in left_over)
 
 
 def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
@@ -157,7 +158,7 @@ def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
     kept = _outside_brackets(text, _after_correction(text, mentions))
     if not about.counted and (asked := asked_for(text, kept, about)):
         return asked
-    kept = _concluded(text, kept)
+    kept = _concluded(text, kept, about)
     if about.counted and about.doing:
         kept = _those_doing(text, kept, about)
     if not _is_a_tally(kept):
@@ -222,8 +223,11 @@ def _outside_brackets(text: str, mentions: list[Mention]) -> list[Mention]:
     return outside
 
 
-def _concluded(text: str, mentions: list[Mention]) -> list[Mention]:
-    """Values behind "so", "a total of" or "="; before "in total" the nearest one."""
+def _concluded(text: str, mentions: list[Mention], about: About) -> list[Mention]:
+    """Values behind "so", "a total of" or "="; before "in total" the nearest one.
+
+    Not those of "the tip was 6, making the total 46", asked for the tip.
+    """
     if len(mentions) < 2:
         return mentions
     total = _IN_TOTAL.search(text)
@@ -233,8 +237,15 @@ def _concluded(text: str, mentions: list[Mention]) -> list[Mention]:
             return before[-1:]
     for mark in reversed(list(_THEREFORE.finditer(text))):
         if after := [m for m in mentions if m.start >= mark.end()]:
-            return after
+            return mentions if _totals_up(text, mark, about) else after
     return mentions
+
+
+def _totals_up(text: str, mark: re.Match[str], about: About) -> bool:
+    """Whether what follows is a total, asked for a part of it that stands before."""
+    if about.counted or "total" in about.words or "total" not in words(text[mark.start() :]):
+        return False
+    return about.subject in {stem(word) for word in words(text[: mark.start()])}
 
 
 def _is_a_tally(mentions: Sequence[Mention]) -> bool:

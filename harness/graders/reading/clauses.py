@@ -81,26 +81,35 @@ def after_copula(text: str, mentions: Sequence[Mention]) -> list[Mention]:
 def by_clause(text: str, mentions: list[Mention], about: About) -> list[Mention]:
     """The values of the clause that speaks of what was asked, if one does more than the others."""
     scored: dict[Mention, tuple[bool, int, bool]] = {}
-    subject_before = False
+    carried: set[str] = set()
+    """The subject of the clause before, which "and expires on" takes over."""
     for start, end in clause_spans(text):
         clause = text[start:end]
         inside = [m for m in mentions if start <= m.start < end]
         said = {stem(word) for word in left_over(text, inside, start, end)}
         has_subject = about.subject in said
-        inherits = subject_before and not has_subject and bool(_GOES_ON.match(clause))
+        inherits = bool(carried) and not has_subject and bool(_GOES_ON.match(clause))
+        said |= carried if inherits else set()
         score = (
             not _SUBORDINATE.match(clause),
-            len(said & about.stems) + inherits,
-            has_subject or inherits,
+            len(said & about.stems),
+            about.subject in said,
         )
         scored.update(dict.fromkeys(inside, score))
-        subject_before = has_subject or inherits
+        carried = carried if inherits else _subject_of(clause, about)
     for left, right in itertools.pairwise(mentions):
         if joined(text, left, right) and scored[left][0]:
             scored[right] = scored[left]
     best = max(scored.values(), default=None)
     kept = [m for m in mentions if scored.get(m) == best]
     return kept if len({m.value for m in kept}) == 1 else mentions
+
+
+def _subject_of(clause: str, about: About) -> set[str]:
+    """What of the question stands before the verb; without "is", what the question is about."""
+    verb = _IS.search(clause)
+    said = {stem(word) for word in words(clause[: verb.start()] if verb else clause)}
+    return said & (about.stems if verb else {about.subject})
 
 
 def clause_spans(text: str) -> list[tuple[int, int]]:

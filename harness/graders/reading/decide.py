@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from harness.graders.reading.about import About, words
+from harness.graders.reading.about import About, stem, words
 from harness.graders.reading.claims import (
     Claim,
     Finder,
@@ -18,7 +18,7 @@ from harness.graders.reading.claims import (
     without_negated,
 )
 from harness.graders.reading.clauses import Mention
-from harness.graders.reading.refusals import refusal
+from harness.graders.reading.refusals import denies, refusal
 from harness.graders.reading.statements import Said, Weight
 
 
@@ -31,6 +31,7 @@ class Reading(NamedTuple):
 
 
 _NOTHING = "no answer of that kind in the reply"
+_NOT_THERE = "says that what was asked about is not there"
 Joiner = Callable[[tuple[Hashable, ...]], tuple[Hashable, ...]]
 
 
@@ -52,9 +53,25 @@ def decide(said: Said, about: About, find: Finder, join: Joiner | None = None) -
     chosen = _chosen(claims, join)
     if isinstance(chosen, Reading):
         return chosen
-    if chosen.weight < Weight.BARE and (why := refusal(said.text)):
+    if chosen.weight < Weight.BARE and (why := _misses(said, chosen, about)):
         return Reading(None, chosen.said, why)
     return _settled(chosen, join)
+
+
+def _misses(said: Said, chosen: Claim, about: About) -> str | None:
+    """Why a claim among other sentences is no answer: a refusal, or it is on something else."""
+    if why := refusal(said.text):
+        return why
+    elsewhere = about.subject not in map(stem, words(said.statements[chosen.at].text))
+    denied = elsewhere and any(denies(s.text, about) for s in said.statements[: chosen.at])
+    return _NOT_THERE if denied else None
+
+
+def _denied(text: str, mention: Mention, about: About) -> str | None:
+    """ "No large coffee is listed, but the small one is 4.25"."""
+    turn = text.rfind(", but ", 0, mention.start)
+    elsewhere = turn > 0 and about.subject not in map(stem, words(text[turn:]))
+    return _NOT_THERE if elsewhere and denies(text[:turn], about) else None
 
 
 def empty_because(said: Said) -> str:
@@ -73,7 +90,7 @@ def _only(text: str, mention: Mention, about: About) -> Reading:
         return Reading(None, None, refusal(text) or _NOTHING)
     if (before or after) and contrary(words(f"{before} {after}"), about):
         return Reading(None, said, "speaks of another side than the question")
-    if (before or after) and (why := refusal(text)):
+    if (before or after) and (why := refusal(text) or _denied(text, mention, about)):
         return Reading(None, said, why)
     return Reading(mention.value, said, None)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from harness.graders.reading.about import About, stem, words
+
 _NO_IMAGE = re.compile(
     r"\b(?:no (?:image|picture|photo|attachment)s? (?:was |were |is |has been |have been )?"
     r"(?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
@@ -51,6 +53,13 @@ _QUICK = re.compile(
     r"|uncertain|as an ai|insufficient|too |sorry|unknown|illegible|unreadable|undetermined",
     re.IGNORECASE,
 )
+_THERE_IS_NO = re.compile(
+    r"\b(?:there (?:is|are|'s) (?:no|not an?)|there (?:isn't|aren't) (?:an?|any)"
+    r"|(?:do not|don't|can't|cannot|does not|doesn't)"
+    r" (?:see|show|contain|have|include|list|mention) (?:an?|any|the))"
+    r" (?!other|more|further|additional)(?P<what>[\w-]+(?: [\w-]+){0,2})",
+    re.IGNORECASE,
+)
 LONGEST_SEARCHED = 4_000
 
 
@@ -68,3 +77,16 @@ def refusal(text: str) -> str | None:
     if _NO_IMAGE.search(text):
         return "says it sees no image"
     return "refuses or says it cannot tell" if _REFUSAL.search(text) else None
+
+
+def denies(statement: str, about: About) -> bool:
+    """Whether what a question takes for granted is said not to be there.
+
+    >>> from harness.graders.reading import about
+    >>> denies("There is no truck in the image.", about("What colour is the truck?"))
+    True
+    """
+    if about.counted or not about.subject:
+        return False
+    absent = _THERE_IS_NO.search(statement)
+    return absent is not None and about.subject in map(stem, words(absent["what"]))
