@@ -22,20 +22,21 @@ from bench.chaos.server import RATES, ChaosServer, serving
 PROMPTS = 67
 
 
-def make_suite(root: Path, prompts: int = PROMPTS) -> Path:
+def make_suite(root: Path, prompts: int = PROMPTS, *, pictures: int | None = None) -> Path:
     """Small pictures, yes/no questions, the right answer always yes."""
+    pictures = pictures or prompts
     (root / "prompts").mkdir(parents=True)
     (root / "images").mkdir()
     lines = ['category = "Trust"', 'suite = "trust"', 'version = "1"', 'license = "CC0-1.0"']
+    for number in range(pictures):
+        picture = Image.new("RGB", (24, 16), (number % 256, number // 256, 90))
+        picture.save(root / "images" / f"p{number}.png")
     for number in range(prompts):
-        Image.new("RGB", (24, 16), (number % 256, number // 256, 90)).save(
-            root / "images" / f"p{number}.png"
-        )
         lines += [
             "[[case]]",
             f'id = "p-{number:05d}"',
             f'question = "Is number {number} there? Answer yes or no."',
-            f'image = "images/p{number}.png"',
+            f'image = "images/p{number % pictures}.png"',
             'expected = "yes"',
             'grader = "yes_no"',
         ]

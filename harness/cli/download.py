@@ -16,15 +16,15 @@ def agree(choice: Choice, *, yes: bool) -> None:
 
     Raises: TargetError when the answer is no, or nobody is there to answer.
     """
+    source = choice.target.weights
+    if yes or source is None or choice.target.gguf is not None or choice.backend != "llamacpp":
+        return
     import typer
 
     from harness.adapters.llamacpp.hub import missing_bytes
     from harness.adapters.llamacpp.weights import in_words
     from harness.errors import TargetError
 
-    source = choice.target.weights
-    if yes or source is None or choice.target.gguf is not None or choice.backend != "llamacpp":
-        return
     count = missing_bytes(source)
     if count <= UNASKED_BYTES:
         return

@@ -47,7 +47,7 @@ class Gate:
         self._answers_at_limit = 0
         self._patience = 2
         self._sent = 0
-        self._last_of_round = 0
+        self._last_of_round = self._proven_at = 0
         self._answers = self._doubts = 0
         self._open_at = 0.0
         self._gone_since: float | None = None
@@ -90,8 +90,8 @@ class Gate:
         """The server answered the call that was sent from `place`."""
         with self._changed:
             self._close_breaker()
-            # Most refused calls have left by now: those still in flight are the ones it took.
-            self._proven = max(self._proven, min(place.level, self._in_flight))
+            if (level := min(place.level, self._in_flight)) > self._proven:
+                self._proven, self._proven_at = level, self._sent
             self._limit = max(self._limit, self._proven)
             self._answers += 1
             self._answers_at_limit += 1
@@ -108,7 +108,9 @@ class Gate:
             first_of_round = place.number > self._last_of_round
             if first_of_round:
                 self._last_of_round = self._sent
-            if place.level <= self._proven and first_of_round:
+            if place.number <= self._proven_at:
+                self._proven = max(0, self._proven - 1)  # it was counted among those taken
+            elif place.level <= self._proven and first_of_round:
                 self._doubt()
             if place.level > self._proven:
                 self._limit = max(1, self._proven, min(self._limit, self._in_flight - 1))

@@ -1,5 +1,4 @@
-"""The whole life of a local llama.cpp server: weights, start, preflight, questions, end."""
+"""The whole life of a local llama.cpp server: weights, start, preflight, questions, end.
 
-from harness.adapters.llamacpp.adapter import open_llamacpp
-
-__all__ = ["open_llamacpp"]
+Imports nothing here: every run looks for weights, and few start a server.
+"""
