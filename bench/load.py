@@ -1,4 +1,4 @@
-"""Many prompts at once, and a long soak: `python -m bench.load`, `python -m bench.load --minutes 30`.
+"""Many prompts at once, or a long soak: `python -m bench.load [--minutes 30]`.
 
 The first asks 100,000 prompts at concurrency 256 of the fastest server there could be, twice, and
 compares the two runs. The second keeps asking a server with 1 % faults. Both watch memory, open
