@@ -26,7 +26,7 @@ def run(options: RunOptions) -> None:
     Without a model: the demonstration model, on a real llama.cpp server, needing no key.
     """
     with stopping_cleanly():
-        _warn(options)
+        _check(options)
         from harness import suites
 
         suite = suites.load(options.suite)
@@ -51,8 +51,16 @@ def run(options: RunOptions) -> None:
     leave_now(code)
 
 
-def _warn(options: RunOptions) -> None:
-    """Warn of options that are allowed but may surprise."""
+def _check(options: RunOptions) -> None:
+    """Warn of options that are allowed but may surprise.
+
+    Raises: UsageError for a text that could not be sent.
+    """
+    from harness.errors import UsageError
+
+    for name, text in (("--model", options.model), ("--system", options.system)):
+        if text and any("\ud800" <= character <= "\udfff" for character in text):
+            raise UsageError(f"{name} is no UTF-8 text: {text!r}", fix="write it in UTF-8")
     if options.repeats > 1 and options.temperature == 0:
         say("at temperature 0 repeats are copies of one another: raise --temperature")
 
