@@ -39,7 +39,9 @@ _OPPOSITES = {
     "in front of": "behind",
 }
 _LETTERED = re.compile(
-    r"(?:^|[\s(])\(?([A-Ha-h])[).:]\s*([^\n;]+?)(?=[\s,;]+\(?[A-Ha-h][).:]\s|[\n;]|$)"
+    r"(?:^|[\s(])\(?([A-Ha-h])[).:]\s*([^\n;]+?)"
+    r"(?=[\s,;]+\(?[A-Ha-h][).:]\s|[\n;]|[.?] (?:answer|return|reply|only|please|choose)|$)",
+    re.IGNORECASE,
 )
 _LETTER_SAID = re.compile(
     r"^\W*(?:[Oo]ption |[Cc]hoice |[Ll]etter |[Aa]nswer )?\(?([A-Ha-h])\)?(?:\W|$)"

@@ -23,6 +23,7 @@ COPULA = re.compile(
     r"|:|=) {0,2}[\"'(]{0,2}",
     re.IGNORECASE,
 )
+_SAYS = re.compile(rf"{COPULA.pattern}|\b(?:has|have)\b", re.IGNORECASE)
 COMPLEMENT_OVER = re.compile(
     r"[,;(]|\b(?:as|like|from|for|with|than|because|which|and|against|above|below|near|next"
     r"|beside|under"
@@ -51,7 +52,7 @@ def better_clause(text: str, mention: Mention, names: Sequence[Name], about: Abo
     spans = clause_spans(text)
     own = next((it for it in spans if it[0] <= mention.start < it[1]), (0, len(text)))
     named = [it for it in spans if it != own and any(it[0] <= n.start < it[1] for n in names)]
-    return any(takes_up(it) > takes_up(own) and COPULA.search(text[slice(*it)]) for it in named)
+    return any(takes_up(it) > takes_up(own) and _SAYS.search(text[slice(*it)]) for it in named)
 
 
 def is_modifier(text: str, mention: Mention, about: About) -> bool:

@@ -11,7 +11,7 @@ from harness.graders.reading import (
     Weight,
     empty_because,
     refusal,
-    stem,
+    singular,
 )
 from harness.graders.terms import folded
 from harness.records import Verdict
@@ -66,7 +66,7 @@ def key(item: str) -> str:
     if len(found) == 1 and (found[0].start, found[0].end) == (0, len(plain)):
         return f"{found[0].value.normalize():f}"
     *first, last = re.split(r"[\s-]+", plain)
-    return " ".join([*first, stem(last) if last.isalpha() else last])
+    return " ".join([*first, singular(last) if last.isalpha() else last])
 
 
 def _said_items(said: Said, wanted: list[str]) -> list[str]:

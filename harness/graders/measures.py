@@ -23,6 +23,8 @@ _ZERO = re.compile(
 _IN_UNIT = re.compile(
     r"\b(?:in|answer in|unit:|units of)(?= (?!the\b|a\b|in\b)[a-z%°]+)", re.IGNORECASE
 )
+_COMPOUND = re.compile(r"\d ?(?:hours?|hrs?|h|feet|foot|ft),? (?:and )?$", re.IGNORECASE)
+"""What stands before the 37 of "1 hour 37 minutes"."""
 _NOBODY = re.compile(r"\b(?:neither|none|nobody|no one)\b", re.IGNORECASE)
 _LABEL_ROUNDING = Decimal("0.05")
 _NONE = re.compile(
@@ -74,10 +76,14 @@ def _integer(task: Task) -> Check:
 
 def _countable(text: str, number: Number, about: About) -> tuple[None, int] | None:
     """A number of things, not of litres; a unit that is asked for counts as well."""
+    if about.counted and text[number.start - 1 : number.start] in tuple("$£€¥"):
+        return None
     measured = unit_at(text, number.end)
     glued = number.glued and number.glued not in ("x", "X")
     if measured is None:
         return None if glued else (None, number.end)
+    if _COMPOUND.search(text[max(0, number.start - 12) : number.start]):
+        return None
     word = text[number.end : measured[1]].strip(" -").lower()
     if about.counted and not _asked_unit(word, measured[0], about):
         return None if len(word) > 1 or glued else (None, number.end)

@@ -135,7 +135,8 @@ def _currency_reader(text: str, number: Number) -> tuple[str | None, int] | None
         return _CURRENCY[after[1].lower()], after.end()
     if after:
         return _PENNIES + _PENCE[after[2].lower()], after.end()
-    return None if number.glued else (None, number.end)
+    percent = text[number.end : number.end + 2].lstrip().startswith("%")
+    return None if number.glued or percent else (None, number.end)
 
 
 MONEY = Grader(name="money", check=_money, options={"currency": str})

@@ -66,6 +66,11 @@ _LABEL = re.compile(
     r"|zone) ?)$",
     re.IGNORECASE,
 )
+_LABELS = re.compile(
+    r"\b(?:rows|columns|pages|trays|shelves|lanes|bays|slots|zones|docks|steps|items) "
+    r"(?:\d{1,3}(?:,? and |, | ?& ?)){0,6}$",
+    re.IGNORECASE,
+)
 _NAMED = re.compile(r"(?:\b(?:no\.|nr\.|number) ?|#)$", re.IGNORECASE)
 _CODE_BEFORE = re.compile(r"[A-Za-z][\w-]*-$")
 _WITH_NEXT = re.compile(r"(\d[\d.,]*) ([a-z]{3,})", re.IGNORECASE)
@@ -164,7 +169,9 @@ def _mention(
 
 def _is_label(before: str, about: About) -> bool:
     """ "Row 2" counts nothing, and "max. 5 kg" is no reading."""
-    if _LABEL.search(before) or (about.counted and _NAMED.search(before)):
+    if _LABEL.search(before):
+        return True
+    if about.counted and (_NAMED.search(before) or _LABELS.search(before)):
         return True
     limit = _LIMIT.search(before)
     return limit is not None and not _ASKS_LIMIT & about.words

@@ -31,12 +31,12 @@ from harness.graders.reading import (
     Said,
     Statement,
     Weight,
+    affirmed,
     contrary,
     empty_because,
     lowered,
     refusal,
     stem,
-    without_negated,
     words,
 )
 from harness.graders.spelling import unaccented
@@ -65,6 +65,7 @@ _PART_LABEL = re.compile(
     re.IGNORECASE,
 )
 """A line of an inventory: "Top shelf: Sprite"."""
+_CONCLUSION = re.compile(r", (?:and )?(?:so|therefore|thus|hence),? (?=the\b)", re.IGNORECASE)
 _SHORT_REPLY = 60
 
 
@@ -133,17 +134,17 @@ def look(
     statement: Statement, spelled: re.Pattern[str], about: About, emphasised: Sequence[str]
 ) -> Seen | None:
     """What a statement says on the matter; None when it is about something else."""
-    text = _corrected(unaccented(_LEADING_YES.sub("", statement.text)))
+    text = _settled(unaccented(_LEADING_YES.sub("", statement.text)), spelled)
     mentions = [
         Mention(*match.span(), True, hedge(text, match.start())) for match in spelled.finditer(text)
     ]
     coverage = len({stem(word) for word in words(text)} & about.stems)
-    affirmed = without_negated(text, mentions)
-    if not affirmed:
+    kept = affirmed(text, mentions, about)
+    if not kept:
         return _something_else(text, statement, about, emphasised, coverage)
     if contrary(words(text), about):
         return None
-    first = affirmed[0]
+    first = kept[0]
     value, fault = _role(text, first, about, emphasised, spelled)
     weight = statement.weight
     if weight < Weight.BARE and (value or fault) and _is_bare(text, first, about):
@@ -152,10 +153,12 @@ def look(
     return Seen(value, said[:80].strip(" .\"'"), fault, coverage, weight)
 
 
-def _corrected(text: str) -> str:
-    """What follows "I mean"."""
+def _settled(text: str, spelled: re.Pattern[str]) -> str:
+    """What follows "I mean", and "so the", where the expected text stands there."""
     cut = max((mark.end() for mark in CORRECTS.finditer(lowered(text))), default=0)
-    return text[cut:] if words(text[cut:]) else text
+    text = text[cut:] if words(text[cut:]) else text
+    concluded = max((mark.end() for mark in _CONCLUSION.finditer(text)), default=0)
+    return text[concluded:] if spelled.search(text, concluded) else text
 
 
 def _something_else(
@@ -202,10 +205,10 @@ def _role(
         and any(_TO.search(text[mention.end : n.start]) for n in names if n.start > mention.end)
     ):
         return None, f"several answers: {text[:80].strip(' .')}"
-    if better_clause(text, mention, names, about):
-        return False, None
     if _CONCLUDED.search(text[: mention.start]):
         return True, None
+    if better_clause(text, mention, names, about):
+        return False, None
     if _LIKE.search(text[: mention.start]) and (names or COPULA.search(text, mention.end)):
         return False, None
     if is_modifier(text, mention, about):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
+from harness.graders.implied import MOSTLY, NEGATION, clauses, first_clause, implies
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
 from harness.graders.reading import (
     About,
@@ -61,6 +63,12 @@ _NO_SUCH = re.compile(
     r"|detect) )?no (?P<noun>[\w-]+(?: [\w-]+){0,3})",
     re.IGNORECASE,
 )
+_SUCH = re.compile(
+    r"^there (?:is|are|'s|appears? to be) (?:an?|some|two|three|several) "
+    r"(?P<noun>[\w-]+(?: [\w-]+){0,3})",
+    re.IGNORECASE,
+)
+_HAVING = re.compile(r"\b(?:have|contain|show|include) (?:an?|any) ((?:[\w-]+ ?){1,3})\W*$", re.I)
 _NOT_SO = re.compile(
     r"^not(?! (?:sure|certain|clear|possible|enough|applicable|available|only"
     r"|visible enough))(?: [\w']+){0,5}\W*$",
@@ -72,47 +80,15 @@ _ECHO = re.compile(
     r"(?P<not>n't| not)?\W*$",
     re.IGNORECASE,
 )
-_NEGATION = re.compile(
-    r"\bnot\b(?! only)|n't\b|\b(?:no|without|none|never|neither|nor|lacks?|lacking|absent|absence"
-    r"|cannot|nothing"
-    r"|nobody|zero|free of|devoid|fails?)\b",
-    re.IGNORECASE,
-)
 _DOUBT = re.compile(
     r"\b(?:may|might|could|possibly|perhaps|maybe|unclear|whether|not sure|uncertain|if)\b",
     re.IGNORECASE,
-)
-_QUOTED = re.compile(r"\"[^\"]{1,80}\"")
-_CLAUSE = re.compile(
-    r"[,;]|\b(?:but|although|though|however|while|whereas|except|and (?=not\b|no\b)|because|since"
-    r"|which|as)\b",
-    re.I,
 )
 _POLAR = re.compile(
     r"^(?:please |can you tell me |tell me |say |determine )?(?:if |whether )?"
     r"(?:is|are|does|do|has|have|can|was|were|did|will|could|should|would|am|any)\b",
     re.IGNORECASE,
 )
-_OPPOSITES = """
-    empty/full empty/occupied empty/loaded open/closed open/shut cracked/intact
-    cracked/undamaged damaged/intact damaged/undamaged broken/intact broken/undamaged
-    clean/dirty dry/wet present/absent present/missing on/off straight/bent straight/crooked
-    straight/tilted ripe/unripe level/tilted safe/unsafe same/different aligned/misaligned
-    locked/unlocked sealed/unsealed sealed/open visible/hidden correct/incorrect correct/wrong
-    complete/incomplete inside/outside within/outside
-"""
-_MOSTLY = 0.75
-_WITH_CORE = 0.6
-"""Enough of the question when its first and its last word are there."""
-
-
-def _opposites() -> dict[str, frozenset[str]]:
-    pairs = [tuple(map(stem, pair.split("/"))) for pair in _OPPOSITES.split()]
-    both = pairs + [(b, a) for a, b in pairs]
-    return {left: frozenset(b for a, b in both if a == left) for left, _ in both}
-
-
-OPPOSITES = _opposites()
 
 
 def _check(task: Task) -> Check:
@@ -172,18 +148,38 @@ def _worded(yes: bool) -> str:
     return "yes" if yes else "no"
 
 
-def _finders(about: About) -> tuple[Finder, Finder]:
+class _Polar(NamedTuple):
+    """What a question of yes or no asks."""
+
+    asked: frozenset[str]
+    core: frozenset[str]
+    """Its first and its last content word."""
+    had: frozenset[str]
+    """What something may have, contain or show."""
+    denied: bool
+    """Asks whether something is not so."""
+
+
+def _polar_of(about: About) -> _Polar:
     polar = _polar(about.ask)
     in_order = stems(polar)
-    asked = frozenset(in_order)
-    core = frozenset((in_order[0], in_order[-1])) if in_order else frozenset()
-    denied = bool(_NEGATION.search(polar))
+    having = _HAVING.search(polar)
+    return _Polar(
+        asked=frozenset(in_order),
+        core=frozenset((in_order[0], in_order[-1])) if in_order else frozenset(),
+        had=frozenset(stems(having[1])) if having else frozenset(),
+        denied=bool(NEGATION.search(polar)),
+    )
+
+
+def _finders(about: About) -> tuple[Finder, Finder]:
+    asked, core, had, denied = _polar_of(about)
 
     def implied(text: str) -> list[Mention]:
         return [
             Mention(start, start + len(clause), _worded(value), _doubt(clause))
-            for start, clause in _clauses(text)
-            if (value := implies(clause, asked, denied, _MOSTLY, core)) is not None
+            for start, clause in clauses(text)
+            if (value := implies(clause, asked, denied, MOSTLY, core)) is not None
         ]
 
     def spoken(text: str) -> list[Mention]:
@@ -191,7 +187,7 @@ def _finders(about: About) -> tuple[Finder, Finder]:
         if both := _BOTH.search(text):
             return [Mention(*both.span(), word) for word in ("yes", "no")]
         if leading is None:
-            return _spoken_later(text, 0) or _spoken_briefly(text, asked, denied)
+            return _spoken_later(text, 0) or _spoken_briefly(text, asked, had, denied)
         value = as_yes_or_no(leading["word"])
         later = _spoken_later(text, leading.end() - 1)
         found = [
@@ -204,7 +200,7 @@ def _finders(about: About) -> tuple[Finder, Finder]:
             *later,
         ]
         opposite = (
-            None if denied else implies(_first_clause(text[leading.end() :]), asked, denied, 1.0)
+            None if denied else implies(first_clause(text[leading.end() :]), asked, denied, 1.0)
         )
         if opposite is not None and opposite != value:
             found.append(Mention(leading.end(), len(text), _worded(opposite)))
@@ -230,11 +226,16 @@ def _spoken_later(text: str, start: int) -> list[Mention]:
     ]
 
 
-def _spoken_briefly(text: str, asked: frozenset[str], denied: bool) -> list[Mention]:
-    """ "It does not.", "Not at all.", "No cracks visible"."""
+def _spoken_briefly(
+    text: str, asked: frozenset[str], had: frozenset[str], denied: bool
+) -> list[Mention]:
+    """ "It does not.", "Not at all.", "No cracks visible", "There is a crack in the rim"."""
     echo = _ECHO.match(text)
     if echo is not None and len(text.split()) > 1:
         return [Mention(0, len(text), _worded(not echo["not"]))]
+    such = _SUCH.match(text)
+    if such is not None and had and had <= {stem(word) for word in words(such["noun"])}:
+        return [Mention(*such.span(), "yes", hedge(text, such.start("noun")))]
     none = _NO_SUCH.match(text)
     if none is not None and not denied and any(stem(word) in asked for word in words(none["noun"])):
         return [Mention(*none.span(), "no")]
@@ -246,45 +247,6 @@ def _polar(ask: str) -> str:
     """The sentence that can be answered with yes or no."""
     parts = [part.strip() for part in ask.split(". ")]
     return next((part for part in parts if _POLAR.match(part)), parts[0])
-
-
-def _clauses(text: str) -> list[tuple[int, str]]:
-    found, start = [], 0
-    for mark in _CLAUSE.finditer(text):
-        found.append((start, text[start : mark.start()]))
-        start = mark.end()
-    return [*found, (start, text[start:])]
-
-
-def _first_clause(text: str) -> str:
-    return next((clause for _, clause in _clauses(text) if clause.strip(" .")), "")
-
-
-def implies(
-    clause: str,
-    asked: frozenset[str],
-    denied: bool,
-    share: float,
-    core: frozenset[str] = frozenset(),
-) -> bool | None:
-    """Whether a clause affirms or denies the question; None when it speaks of something else.
-
-    >>> asked = frozenset(stems("Is the belt empty"))
-    >>> implies("the belt is full", asked, False, 1.0)
-    False
-    >>> implies("the belt is yellow", asked, False, 1.0) is None
-    True
-    """
-    said = frozenset(stem(word) for word in words(clause))
-    covered = len(said & asked)
-    opposites = {word for word in asked - said if OPPOSITES.get(word, frozenset()) & said}
-    opposed = bool(opposites)
-    if core and core <= said | opposites:
-        share = min(share, _WITH_CORE)
-    if not asked or (covered + opposed) / len(asked) < share:
-        return None
-    negated = bool(_NEGATION.search(_QUOTED.sub("", clause)))
-    return (negated == denied) != opposed
 
 
 YES_NO = Grader(name="yes_no", check=_check)

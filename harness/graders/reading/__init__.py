@@ -5,12 +5,13 @@ from harness.graders.reading.about import (
     EMPTY_WORDS,
     About,
     about,
+    singular,
     stem,
     stems,
     word_set,
     words,
 )
-from harness.graders.reading.claims import POLITE, Finder, contrary, without_negated
+from harness.graders.reading.claims import POLITE, Finder, affirmed, contrary
 from harness.graders.reading.clauses import Mention, clause_spans
 from harness.graders.reading.clean import lowered, without_reasoning
 from harness.graders.reading.decide import Reading, decide, empty_because
@@ -30,16 +31,17 @@ __all__ = [
     "Statement",
     "Weight",
     "about",
+    "affirmed",
     "clause_spans",
     "contrary",
     "decide",
     "empty_because",
     "lowered",
     "refusal",
+    "singular",
     "stem",
     "stems",
     "take_apart",
-    "without_negated",
     "without_reasoning",
     "word_set",
     "words",

@@ -36,7 +36,7 @@ _COUNT = re.compile(
     r"\bhow many ((?:[\w'/-]+ ?){1,5})|\b(?:number|count|quantity|amount) of ((?:[\w'/-]+ ?){1,5})",
     re.I,
 )
-_DOING = re.compile(r"\b(?:are|is|were|was) (\w+(?:ing|ed))\b", re.IGNORECASE)
+_DOING = re.compile(r"\b(?:are|is|were|was) (\w+)\b", re.IGNORECASE)
 _PHRASE_END = word_set(
     """are is do does did in on at can could were was have has had you there of with that which
     will would should from to appear exist remain and or not within inside visible seen shown
@@ -55,11 +55,13 @@ class About(NamedTuple):
     counted: frozenset[str]
     """For "how many X": stems of X."""
     doing: frozenset[str]
-    """Stems of its participles: "how many people are wearing helmets"."""
+    """Stems of what they do or are: "how many people are wearing helmets", "are lit"."""
     subject: str
     """Stem of what the question is about: the thing counted, the first thing named."""
     words: frozenset[str]
     """All words of the question, lower case."""
+    sides: tuple[tuple[str, frozenset[str]], ...]
+    """Words that tell which one is meant ("the left one", "the third"), each with its rivals."""
 
 
 @lru_cache(maxsize=8192)
@@ -67,16 +69,27 @@ def stem(word: str) -> str:
     """
     >>> [stem(w) for w in ("boxes", "berries", "Cracked", "parts", "glass", "missing")]
     ['box', 'berry', 'crack', 'part', 'glass', 'miss']
+    >>> stem("facing") == stem("faces") == stem("face")
+    True
     """
     word = word.lower()
-    if word.endswith("'s"):
-        word = word[:-2]
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
     if len(word) > 5 and word.endswith("ing"):
         return _undoubled(word[:-3])
     if len(word) > 4 and word.endswith("ed"):
         return _undoubled(word[:-2])
+    word = singular(word)
+    return word[:-1] if len(word) > 3 and word[-1] == "e" else word
+
+
+def singular(word: str) -> str:
+    """
+    >>> [singular(w) for w in ("boxes", "berries", "trees", "glass", "truck's")]
+    ['box', 'berry', 'tree', 'glass', 'truck']
+    """
+    if word.endswith("'s"):
+        word = word[:-2]
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("xes", "ches", "shes", "sses", "zes", "oes")):
         return word[:-2]
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
@@ -106,7 +119,7 @@ def stems(text: str) -> list[str]:
 def about(question: str) -> About:
     """
     >>> sorted(about("How many holes are in the chassis? Return only a number.").stems)
-    ['chassis', 'hole']
+    ['chassis', 'hol']
     >>> sorted(about("How many rows of panels are there?").counted)
     ['row']
     """
@@ -120,10 +133,31 @@ def about(question: str) -> About:
         ask=ask,
         stems=frozenset(stems(ask)),
         counted=counted,
-        doing=frozenset(stem(word) for word in _DOING.findall(ask)) - counted,
+        doing=frozenset(map(stem, _done(ask))) - counted,
         subject=_subject(ask, counted),
         words=frozenset(words(question)),
+        sides=_sides(frozenset(words(ask))),
     )
+
+
+_SIDES = tuple(
+    word_set(group)
+    for group in (
+        "left right leftmost rightmost",
+        "top bottom",
+        "upper lower",
+        "front rear",
+        "first second third fourth fifth sixth seventh eighth ninth tenth",
+        "monday tuesday wednesday thursday friday saturday sunday",
+        "small medium large",
+    )
+)
+
+
+def _sides(asked: frozenset[str]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Of a question that names two of them ("left or right?") neither."""
+    named = [(group & asked, group) for group in _SIDES]
+    return tuple((next(iter(own)), group - own) for own, group in named if len(own) == 1)
 
 
 ATTRIBUTES = word_set(
@@ -133,12 +167,20 @@ ATTRIBUTES = word_set(
 )
 
 
+def _done(ask: str) -> list[str]:
+    said = [word.lower() for word in _DOING.findall(ask)]
+    return [word for word in said if word not in EMPTY_WORDS and word not in _PHRASE_END]
+
+
+ATTRIBUTE_STEMS = frozenset(map(stem, ATTRIBUTES))
+
+
 def _subject(ask: str, counted: frozenset[str]) -> str:
     if counted:
         phrase = _COUNT.search(ask)
         named = [stem(word) for word in words(phrase[0])] if phrase else []
         return next((word for word in reversed(named) if word in counted), "")
-    return next((word for word in stems(ask) if word not in ATTRIBUTES), "")
+    return next((word for word in stems(ask) if word not in ATTRIBUTE_STEMS), "")
 
 
 def _counted(ask: str) -> frozenset[str]:

@@ -7,7 +7,15 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
-from harness.graders.reading.about import ATTRIBUTES, EMPTY_WORDS, About, stem, word_set, words
+from harness.graders.reading.about import (
+    ATTRIBUTE_STEMS,
+    ATTRIBUTES,
+    EMPTY_WORDS,
+    About,
+    stem,
+    word_set,
+    words,
+)
 from harness.graders.reading.clauses import (
     JOINED,
     Mention,
@@ -34,6 +42,8 @@ class Claim(NamedTuple):
     partial: bool
     """Speaks of a part ("in the top row") that the question does not name."""
     preferred: bool
+    on_side: bool
+    """Names the side that the question names: the left one, the third."""
     at: int
 
 
@@ -97,7 +107,7 @@ def claim_of(
 ) -> Claim | None:
     """What a statement says; None when it only denies."""
     text = statement.text
-    kept = without_negated(text, mentions)
+    kept = affirmed(text, mentions, about)
     if not kept:
         return None
     kept = settled(text, kept, about)
@@ -122,19 +132,16 @@ def claim_of(
         coverage=covered / max(1, len(about.stems)),
         partial=partial,
         preferred=any(m.preferred for m in kept),
+        on_side=any(asked in rest and rivals.isdisjoint(rest) for asked, rivals in about.sides),
         at=at,
     )
 
 
-_CONTRARY = (("left", "right"), ("top", "bottom"), ("upper", "lower"), ("front", "rear"))
-
-
 def contrary(said: Sequence[str], about: About) -> bool:
-    """Whether it speaks of the other side: of the right one, asked for the left one."""
-    both = {(a, b) for pair in _CONTRARY for a, b in (pair, pair[::-1])}
-    return any(
-        a in about.words and b not in about.words and b in said and a not in said for a, b in both
-    )
+    """Whether it speaks of another side: of the right one, asked for the left one."""
+    if not about.sides:
+        return False
+    return any(asked not in said and not rivals.isdisjoint(said) for asked, rivals in about.sides)
 
 
 def _is_plain(left_over: Sequence[str], about: About) -> bool:
@@ -148,7 +155,7 @@ def _is_plain(left_over: Sequence[str], about: About) -> bool:
     named = about.subject in asked or (about.counted and "number" in left_over)
     if asked and about.subject and not named and len(left_over) > 2:
         return False
-    return all(w in _PLAIN or stem(w) in about.stems | ATTRIBUTES for w in left_over)
+    return all(w in _PLAIN or stem(w) in about.stems | ATTRIBUTE_STEMS for w in left_over)
 
 
 def settled(text: str, mentions: list[Mention], about: About) -> list[Mention]:
@@ -190,7 +197,20 @@ def _preferred(text: str, mentions: list[Mention]) -> list[Mention]:
     return [m for at, m in enumerate(mentions) if at in kept]
 
 
-def without_negated(text: str, mentions: Sequence[Mention]) -> list[Mention]:
+def affirmed(text: str, mentions: Sequence[Mention], about: About) -> list[Mention]:
+    """Mentions that are not denied, nor said of another side than the question's."""
+    kept = _without_negated(text, mentions)
+    if not about.sides or not kept:
+        return kept
+    elsewhere = [
+        (start, end)
+        for start, end in clause_spans(text)
+        if contrary(left_over(text, [m for m in kept if start <= m.start < end], start, end), about)
+    ]
+    return [m for m in kept if not any(a <= m.start < b for a, b in elsewhere)]
+
+
+def _without_negated(text: str, mentions: Sequence[Mention]) -> list[Mention]:
     """Mentions that are affirmed; in "no screws or nuts" neither is."""
     kept: list[Mention] = []
     denied_end: int | None = None

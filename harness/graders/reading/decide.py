@@ -13,9 +13,9 @@ from harness.graders.reading.about import About, stem, words
 from harness.graders.reading.claims import (
     Claim,
     Finder,
+    affirmed,
     claim_of,
     contrary,
-    without_negated,
 )
 from harness.graders.reading.clauses import Mention
 from harness.graders.reading.refusals import denies, refusal
@@ -86,7 +86,7 @@ def _only(text: str, mention: Mention, about: About) -> Reading:
     said = text[mention.start : mention.end]
     if mention.hedge:
         return Reading(None, said, f"hedged: {mention.hedge!r}")
-    if before and not without_negated(text, (mention,)):
+    if before and not affirmed(text, (mention,), about):
         return Reading(None, None, refusal(text) or _NOTHING)
     if (before or after) and contrary(words(f"{before} {after}"), about):
         return Reading(None, said, "speaks of another side than the question")
@@ -112,14 +112,18 @@ def _chosen(claims: list[Claim], join: Joiner | None) -> Claim | Reading:
     heavy = [claim for claim in claims if claim.weight >= Weight.BARE]
     if heavy:
         last = heavy[-1]
+        if listed := [c for c in claims if c.at > last.at and c.on_side and len(last.values) > 1]:
+            return listed[-1]  # "they are red, blue and green. The third one is green."
         rivals = [claim for claim in heavy if last.weight < Weight.ANSWER]
         rivals += [
             c for c in claims if c.at > last.at and c.preferred and c.weight == Weight.CONCLUSION
         ]
+        rivals = [rival for rival in rivals if not set(last.values) < set(rival.values)]
         return _unless_contradicted(last, rivals, join)
     if concluding := [claim for claim in claims if claim.weight == Weight.CONCLUSION]:
         return concluding[-1]
     pool = [claim for claim in claims if claim.weight == Weight.ON_TOPIC] or claims
+    pool = [claim for claim in pool if claim.on_side] or pool
     pool = [claim for claim in pool if claim.preferred] or pool
     pool = [claim for claim in pool if not claim.partial] or pool
     most = max(claim.coverage for claim in pool)

@@ -62,6 +62,9 @@ _QUICK_MARKER = re.compile(
     r"answer|ans\b|ans\.|response|result|conclusion|solution|r[ée]ponse|antwort|respuesta|resposta"
     r"|risposta|odpowied|cevap|svar|ответ|答|정답",
 )
+_WEAK_WORD = re.compile(r"response|result|conclusion|solution")
+_LEADS_TO_WORD = re.compile(r"(?:\b(?:the|my|our|this|a|is|in|and|so|then|thus|hence)|[^\w\s])\s?$")
+"""What may stand before such a word: "the result is 4", but not "the first result is a nut"."""
 _CONCLUDES = re.compile(
     r"\b(?:therefore|thus|hence|so|in total|totals?|altogether|overall|in conclusion|in summary"
     r"|to sum up|in short|to conclude|ultimately|in all|all together|summing|adding|sum"
@@ -169,6 +172,8 @@ def _announces(sentence: str, mark: re.Match[str]) -> bool:
     if re.search(
         r"\b(?:as a|possible|if the|any|wrong|incorrect|cannot|not the|the wrong)\s?$", before
     ):
+        return False
+    if _WEAK_WORD.match(mark[0]) and before.strip() and not _LEADS_TO_WORD.search(before):
         return False
     return not re.match(
         r"(?:not (?:clear|possible|certain|visible|known|determinable)|based on|as follows|below"
