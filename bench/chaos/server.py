@@ -105,18 +105,17 @@ class Handler(BaseHTTPRequestHandler):
             self.books.met(question, "too_many")
             self.reply(429, b'{"error": {"message": "too many at once"}}', {"retry-after": "0"})
             return
-        try:
-            name = "html" if time.time() < self.books.html_until else self.books.choose()
-            if name is None:
-                time.sleep(self.books.latency_s)
-                self.books.met(question, "answered")
-                self.reply(200, json.dumps(chat("yes")).encode())
-            else:
-                stay_away_s = FAULTS[name](self)
-                self.books.met(question, name if name != "drip" else "answered", stay_away_s)
-        finally:
-            if places is not None:
-                places.release()
+        name = "html" if time.time() < self.books.html_until else self.books.choose()
+        if name is None:
+            time.sleep(self.books.latency_s)
+        if places is not None:
+            places.release()  # before the reply: whoever has it may ask again
+        if name is None:
+            self.books.met(question, "answered")
+            self.reply(200, json.dumps(chat("yes")).encode())
+        else:
+            stay_away_s = FAULTS[name](self)
+            self.books.met(question, name if name != "drip" else "answered", stay_away_s)
 
     def reply(self, status: int, data: bytes, headers: Mapping[str, str] | None = None) -> None:
         self.send_response(status)

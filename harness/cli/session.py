@@ -20,6 +20,7 @@ from harness.records import Record, RunHeader
 from harness.runner import Runner, Task
 from harness.store import RunWriter
 from harness.summary import Tally
+from harness.tables.publish import is_published
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,11 +48,11 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 def open_run(
     results: Path, header: RunHeader, *, resume: bool | None, include_warm: bool
 ) -> Opened:
-    """The newest run of this header if it is incomplete, else a new one.
+    """The newest run of this header if it did not come to its end, else a new one.
 
     Raises: ResultsError when `resume` insists and the newest run has other settings.
     """
-    path = None if resume is False else store.resumable(results, header)
+    path = None if resume is False else _unfinished(results, header)
     if path is None and resume:
         _insist(results, header)
     if path is not None:
@@ -62,6 +63,15 @@ def open_run(
     return Opened(
         writer=writer, header=header, done=set(), tally=Tally(header, include_warm=include_warm)
     )
+
+
+def _unfinished(results: Path, header: RunHeader) -> Path | None:
+    """The newest run of this header, if it lacks records, or was killed before its tables."""
+    run = store.newest_alike(results, header)
+    if run is None:
+        return None
+    whole = len(run.heard_keys()) >= run.header.asked
+    return None if whole and is_published(results, run.header.run) else run.path
 
 
 class _Busy(Exception):
@@ -109,6 +119,8 @@ def carry_out(
     if opened.done:
         there, asked = len(opened.done), opened.header.asked
         say(f"resuming {opened.header.run}: {there} of {asked} are there already")
+        if there == asked:
+            say("it was stopped just before its end; --fresh asks everything anew")
     gc.freeze()  # what stands here stays: looking through it again and again costs a fifth of a run
     runner = Runner(portions, ask, workers=opened.header.concurrency, stopping=stopping)
     progress = Progress(

@@ -23,7 +23,7 @@ def folder_name(model: str) -> str:
     >>> folder_name("mistral-small-3.1")
     'mistral-small-3.1'
     >>> folder_name("org/model:free")
-    'org_model_free-2fc92149'
+    'org_model_free-0ccb26a8'
     """
     safe = _UNSAFE.sub("_", model).strip("._")[:_LONGEST]
     if safe == model:

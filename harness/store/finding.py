@@ -47,13 +47,19 @@ def resumable(results: Path, header: RunHeader) -> Path | None:
 
     Raises: ResultsError when that run is damaged: what it holds is not to be asked again unseen.
     """
+    run = newest_alike(results, header)
+    if run is None or len(run.heard_keys()) >= run.header.asked:
+        return None
+    return run.path
+
+
+def newest_alike(results: Path, header: RunHeader) -> Run | None:
+    """The newest run of the very same header, finished or not."""
     for path in reversed(model_runs(results, header.model)):
-        try:
+        with contextlib.suppress(ResultsError):
             run = Run(path)
-        except ResultsError:
-            continue
-        if not differences(run.header, header):
-            return path if len(run.heard_keys()) < run.header.asked else None
+            if not differences(run.header, header):
+                return run
     return None
 
 

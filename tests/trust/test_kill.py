@@ -13,6 +13,7 @@ from harness import store
 from harness.adapters import demo
 from harness.errors import ResultsError
 from harness.records import Case, Record, Reply, RunHeader, Sampling, Verdict
+from tests.conftest import Evalrun, VisionServer
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
@@ -22,6 +23,26 @@ def test_after_a_kill_all_67_are_there_once_and_none_is_asked_again(
     tmp_path: Path, sixty_seven: Path, seed: int
 ) -> None:
     assert trials.kill(tmp_path, sixty_seven, seed) == []
+
+
+def test_killed_between_its_last_record_and_its_tables_a_run_is_ended_and_not_asked_anew(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    command = ("--suite", suite, "--model", "m", "--base-url", vision_server.url)
+    evalrun(*command)
+    for name in ("categories.csv", "leaderboard.csv"):
+        (tmp_path / "results" / name).unlink()
+
+    done = evalrun(*command)
+
+    assert done.returncode == 0
+    assert "4 of 4 are there already" in done.stderr
+    assert "100.0 % (4/4)" in done.stdout
+    assert len(vision_server.seen) == 4
+    assert (tmp_path / "results" / "leaderboard.csv").exists()
+
+    evalrun(*command)
+    assert len(vision_server.seen) == 8, "now that it has come to its end, a new run is made"
 
 
 @pytest.mark.parametrize("whom", ["server", "evalrun", "both"])
