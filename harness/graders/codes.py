@@ -11,6 +11,7 @@ from harness.graders.reading import About, Finder, Mention, Said, decide, stem
 from harness.records import Verdict
 
 _CODE = re.compile(r"(?<![\w.])[A-Za-z0-9]+(?:[-./:#][A-Za-z0-9]+)*(?![\w])")
+_LABEL = re.compile(r"^(?:[SP]/N|serial(?: no\.?| number)?|no\.)[:.]? ?(?=\S*\d)", re.IGNORECASE)
 _LOOSE = r" \-\[\]"
 """Characters between the parts of a code that are no part of it: a check digit stands in a box."""
 
@@ -25,7 +26,8 @@ def _check(task: Task) -> Check:
     >>> try_out("code", "AB12", "AB12 or AB21").passed
     False
     """
-    written = one(task.expected, "code")
+    whole = one(task.expected, "code")
+    written = _LABEL.sub("", whole) or whole
     exact_case = bool(task.options.get("case_sensitive", False))
     find = _finder(written, exact_case, task.about)
     wanted = _key(written, exact_case)

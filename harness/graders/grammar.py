@@ -69,6 +69,13 @@ def is_modifier(text: str, mention: Mention, about: About) -> bool:
     )
 
 
+def leads_in(text: str, name: Name, mention: Mention) -> bool:
+    """The maker of a thing: "a Volvo excavator", "Monet's 'Lilies'"."""
+    if text[name.end : mention.start] not in (" ", ' "'):
+        return False
+    return name.text.endswith("'s") or text[mention.start : mention.end].islower()
+
+
 def asked_complement(text: str, about: About) -> int | None:
     """Where the complement of a sentence starts whose subject takes up the question."""
     if not about.stems:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.graders.reading import stem, words
+from harness.graders.reading import EMPTY_WORDS, stem, words
 
 NEGATION = re.compile(
     r"\bnot\b(?! only)|n't\b|\b(?:no|without|none|never|neither|nor|lacks?|lacking|absent|absence"
@@ -52,6 +52,18 @@ def first_clause(text: str) -> str:
     return next((clause for _, clause in clauses(text) if clause.strip(" .")), "")
 
 
+def _opposed_to(asked: frozenset[str]) -> frozenset[str]:
+    return frozenset().union(*(_OPPOSED.get(word, ()) for word in asked))
+
+
+def _brings_more(clause: str, known: frozenset[str]) -> bool:
+    """ "The lid is lying next to the box" says more than that it is on the box."""
+    return any(
+        word not in EMPTY_WORDS and stem(word) not in known and not word.endswith("ly")
+        for word in words(NEGATION.sub(" ", clause))
+    )
+
+
 def implies(
     clause: str,
     asked: frozenset[str],
@@ -75,6 +87,8 @@ def implies(
     if core and core <= said | opposites:
         share = min(share, _WITH_CORE)
     if not asked or (covered + opposed) / len(asked) < share:
+        return None
+    if share >= 1 and _brings_more(clause, asked | _opposed_to(asked)):
         return None
     negated = bool(NEGATION.search(_QUOTED.sub("", clause)))
     return (negated == denied) != opposed

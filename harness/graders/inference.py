@@ -45,7 +45,8 @@ _ABOUT_CODE = re.compile(
     r"|plate number|registration|reg\.? (?:no|number)"
     r"|part number|model number|serial number|tracking|reference number|order number"
     r"|invoice number|phone|telephone|batch|lot number"
-    r"|lot no|password|pin|container number|tail number|flight number|account number|case number"
+    r"|lot no|password|(?-i:PIN)|pin (?:code|number)|container number"
+    r"|tail number|flight number|account number|case number"
     r"|postcode|zip|mac address"
     r"|letters|characters|string required)\b",
     re.IGNORECASE,
@@ -183,7 +184,9 @@ def _number(question: str, written: str, coded: bool) -> Choice:
     )
     digits = sum(c.isdigit() for c in written)
     leading_zero = len(written) > 1 and written[0] == "0" and written[1].isdigit()
-    if leading_zero or ((coded or digits >= 9) and not counted and "." not in written):
+    if leading_zero or (
+        ((digits >= 3 and coded) or digits >= 9) and not counted and "." not in written
+    ):
         return "code", {}
     if not counted and _asked_unit_of(about(question)) is not None:
         return "decimal", {}

@@ -73,7 +73,8 @@ _LABELS = re.compile(
 )
 _NAMED = re.compile(r"(?:\b(?:no\.|nr\.|number) ?|#)$", re.IGNORECASE)
 _CODE_BEFORE = re.compile(r"[A-Za-z][\w-]*-$")
-_WITH_NEXT = re.compile(r"(\d[\d.,]*) ([a-z]{3,})", re.IGNORECASE)
+_WITH_NEXT = re.compile(r"\d[\d.,]* ([a-z]{3,})", re.IGNORECASE)
+_WITH_LAST = re.compile(r"([a-z]{3,}) \d[\d.,]*$", re.IGNORECASE)
 _LIMIT = re.compile(
     r"\b(?:max(?:imum|\.)?|capacity|limit|range)(?: of| from)?[: ]{0,2}$", re.IGNORECASE
 )
@@ -125,11 +126,12 @@ def finder(about: About, read_unit: UnitReader, *, exact: bool = True) -> Finder
 
 def _echoes(text: str, mention: Mention, about: About) -> bool:
     """A number of the question itself: "exceeded 1 million in 2019"."""
-    phrase = _WITH_NEXT.match(text, mention.start)
-    return (
-        phrase is not None
-        and phrase[2].lower() not in EMPTY_WORDS
-        and phrase[0].lower() in about.text.lower()
+    after = _WITH_NEXT.match(text, mention.start)
+    before = _WITH_LAST.search(text[max(0, mention.start - 20) : mention.end])
+    return any(
+        phrase[1].lower() not in EMPTY_WORDS and phrase[0].lower() in about.ask.lower()
+        for phrase in (after, before)
+        if phrase is not None
     )
 
 

@@ -18,6 +18,7 @@ from harness.graders.grammar import (
     better_clause,
     fills,
     is_modifier,
+    leads_in,
     says_nothing,
 )
 from harness.graders.names import Name, coordinated, in_background, names_in
@@ -196,6 +197,7 @@ def _role(
         return None, f"hedged: {mention.hedge!r}"
     found = names_in(text, about, emphasised, spelled)
     names = [n for n in found if n.end <= mention.start or n.start >= mention.end]
+    names = [n for n in names if not leads_in(text, n, mention)]
     listed = len(text) < _SHORT_REPLY and not COPULA.search(text)
     if coordinated(text, mention.start, mention.end, names, listed=listed):
         return None, f"several answers: {text[:80].strip(' .')}"

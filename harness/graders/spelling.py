@@ -31,9 +31,13 @@ def _spelled(text: str) -> str:
             spelled[-1] = _letters(last[:-1]) + "(?:s)?"
         else:
             spelled[-1] = _letters(last) + "(?:'?e?s)?"
+    spelled = [
+        s + (r"\.?" if p.lower() in _SHORTENED else "") for s, p in zip(spelled, parts, strict=True)
+    ]
     return r"[\s_-]{0,2}".join(spelled)
 
 
+_SHORTENED = ("dr", "mr", "mrs", "ms", "st", "mt")
 _FIGURES = re.compile(r"\d+(?:[.,]\d+)?(?: ?[-:/] ?\d+(?:[.,]\d+)?)+")
 
 

@@ -98,7 +98,9 @@ def _candidates(said: Said) -> list[str]:
     answers = [at for at, s in enumerate(said.statements) if s.weight == Weight.ANSWER]
     if answers:
         rest = said.statements[answers[-1] :]
-        return [rest[0].text, " ".join(s.text for s in rest)]
+        start = max(0, said.text.rfind(rest[0].text))
+        # What the reading passes over as politeness may be part of the text.
+        return [rest[0].text, " ".join(s.text for s in rest), said.text[start:]]
     found = [said.text]
     if lead := _LEAD.match(said.text):
         found.append(said.text[lead.end() :])

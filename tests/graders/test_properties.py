@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.graders import GRADERS, grade, problems
@@ -111,10 +111,14 @@ is : , . ? ( ) answer wait actually \boxed{ } ** ` <think> </think> | { } [ ] "
 WORDS = st.sampled_from(str.split(_PIECES))
 
 
+SOME_CASES = [corpus_case(entry) for entry in CORPUS[::6]]
+
+
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=200), st.lists(WORDS, max_size=40).map(" ".join)))
 def test_no_reply_makes_a_grader_raise(said: str) -> None:
-    for entry in CORPUS[::3]:
-        grade(corpus_case(entry), said)
+    for case in SOME_CASES:
+        grade(case, said)
 
 
 def test_the_corpus_has_a_case_for_every_grader() -> None:

@@ -105,6 +105,7 @@ _SHORTENED = word_set(
     """approx no mr mrs ms dr st fig vs eg ie e.g i.e etc vol pp ca cf qty max min nr num ver v
     max. a.m p.m jan feb mar apr jun jul aug sep sept oct nov dec art inc ltd co u.s"""
 )
+_TITLES = word_set("dr mr mrs ms st")
 _NUMBERED = re.compile(r"^[ ]{0,8}(?:step )?(\d{1,2})[.):][ ]+(?=\S)", re.MULTILINE | re.IGNORECASE)
 _SHORT = 60
 _LONGEST_SENTENCE = 2_000
@@ -198,7 +199,7 @@ def sentences(line: str) -> list[str]:
         alone = before.strip().lower() == word
         if (
             end[0][0] == "."
-            and not alone
+            and (not alone or word in _TITLES)
             and (word in _SHORTENED or (len(word) == 1 and word.isalpha()))
         ):
             continue
