@@ -15,8 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from PIL import Image
+
+hypothesis.settings.register_profile("steady", deadline=None)  # timing belongs to bench/
+hypothesis.settings.load_profile("steady")
 
 Answer = Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]
 
