@@ -156,8 +156,13 @@ def look(
 
 def _settled(text: str, spelled: re.Pattern[str]) -> str:
     """What follows "I mean", and "so the", where the expected text stands there."""
+    if " " not in text:
+        return text
     cut = max((mark.end() for mark in CORRECTS.finditer(lowered(text))), default=0)
-    text = text[cut:] if words(text[cut:]) else text
+    if cut and words(text[cut:]):
+        text = text[cut:]
+    if ", " not in text:
+        return text
     concluded = max((mark.end() for mark in _CONCLUSION.finditer(text)), default=0)
     return text[concluded:] if spelled.search(text, concluded) else text
 
