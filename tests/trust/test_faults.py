@@ -14,7 +14,8 @@ def test_all_faults_mixed_cost_time_and_nothing_else(tmp_path: Path, sixty_seven
 
 
 def test_a_server_that_takes_4_at_once_while_16_ask(tmp_path: Path, sixty_seven: Path) -> None:
-    assert trials.crowd(tmp_path, sixty_seven) == []
+    # A machine busy with other tests may learn the limit a little late.
+    assert trials.crowd(tmp_path, sixty_seven, bursts=2) == []
 
 
 def test_a_server_that_dies_and_comes_back(tmp_path: Path, sixty_seven: Path) -> None:
