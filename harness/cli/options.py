@@ -41,7 +41,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     suite: Annotated[
         Path | None,
         Option(
-            help="Suite folder or file; without one, the built-in 67 prompts.",
+            help="Suite folder or file; without one, the built-in suite.",
         ),
     ] = None
     category: Annotated[list[str], Option(help="Only this category (repeatable).")] = []
