@@ -44,7 +44,9 @@ class Heard(Struct, frozen=True, kw_only=True):
         if timings and timings.predicted_ms and timings.predicted_n:
             return 1000 * timings.predicted_n / timings.predicted_ms
         speaking_s = reply.latency_s - (reply.ttft_s or reply.latency_s)
-        return reply.tokens_out / speaking_s if reply.tokens_out and speaking_s > 0 else None
+        if not reply.tokens_out or speaking_s < reply.latency_s / 20:
+            return None  # it came in one piece: that says nothing of the model's pace
+        return reply.tokens_out / speaking_s
 
 
 def ask_all(
