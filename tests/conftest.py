@@ -211,7 +211,7 @@ def clean_environment(**more: str) -> dict[str, str]:
     """Without keys, colours or settings of whoever runs the tests."""
     kept = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_TOKEN"))}
     unwanted = ("NO_COLOR", "FORCE_COLOR", "CI", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-    for name in (*unwanted, "PYTHONUNBUFFERED"):
+    for name in (*unwanted, "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"):
         kept.pop(name, None)
     return kept | {"COLUMNS": "100"} | more
 
