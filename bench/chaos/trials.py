@@ -134,7 +134,7 @@ def kill_local(folder: Path, suite: Path, weights: tuple[Path, Path], whom: str)
 
 
 def faults(
-    folder: Path, suite: Path, seed: int, *, concurrency: int = 8, timeout_s: float = 1.5
+    folder: Path, suite: Path, seed: int, *, concurrency: int = 8, timeout_s: float = 4.0
 ) -> list[str]:
     """All the faults of `RATES` mixed: 67 of 67 heard, not a call too many."""
     with serving(RATES, seed=seed) as server:

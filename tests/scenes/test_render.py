@@ -162,7 +162,13 @@ def test_an_interrupted_render_keeps_what_is_finished_and_leaves_no_rubbish(
 
 def test_a_disk_that_refuses_is_reported_in_one_sentence(studio) -> None:
     studio.family("thing")
-    command = ["bash", "-c", 'ulimit -f 1; exec "$@"', "bash", *studio.command("render")]
+    command = [
+        "bash",
+        "-c",
+        'ulimit -f 1; export PYTHONDONTWRITEBYTECODE=1; exec "$@"',
+        "bash",
+        *studio.command("render"),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 7
     assert "Traceback" not in done.stderr
