@@ -24,9 +24,10 @@ from harness.records import Reply, ServerFacts
 from harness.transport import Transport
 
 QUESTION = "What colour is this picture? Answer with one word."
-COLOURS = {"blue": "#{:02x}{:02x}ff", "yellow": "#ffff{:02x}"}
-"""Of the two test pictures, with room for shades. Few models say either when they see nothing."""
+COLOURS = {"blue": (0x00, 0x00, 0xFF), "yellow": (0xFF, 0xFF, 0x00)}
+"""Of the two test pictures. Few models say either when they see nothing."""
 SHADES = 40
+"""So many values of each channel: a server must hardly ever meet the same picture twice."""
 SIDE_PX = 224
 MAX_TOKENS = 256
 """Enough for a model that thinks aloud about a plain colour."""
@@ -127,15 +128,19 @@ def look(ask: Ask, notify: Callable[[str], None]) -> tuple[bool, int | None]:
     """
     named = True
     cached: int | None = None
-    for colour, shades in COLOURS.items():
+    for colour, pure in COLOURS.items():
         # A server that was running before may remember the pictures of an earlier preflight.
-        reply = _shown(ask, shades.format(*(secrets.randbelow(SHADES) for _ in "rg")))
+        reply = _shown(ask, _shade(pure))
         said = named_colour(reply)
         if said != colour:
             named = False
             notify(_warning(colour, reply.text))
         cached = reply.tokens_cached
     return named, cached
+
+
+def _shade(pure: tuple[int, int, int]) -> str:
+    return "#" + "".join(f"{abs(level - secrets.randbelow(SHADES)):02x}" for level in pure)
 
 
 def named_colour(reply: Reply) -> str | None:
