@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
+from harness.graders.lazily import lazy
 from harness.graders.reading import about
 from harness.graders.terms import folded
 
-_NUMBER = re.compile(r"[-+]?[\d.,' ]*\d[\d.,' ]*")
+_NUMBER = lazy(r"[-+]?[\d.,' ]*\d[\d.,' ]*")
 _MOST_WORDS = 4
-_OPTION_LINK = re.compile(r"\s*(?:,\s*or\s+|,\s*and\s+|\bor\b|,|/|;|\|)\s*", re.IGNORECASE)
-_QUOTED = re.compile(r"[\"']([^\"'\n]{1,60})[\"']")
-_LED_IN = re.compile(r"^\s*(?:(?:to|on|in|at|from) )(?:(?:the|a|an) )?", re.IGNORECASE)
+_OPTION_LINK = lazy(r"\s*(?:,\s*or\s+|,\s*and\s+|\bor\b|,|/|;|\|)\s*", re.IGNORECASE)
+_QUOTED = lazy(r"[\"']([^\"'\n]{1,60})[\"']")
+_LED_IN = lazy(r"^\s*(?:(?:to|on|in|at|from) )(?:(?:the|a|an) )?", re.IGNORECASE)
 
 
 def choices_in(question: str, expected: str) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Hashable, Mapping
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
+from harness.graders.lazily import lazy
 from harness.graders.lexicon import rivals_of
 from harness.graders.positions import is_adverb
 from harness.graders.reading import About, Finder, Mention, Said, decide, stem, words
@@ -38,12 +39,12 @@ _OPPOSITES = {
     "behind": "in front of",
     "in front of": "behind",
 }
-_LETTERED = re.compile(
+_LETTERED = lazy(
     r"(?:^|[\s(])\(?([A-Ha-h])[).:]\s*([^\n;]+?)"
     r"(?=[\s,;]+\(?[A-Ha-h][).:]\s|[\n;]|[.?] (?:answer|return|reply|only|please|choose)|$)",
     re.IGNORECASE,
 )
-_LETTER_SAID = re.compile(
+_LETTER_SAID = lazy(
     r"^\W*(?:[Oo]ption |[Cc]hoice |[Ll]etter |[Aa]nswer )?\(?([A-Ha-h])\)?(?:\W|$)"
     r"|\b(?:[Oo]ption|[Cc]hoice|[Ll]etter|[Aa]nd|[Oo]r|[Ii]s|,) \(?([A-H])\b\)?|\(([A-H])\)"
 )

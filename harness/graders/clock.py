@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
+from harness.graders.lazily import lazy
 from harness.graders.quantities import approximate
 from harness.graders.reading import Mention, Said, decide
 from harness.records import Verdict
@@ -15,15 +16,15 @@ _HOURS = str.split("""one two three four five six seven eight nine ten eleven tw
 _HALF_DAY = (
     r"(?: ?(?P<half>[ap])\.? ?m\b\.?| (?P<when>in the (?:morning|afternoon|evening)|at night))?"
 )
-_CLOCK = re.compile(
+_CLOCK = lazy(
     rf"(?<![\d:.])(?P<hour>\d{{1,2}})(?: ?: ?"
     rf"|[.h])(?P<minute>\d{{2}})(?::(?P<second>\d{{2}}))?(?!\d){_HALF_DAY}",
     re.IGNORECASE,
 )
-_HOUR = re.compile(
+_HOUR = lazy(
     rf"(?<![\d:.])(?P<hour>\d{{1,2}}|{'|'.join(_HOURS)})(?: ?o'?clock)?{_HALF_DAY}", re.IGNORECASE
 )
-_SPOKEN = re.compile(
+_SPOKEN = lazy(
     rf"\b(?P<part>half|(?:a )?quarter|\d{{1,2}}|five|ten|twenty"
     rf"|twenty[ -]five)(?: minutes?)? (?P<side>past|to|after|before)"
     rf" (?P<hour>\d{{1,2}}|{'|'.join(_HOURS)})\b{_HALF_DAY}",
@@ -41,7 +42,7 @@ _PARTS = {
 }
 
 
-_MILITARY = re.compile(r"([01]\d|2[0-3])([0-5]\d)(?: ?(?:h|hrs|hours))?\.?", re.IGNORECASE)
+_MILITARY = lazy(r"([01]\d|2[0-3])([0-5]\d)(?: ?(?:h|hrs|hours))?\.?", re.IGNORECASE)
 
 
 class Clock(NamedTuple):

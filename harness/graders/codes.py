@@ -7,11 +7,12 @@ import re
 from collections.abc import Hashable
 
 from harness.graders.kinds import Check, Grader, Task, judged, one, unread
+from harness.graders.lazily import lazy
 from harness.graders.reading import About, Finder, Mention, Said, decide, stem
 from harness.records import Verdict
 
-_CODE = re.compile(r"(?<![\w.])[A-Za-z0-9]+(?:[-./:#][A-Za-z0-9]+)*(?![\w])")
-_LABEL = re.compile(r"^(?:[SP]/N|serial(?: no\.?| number)?|no\.)[:.]? ?(?=\S*\d)", re.IGNORECASE)
+_CODE = lazy(r"(?<![\w.])[A-Za-z0-9]+(?:[-./:#][A-Za-z0-9]+)*(?![\w])")
+_LABEL = lazy(r"^(?:[SP]/N|serial(?: no\.?| number)?|no\.)[:.]? ?(?=\S*\d)", re.IGNORECASE)
 _LOOSE = r" \-\[\]"
 """Characters between the parts of a code that are no part of it: a check digit stands in a box."""
 

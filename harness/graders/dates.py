@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
+from harness.graders.lazily import lazy
 from harness.graders.reading import Mention, Said, decide
 from harness.records import Verdict
 
@@ -35,28 +36,26 @@ _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(\d{4}|'\d{2}|\d{2}(?![\d:]))"
 _FORMS = (
-    ("ymd", re.compile(r"(?<!\d)(\d{4})([-/.年] ?)(\d{1,2})[-/.月] ?(\d{1,2})(?!\d)")),
+    ("ymd", lazy(r"(?<!\d)(\d{4})([-/.年] ?)(\d{1,2})[-/.月] ?(\d{1,2})(?!\d)")),
     (
         "mdy",
-        re.compile(rf"\b({_MONTH})\b\.?,? {_DAY}\b(?:,? (?:of )?{_YEAR})?(?![\d])", re.IGNORECASE),
+        lazy(rf"\b({_MONTH})\b\.?,? {_DAY}\b(?:,? (?:of )?{_YEAR})?(?![\d])", re.IGNORECASE),
     ),
     (
         "dmy",
-        re.compile(
-            rf"\b{_DAY}[ -]?(?:of )?({_MONTH})\b\.?,?(?:[ -]?{_YEAR})?(?![\d])", re.IGNORECASE
-        ),
+        lazy(rf"\b{_DAY}[ -]?(?:of )?({_MONTH})\b\.?,?(?:[ -]?{_YEAR})?(?![\d])", re.IGNORECASE),
     ),
     (
         "ymd_named",
-        re.compile(rf"\b(\d{{4}})[ ,-]{{1,2}}({_MONTH})\b\.?[ -]{_DAY}\b", re.IGNORECASE),
+        lazy(rf"\b(\d{{4}})[ ,-]{{1,2}}({_MONTH})\b\.?[ -]{_DAY}\b", re.IGNORECASE),
     ),
-    ("my", re.compile(rf"\b({_MONTH})\b\.?,?[ -](?:of )?(\d{{4}})\b", re.IGNORECASE)),
+    ("my", lazy(rf"\b({_MONTH})\b\.?,?[ -](?:of )?(\d{{4}})\b", re.IGNORECASE)),
     (
         "numeric",
-        re.compile(r"(?<![\d/.-])(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})(?![\d/.-]\d|\d)"),
+        lazy(r"(?<![\d/.-])(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})(?![\d/.-]\d|\d)"),
     ),
-    ("numeric_ym", re.compile(r"(?<![\d/.-])(\d{4})[-/.](\d{1,2})(?![\d/.-])")),
-    ("numeric_my", re.compile(r"(?<![\d/.-])(\d{1,2})[-/.](\d{4})(?![\d/-])")),
+    ("numeric_ym", lazy(r"(?<![\d/.-])(\d{4})[-/.](\d{1,2})(?![\d/.-])")),
+    ("numeric_my", lazy(r"(?<![\d/.-])(\d{1,2})[-/.](\d{4})(?![\d/-])")),
 )
 
 

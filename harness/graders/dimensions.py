@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
+from harness.graders.lazily import lazy
 from harness.graders.numbers import parsed
 from harness.graders.quantities import approximate
 from harness.graders.reading import Mention, Said, decide
@@ -20,15 +21,15 @@ _FEET = (
     rf"(?:(?P<inches>{_NUMBER})?(?:[\s-]?(?P<part>\d/\d{{1,2}}))?"
     r"\s?(?:\"|''|in(?:ch(?:es)?)?\b\.?)?)"
 )
-_LENGTH = re.compile(rf"(?<![\w.,/]){_FEET}|(?<![\w.,/])(?P<number>{_NUMBER})", re.IGNORECASE)
-_BETWEEN = re.compile(
+_LENGTH = lazy(rf"(?<![\w.,/]){_FEET}|(?<![\w.,/])(?P<number>{_NUMBER})", re.IGNORECASE)
+_BETWEEN = lazy(
     r"[\s.]{0,2}(?:\([^()]{1,30}\)\s?)?(?:\b(?:wide|long|deep|high|tall|in width"
     r"|in length)\b\s?)?(?:x|\*|by|and|,)\s{0,2}",
     re.IGNORECASE,
 )
 
 
-_TIMES = re.compile(r"(?<=\d)[xX](?=\d)")
+_TIMES = lazy(r"(?<=\d)[xX](?=\d)")
 
 
 class Sizes(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from harness.graders.lazily import lazy
 from harness.graders.names import Name
 from harness.graders.reading import (
     EMPTY_WORDS,
@@ -17,24 +18,24 @@ from harness.graders.reading import (
     words,
 )
 
-COPULA = re.compile(
+COPULA = lazy(
     r"(?:\b(?:is|are|was|were|be|reads?|says?|said|called|named|shows?|states?|displays?|depicts?"
     r"|contains?|labell?ed(?: as)?|identified as|known as|equals|suggests?|spells?|by)\b"
     r"|:|=) {0,2}[\"'(]{0,2}",
     re.IGNORECASE,
 )
-_SAYS = re.compile(rf"{COPULA.pattern}|\b(?:has|have)\b", re.IGNORECASE)
-COMPLEMENT_OVER = re.compile(
+_SAYS = lazy(rf"{COPULA.pattern}|\b(?:has|have)\b", re.IGNORECASE)
+COMPLEMENT_OVER = lazy(
     r"[,;(]|\b(?:as|like|from|for|with|than|because|which|and|against|above|below|near|next"
     r"|beside|under"
     r"|over)\b",
     re.IGNORECASE,
 )
-_FIRST_WORD = re.compile(
+_FIRST_WORD = lazy(
     r"^\s*(?:(?:most |very |mostly )?\w+(?:ed|en|full|made) (?:with|of|by|as|from|in)\b"
     r"|(?!(?:above|below|near|next|beside|under|over)\b)[\w']+)"
 )
-_FOLLOWER = re.compile(r" ([a-z]{3,})(?=[.,;!?\"]|$)")
+_FOLLOWER = lazy(r" ([a-z]{3,})(?=[.,;!?\"]|$)")
 _WIDER = word_set(
     """game match sport machine vehicle truck car tool device animal bird fish tree plant flower
     fruit vegetable logo sign symbol icon button brand product bottle can box bag package food

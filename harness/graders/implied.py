@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 
+from harness.graders.lazily import lazy
 from harness.graders.reading import EMPTY_WORDS, stem, words
 
-NEGATION = re.compile(
+NEGATION = lazy(
     r"\bnot\b(?! only)|n't\b|\b(?:no|without|none|never|neither|nor|lacks?|lacking|absent|absence"
     r"|cannot|nothing"
     r"|nobody|zero|free of|devoid|fails?)\b",
     re.IGNORECASE,
 )
-_QUOTED = re.compile(r"\"[^\"]{1,80}\"")
-_CLAUSE = re.compile(
+_QUOTED = lazy(r"\"[^\"]{1,80}\"")
+_CLAUSE = lazy(
     r"[,;]|\b(?:but|although|though|however|while|whereas|except|and (?=not\b|no\b)|because|since"
     r"|which|as)\b",
     re.I,

@@ -12,6 +12,7 @@ from harness.graders.choices import letters
 from harness.graders.clock import Clock, times
 from harness.graders.dates import dates
 from harness.graders.dimensions import dimensions
+from harness.graders.lazily import lazy
 from harness.graders.lexicon import NULLS, rivals_of
 from harness.graders.lists import items_of
 from harness.graders.measures import _asked_unit_of
@@ -26,21 +27,21 @@ from harness.graders.yes_no import as_yes_or_no
 
 Choice = tuple[str, dict[str, Any]]
 
-_INTEGER = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[, .']\d{3})+)")
-_DECIMAL = re.compile(r"[-+]?\d[\d.,' ]*|[-+]?\.\d+")
-_SIGNED_MONEY = re.compile(
+_INTEGER = lazy(r"[-+]?(?:\d+|\d{1,3}(?:[, .']\d{3})+)")
+_DECIMAL = lazy(r"[-+]?\d[\d.,' ]*|[-+]?\.\d+")
+_SIGNED_MONEY = lazy(
     r"(?:[A-Z]{0,2}[$£€¥₹]|USD|GBP|EUR)\s?-?\d[\d.,]*|-?\d[\d.,]*\s?(?:[$£€¥₹]|USD|GBP|EUR|p\b"
     r"|pence|cents?)",
     re.I,
 )
-_ABOUT_MONEY = re.compile(
+_ABOUT_MONEY = lazy(
     r"\b(?:prices?|costs?|how much (?:is|are|does|do|was|were|did|money)|currency|tax|paid|pay"
     r"|usd|gbp|eur|dollars?|pounds? sterling"
     r"|total (?:amount|due|paid|price|cost)|amount (?:due|paid)|subtotal|fee|discount|tip|balance"
     r"|invoice total)\b|[$£€]",
     re.IGNORECASE,
 )
-_ABOUT_CODE = re.compile(
+_ABOUT_CODE = lazy(
     r"\b(?:ids?|serial|codes?|vin|sku|captcha|barcode|isbn|imei|licen[cs]e plate|number ?plate"
     r"|plate number|registration|reg\.? (?:no|number)"
     r"|part number|model number|serial number|tracking|reference number|order number"
@@ -51,29 +52,29 @@ _ABOUT_CODE = re.compile(
     r"|letters|characters|string required)\b",
     re.IGNORECASE,
 )
-_ABOUT_TEXT = re.compile(
+_ABOUT_TEXT = lazy(
     r"\b(?:transcribe|transcription|what (?:does|do|did) .{0,60}\b(?:say|read)|text|written"
     r"|wording|caption|sentence|headline|slogan|quote|ocr"
     r"|words|phrase|message|inscription|engraved|title|heading|handwriting|handwritten"
     r"|label say)\b|\bread the\b",
     re.IGNORECASE,
 )
-_ABOUT_LIST = re.compile(
+_ABOUT_LIST = lazy(
     r"\b(?:list|comma|separated|in order|order of|from left to right|from top to bottom"
     r"|left to right|top to bottom|which (?:of|two|three|\w+s are)"
     r"|names? of all|all (?:of )?the|sequence|sorted|clockwise order)\b",
     re.IGNORECASE,
 )
-_IN_ORDER = re.compile(
+_IN_ORDER = lazy(
     r"\b(?:in order|order of|from left|from right|from top|from bottom|left to right"
     r"|top to bottom|right to left|sequence|sorted|order\b|starting)",
     re.I,
 )
-_CODE = re.compile(
+_CODE = lazy(
     r"(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9][A-Za-z0-9./#:_-]*"
     r"|(?=[A-Z0-9 -]*\d)(?=[A-Z0-9 -]*[A-Z])[A-Z0-9]+(?:[ -][A-Z0-9]+){0,8}"
 )
-_PLATE = re.compile(r"(?=.*\d)(?=.*[A-Z])[A-Z0-9]{1,10}(?:[ -][A-Z0-9]{1,10}){0,4}")
+_PLATE = lazy(r"(?=.*\d)(?=.*[A-Z])[A-Z0-9]{1,10}(?:[ -][A-Z0-9]{1,10}){0,4}")
 _LONGEST_SHORT_TEXT = 4
 
 

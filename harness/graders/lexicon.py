@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from harness.graders.lazily import lazy
 from harness.graders.reading import About, Said, Weight, stems
 from harness.graders.terms import folded
 
@@ -37,13 +38,13 @@ wood=wooden metal=metallic plastic glass paper cardboard concrete leather fabric
 """
 """A group a line, its further lines indented; "=" joins spellings of one word."""
 NULLS = ("null", "none", "n/a", "nil", "nothing")
-_ABSENT = re.compile(
+_ABSENT = lazy(
     r"\b(?:(?:does|do|did|is|are|was|were|could|can)(?: not|n't)|cannot|no) (?:\w+ ){0,2}?"
     r"(?:exist|exists|found|listed|present|included|available|appear|such|there|shown|contain"
     r"|match|entry)\b",
     re.IGNORECASE,
 )
-_NO_SUCH = re.compile(
+_NO_SUCH = lazy(
     r"(?:there (?:is|are|'s) |i (?:can )?see |i (?:do not|don't|cannot|can't) (?:see"
     r"|find) any )?no (?:[\w-]+ ){1,3}"
     r"(?:is|are|was|were|visible|in|on|can)\b|there (?:is|are) no\b|i (?:do not|don't) (?:see"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.graders.kinds import Check, Grader, Misfit, Task
+from harness.graders.lazily import lazy
 from harness.graders.numbers import numbers
 from harness.graders.reading import (
     Said,
@@ -16,8 +17,8 @@ from harness.graders.reading import (
 from harness.graders.terms import folded
 from harness.records import Verdict
 
-_SEPARATOR = re.compile(r"\s*(?:[,;\n|]|->|→|\band\b|&|\bthen\b|\bfollowed by\b)\s*", re.IGNORECASE)
-_LEAD = re.compile(
+_SEPARATOR = lazy(r"\s*(?:[,;\n|]|->|→|\band\b|&|\bthen\b|\bfollowed by\b)\s*", re.IGNORECASE)
+_LEAD = lazy(
     r"^[^:\n]{0,120}:\s*(?=\S)|^.{0,120}?\b(?:are|is|include|includes|reads|contains|has)\b\s+",
     re.IGNORECASE,
 )

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 
 from harness.graders.kinds import Check, Grader, Misfit, Options, Task, one
+from harness.graders.lazily import lazy
 from harness.graders.reading import Said, empty_because, refusal
 from harness.records import Verdict
 
 _NUMBER = r"-?\d{1,6}(?:\.\d{1,6})?"
-_NUMBERS = re.compile(rf"(?<![\w.]){_NUMBER}(?![\w])")
-_KEY = re.compile(
+_NUMBERS = lazy(rf"(?<![\w.]){_NUMBER}(?![\w])")
+_KEY = lazy(
     r"[\"']?\b(?:x|y|x_?min|y_?min|x_?max|y_?max|x1|y1|x2|y2|left|top|right|bottom|width|height|w"
     r"|h)\b[\"']?\s?[:=]",
     re.IGNORECASE,
 )
-_GROUP = re.compile(r"[\[({<][^\[\](){}<>]{3,200}[\])}>/]")
+_GROUP = lazy(r"[\[({<][^\[\](){}<>]{3,200}[\])}>/]")
 Box = tuple[float, float, float, float]
 
 

@@ -7,32 +7,31 @@ from collections.abc import Hashable
 from decimal import Decimal
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
+from harness.graders.lazily import lazy
 from harness.graders.numbers import Number, numbers
 from harness.graders.quantities import Value, finder
 from harness.graders.reading import About, Finder, Mention, Said, decide, stem, words
 from harness.graders.units import UNITS, Unit, converted, unit_at
 from harness.records import Verdict
 
-_INTEGER = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[ ,.']\d{3})+)")
-_ZERO = re.compile(
+_INTEGER = lazy(r"[-+]?(?:\d+|\d{1,3}(?:[ ,.']\d{3})+)")
+_ZERO = lazy(
     r"(?:\b(?:no|not any|zero|without any|without|not (?:see|have|find|contain|detect|identify"
     r"|spot) any)"
     r"|n't (?:any|(?:see|have|find|contain|detect|identify|spot|appear to be) any))\b[^,.;:]{0,60}",
     re.IGNORECASE,
 )
-_IN_UNIT = re.compile(
-    r"\b(?:in|answer in|unit:|units of)(?= (?!the\b|a\b|in\b)[a-z%°]+)", re.IGNORECASE
-)
-_COMPOUND = re.compile(r"\d ?(?:hours?|hrs?|h|feet|foot|ft),? (?:and )?$", re.IGNORECASE)
+_IN_UNIT = lazy(r"\b(?:in|answer in|unit:|units of)(?= (?!the\b|a\b|in\b)[a-z%°]+)", re.IGNORECASE)
+_COMPOUND = lazy(r"\d ?(?:hours?|hrs?|h|feet|foot|ft),? (?:and )?$", re.IGNORECASE)
 """What stands before the 37 of "1 hour 37 minutes"."""
-_NOBODY = re.compile(r"\b(?:neither|none|nobody|no one)\b", re.IGNORECASE)
+_NOBODY = lazy(r"\b(?:neither|none|nobody|no one)\b", re.IGNORECASE)
 _LABEL_ROUNDING = Decimal("0.05")
-_NONE = re.compile(
+_NONE = lazy(
     r"^\W*(?:none|nil)\b\W*"
     r"|\b(?:there (?:are|is|were) none|none (?:are|is|of|at all|visible|in))\b",
     re.IGNORECASE,
 )
-_SINGLE = re.compile(
+_SINGLE = lazy(
     r"\b(?:a single|only a|just a|there(?: is|'s) an?|i (?:can )?(?:see|count"
     r"|find) an?)\b[^,.;:]{0,50}",
     re.I,

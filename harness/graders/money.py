@@ -6,6 +6,7 @@ import re
 from collections.abc import Hashable
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
+from harness.graders.lazily import lazy
 from harness.graders.measures import same_number
 from harness.graders.numbers import Number, numbers, parsed
 from harness.graders.quantities import Value, finder
@@ -43,8 +44,8 @@ _CURRENCY = {
 _PENCE = {"p": "gbp", "pence": "gbp", "penny": "gbp", "cent": "", "cents": "", "¢": "", "c": ""}
 _PENNIES = "hundredth of "
 _WORDS = "|".join(re.escape(word) for word in sorted(_CURRENCY, key=len, reverse=True))
-_BEFORE = re.compile(rf"(?:^|(?<![^\W\d_]))({_WORDS}) ?-?$", re.IGNORECASE)
-_AFTER = re.compile(rf" ?-?(?:({_WORDS})|({'|'.join(_PENCE)}))(?![\w])", re.IGNORECASE)
+_BEFORE = lazy(rf"(?:^|(?<![^\W\d_]))({_WORDS}) ?-?$", re.IGNORECASE)
+_AFTER = lazy(rf" ?-?(?:({_WORDS})|({'|'.join(_PENCE)}))(?![\w])", re.IGNORECASE)
 
 
 def _money(task: Task) -> Check:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from harness.graders.lazily import lazy
 from harness.graders.reading import EMPTY_WORDS, POLITE, About, stem, word_set, words
 
-_NAME = re.compile(r"\"([^\"\n]{1,60})\"|\b[A-Z][\w'&-]*(?: (?:of |de )?[A-Z][\w'&-]*){0,4}")
+_NAME = lazy(r"\"([^\"\n]{1,60})\"|\b[A-Z][\w'&-]*(?: (?:of |de )?[A-Z][\w'&-]*){0,4}")
 _ARTICLE = r"(?:(?:a|an|the|this|that|one|some|its|called|named) ){0,3}"
-_BACKGROUND = re.compile(
+_BACKGROUND = lazy(
     r"\b(?:with|on|onto|among|amongst|amid|near|beside|behind|from|by|in|inside|under|below|above"
     r"|than|between|around|against|next to|surrounded by|alongside|like|such as|of|for|to|over"
     r"|beneath"
@@ -19,25 +20,23 @@ _BACKGROUND = re.compile(
     re.IGNORECASE,
 )
 _BESIDE = r"(?: (?:possibly|perhaps|maybe|also|a|an|the)){0,3} ?[\"']?"
-_AND_NEXT = re.compile(
+_AND_NEXT = lazy(
     rf"[\"']?(?: [a-z]+){{0,2}}(?:,? (?:and|or|as well as|along with|plus)|,|/| ?&){_BESIDE}", re.I
 )
-_AND_BEFORE = re.compile(rf"[\"']?(?: [a-z]+)?(?:,? (?:and|or|as well as)|,|/| ?&){_BESIDE}", re.I)
-_OR_NEXT = re.compile(r"[\"']? (?:or|and/or) (?!less|so|more)\w", re.IGNORECASE)
-_OR_BEFORE = re.compile(r"(?:,? or (?:[a-z]+ )?|\b(?:both|either) (?:\w+ )?[\"']?)$", re.IGNORECASE)
-_LIST_NEXT = re.compile(
+_AND_BEFORE = lazy(rf"[\"']?(?: [a-z]+)?(?:,? (?:and|or|as well as)|,|/| ?&){_BESIDE}", re.I)
+_OR_NEXT = lazy(r"[\"']? (?:or|and/or) (?!less|so|more)\w", re.IGNORECASE)
+_OR_BEFORE = lazy(r"(?:,? or (?:[a-z]+ )?|\b(?:both|either) (?:\w+ )?[\"']?)$", re.IGNORECASE)
+_LIST_NEXT = lazy(
     r"[\"']?\s?(?:,|/|;|\band\b|&)\s?(?!(?:with|as|by|on|in|at|a|an|the|which|who|is|it|since"
     r"|because"
     r"|making|located|from|for|not|based|although|but|this|that|there|and is)\b)\w",
     re.IGNORECASE,
 )
-_LIST_BEFORE = re.compile(
-    r"\w[\"']?\s?(?:,|/|;|\band\b|&)\s?(?:(?:an?|the) )?[\"']?$", re.IGNORECASE
-)
-_PAIR_BEFORE = re.compile(r"\ban? (?:\w+ )?\w+ and an? (?:\w+ )?$", re.IGNORECASE)
-_PAIR_NEXT = re.compile(r" and an? (?:\w+ )?\w+(?= on\b| in\b| at\b|[.,;]|$)", re.IGNORECASE)
-_LEAD_IN = re.compile(r"(?:according|based|looking|from|in|on|at|as|for|judging)\b", re.IGNORECASE)
-_EXAMPLE = re.compile(r"\b(?:like|such as|e\.g\.|for example),? ([A-Z][\w'-]*)")
+_LIST_BEFORE = lazy(r"\w[\"']?\s?(?:,|/|;|\band\b|&)\s?(?:(?:an?|the) )?[\"']?$", re.IGNORECASE)
+_PAIR_BEFORE = lazy(r"\ban? (?:\w+ )?\w+ and an? (?:\w+ )?$", re.IGNORECASE)
+_PAIR_NEXT = lazy(r" and an? (?:\w+ )?\w+(?= on\b| in\b| at\b|[.,;]|$)", re.IGNORECASE)
+_LEAD_IN = lazy(r"(?:according|based|looking|from|in|on|at|as|for|judging)\b", re.IGNORECASE)
+_EXAMPLE = lazy(r"\b(?:like|such as|e\.g\.|for example),? ([A-Z][\w'-]*)")
 _OPENERS = word_set(
     """looking however additionally also upon specifically while although since because another
     among yes no ok okay in on at from here there it this that these those one if as bottom

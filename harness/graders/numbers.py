@@ -6,6 +6,8 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
+from harness.graders.lazily import lazy
+
 _UNITS = {
     word: at
     for at, word in enumerate(
@@ -32,25 +34,25 @@ _ORDINALS = {
     )
 }
 _SMALL = f"(?:(?:{'|'.join(_TENS)})(?:[- ]?(?:{'|'.join(list(_UNITS)[1:10])}))?|{'|'.join(_UNITS)})"
-_WORDS = re.compile(
+_WORDS = lazy(
     rf"\b(?:{_SMALL}|an?(?= (?:hundred|thousand|dozen)))"
     rf"(?:[ -](?:hundred|thousand|million|dozen)\b(?:,? (?:and )?{_SMALL}\b)?){{0,3}}(?![\w])"
     r"|\b(?:half a dozen|a dozen|dozen)\b",
     re.IGNORECASE,
 )
-_HAS_WORD = re.compile(
+_HAS_WORD = lazy(
     r"\b(?:z|on|tw|th|fo|fi|si|se|ei|ni|te|el|an? (?:hun|tho|doz)|doz|half a)", re.IGNORECASE
 )
-_DIGITS = re.compile(
+_DIGITS = lazy(
     r"(?<![\w.,])(?:(?<![\w)])[-+])?"
     r"(?:\d{1,3}(?:[ ,.']\d{3})+(?:[.,]\d{1,3})?(?![\d])|\d+(?:[.,]\d+)?|\.\d+)"
     r"(?![\d])"
 )
-_FRACTION = re.compile(
+_FRACTION = lazy(
     r"(?<![\w.,/])(?:(?P<whole>\d{1,4})[ -])?(?P<top>\d{1,3})/(?P<bottom>[1-9]\d{0,2})"
     r"(?P<glued>[a-zA-Z]{0,6})(?![\w/])"
 )
-_AFTER = re.compile(r"(st|nd|rd|th)\b|[a-zA-Z_]+|[:/]\d", re.IGNORECASE)
+_AFTER = lazy(r"(st|nd|rd|th)\b|[a-zA-Z_]+|[:/]\d", re.IGNORECASE)
 
 
 class Number(NamedTuple):
@@ -165,7 +167,7 @@ def word_value(spelled: str) -> int:
     return total + part
 
 
-_ORDINAL = re.compile(rf"\b(?:{'|'.join(_ORDINALS)}|\d{{1,3}}(?:st|nd|rd|th))\b", re.IGNORECASE)
+_ORDINAL = lazy(rf"\b(?:{'|'.join(_ORDINALS)}|\d{{1,3}}(?:st|nd|rd|th))\b", re.IGNORECASE)
 
 
 def ordinals(text: str) -> list[Number]:

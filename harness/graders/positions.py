@@ -6,14 +6,13 @@ import re
 from collections.abc import Hashable
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
+from harness.graders.lazily import lazy
 from harness.graders.reading import Finder, Mention, Said, decide
 from harness.graders.terms import folded
 from harness.records import Verdict
 
-_ADVERB = re.compile(
-    r" (?:above|below|next|behind|in front|there|here|after|before|on top|now)\b", re.I
-)
-_THATS = re.compile(r"\b(?:that's|that is|you're|you are|all|is that) $", re.IGNORECASE)
+_ADVERB = lazy(r" (?:above|below|next|behind|in front|there|here|after|before|on top|now)\b", re.I)
+_THATS = lazy(r"\b(?:that's|that is|you're|you are|all|is that) $", re.IGNORECASE)
 _ROW = r"(?:row|r)[ :#=.-]{0,3}(?:number |no\.? )?"
 _COLUMN = r"(?:column|col\.?|c)[ :#=.-]{0,3}(?:number |no\.? )?"
 _LINK = r"[\s,;:/&-]{0,4}(?:and |at |in |of |the )?"
@@ -22,15 +21,15 @@ _ORDINAL_WORDS = str.split(
     """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"""
 )
 _ORDER = "|".join(_NUMBER_WORDS + _ORDINAL_WORDS)
-_CELL = re.compile(
+_CELL = lazy(
     rf"(?<![a-z0-9]){_ROW}(\d{{1,3}}|{_ORDER}){_LINK}{_COLUMN}(\d{{1,3}}|{_ORDER})(?![a-z0-9])",
     re.IGNORECASE,
 )
-_CELL_TURNED = re.compile(
+_CELL_TURNED = lazy(
     rf"(?<![a-z0-9]){_COLUMN}(\d{{1,3}}|{_ORDER}){_LINK}{_ROW}(\d{{1,3}}|{_ORDER})(?![a-z0-9])",
     re.IGNORECASE,
 )
-_CELL_ORDINAL = re.compile(
+_CELL_ORDINAL = lazy(
     rf"\b(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) row{_LINK}(\d{{1,3}}(?:st|nd|rd|th)"
     rf"|{_ORDER}) col(?:umn)?\b",
     re.IGNORECASE,
@@ -68,12 +67,12 @@ _POINTS = {
     "sw": "south west",
 }
 _PLACE = "|".join(sorted(_PLACE_WORDS, key=len, reverse=True))
-_PLACES = re.compile(
+_PLACES = lazy(
     rf"(?<![\w])(?:{_PLACE})(?:(?:[ ,/-]{{1,2}}|,? (?:and )?(?:to )?(?:the )?"
     rf"|most |ly )(?:{_PLACE}))*(?![\w])",
     re.IGNORECASE,
 )
-_PLACE_WORD = re.compile(_PLACE, re.IGNORECASE)
+_PLACE_WORD = lazy(_PLACE, re.IGNORECASE)
 
 
 def is_adverb(text: str, mention: Mention) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
+from harness.graders.lazily import lazy
 from harness.graders.lexicon import rivals_of
 from harness.graders.numbers import Number, numbers, ordinals
 from harness.graders.reading import (
@@ -21,7 +22,7 @@ from harness.graders.reading import (
     words,
 )
 
-_HEDGE_BEFORE = re.compile(
+_HEDGE_BEFORE = lazy(
     r"(?:\b(approximately|approx\.?|about|around|roughly|nearly|almost|at least|at most|more than"
     r"|less than|over|under|up to|fewer than|close to|circa|ca\.|maybe|perhaps|possibly|might be"
     r"|could be|may be|between|estimated(?: at)?|an estimate of|somewhere (?:around|near)"
@@ -30,67 +31,65 @@ _HEDGE_BEFORE = re.compile(
     r"[ \"'(]{0,3}(?:(?:a|the|some|total|of|be|to) ){0,3}[£$€¥]?$",
     re.IGNORECASE,
 )
-_HEDGE_AFTER = re.compile(
+_HEDGE_AFTER = lazy(
     r" ?(?:(\+)(?! ?\d)|-?(ish)\b|(?:[\w%°]{1,12} ){0,3}?"
     r"(or so|or more|or fewer|or less|give or take|approximately|roughly|at least)\b)",
     re.IGNORECASE,
 )
-_LINK = re.compile(
+_LINK = lazy(
     r"\s?(?:[a-z%°£$€]{0,6}\s?)?(?:-|~|/|,?\s?\bto\b|,?\s?\bor\b(?: maybe| possibly| perhaps"
     r"| even)?)"
     r"\s?[£$€~]?",
     re.IGNORECASE,
 )
-_OTHER_CASE = re.compile(r"\bor (?:it|that|there|they)\b.{0,24}$", re.IGNORECASE)
+_OTHER_CASE = lazy(r"\bor (?:it|that|there|they)\b.{0,24}$", re.IGNORECASE)
 _PRONOUN_BEFORE = word_set(
     """this that the each every no which another any other right left top bottom first last lower
     upper middle some such white black red green blue yellow orange brown grey gray small
     large big next wrong"""
 )
 _VERBS_AFTER_ONE = word_set("another can could would might must")
-_WORD_NEAR = re.compile(r"[^\W\d_][\w'-]*")
-_CLAUSE_END = re.compile(
+_WORD_NEAR = lazy(r"[^\W\d_][\w'-]*")
+_CLAUSE_END = lazy(
     r"[,;:()=.]|\s-\s|\b(?:and|but|with|of which|each|in|on|at|are|is|were|where|per|x|that"
     r"|which)\b",
     re.IGNORECASE,
 )
-_ELLIPTIC = re.compile(
+_ELLIPTIC = lazy(
     r" ?(?:(?:are |is )?(?:on|in|at|to|near|behind|under|above|below|beside|more|others?"
     r"|additional|from)\b|[,.;)]|$)",
     re.IGNORECASE,
 )
-_LABEL = re.compile(
+_LABEL = lazy(
     r"(?:\b(?:step|row|column|col|figure|fig\.|image|picture|page|line|layer|level|tier|section"
     r"|option"
     r"|item|question|tray|shelf|lane|group|part|panel|version|class|type|stage|phase|lot|bay|slot"
     r"|zone) ?)$",
     re.IGNORECASE,
 )
-_LABELS = re.compile(
+_LABELS = lazy(
     r"\b(?:rows|columns|pages|trays|shelves|lanes|bays|slots|zones|docks|steps|items) "
     r"(?:\d{1,3}(?:,? and |, | ?& ?)){0,6}$",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"(?:\b(?:no\.|nr\.|number) ?|#)$", re.IGNORECASE)
-_CODE_BEFORE = re.compile(r"[A-Za-z][\w-]*-$")
-_WITH_NEXT = re.compile(r"\d[\d.,]* ([a-z]{3,})", re.IGNORECASE)
-_WITH_LAST = re.compile(r"([a-z]{3,}) \d[\d.,]*$", re.IGNORECASE)
-_LIMIT = re.compile(
-    r"\b(?:max(?:imum|\.)?|capacity|limit|range)(?: of| from)?[: ]{0,2}$", re.IGNORECASE
-)
+_NAMED = lazy(r"(?:\b(?:no\.|nr\.|number) ?|#)$", re.IGNORECASE)
+_CODE_BEFORE = lazy(r"[A-Za-z][\w-]*-$")
+_WITH_NEXT = lazy(r"\d[\d.,]* ([a-z]{3,})", re.IGNORECASE)
+_WITH_LAST = lazy(r"([a-z]{3,}) \d[\d.,]*$", re.IGNORECASE)
+_LIMIT = lazy(r"\b(?:max(?:imum|\.)?|capacity|limit|range)(?: of| from)?[: ]{0,2}$", re.IGNORECASE)
 _ASKS_LIMIT = frozenset(
     ("max", "maximum", "capacity", "limit", "range", "highest", "most", "largest", "top")
 )
-_OUT_OF = re.compile(
+_OUT_OF = lazy(
     r"\b(?:out of (?:(?:a|the|all|total|of|some) ){0,3}|of (?:(?:the|all|these|those) ){1,2})$",
     re.IGNORECASE,
 )
-_OF_THOSE = re.compile(r"(?:of (?:them|which|these|those) )?(?:are|is|were|was) ", re.IGNORECASE)
-_BESIDE_BEFORE = re.compile(
+_OF_THOSE = lazy(r"(?:of (?:them|which|these|those) )?(?:are|is|were|was) ", re.IGNORECASE)
+_BESIDE_BEFORE = lazy(
     r"(?:([^\W\d_][\w'-]*) )?([^\W\d_][\w'-]*)[:=]? (?:(?:number|no\.|nr\.|is|was|at|#) ?){0,2}#?$",
     re.IGNORECASE,
 )
-_JUST_ONE = re.compile(r"\b(?:just|only) (?:this |the |that )?$", re.IGNORECASE)
+_JUST_ONE = lazy(r"\b(?:just|only) (?:this |the |that )?$", re.IGNORECASE)
 _PLACES = word_set("position tray row column floor page place which lane slot number bay")
 
 

@@ -21,6 +21,7 @@ from harness.graders.grammar import (
     leads_in,
     says_nothing,
 )
+from harness.graders.lazily import lazy
 from harness.graders.names import Name, coordinated, in_background, names_in
 from harness.graders.reading import (
     CORRECTS,
@@ -43,30 +44,30 @@ from harness.graders.reading import (
 from harness.graders.spelling import unaccented
 from harness.graders.terms import hedge
 
-_LIKE = re.compile(
+_LIKE = lazy(
     r"\b(?:similar to|like|resembl\w{1,5}|reminiscent of|competitor of|unlike|compared (?:to|with))"
     r" (?:(?:a|an|the) )?$",
     re.IGNORECASE,
 )
-_LEADING_YES = re.compile(r"^(?:yes|yeah|yep|sure|certainly)\b[,.!:;-]?\s*", re.IGNORECASE)
-_LEADING_NO = re.compile(r"^(?:no|nope|none)\b(?=\s*(?:[,.!:;-]|$))", re.IGNORECASE)
-_POLAR_IF = re.compile(r"\bif (?:yes|so|there|any|it|they|not|no)\b", re.IGNORECASE)
-_NUMBERING = re.compile(r"\d{1,2}[.)]?")
-_FROM = re.compile(r"\bfrom (?:the )?[\"']?$", re.IGNORECASE)
-_TO = re.compile(r" to (?:the )?[\"']?$", re.IGNORECASE)
-_CONCLUDED = re.compile(
+_LEADING_YES = lazy(r"^(?:yes|yeah|yep|sure|certainly)\b[,.!:;-]?\s*", re.IGNORECASE)
+_LEADING_NO = lazy(r"^(?:no|nope|none)\b(?=\s*(?:[,.!:;-]|$))", re.IGNORECASE)
+_POLAR_IF = lazy(r"\bif (?:yes|so|there|any|it|they|not|no)\b", re.IGNORECASE)
+_NUMBERING = lazy(r"\d{1,2}[.)]?")
+_FROM = lazy(r"\bfrom (?:the )?[\"']?$", re.IGNORECASE)
+_TO = lazy(r" to (?:the )?[\"']?$", re.IGNORECASE)
+_CONCLUDED = lazy(
     r"\b(?:so|therefore|thus|hence|i\.e\.|that is|namely)[ ,:\"']{1,4}$"
     r"|\b(?:mean(?:s|ing)|indicat(?:es|ing))(?: that)?(?: (?:the|an?|its|it|they|this))?"
     r"(?: \w+)?(?: is| are)? [\"']?$",
     re.IGNORECASE,
 )
-_PART_LABEL = re.compile(
+_PART_LABEL = lazy(
     r"(?:the )?(?:top|upper|middle|bottom|lower|left|right|cent(?:er|re)|first|second|third"
     r"|fourth|last|front|back|far left|far right)(?: [a-z-]+){1,2}:",
     re.IGNORECASE,
 )
 """A line of an inventory: "Top shelf: Sprite"."""
-_CONCLUSION = re.compile(r", (?:and )?(?:so|therefore|thus|hence),? (?=the\b)", re.IGNORECASE)
+_CONCLUSION = lazy(r", (?:and )?(?:so|therefore|thus|hence),? (?=the\b)", re.IGNORECASE)
 _SHORT_REPLY = 60
 
 

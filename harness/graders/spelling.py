@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from harness.graders.lazily import lazy
+
 
 def pattern(texts: Sequence[str]) -> re.Pattern[str]:
     """A text in any case and spacing, with or without accents, in singular or plural.
@@ -38,7 +40,7 @@ def _spelled(text: str) -> str:
 
 
 _SHORTENED = ("dr", "mr", "mrs", "ms", "st", "mt")
-_FIGURES = re.compile(r"\d+(?:[.,]\d+)?(?: ?[-:/] ?\d+(?:[.,]\d+)?)+")
+_FIGURES = lazy(r"\d+(?:[.,]\d+)?(?: ?[-:/] ?\d+(?:[.,]\d+)?)+")
 
 
 def _figures(text: str) -> str:
@@ -70,9 +72,7 @@ def _fraction(above: str, below: str = "", *more: str) -> list[str]:
     return [*spelled, rf"{re.escape(share)} ?(?:%|percent)", re.escape(f"{part / whole:g}")]
 
 
-_URL = re.compile(
-    r"(?:https?://)?(?:www\.)?([\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?:/\S*)?)", re.IGNORECASE
-)
+_URL = lazy(r"(?:https?://)?(?:www\.)?([\w-]+(?:\.[\w-]+)*\.[a-z]{2,}(?:/\S*)?)", re.IGNORECASE)
 _VARIANTS = {
     "grey": "gr[ea]y",
     "gray": "gr[ea]y",

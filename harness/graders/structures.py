@@ -9,15 +9,16 @@ from typing import Any
 import msgspec
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, one
+from harness.graders.lazily import lazy
 from harness.graders.numbers import parsed
 from harness.graders.reading import Said, empty_because
 from harness.graders.terms import folded
 from harness.records import Verdict
 
-_RULE = re.compile(r"[\s|:+=-]*-{2,}[\s|:+=-]*")
+_RULE = lazy(r"[\s|:+=-]*-{2,}[\s|:+=-]*")
 _BLANKS = frozenset(("", "-", "_", ".", "blank", "empty", "none", "null", "n/a", " "))
-_BRACKET = re.compile(r"[\[{]")
-_NUMERIC = re.compile(r"[-+]?[\d.,' ]*\d")
+_BRACKET = lazy(r"[\[{]")
+_NUMERIC = lazy(r"[-+]?[\d.,' ]*\d")
 _JSON_TRIES = 20
 
 

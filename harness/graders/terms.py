@@ -6,17 +6,18 @@ import itertools
 import re
 from collections.abc import Hashable, Iterator, Mapping
 
+from harness.graders.lazily import lazy
 from harness.graders.reading import Finder, Mention, lowered
 
-_HEDGE = re.compile(
+_HEDGE = lazy(
     r"\b(maybe|perhaps|possibly|might(?: well)? be|could be|could also be|may be|either|not sure"
     r"|unsure|guess|potentially"
     r"|not certain|uncertain|either way|depending)\b[\w ,'\"]{0,24}$",
     re.IGNORECASE,
 )
-_SPACE = re.compile(r"\\ ")
+_SPACE = lazy(r"\\ ")
 _GAP = r"[\\s-]{1,3}"
-_ALTERNATIVE = re.compile(
+_ALTERNATIVE = lazy(
     r"[\"']{0,2}(?:,? ?\bor\b|,? or (?:possibly|perhaps|maybe)|\s?/)\s?[\"']{0,2}(?:an? |the )?",
     re.I,
 )

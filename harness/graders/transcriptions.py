@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 
 from harness.graders.kinds import Check, Grader, Misfit, Task, one
+from harness.graders.lazily import lazy
 from harness.graders.reading import Said, Weight, empty_because, refusal
 from harness.graders.spelling import unaccented
 from harness.records import Verdict
 
-_QUOTED = re.compile(r"\"([^\"]{1,4000})\"")
-_LEAD = re.compile(
+_QUOTED = lazy(r"\"([^\"]{1,4000})\"")
+_LEAD = lazy(
     r"^[^:\"]{1,160}:\s+(?=\S)|^.{0,120}?\b(?:reads?|says?|states?|written|writes|displays?"
     r"|shows?|is|are)\b[ ,:]+",
     re.IGNORECASE,
 )
-_BY = re.compile(r"\"? by [A-Z]")
-_ARTICLE = re.compile(r"^(?:the|an?) (?=\w)")
-_KEPT = re.compile(r"[^\W_]+|[%&+=#@$£€]|(?<=\d)[.,:/-](?=\d)")
+_BY = lazy(r"\"? by [A-Z]")
+_ARTICLE = lazy(r"^(?:the|an?) (?=\w)")
+_KEPT = lazy(r"[^\W_]+|[%&+=#@$£€]|(?<=\d)[.,:/-](?=\d)")
 _SLIPS = 2
 """Slips that a careful reader forgives, in a text of any length."""
 _CHARACTERS_A_SLIP = 8

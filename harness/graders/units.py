@@ -6,6 +6,8 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
+from harness.graders.lazily import lazy
+
 
 class Unit(NamedTuple):
     """A unit as a multiple of its dimension's base unit."""
@@ -107,13 +109,13 @@ def _read(table: str) -> dict[str, Unit]:
 UNITS = _read(_TABLE)
 
 _SPELLED = "|".join(re.escape(word) for word in sorted(UNITS, key=len, reverse=True))
-_UNIT = re.compile(
+_UNIT = lazy(
     r"[ -]?(?:(?:degrees?|deg\.?|°) ?(?P<scale>celsius|centigrade|fahrenheit|[cf])\b"
     r"|(?P<square>square|sq\.?|cubic|cu\.?|fluid|fl\.?) ?(?P<of>[a-z]+)\.?"
     rf"|(?P<unit>{_SPELLED})(?![\w²³]))",
     re.IGNORECASE,
 )
-_GOES_ON = re.compile(r" [a-z]{2,}", re.IGNORECASE)
+_GOES_ON = lazy(r" [a-z]{2,}", re.IGNORECASE)
 _POWERS = {
     ("s", "m"): "m2", ("s", "ft"): "ft2", ("c", "m"): "m3", ("c", "ft"): "ft3", ("f", "oz"): "floz",
 }  # fmt: skip

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from harness.graders.implied import MOSTLY, NEGATION, clauses, first_clause, implies
 from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
+from harness.graders.lazily import lazy
 from harness.graders.reading import (
     About,
     Finder,
@@ -37,7 +38,7 @@ NO = word_set(
 _ONLY_ALONE = frozenset(("sure", "certainly"))
 """A yes as the whole reply, politeness before another word."""
 _WORD = "(?P<word>" + "|".join(sorted((YES - _ONLY_ALONE) | NO, key=len, reverse=True)) + ")"
-_LEADING = re.compile(
+_LEADING = lazy(
     r"^[\"'(]{0,2}(?:(?:well|ok|okay|so|hmm+|oh|thus|therefore|hence|actually|wait|sorry|clearly"
     r"|definitely|simply"
     r"|probably|likely|most likely|a clear|a definite|a resounding|(?:based on|according to"
@@ -50,41 +51,41 @@ _LEADING = re.compile(
     r"|(?<=[\u3040-\uffef]))",
     re.IGNORECASE,
 )
-_LATER = re.compile(
+_LATER = lazy(
     r"(?:\b(?:is|be|was|and|or|so|therefore|thus|hence|either|with|a|clear|definite|actually)"
     r"|[,;:-]"
     r"|\b(?:say|answer|answered)(?: is)? {0,2}[\"'(]{0,2}) {0,2}(?P<word>yes|no)"
     r"(?=[\"')]{0,2}\s?(?:[.,;:!?-]|\bor\b|\band\b|$))",
     re.IGNORECASE,
 )
-_BOTH = re.compile(r"\b(?:yes (?:and|or|/) no|no (?:and|or|/) yes)\b", re.IGNORECASE)
-_NO_SUCH = re.compile(
+_BOTH = lazy(r"\b(?:yes (?:and|or|/) no|no (?:and|or|/) yes)\b", re.IGNORECASE)
+_NO_SUCH = lazy(
     r"^(?:there (?:is|are|'s|was|were) |i (?:can )?(?:see|find"
     r"|detect) )?no (?P<noun>[\w-]+(?: [\w-]+){0,3})",
     re.IGNORECASE,
 )
-_SUCH = re.compile(
+_SUCH = lazy(
     r"^there (?:is|are|'s|appears? to be) (?:an?|some|two|three|several) "
     r"(?P<noun>[\w-]+(?: [\w-]+){0,3})",
     re.IGNORECASE,
 )
-_HAVING = re.compile(r"\b(?:have|contain|show|include) (?:an?|any) ((?:[\w-]+ ?){1,3})\W*$", re.I)
-_NOT_SO = re.compile(
+_HAVING = lazy(r"\b(?:have|contain|show|include) (?:an?|any) ((?:[\w-]+ ?){1,3})\W*$", re.I)
+_NOT_SO = lazy(
     r"^not(?! (?:sure|certain|clear|possible|enough|applicable|available|only"
     r"|visible enough))(?: [\w']+){0,5}\W*$",
     re.I,
 )
-_ECHO = re.compile(
+_ECHO = lazy(
     r"^(?:it|there|they|he|she|this|that)(?:'s|'re)? ?(?:is|does|do|are|has|have|was|were|can|did"
     r"|could|should)?"
     r"(?P<not>n't| not)?\W*$",
     re.IGNORECASE,
 )
-_DOUBT = re.compile(
+_DOUBT = lazy(
     r"\b(?:may|might|could|possibly|perhaps|maybe|unclear|whether|not sure|uncertain|if)\b",
     re.IGNORECASE,
 )
-_POLAR = re.compile(
+_POLAR = lazy(
     r"^(?:please |can you tell me |tell me |say |determine )?(?:if |whether )?"
     r"(?:is|are|does|do|has|have|can|was|were|did|will|could|should|would|am|any)\b",
     re.IGNORECASE,

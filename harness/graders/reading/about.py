@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from harness.graders.lazily import lazy
 from harness.graders.reading import clean
 
 
@@ -13,14 +14,14 @@ def word_set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-_WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
-_INSTRUCTION = re.compile(
+_WORD = lazy(r"[^\W_]+(?:'[a-z]+)?")
+_INSTRUCTION = lazy(
     r"\b(?:return|answer|respond|reply|give|write|output|provide|use|format|express|state|say"
     r"|report"
     r"|do not|don't|please|only|just|if|otherwise|note|hint|choose|pick|select)\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.?!:;\n]+(?=\s|$)")
+_SENTENCE_END = lazy(r"[.?!:;\n]+(?=\s|$)")
 EMPTY_WORDS = word_set(
     """a an the this that these those it its they them their there here is are was were be been
     being am do does did done have has had having can could will would shall should may might
@@ -32,11 +33,11 @@ EMPTY_WORDS = word_set(
     please just like format form currently exactly one ones also very what's there's it's
     appearing based according given provided"""
 )
-_COUNT = re.compile(
+_COUNT = lazy(
     r"\bhow many ((?:[\w'/-]+ ?){1,5})|\b(?:number|count|quantity|amount) of ((?:[\w'/-]+ ?){1,5})",
     re.I,
 )
-_DOING = re.compile(r"\b(?:are|is|were|was) (\w+)\b", re.IGNORECASE)
+_DOING = lazy(r"\b(?:are|is|were|was) (\w+)\b", re.IGNORECASE)
 _PHRASE_END = word_set(
     """are is do does did in on at can could were was have has had you there of with that which
     will would should from to appear exist remain and or not within inside visible seen shown

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
+from harness.graders.lazily import lazy
 from harness.graders.reading.about import (
     ATTRIBUTE_STEMS,
     ATTRIBUTES,
@@ -56,7 +57,7 @@ _FILL = (
     r"|apparent|such|as|both|signs|sign|evidence|there|it|being|either|from|colou?red|labell?ed"
     r"|located|considered|called)"
 )
-_NEGATED = re.compile(
+_NEGATED = lazy(
     r"(?:\bnot|n't|\bno|\bnever|\bwithout|\brather than|\binstead of|\bother than|\bunlike"
     r"|\bneither|\bnor|\bdistinct from|\bdifferent from|\bas opposed to|\bcompared (?:to|with)"
     r"|\bversus|\bvs\.?|\bexcept(?: for)?|\bexcluding|\bnone of|\black(?:s|ing)?(?: of)?"
@@ -64,20 +65,20 @@ _NEGATED = re.compile(
     r"[ \"']+(?:" + _FILL + r"[ \"']+){0,4}$",
     re.IGNORECASE,
 )
-_BRACKETS = re.compile(r"\([^()]*\)")
-_ATTEMPT = re.compile(
+_BRACKETS = lazy(r"\([^()]*\)")
+_ATTEMPT = lazy(
     r"\b(?:at first|initially|originally|at a glance|at first (?:glance|sight)"
     r"|first impression)\b.{0,120}?"
     r"(?P<turn>,? (?:but|however|yet)\b|[,;])",
     re.IGNORECASE,
 )
-_THEREFORE = re.compile(
+_THEREFORE = lazy(
     r"(?:\b(?:therefore|thus|hence|giving|making|which makes|for a total of|totals?(?: of| is"
     r"|ing)|equals"
     r"|sums? (?:is|to)|adds? up to|adding up to|the answer)|(?:^|[,;-] |\band )so)\b|=",
     re.IGNORECASE,
 )
-_IN_TOTAL = re.compile(
+_IN_TOTAL = lazy(
     r"\b(?:in total|altogether|in all|overall|all together|total(?=[.,;)]|$| \())", re.IGNORECASE
 )
 _PARTS = word_set(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
+from harness.graders.lazily import lazy
 from harness.graders.reading.about import About, stem, words
 
 
@@ -24,31 +25,31 @@ class Mention(NamedTuple):
     """A number whose noun is left out: "4 forks here and 3 there"."""
 
 
-JOINED = re.compile(
+JOINED = lazy(
     r"[ \"']{0,3}(?:,|/|\bor\b|\bnor\b|\band\b|,\s?or|,\s?nor|,\s?and)[ \"']{1,3}(?:(?:a|an|the"
     r"|any) )?$",
     re.IGNORECASE,
 )
-_COPULA = re.compile(
+_COPULA = lazy(
     r"(?:\b(?:is|are|was|were|be|reads?|says?|shows?|equals)\b|:|=) {0,2}[\"'(]{0,2}"
     r"(?:(?:a|an|the|mostly|clearly|in|at|on) ){0,3}$",
     re.IGNORECASE,
 )
-_IS = re.compile(r"\b(?:is|are|was|were)\b", re.IGNORECASE)
-_CLAUSE = re.compile(
+_IS = lazy(r"\b(?:is|are|was|were)\b", re.IGNORECASE)
+_CLAUSE = lazy(
     r"[,;:]\s|\s-\s|\s(?=(?:and|but|while|whereas|although|though|since|because|which|where|when"
     r"|as|however"
     r"|until|before|after|despite|unlike|with)\b)",
     re.IGNORECASE,
 )
-_SUBORDINATE = re.compile(
+_SUBORDINATE = lazy(
     r"^\s*(?:while|whereas|although|though|since|because|which|where|when|as|unlike|running|lying"
     r"|standing|next to"
     r"|with|until|before|after|despite|out of|based|according|due|similar|below|above|under"
     r"|beside|near|behind|away)\b",
     re.IGNORECASE,
 )
-_GOES_ON = re.compile(
+_GOES_ON = lazy(
     r"\s*(?:and|but|then) (?!(?:the|a|an|it|they|this|that|there|its|their|is|are|in|on|at|one"
     r"|\d))",
     re.IGNORECASE,

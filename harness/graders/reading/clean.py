@@ -11,13 +11,15 @@ from typing import Any
 
 import msgspec
 
+from harness.graders.lazily import lazy
+
 LONGEST_READ = 40_000
 """Characters. Of a longer reply the first and the last half of this are read."""
 
 LONGEST_HELD = 1_000_000
 """Characters. Of a longer one, reasoning included, the rest is not even looked at."""
 
-_REASONING = re.compile(
+_REASONING = lazy(
     r"<\s?(?P<close>/?)\s?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad"
     r"|analysis"
     r"|seed:think)\s?>"
@@ -48,24 +50,24 @@ _ODD_CHARACTERS = str.maketrans(
     }
 )
 
-_TAG_ANSWER = re.compile(r"<answer>|<final_answer>|<\|begin_of_box\|>", re.IGNORECASE)
-_TAG_OTHER = re.compile(r"<\|[^|<>\n]{1,40}\|>|</?[a-zA-Z][^<>\n]{0,80}>")
-_BREAK = re.compile(r"<br\s?/?>|</p>|</li>|</answer>|</final_answer>|<\|end_of_box\|>", re.I)
-_FENCE = re.compile(r"^[ ]{0,8}(?:```|~~~)[\w+-]{0,20}[ ]*$", re.MULTILINE)
-_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
-_LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|#|/)[^()\s]{0,500}\)")
-_LINE_MARK = re.compile(r"^[ ]{0,12}(?:#{1,6}[ ]+|(?:>[ ]?){1,4}|[-*+•‣▪●][ ]+)", re.MULTILINE)
-_STARS = re.compile(r"\*\*+|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)")
-_UNDERLINES = re.compile(r"(?<![\w_])_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?![\w_])")
-_ESCAPED = re.compile(r"\\([*_#$%&`~\[\]{}()>.!-])")
-_EMPHASIS = re.compile(r"(?<!\*)\*\*([^*\n]{1,120})\*\*(?!\*)|`([^`\n]{1,120})`")
+_TAG_ANSWER = lazy(r"<answer>|<final_answer>|<\|begin_of_box\|>", re.IGNORECASE)
+_TAG_OTHER = lazy(r"<\|[^|<>\n]{1,40}\|>|</?[a-zA-Z][^<>\n]{0,80}>")
+_BREAK = lazy(r"<br\s?/?>|</p>|</li>|</answer>|</final_answer>|<\|end_of_box\|>", re.I)
+_FENCE = lazy(r"^[ ]{0,8}(?:```|~~~)[\w+-]{0,20}[ ]*$", re.MULTILINE)
+_STRUCK = lazy(r"~~[^~\n]{1,200}~~")
+_LINK = lazy(r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|#|/)[^()\s]{0,500}\)")
+_LINE_MARK = lazy(r"^[ ]{0,12}(?:#{1,6}[ ]+|(?:>[ ]?){1,4}|[-*+•‣▪●][ ]+)", re.MULTILINE)
+_STARS = lazy(r"\*\*+|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)")
+_UNDERLINES = lazy(r"(?<![\w_])_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?![\w_])")
+_ESCAPED = lazy(r"\\([*_#$%&`~\[\]{}()>.!-])")
+_EMPHASIS = lazy(r"(?<!\*)\*\*([^*\n]{1,120})\*\*(?!\*)|`([^`\n]{1,120})`")
 
-_TEX_WRAP = re.compile(
+_TEX_WRAP = lazy(
     r"\\(?:text|mathrm|mathbf|mathit|mathsf|textbf|textit|texttt|operatorname|mbox|displaystyle)"
     r"\s?\{([^{}]{0,200})\}"
 )
-_TEX_FRACTION = re.compile(r"\\[dt]?frac\s?\{([^{}]{1,20})\}\s?\{([^{}]{1,20})\}")
-_TEX_MATH = re.compile(r"\$([^$\s](?:[^$\n]{0,80}[^$\s])?)\$(?!\d)")
+_TEX_FRACTION = lazy(r"\\[dt]?frac\s?\{([^{}]{1,20})\}\s?\{([^{}]{1,20})\}")
+_TEX_MATH = lazy(r"\$([^$\s](?:[^$\n]{0,80}[^$\s])?)\$(?!\d)")
 _TEX_WORDS = (
     (r"\times", "x"),
     (r"\approx", "~"),
@@ -85,9 +87,9 @@ _TEX_WORDS = (
     (r"\]", "\n"),
     ("$$", "\n"),
 )
-_BOXED = re.compile(r"\\(?:boxed|fbox)\s?\{")
+_BOXED = lazy(r"\\(?:boxed|fbox)\s?\{")
 _ANSWER_KEYS = ("final_answer", "finalanswer", "answer", "result", "value", "output", "response")
-_PLAIN = re.compile(r"(?!-)[a-zA-Z0-9 ,.'!?:;/%-]*\Z")
+_PLAIN = lazy(r"(?!-)[a-zA-Z0-9 ,.'!?:;/%-]*\Z")
 
 
 def without_reasoning(text: str) -> str:

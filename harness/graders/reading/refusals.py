@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from harness.graders.lazily import lazy
 from harness.graders.reading.about import About, stem, words
 
-_NO_IMAGE = re.compile(
+_NO_IMAGE = lazy(
     r"\b(?:no (?:image|picture|photo|attachment)s? (?:was |were |is |has been |have been )?"
     r"(?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
     r"|(?:image|picture|photo|attachment)s? (?:was|were|is|has|have|seems)(?: not|n't)(?: been"
@@ -24,7 +25,7 @@ _NO_IMAGE = re.compile(
     r"|(?:there is|there's|i see) no (?:image|picture|photo)\b)",
     re.IGNORECASE,
 )
-_REFUSAL = re.compile(
+_REFUSAL = lazy(
     r"\b(?:i'?m|i am|i|we|it'?s|it is|that is|this is) ?"
     r"(?:(?:am|are|is) |really |not |sorry, |currently |simply |afraid |but |i |that )*"
     r"(?:cannot|can't|can not|couldn't|could not|unable|not able|unclear|impossible|not possible"
@@ -48,12 +49,12 @@ _REFUSAL = re.compile(
     r"|undetermined)\b",
     re.IGNORECASE,
 )
-_QUICK = re.compile(
+_QUICK = lazy(
     r"n't|not|unable|no |provide|upload|share|attach|send|unclear|impossible|difficult|hard|unsure"
     r"|uncertain|as an ai|insufficient|too |sorry|unknown|illegible|unreadable|undetermined",
     re.IGNORECASE,
 )
-_THERE_IS_NO = re.compile(
+_THERE_IS_NO = lazy(
     r"\b(?:there (?:is|are|'s) (?:no|not an?)|there (?:isn't|aren't) (?:an?|any)"
     r"|(?:do not|don't|can't|cannot|does not|doesn't)"
     r" (?:see|show|contain|have|include|list|mention) (?:an?|any|the))"

@@ -6,6 +6,7 @@ import re
 from enum import IntEnum
 from typing import NamedTuple
 
+from harness.graders.lazily import lazy
 from harness.graders.reading import clean
 from harness.graders.reading.about import word_set
 
@@ -51,26 +52,26 @@ _ANSWER_WORD = (
     r"(?:answer|ans\.?|response|result|conclusion|solution|r[ée]ponse|antwort|respuesta|resposta"
     r"|risposta|odpowied[źz]|cevap|svar|antwoord|ответ|答案|答え|정답)"
 )
-_MARKER = re.compile(
+_MARKER = lazy(
     r"\b" + _ANSWER_WORD + r"(?: (?:to|for) (?:the|your|this) question|\s?choice)?"
     r"(?: here| therefore| then)?"
     r"\s{0,3}(?:\b(?:is|would be|should be|will be|must be|equals|est|ist|es|é)\b"
     r"(?: therefore| thus| simply| just)?|[:=：]|->|→|\s-\s)"
     r"[\s:=\"'(]{0,4}",
 )
-_QUICK_MARKER = re.compile(
+_QUICK_MARKER = lazy(
     r"answer|ans\b|ans\.|response|result|conclusion|solution|r[ée]ponse|antwort|respuesta|resposta"
     r"|risposta|odpowied|cevap|svar|ответ|答|정답",
 )
-_WEAK_WORD = re.compile(r"response|result|conclusion|solution")
-_LEADS_TO_WORD = re.compile(r"(?:\b(?:the|my|our|this|a|is|in|and|so|then|thus|hence)|[^\w\s])\s?$")
+_WEAK_WORD = lazy(r"response|result|conclusion|solution")
+_LEADS_TO_WORD = lazy(r"(?:\b(?:the|my|our|this|a|is|in|and|so|then|thus|hence)|[^\w\s])\s?$")
 """What may stand before such a word: "the result is 4", but not "the first result is a nut"."""
-_CONCLUDES = re.compile(
+_CONCLUDES = lazy(
     r"\b(?:therefore|thus|hence|so|in total|totals?|altogether|overall|in conclusion|in summary"
     r"|to sum up|in short|to conclude|ultimately|in all|all together|summing|adding|sum"
     r"|final (?:count|tally|number|reading|value))\b|=",
 )
-CORRECTS = re.compile(
+CORRECTS = lazy(
     r"\b(?:wait|hold on|hang on|actually|correction|scratch that|strike that|on second thoughts?"
     r"|i mean|i meant|let me re-?(?:count|check|read|consider|examine|evaluate|do|think)\w*"
     r"|my (?:mistake|bad|apologies)|i made (?:a mistake|an error)|i was wrong|that(?:'s| is| was)"
@@ -78,7 +79,7 @@ CORRECTS = re.compile(
     r"|upon closer (?:inspection|look|examination)|rather, |sorry|oops|hmm+|no wait"
     r"|not quite|recounting|edit:)(?![\w])",
 )
-_STRONG_CORRECTION = re.compile(
+_STRONG_CORRECTION = lazy(
     r"(?:^|[-,;.(]\s?|\bbut |\bno,? |\boh,? |\bhmm+,? )(?:wait|hold on|hang on|actually|correction"
     r"|scratch that|strike that|on second thoughts?|i mean|i meant"
     r"|let me re-?(?:count|check|read|consider|examine|evaluate|do|think)\w*"
@@ -86,7 +87,7 @@ _STRONG_CORRECTION = re.compile(
     r"|that(?:'s| is| was) (?:wrong|incorrect|not right|not correct)|sorry|oops|recounting|edit:)"
     r"(?![\w])",
 )
-_PLEASANTRY = re.compile(
+_PLEASANTRY = lazy(
     r"(?:sure(?: thing)?|certainly|of course|absolutely|okay|ok|great question|happy to help|hi"
     r"|hello"
     r"|you're welcome|(?:i )?hope (?:this|that) helps|thank you.{0,80}|thanks.{0,80}"
@@ -95,18 +96,18 @@ _PLEASANTRY = re.compile(
     r"|here(?:'s| is| are) (?:the|my|your) (?:answer|result)s?)[.!?:,]{0,3}",
     re.IGNORECASE,
 )
-_CORRECTS_AT_ALL = re.compile(
+_CORRECTS_AT_ALL = lazy(
     r"wait|hold on|hang on|actual|correct|scratch|strike|second|i mean|let me|my |mistake|error"
     r"|wrong"
     r"|that|sorry|oops|recount|edit"
 )
-_END = re.compile(r"[.!?]+[\"')\]]{0,3}(?=\s)")
+_END = lazy(r"[.!?]+[\"')\]]{0,3}(?=\s)")
 _SHORTENED = word_set(
     """approx no mr mrs ms dr st fig vs eg ie e.g i.e etc vol pp ca cf qty max min nr num ver v
     max. a.m p.m jan feb mar apr jun jul aug sep sept oct nov dec art inc ltd co u.s"""
 )
 _TITLES = word_set("dr mr mrs ms st")
-_NUMBERED = re.compile(r"^[ ]{0,8}(?:step )?(\d{1,2})[.):][ ]+(?=\S)", re.MULTILINE | re.IGNORECASE)
+_NUMBERED = lazy(r"^[ ]{0,8}(?:step )?(\d{1,2})[.):][ ]+(?=\S)", re.MULTILINE | re.IGNORECASE)
 _SHORT = 60
 _LONGEST_SENTENCE = 2_000
 
