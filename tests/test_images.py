@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, ImageDraw, ImageFile
 
 from harness.errors import SuiteError
 from harness.images import encode, header, inspect, plain, read_regular, shown
+from harness.images.jpeg import is_whole
 from harness.records import EncodedImage
 
 SIDE_PX = 1024
@@ -358,6 +359,35 @@ BYTES = {kind: as_bytes(kind) for kind in ("JPEG", "PNG", "WEBP", "GIF", "TIFF",
 
 
 # --- weapons --------------------------------------------------------------------------------
+
+
+def _as_jpeg(**how: object) -> bytes:
+    buffer = io.BytesIO()
+    photo(320, 240).save(buffer, format="JPEG", **how)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+JPEG = _as_jpeg(quality=88)
+
+
+def test_ordinary_jpegs_are_known_to_be_whole_without_decoding() -> None:
+    assert is_whole(JPEG)
+    assert is_whole(_as_jpeg(quality=40, restart_marker_blocks=3))
+    assert not is_whole(_as_jpeg(progressive=True))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_no_jpeg_is_taken_for_whole_that_cannot_be_decoded(data: st.DataObject) -> None:
+    damaged = bytearray(JPEG)
+    places = st.integers(0, len(JPEG) - 1) | st.integers(0, 640)
+    for at in data.draw(st.lists(places, min_size=1, max_size=4)):
+        damaged[at] = data.draw(st.integers(0, 255))
+    kept = data.draw(st.just(len(JPEG)) | st.integers(2, len(JPEG)))
+    cut = bytes(damaged[:kept]) + data.draw(st.sampled_from((b"", b"\xff\xd9", b"\0")))
+    if is_whole(cut):
+        with Image.open(io.BytesIO(cut)) as picture:
+            picture.load()
 
 
 def test_a_header_of_60000_by_60000_is_refused_before_decoding(tmp_path: Path) -> None:

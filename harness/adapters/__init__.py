@@ -6,11 +6,15 @@ Third parties name an opener of theirs in the entry-point group `evalrun.adapter
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib import import_module
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from harness.adapters.base import Adapter, Limits, Opener, Prompt, Target
 from harness.errors import TargetError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "evalrun.adapters"
 
@@ -27,28 +31,31 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
 
 def names() -> list[str]:
     """Every adapter there is, ours first."""
-    return [*BUILT_IN, *sorted({point.name for point in entry_points(group=GROUP)} - set(BUILT_IN))]
+    return [*BUILT_IN, *sorted({point.name for point in _third_party()} - set(BUILT_IN))]
 
 
 def opener(name: str) -> Opener:
     """Raises: TargetError for an unknown adapter, or one that cannot be loaded."""
-    if name in BUILT_IN:
-        point = EntryPoint(name, BUILT_IN[name], GROUP)
-    else:
-        found = list(entry_points(group=GROUP, name=name))
-        if not found:
-            raise TargetError(
-                f"no adapter is called {name!r}", fix=f"choose one of {', '.join(names())}"
-            )
-        point = found[0]
+    place = BUILT_IN.get(name) or next((it.value for it in _third_party() if it.name == name), None)
+    if place is None:
+        raise TargetError(
+            f"no adapter is called {name!r}", fix=f"choose one of {', '.join(names())}"
+        )
+    module, _, function = place.partition(":")
     try:
-        loaded: Opener = point.load()
+        found: Opener = getattr(import_module(module.strip()), function.strip())
     except (ImportError, AttributeError) as error:
         raise TargetError(
-            f"the adapter {name!r} cannot be loaded from {point.value}: {error}",
+            f"the adapter {name!r} cannot be loaded from {place}: {error}",
             fix="install or repair the package that brings it",
         ) from error
-    return loaded
+    return found
+
+
+def _third_party() -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points  # takes a while, and is seldom needed
+
+    return tuple(entry_points(group=GROUP))
 
 
 __all__ = [

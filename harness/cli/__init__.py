@@ -15,9 +15,10 @@ def main() -> None:
 
         sys.stdout.write(f"evalrun {__version__}\n")
         return
-    from harness.cli.commands import app
+    from harness.cli.commands import application
 
-    app(with_command(arguments), prog_name="evalrun")
+    arguments = with_command(arguments)
+    application(arguments)(arguments, prog_name="evalrun")
 
 
 def with_command(arguments: list[str]) -> list[str]:

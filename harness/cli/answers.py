@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import sys
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.app import is_watched
 from harness.errors import CallError, EvalrunError
 from harness.records import Verdict
 from harness.runner.consensus import Consensus
@@ -102,7 +103,7 @@ class Board:
         self._started = time.monotonic()
         self._live = (
             Live(get_renderable=self._columns, console=console, transient=True)
-            if console is not None and _watched(console)
+            if console is not None and is_watched(sys.stdout)
             else None
         )
 
@@ -136,10 +137,6 @@ class Board:
             row.add_row(*panels[start : start + at_once])
             rows.append(row)
         return Group(*rows)
-
-
-def _watched(console: Console) -> bool:
-    return console.is_terminal and not console.is_dumb_terminal and not os.environ.get("CI")
 
 
 def _panel(model: str, told: Told | None, waiting: str) -> Panel:

@@ -5,10 +5,11 @@ Command modules import nothing heavy at their top: `evalrun --help` reads all of
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -21,6 +22,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+@app.callback()
+def _group() -> None:
+    """Measure how well vision-language models answer questions about pictures."""
+
+
 ResultsDir = Annotated[
     Path, typer.Option("--results", help="Folder of the runs.", show_default=True)
 ]
@@ -30,6 +37,12 @@ DEFAULT_RESULTS = Path("results")
 def say(line: str) -> None:
     """A line for the person, on stderr: stdout is for data."""
     typer.echo(line, err=True)
+
+
+def is_watched(stream: TextIO) -> bool:
+    """Whether a person looks at it, on a terminal that can be drawn on again."""
+    dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
+    return stream.isatty() and not dumb and not os.environ.get("CI")
 
 
 @contextmanager

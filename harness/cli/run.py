@@ -77,7 +77,6 @@ class _Job(msgspec.Struct, frozen=True):
 def _ask_all(options: RunOptions, job: _Job, stopping: Event, stack: ExitStack) -> int:
     from harness.adapters import opener
     from harness.cli import session
-    from harness.cli.ending import finish
     from harness.cli.judging import open_judge
     from harness.runner import Asking, plan
 
@@ -106,6 +105,8 @@ def _ask_all(options: RunOptions, job: _Job, stopping: Event, stack: ExitStack) 
         stopping=stopping,
         max_cost_usd=options.max_cost,
     )
+    from harness.cli.ending import finish
+
     return finish(options, ending)
 
 

@@ -6,14 +6,14 @@ import gc
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 
 from harness import store
 from harness.cli.app import say
-from harness.cli.live import Progress, View, view
+from harness.cli.progress import Progress, View, view
 from harness.cli.signals import Interrupts, ending_well
 from harness.errors import EvalrunError, ResultsError
 from harness.records import Record, RunHeader
@@ -122,36 +122,37 @@ def carry_out(
         if there == asked:
             say("it was stopped just before its end; --fresh asks everything anew")
     gc.freeze()  # what stands here stays: looking through it again and again costs a fifth of a run
-    runner = Runner(portions, ask, workers=opened.header.concurrency, stopping=stopping)
+    budget = _Budget(max_cost_usd, opened.cost_usd, stopping)
+    runner = Runner(
+        portions, budget.bounding(ask), workers=opened.header.concurrency, stopping=stopping
+    )
     progress = Progress(
         opened.tally,
         done=len(opened.done),
         asked=opened.header.asked,
         in_flight=lambda: runner.in_flight,
     )
-    budget = _Budget(max_cost_usd, opened.cost_usd)
     error: EvalrunError | None = None
-    with (
-        view(Console(stderr=True), progress) as shown,
-        ending_well(stopping, shown.say) as interrupts,
-    ):
-        try:
-            _land_all(runner, opened, shown, budget, stopping)
-        except EvalrunError as stopped_by:
-            error = stopped_by
+    tell = say
+    with ending_well(stopping, lambda line: tell(line)) as interrupts:
+        runner.start()
+        import_module("harness.cli.ending")  # needed soon; nothing is waited for but answers now
+        with view(progress) as shown:
+            tell = shown.say
+            try:
+                _land_all(runner, opened, shown)
+            except EvalrunError as stopped_by:
+                error = stopped_by
+        tell = say
     return _ending(opened, error, interrupts, budget)
 
 
-def _land_all(
-    runner: Runner, opened: Opened, shown: View, budget: _Budget, stopping: threading.Event
-) -> None:
+def _land_all(runner: Runner, opened: Opened, shown: View) -> None:
     for batch in runner:
         opened.writer.append(*batch)
         for record in batch:
             opened.tally.add(record)
         shown.landed(batch)
-        if budget.spend(batch):
-            stopping.set()
 
 
 def _ending(
@@ -167,15 +168,25 @@ def _ending(
 
 
 class _Budget:
-    """Money spent so far, and whether that is enough."""
+    """Money spent so far. Once it is enough, no further call is begun."""
 
-    def __init__(self, most_usd: float | None, spent_usd: float) -> None:
-        self._most_usd, self._spent_usd = most_usd, spent_usd
+    def __init__(self, most_usd: float | None, spent_usd: float, stopping: threading.Event) -> None:
+        self._most_usd, self._spent_usd, self._stopping = most_usd, spent_usd, stopping
+        self._lock = threading.Lock()
 
     @property
     def spent_up(self) -> bool:
         return self._most_usd is not None and self._spent_usd >= self._most_usd
 
-    def spend(self, records: list[Record]) -> bool:
-        self._spent_usd += sum(record.cost_usd or 0.0 for record in records)
-        return self.spent_up
+    def bounding(self, ask: Callable[[Task], Record]) -> Callable[[Task], Record]:
+        """`ask`, counting what each answer costs as soon as it is there."""
+
+        def asked(task: Task) -> Record:
+            record = ask(task)
+            with self._lock:
+                self._spent_usd += record.cost_usd or 0.0
+            if self.spent_up:
+                self._stopping.set()
+            return record
+
+        return asked

@@ -40,14 +40,17 @@ class Runner:
         self.in_flight = 0
         self._count = threading.Lock()
 
+    def start(self) -> None:
+        """Begin to ask. Then iterate."""
+        for _ in range(self._workers):
+            # Daemons: a call that hangs must not keep a finished process alive.
+            threading.Thread(target=self._work, daemon=True).start()
+
     def __iter__(self) -> Iterator[list[Record]]:
         """Batches of records. The first error of a worker stops the run and is raised at the end.
 
         What is in flight when the run stops may still land, for at most `GRACE_S`.
         """
-        for _ in range(self._workers):
-            # Daemons: a call that hangs must not keep a finished process alive.
-            threading.Thread(target=self._work, daemon=True).start()
         error: BaseException | None = None
         running, until = self._workers, None
         try:

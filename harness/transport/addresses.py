@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import lru_cache
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -20,6 +21,16 @@ def checked(base_url: str) -> str:
     if not usable:
         raise TargetError(f"{base_url!r} is no usable URL", fix="give one like http://host:8080/v1")
     return base_url
+
+
+@lru_cache(maxsize=64)
+def url_of(base_url: str, path: str) -> httpx.URL:
+    """Where `path` is: remembered, since httpx would parse and join it anew for every call.
+
+    >>> str(url_of("http://host/v1/", "models")), str(url_of("http://host/v1", "http://host/health"))
+    ('http://host/v1/models', 'http://host/health')
+    """
+    return httpx.URL(path if "://" in path else f"{base_url.rstrip('/')}/{path}")
 
 
 def tls_context(base_url: str) -> ssl.SSLContext:

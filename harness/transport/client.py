@@ -27,6 +27,7 @@ from harness.transport.addresses import (
     checked,
     is_loopback,
     tls_context,
+    url_of,
     without_credentials,
 )
 from harness.transport.faults import ConnectionRefused, as_ours, error_of
@@ -134,7 +135,7 @@ class Transport:
         client = self._client()
         request = client.build_request(
             method,
-            path,
+            url_of(self.secrets.bare_url, path),
             content=body,
             headers=headers_of(body),
             timeout=_timeout(timeout_s or self.timeout_s),
@@ -177,7 +178,6 @@ class Transport:
         client: httpx.Client | None = getattr(self._own, "client", None)
         if client is None:
             client = self._own.client = httpx.Client(
-                base_url=self.secrets.bare_url,
                 auth=self.secrets.login,
                 headers={"accept-encoding": "identity", **self._headers},
                 limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),

@@ -1,0 +1,125 @@
+"""How far a run has come, and the plain lines that say so where nobody watches."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self
+
+from harness.cli.app import is_watched, say
+from harness.records import ModelScore, Record
+from harness.summary import Tally
+from harness.tables.text import inert
+
+_PLAIN_EVERY_S = 15.0
+_SCORING_SHARE = 0.05
+"""Of the time: scoring a hundred thousand records takes a while, and is asked for at every look."""
+
+
+class View(Protocol):
+    """Told of every batch that is on disk."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def landed(self, records: list[Record]) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+
+class Progress:
+    """The figures both views show."""
+
+    def __init__(
+        self, tally: Tally, *, done: int, asked: int, in_flight: Callable[[], int]
+    ) -> None:
+        self.tally, self.asked, self.in_flight = tally, asked, in_flight
+        self.done = done
+        self.retries = self.not_heard = 0
+        self._done_before, self._started = done, time.monotonic()
+        self._score, self._score_again_at = tally.score(), self._started
+
+    def add(self, records: list[Record]) -> None:
+        for record in records:
+            self.done += 1
+            self.not_heard += not record.heard
+            self.retries += record.outcome.effort.attempts - 1
+
+    def score(self) -> ModelScore:
+        """The score so far, at most a moment old."""
+        before = time.monotonic()
+        if before >= self._score_again_at:
+            self._score = self.tally.score()
+            after = time.monotonic()
+            self._score_again_at = after + (after - before) / _SCORING_SHARE
+        return self._score
+
+    def left(self) -> str:
+        """How long the rest will take at the pace so far."""
+        landed = self.done - self._done_before
+        if not landed:
+            return "…"
+        elapsed_s = time.monotonic() - self._started
+        return _duration(elapsed_s / landed * (self.asked - self.done))
+
+    def line(self) -> str:
+        overall = self.tally.score().overall
+        heard = overall.asked - overall.not_heard
+        so_far = f"{100 * overall.passed / heard:.0f} % of {heard} heard" if heard else "none heard"
+        troubles = "".join(
+            f", {count} {what}"
+            for count, what in ((self.not_heard, "not heard"), (self.retries, "retries"))
+            if count
+        )
+        return f"{self.done}/{self.asked} asked, {so_far} passed{troubles}, {self.left()} left"
+
+
+class PlainView:
+    """A line now and then: for pipes, CI and logs."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._next_at = time.monotonic() + _PLAIN_EVERY_S
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def landed(self, records: list[Record]) -> None:
+        self._progress.add(records)
+        if time.monotonic() >= self._next_at or self._progress.done == self._progress.asked:
+            self._next_at = time.monotonic() + _PLAIN_EVERY_S
+            self.say(self._progress.line())
+
+    def say(self, line: str) -> None:
+        say(inert(line))
+
+
+def view(progress: Progress) -> View:
+    """Live where somebody watches, plain lines elsewhere."""
+    if not is_watched(sys.stderr):
+        return PlainView(progress)
+    from harness.cli.live import LiveView  # loads rich
+
+    return LiveView(progress)
+
+
+def _duration(seconds: float) -> str:
+    """
+    >>> _duration(5), _duration(150), _duration(7300)
+    ('5 s', '2 min 30 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
