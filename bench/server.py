@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
+_NO_SUCH = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 _USAGE = {"prompt_tokens": 1000, "completion_tokens": 2, "total_tokens": 1002}
 
 
@@ -52,10 +53,13 @@ class Connection(asyncio.Protocol):
             length = _LENGTH.search(self._seen, 0, end)
             self._need = end + 4 + int(length[1] if length else 0)
         if 0 <= self._need <= len(self._seen):
-            answer = self._answers[b'"stream": true' in self._seen[-400:]]
+            asks = self._seen.startswith(b"POST")
+            answer = self._answers[b'"stream": true' in self._seen[-400:]] if asks else _NO_SUCH
             self._seen.clear()
             self._need = -1
-            asyncio.get_running_loop().call_later(self._latency_s, self._transport.write, answer)
+            # As on real servers, only answers take time: "are you a llama.cpp server?" does not.
+            latency_s = self._latency_s if asks else 0
+            asyncio.get_running_loop().call_later(latency_s, self._transport.write, answer)
 
 
 @contextmanager

@@ -6,9 +6,11 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -56,6 +58,9 @@ class Hub:
         self.asked: list[tuple[str, str, str | None]] = []
         self.fails_after: int | None = None
         """Bytes after which every connection is cut and the next requests are refused."""
+        self.stalls_after: int | None = None
+        """Bytes after which a download stands still, until `goes_on`."""
+        self.stalled, self.goes_on = threading.Event(), threading.Event()
         self.error: tuple[int, str] | None = None
         self.url = ""
 
@@ -87,7 +92,12 @@ class Hub:
                 if span:
                     self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
                 self.end_headers()
-                if body:
+                if body and hub.stalls_after is not None and len(data) > hub.stalls_after:
+                    self.wfile.write(data[start : hub.stalls_after])
+                    hub.stalled.set()
+                    hub.goes_on.wait(30)
+                    self.close_connection = True
+                elif body:
                     self.wfile.write(data[start:][: hub.fails_after])
                     self.close_connection = hub.fails_after is not None
                 return None
@@ -257,18 +267,61 @@ def test_a_full_disk_is_explained(hub: Hub, ask: Ask, tmp_path: Path) -> None:
     assert "could not be downloaded" in answer["problem"]
 
 
-def test_a_model_of_ones_own_catalogue_is_downloaded_started_and_asked(
-    hub: Hub, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_during_a_download_ends_it_and_the_next_start_goes_on(
+    hub: Hub, tmp_path: Path, number: signal.Signals
 ) -> None:
-    (tmp_path / "evalrun.toml").write_text(
+    hub.files[MODEL] += os.urandom(25 << 20)
+    hub.stalls_after = 15 << 20
+    hub.stalled.clear()
+    hub.goes_on.clear()
+    command = own_model(tmp_path)
+    where = environment(HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "hf"))
+    try:
+        with subprocess.Popen(
+            command, env=where, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert hub.stalled.wait(30)
+            time.sleep(0.2)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=20)
+    finally:
+        hub.goes_on.set()
+        hub.stalls_after = None
+    assert process.returncode in (128 + number, -number)  # a shell reports both alike
+    assert "Traceback" not in said
+    hub.asked.clear()
+
+    done = subprocess.run(command, env=where, cwd=tmp_path, capture_output=True, text=True)
+
+    assert ("GET", MODEL, f"bytes={10 << 20}-") in hub.asked, done.stderr
+
+
+def own_model(folder: Path) -> list[str]:
+    """A model of one's own catalogue, a suite of one question, and the command that asks it."""
+    (folder / "evalrun.toml").write_text(
         f'[models.seer.gguf]\nrepo = "{REPO}"\nquantization = "Q4_K_M"\n'
         f'model_file = "{MODEL}"\nmmproj_file = "{MMPROJ}"\n'
     )
-    (tmp_path / "images").mkdir()
-    Image.new("RGB", (64, 64), "blue").save(tmp_path / "images" / "a.png")
-    (tmp_path / "suite.csv").write_text("file_name,prompt,answer\na.png,Which colour?,blue\n")
+    (folder / "images").mkdir()
+    Image.new("RGB", (64, 64), "blue").save(folder / "images" / "a.png")
+    (folder / "suite.csv").write_text("file_name,prompt,answer\na.png,Which colour?,blue\n")
+    return [
+        sys.executable,
+        "-m",
+        "harness",
+        "-m",
+        "seer",
+        "--backend=llamacpp",
+        "--suite=suite.csv",
+    ]
+
+
+def test_a_model_of_ones_own_catalogue_is_downloaded_started_and_asked(
+    hub: Hub, tmp_path: Path
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "harness", "-m", "seer", "--backend=llamacpp", "--suite=suite.csv"],
+        own_model(tmp_path),
         env=environment(HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "hf")),
         cwd=tmp_path,
         capture_output=True,
