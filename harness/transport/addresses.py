@@ -27,10 +27,10 @@ def checked(base_url: str) -> str:
 def url_of(base_url: str, path: str) -> httpx.URL:
     """Where `path` is: remembered, since httpx would parse and join it anew for every call.
 
-    >>> str(url_of("http://host/v1/", "models")), str(url_of("http://host/v1", "http://host/health"))
-    ('http://host/v1/models', 'http://host/health')
+    >>> str(url_of("http://host/v1/", "/models")), str(url_of("http://host/v1", "http://host/props"))
+    ('http://host/v1/models', 'http://host/props')
     """
-    return httpx.URL(path if "://" in path else f"{base_url.rstrip('/')}/{path}")
+    return httpx.URL(path if "://" in path else f"{base_url.rstrip('/')}/{path.lstrip('/')}")
 
 
 def tls_context(base_url: str) -> ssl.SSLContext:
