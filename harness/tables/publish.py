@@ -18,12 +18,14 @@ CATEGORIES = "categories.csv"
 
 def publish(results: Path) -> list[Path]:
     """Rebuild both files; return their paths. A damaged run file is left out, not fatal."""
+    board = ranking.leaderboard(results).standings
+    known = {it.score.header.run: it.score for it in board}
     scores = []
     for path in store.runs(results):
         with contextlib.suppress(ResultsError):
-            scores.append(summarise(store.read(path)))
+            run = store.read(path)
+            scores.append(known.get(run.header.run) or summarise(run))
     categories, leaderboard = results / CATEGORIES, results / "leaderboard.csv"
-    board = ranking.leaderboard(results).standings
     store.replace_text(
         leaderboard,
         to_text(

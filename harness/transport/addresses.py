@@ -12,7 +12,7 @@ from harness.errors import TargetError
 
 
 def checked(base_url: str) -> str:
-    """Raises: TargetError for what is no http(s) URL with a host."""
+    """Raises: TargetError for what is no http(s) URL with a host, or goes on after its path."""
     try:
         parts = urlsplit(base_url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -20,6 +20,11 @@ def checked(base_url: str) -> str:
         usable = False
     if not usable:
         raise TargetError(f"{base_url!r} is no usable URL", fix="give one like http://host:8080/v1")
+    if parts.query or parts.fragment:
+        raise TargetError(
+            f"{without_credentials(base_url)} is followed by a query, which no call could keep",
+            fix="end the address with its path, like /v1; a key goes into --api-key-env",
+        )
     return base_url
 
 

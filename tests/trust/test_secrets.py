@@ -148,6 +148,19 @@ def test_a_password_in_the_address_is_used_and_shown_nowhere(
     assert files_with_key(tmp_path) == []
 
 
+def test_a_key_in_the_query_of_an_address_is_refused_and_not_shown(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    done = evalrun(
+        *("--suite", suite, "--model", "m", "--base-url", f"{vision_server.url}?key={KEY}")
+    )
+
+    assert done.returncode == 4
+    assert "--api-key-env" in done.stderr
+    assert KEY not in done.stdout + done.stderr
+    assert vision_server.headers == []
+
+
 def test_a_password_in_an_address_that_does_not_answer_is_not_shown(
     evalrun: Evalrun, suite: Path, free_port: int, tmp_path: Path
 ) -> None:
