@@ -25,24 +25,27 @@ def scores(score: ModelScore, *, width: int) -> RenderableType:
         box=box.SIMPLE_HEAD,
         pad_edge=False,
     )
-    table.add_column("category", overflow="fold")
-    table.add_column("score", justify="right", no_wrap=width >= _MIDDLE)
-    table.add_column("key")
-    if width >= _MIDDLE:
+    parts = (*score.categories, score.overall)
+    intervals = width >= _MIDDLE and any(part.complete for part in parts)
+    # Scores of incomplete runs are long: rather break them than words like "Understanding".
+    table.add_column("category", overflow="fold", min_width=13 if width >= _MIDDLE else None)
+    table.add_column("score", justify="right", no_wrap=width >= _MIDDLE and score.complete)
+    table.add_column("key", no_wrap=width >= _MIDDLE)
+    if intervals:
         table.add_column("95 % interval", justify="right", no_wrap=True)
     table.add_column("mean", justify="right", no_wrap=True)
     if width >= _WIDE:
         table.add_column("median", justify="right", no_wrap=True)
         table.add_column("p95", justify="right", no_wrap=True)
     for part in score.categories:
-        table.add_row(*_cells(part, width))
+        table.add_row(*_cells(part, width, intervals))
     table.add_section()
-    table.add_row(*_cells(score.overall, width), style="bold")
+    table.add_row(*_cells(score.overall, width, intervals), style="bold")
     notes = Text("\n".join(words.notes(score)), style="dim")
     return Group(table, notes)
 
 
-def _cells(part: Score, width: int) -> list[str | Text]:
+def _cells(part: Score, width: int, intervals: bool) -> list[str | Text]:
     key = words.key(part)
     style = words.STYLES[key]
     cells: list[str | Text] = [
@@ -50,7 +53,7 @@ def _cells(part: Score, width: int) -> list[str | Text]:
         Text(words.share_and_counts(part), style=style),
         Text(key, style=style),
     ]
-    if width >= _MIDDLE:
+    if intervals:
         cells.append(words.interval(part))
     cells.append(words.seconds(part.latency_mean_s))
     if width >= _WIDE:
