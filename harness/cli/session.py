@@ -173,6 +173,7 @@ class _Budget:
     def __init__(self, most_usd: float | None, spent_usd: float, stopping: threading.Event) -> None:
         self._most_usd, self._spent_usd, self._stopping = most_usd, spent_usd, stopping
         self._lock = threading.Lock()
+        self._stop_when_spent_up()
 
     @property
     def spent_up(self) -> bool:
@@ -185,8 +186,11 @@ class _Budget:
             record = ask(task)
             with self._lock:
                 self._spent_usd += record.cost_usd or 0.0
-            if self.spent_up:
-                self._stopping.set()
+            self._stop_when_spent_up()
             return record
 
         return asked
+
+    def _stop_when_spent_up(self) -> None:
+        if self.spent_up:
+            self._stopping.set()
