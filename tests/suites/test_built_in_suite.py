@@ -1,0 +1,50 @@
+"""The suite that evalrun brings: whole, sound, hard to guess, and answerable by looking."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from harness import suites
+from tests.conftest import Evalrun
+
+REPOSITORY = Path(__file__).parents[2]
+IMAGES = REPOSITORY / "fixtures" / "images"
+PROMPTS = {
+    "Defect Detection": 15,
+    "Document Understanding": 9,
+    "Object Counting": 10,
+    "Object Understanding": 14,
+    "Spatial Understanding": 19,
+}
+ANSWERED_BY_LOOKING = 65
+
+
+def test_it_is_sound_and_cannot_be_guessed(evalrun: Evalrun) -> None:
+    done = evalrun("check")
+    assert done.returncode == 0, done.stdout
+    assert "sound: nothing to mend" in done.stdout
+
+
+def test_it_has_67_prompts_in_five_categories() -> None:
+    categories = [case.category for case in suites.load().cases]
+    assert {name: categories.count(name) for name in categories} == PROMPTS
+
+
+def test_its_pictures_are_those_that_the_scenes_wrote_and_take_less_than_12_MB() -> None:
+    facts = json.loads((IMAGES / "scenes.json").read_text(encoding="utf-8"))["pictures"]
+    for name, fact in facts.items():
+        data = (REPOSITORY / fact["image"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == fact["sha256"], name
+    assert {path.stem for path in IMAGES.rglob("*.jpg")} == set(facts)
+    assert sum(path.stat().st_size for path in IMAGES.rglob("*")) < 12e6
+
+
+def test_a_careful_viewer_who_had_not_seen_the_key_agrees_with_it(evalrun: Evalrun) -> None:
+    answers = REPOSITORY / "fixtures" / "blind-answers.jsonl"
+    done = evalrun("--replay", answers, "--json")
+    overall = json.loads(done.stdout)["scores"][-1]
+    assert overall["category"] == "overall"
+    assert overall["not_heard"] == 0
+    assert overall["passed"] >= ANSWERED_BY_LOOKING
