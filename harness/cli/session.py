@@ -133,17 +133,15 @@ def carry_out(
         in_flight=lambda: runner.in_flight,
     )
     error: EvalrunError | None = None
-    tell = say
-    with ending_well(stopping, lambda line: tell(line)) as interrupts:
+    with view(progress) as shown, ending_well(stopping, shown.say) as interrupts:
         runner.start()
-        import_module("harness.cli.ending")  # needed soon; nothing is waited for but answers now
-        with view(progress) as shown:
-            tell = shown.say
-            try:
-                _land_all(runner, opened, shown)
-            except EvalrunError as stopped_by:
-                error = stopped_by
-        tell = say
+        # Needed in the end, and nothing but answers is waited for now. In a thread of its own: what
+        # has been answered must not wait to be saved.
+        threading.Thread(target=import_module, args=("harness.cli.ending",), daemon=True).start()
+        try:
+            _land_all(runner, opened, shown)
+        except EvalrunError as stopped_by:
+            error = stopped_by
     return _ending(opened, error, interrupts, budget)
 
 
