@@ -20,7 +20,6 @@ from harness.records import Record, RunHeader
 from harness.runner import Runner, Task
 from harness.store import RunWriter
 from harness.summary import Tally
-from harness.tables.publish import is_published
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +69,8 @@ def _unfinished(results: Path, header: RunHeader) -> Path | None:
     run = store.newest_alike(results, header)
     if run is None:
         return None
+    from harness.tables.publish import is_published
+
     whole = len(run.heard_keys()) >= run.header.asked
     return None if whole and is_published(results, run.header.run) else run.path
 

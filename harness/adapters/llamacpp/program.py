@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import re
@@ -90,9 +89,11 @@ def available(environ: Mapping[str, str]) -> bool:
 def _wheel() -> Program | None:
     if importlib.util.find_spec("xllamacpp") is None:
         return None
+    from importlib.metadata import version  # slow to load, and every run comes by this module
+
     return Program(
         command=(sys.executable, "-P", str(_CHILD)),
-        build=f"xllamacpp {importlib.metadata.version('xllamacpp')}",
+        build=f"xllamacpp {version('xllamacpp')}",
     )
 
 
