@@ -41,11 +41,12 @@ class Progress:
     def __init__(
         self, tally: Tally, *, done: int, asked: int, in_flight: Callable[[], int]
     ) -> None:
-        self.tally, self.asked, self.in_flight = tally, asked, in_flight
+        self._tally, self.asked, self.in_flight = tally, asked, in_flight
         self.done = done
         self.retries = self.not_heard = 0
         self._done_before, self._started = done, time.monotonic()
-        self._score, self._score_again_at = tally.score(), self._started
+        self._score: ModelScore | None = None
+        self._score_again_at = 0.0
 
     def add(self, records: list[Record]) -> None:
         for record in records:
@@ -56,8 +57,8 @@ class Progress:
     def score(self) -> ModelScore:
         """The score so far, at most a moment old."""
         before = time.monotonic()
-        if before >= self._score_again_at:
-            self._score = self.tally.score()
+        if self._score is None or before >= self._score_again_at:
+            self._score = self._tally.score()
             after = time.monotonic()
             self._score_again_at = after + (after - before) / _SCORING_SHARE
         return self._score
@@ -71,7 +72,7 @@ class Progress:
         return _duration(elapsed_s / landed * (self.asked - self.done))
 
     def line(self) -> str:
-        overall = self.tally.score().overall
+        overall = self._tally.score().overall
         heard = overall.asked - overall.not_heard
         so_far = f"{100 * overall.passed / heard:.0f} % of {heard} heard" if heard else "none heard"
         troubles = "".join(

@@ -13,7 +13,7 @@ from PIL.ImageFile import ImageFile
 
 from harness.images.files import read_regular, shown
 from harness.images.headers import Header, blaming, header_of, opened, quirks
-from harness.images.jpeg import is_whole
+from harness.images.jpeg import decode_coarsely, is_whole
 from harness.images.pixels import canonical_pixels
 from harness.images.png import verify_png
 from harness.records import EncodedImage
@@ -83,9 +83,7 @@ def _verify(picture: ImageFile, data: bytes) -> None:
         return
     if picture.format == "JPEG" and is_whole(data):
         return
-    # An eighth of the size still walks the whole entropy stream of a JPEG.
-    picture.draft(None, (max(1, picture.width // 8), max(1, picture.height // 8)))
-    picture.load()
+    decode_coarsely(picture)
 
 
 def _as_png(picture: Image.Image) -> EncodedImage:

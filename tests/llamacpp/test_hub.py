@@ -282,7 +282,7 @@ def test_a_signal_during_a_download_ends_it_and_the_next_start_goes_on(
             command, env=where, cwd=tmp_path, stderr=subprocess.PIPE, text=True
         ) as process:
             assert hub.stalled.wait(30)
-            time.sleep(0.2)
+            wait_for_a_file_of(10 << 20, tmp_path / "hf")
             process.send_signal(number)
             _, said = process.communicate(timeout=20)
     finally:
@@ -295,6 +295,13 @@ def test_a_signal_during_a_download_ends_it_and_the_next_start_goes_on(
     done = subprocess.run(command, env=where, cwd=tmp_path, capture_output=True, text=True)
 
     assert ("GET", MODEL, f"bytes={10 << 20}-") in hub.asked, done.stderr
+
+
+def wait_for_a_file_of(size: int, folder: Path) -> None:
+    until = time.monotonic() + 30
+    while not any(it.is_file() and it.stat().st_size >= size for it in folder.rglob("*")):
+        assert time.monotonic() < until, "nothing of the download is kept"
+        time.sleep(0.01)
 
 
 def own_model(folder: Path) -> list[str]:
