@@ -35,27 +35,35 @@ def _streamed() -> bytes:
     return head % len(body) + body
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Reads a request to its end, waits, writes the same answer."""
 
     def __init__(self, latency_s: float) -> None:
         self._latency_s = latency_s
         self._answers = _plain(), _streamed()
-        self._seen = bytearray()
+        self._room = bytearray(1 << 20)
+        self._filled = 0
         self._need = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
 
-    def data_received(self, data: bytes) -> None:
-        self._seen += data
-        if self._need < 0 and (end := self._seen.find(b"\r\n\r\n")) >= 0:
-            length = _LENGTH.search(self._seen, 0, end)
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's form
+        if self._filled == len(self._room):
+            self._room = self._room + bytes(len(self._room))
+        return memoryview(self._room)[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
+        if self._need < 0 and (end := self._room.find(b"\r\n\r\n", 0, self._filled)) >= 0:
+            length = _LENGTH.search(self._room, 0, end)
             self._need = end + 4 + int(length[1] if length else 0)
-        if 0 <= self._need <= len(self._seen):
-            asks = self._seen.startswith(b"POST")
-            answer = self._answers[b'"stream": true' in self._seen[-400:]] if asks else _NO_SUCH
-            self._seen.clear()
+        if 0 <= self._need <= self._filled:
+            asks = self._room.startswith(b"POST")
+            tail = max(0, self._filled - 400)
+            streams = self._room.find(b'"stream": true', tail, self._filled) >= 0
+            answer = self._answers[streams] if asks else _NO_SUCH
+            self._filled = 0
             self._need = -1
             # As on real servers, only answers take time: "are you a llama.cpp server?" does not.
             latency_s = self._latency_s if asks else 0

@@ -6,7 +6,6 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
@@ -14,7 +13,6 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -144,17 +142,12 @@ def changed(payload: dict[str, Any], changes: dict[str, str | None]) -> dict[str
 
 
 def to_body(payload: dict[str, Any], image: EncodedImage | None) -> tuple[bytes, ...]:
-    """In pieces: all calls about one picture share its base64 text."""
+    """In pieces, of which the picture is never copied."""
     body = json.dumps(payload, ensure_ascii=False).encode()
     if image is None:
         return (body,)
     head, _, tail = body.partition(_PICTURE_HERE.encode())
-    return head, _in_base64(image.data), tail
-
-
-@lru_cache(maxsize=8)
-def _in_base64(data: bytes) -> bytes:
-    return base64.b64encode(data)
+    return head, image.base64, tail
 
 
 def is_warm(reply: Reply, tokens_before_image: int | None) -> bool:

@@ -10,6 +10,7 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -85,6 +86,11 @@ _TABLES_OF_A_CARD: Mapping[str, type[msgspec.Struct]] = {
     "gguf": GgufSource,
     "published": PublishedScore,
 }
+
+
+@cache
+def _fields_of(kind: type[msgspec.Struct]) -> Mapping[str, FieldInfo]:
+    return {field.name: field for field in fields(kind)}
 
 
 class _Reading:
@@ -175,7 +181,7 @@ class _Reading:
     def _struct(self, where: str, raw: dict[str, Any], kind: type[T]) -> T | None:
         """`raw` as a `kind`, field by field, so that one mistake does not hide the next."""
         before = len(self._found.problems)
-        known: dict[str, FieldInfo] = {field.name: field for field in fields(kind)}
+        known = _fields_of(kind)
         given = {key: value for key, value in raw.items() if key != "from"}
         if known.keys() >= _CITED:
             given |= self._cited(where, raw.get("from"))

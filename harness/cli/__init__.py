@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
+_OBJECTS_OF_A_START = 50_000
+"""Nearly all of them stay. Python would look for garbage among them after every 700."""
 _OF_THE_APPLICATION = ("-h", "--help")
 
 
@@ -15,6 +18,7 @@ def main() -> None:
 
         sys.stdout.write(f"evalrun {__version__}\n")
         return
+    gc.set_threshold(_OBJECTS_OF_A_START)
     from harness.cli.commands import application
 
     arguments = with_command(arguments)

@@ -103,6 +103,8 @@ def _ask_all(options: RunOptions, job: _Job, stopping: Event, stack: ExitStack) 
         plan(job.cases, repeats=options.repeats, done=opened.done, by_picture=by_picture),
         asking.ask,
         stopping=stopping,
+        # A local server computes on this machine: work beside its answers would slow what is timed.
+        prepare=asking.prepare if adapter.server is None else None,
         max_cost_usd=options.max_cost,
     )
     from harness.cli.ending import finish

@@ -21,6 +21,9 @@ from harness.runner import Runner, Task
 from harness.store import RunWriter
 from harness.summary import Tally
 
+_GARBAGE_OF_CALLS = 700, 10, 10
+"""Python's own. What a call leaves in cycles may hold its body."""
+
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """How a run came to its end."""
@@ -114,18 +117,20 @@ def carry_out(
     ask: Callable[[Task], Record],
     *,
     stopping: threading.Event,
+    prepare: Callable[[Task], None] | None = None,
     max_cost_usd: float | None = None,
 ) -> Ending:
     """Ask what is missing. Each batch of records is on disk before anybody is told of it."""
-    if opened.done:
-        there, asked = len(opened.done), opened.header.asked
-        say(f"resuming {opened.header.run}: {there} of {asked} are there already")
-        if there == asked:
-            say("it was stopped just before its end; --fresh asks everything anew")
+    _say_what_is_there(opened)
     gc.freeze()  # what stands here stays: looking through it again and again costs a fifth of a run
+    gc.set_threshold(*_GARBAGE_OF_CALLS)
     budget = _Budget(max_cost_usd, opened.cost_usd, stopping)
     runner = Runner(
-        portions, budget.bounding(ask), workers=opened.header.concurrency, stopping=stopping
+        portions,
+        budget.bounding(ask),
+        workers=opened.header.concurrency,
+        stopping=stopping,
+        prepare=prepare,
     )
     progress = Progress(
         opened.tally,
@@ -144,6 +149,14 @@ def carry_out(
         except EvalrunError as stopped_by:
             error = stopped_by
     return _ending(opened, error, interrupts, budget)
+
+
+def _say_what_is_there(opened: Opened) -> None:
+    if opened.done:
+        there, asked = len(opened.done), opened.header.asked
+        say(f"resuming {opened.header.run}: {there} of {asked} are there already")
+        if there == asked:
+            say("it was stopped just before its end; --fresh asks everything anew")
 
 
 def _land_all(runner: Runner, opened: Opened, shown: View) -> None:

@@ -62,7 +62,11 @@ def read_regular(path: Path, *, limit_bytes: int) -> bytes:
     """
     with open_regular(path) as file:
         try:
-            data = file.read(limit_bytes + 1)
+            # Not `limit_bytes` at once: room for that many would be made, and given back.
+            size = min(limit_bytes, os.fstat(file.fileno()).st_size)
+            data = file.read(size + 1)
+            if len(data) > size:  # it grows, or tells no size
+                data += file.read(limit_bytes + 1 - len(data))
         except OSError as exc:
             raise SuiteError(
                 f"{shown(path)} cannot be read: {exc.strerror}",

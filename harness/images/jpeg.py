@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import re
 
-from PIL import Image
 from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
 _END = b"\xff\xd9"
 _START_OF_SCAN = 0xDA
@@ -34,7 +34,7 @@ def is_whole(data: bytes) -> bool:
         return False
     taste = data[: scan + _TASTE_BYTES].removesuffix(_END) + _END
     try:
-        with Image.open(io.BytesIO(taste)) as picture:
+        with JpegImageFile(io.BytesIO(taste)) as picture:
             decode_coarsely(picture)
     except (OSError, ValueError, SyntaxError):
         return False

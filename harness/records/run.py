@@ -32,17 +32,6 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The grader's options, e.g. {"tolerance": 0.5, "unit": "bar"}."""
 
 
-class EncodedImage(Struct, frozen=True, kw_only=True):
-    """The picture exactly as it is sent: JPEG or PNG, 8-bit RGB, upright, sRGB, no alpha."""
-
-    data: bytes
-    media_type: Literal["image/jpeg", "image/png"]
-    width_px: int
-    height_px: int
-    sha256: str
-    """Of `data`: the input the reply was scored on."""
-
-
 class ServerTimings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a llama.cpp server says of its own work on one reply."""
 

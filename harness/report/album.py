@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -120,7 +119,7 @@ def _fitting(found: Mapping[str, EncodedImage | str], pool: ThreadPoolExecutor) 
 
 
 def _shown(sha256: str, image: EncodedImage) -> Shown:
-    data = base64.b64encode(image.data).decode()
+    data = image.base64.decode()
     return Shown(
         name=f"i{sha256[:16]}",
         uri=Markup(f"data:{image.media_type};base64,{data}"),  # noqa: S704

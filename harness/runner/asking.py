@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.adapters.base import Adapter, Prompt
-from harness.errors import CallError
+from harness.errors import CallError, EvalrunError
 from harness.graders import grade
 from harness.images import encode
 from harness.records import Case, EncodedImage, Price, Record
@@ -65,6 +66,12 @@ class Asking:
             started_at=started_at,
         )
         return self._review(record, image) if self._review else record
+
+    def prepare(self, task: Task) -> None:
+        """Have the picture ready before it is asked about. What is wrong with it, `ask` says."""
+        if not self._blind:
+            with suppress(EvalrunError):
+                self._encoded.get(self._picture(task.case)).base64  # noqa: B018 - and kept
 
 
 class _Encoded:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from harness.records import Record
@@ -14,6 +13,8 @@ from harness.transport import Stopped
 
 GRACE_S = 5.0
 """How long calls in flight may take to finish once the run is asked to stop."""
+
+_MOST_AHEAD = 8
 
 _Landed = Record | BaseException | None
 """None: a worker is done."""
@@ -29,10 +30,13 @@ class Runner:
         *,
         workers: int,
         stopping: threading.Event,
+        prepare: Callable[[Task], None] | None = None,
     ) -> None:
-        """`stopping` ends the run early, whoever sets it."""
-        self._portions = deque(portions)
-        self._ask = ask
+        """`stopping` ends the run early, whoever sets it. `prepare` is told what is asked soon."""
+        self._portions = portions
+        self._begun = 0
+        self._moved = threading.Condition()
+        self._ask, self._prepare = ask, prepare
         self._workers = max(1, min(workers, len(portions)))
         self._stopping = stopping
         self._landed: queue.Queue[_Landed] = queue.Queue(maxsize=4 * self._workers)
@@ -45,6 +49,8 @@ class Runner:
         for _ in range(self._workers):
             # Daemons: a call that hangs must not keep a finished process alive.
             threading.Thread(target=self._work, daemon=True).start()
+        if self._prepare is not None:
+            threading.Thread(target=self._look_ahead, args=(self._prepare,), daemon=True).start()
 
     def __iter__(self) -> Iterator[list[Record]]:
         """Batches of records. The first error of a worker stops the run and is raised at the end.
@@ -90,10 +96,25 @@ class Runner:
         self._landed.put(None)
 
     def _take(self) -> list[Task] | None:
-        try:
-            return None if self._stopping.is_set() else self._portions.popleft()
-        except IndexError:
-            return None
+        with self._moved:
+            self._moved.notify()
+            if self._stopping.is_set() or self._begun == len(self._portions):
+                return None
+            self._begun += 1
+            return self._portions[self._begun - 1]
+
+    def _look_ahead(self, prepare: Callable[[Task], None]) -> None:
+        """Prepare the next portions while answers are waited for."""
+        at = 0
+        while not self._stopping.is_set():
+            with self._moved:
+                while at >= self._begun + min(self._workers, _MOST_AHEAD):
+                    self._moved.wait()
+                at = max(at, self._begun)
+            if at == len(self._portions):
+                return
+            prepare(self._portions[at][0])
+            at += 1
 
     def _do(self, task: Task) -> None:
         if self._stopping.is_set():
