@@ -6,7 +6,7 @@ import statistics
 from array import array
 from collections.abc import Sequence
 
-from harness.records import Effort, ModelScore, Record, Reply, RunHeader, Score
+from harness.records import ModelScore, Record, Reply, RunHeader, Score
 from harness.stats import wilson_interval
 from harness.store import Run
 
@@ -26,31 +26,30 @@ class _Counter:
         self.failed_s = self.backoff_s = self.queued_s = 0.0
 
     def add(self, record: Record, *, include_warm: bool) -> None:
-        self._add_effort(record.outcome.effort)
-        verdict, outcome = record.final, record.outcome
+        outcome, verdict = record.outcome, record.final
+        effort = outcome.effort
+        self.failed_s += effort.failed_s
+        self.backoff_s += effort.backoff_s
+        self.queued_s += effort.queued_s
         if verdict is None or not isinstance(outcome, Reply):
             self.failed += 1
             return
         self.heard += 1
         self.passed += verdict.passed
         self.truncated += outcome.truncated
-        self.warm += outcome.warm
         if record.cost_usd is not None:
             self.cost_usd.append(record.cost_usd)
+        if outcome.warm:
+            self.warm += 1
         if include_warm or not outcome.warm:
             self._add_speed(outcome)
-
-    def _add_effort(self, effort: Effort) -> None:
-        self.failed_s += effort.failed_s
-        self.backoff_s += effort.backoff_s
-        self.queued_s += effort.queued_s
 
     def _add_speed(self, reply: Reply) -> None:
         self.latency_s.append(reply.latency_s)
         if reply.ttft_s is not None:
             self.ttft_s.append(reply.ttft_s)
         timings = reply.timings
-        if timings and timings.predicted_ms and timings.predicted_n:
+        if timings is not None and timings.predicted_ms and timings.predicted_n:
             self.predicted_tokens += timings.predicted_n
             self.predicted_ms += timings.predicted_ms
 
@@ -103,9 +102,11 @@ class Tally:
 
     def add(self, record: Record) -> None:
         self._by_category[record.case.category].add(record, include_warm=self._include_warm)
-        self._corrected += record.correction is not None
-        self._judged += record.verdict_by == "judge"
-        self._unheard += record.judgement is not None and record.judgement.verdict is None
+        if record.correction is not None:
+            self._corrected += 1
+        if record.judgement is not None:
+            self._judged += record.verdict_by == "judge"
+            self._unheard += record.judgement.verdict is None
 
     def score(self) -> ModelScore:
         overall, repeats = _Counter(), self._header.repeats

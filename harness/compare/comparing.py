@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from harness.catalogue import Catalogue
 from harness.compare import comparable, contrast, sentences
 from harness.compare.comparison import Comparison, Contrast, Disagreement, Said, Side
@@ -42,11 +44,12 @@ def compare(
     if any(len(it.prompts) > len(shared) for it in measured):
         warnings.append(_narrowing(measured, len(shared)))
         found = [_narrowed(it, shared, include_warm=include_warm) for it in found]
+    found = [_aligned(it, shared) for it in found]
     sides = sides_of(found, catalogue)
     return Comparison(
         sides=tuple(sides),
-        contrasts=_contrasts(sides, found, shared),
-        disagreements=tuple(_disagreements(sides, found, shared)),
+        contrasts=_contrasts(sides, found),
+        disagreements=tuple(_disagreements(sides, found)),
         warnings=tuple(warnings),
         shared_tasks=_shared_tasks(sides),
         forced=force and bool(comparable.differences(_headers(measured), comparable.MUST_AGREE)),
@@ -56,15 +59,8 @@ def compare(
 def _resolve_all(
     names: Sequence[str], results: Path, catalogue: Catalogue, *, include_warm: bool, force: bool
 ) -> list[Found]:
-    """What the names mean; prompts in the words of an earlier run share its cases."""
-    known: dict[str, Prompt] = {}
-    read = partial(measure, include_warm=include_warm, known=known)
-    found: list[Found] = []
-    for name in names:
-        found.append(resolve(name, results, catalogue, read=read, force=force))
-        if not known and isinstance(found[-1], Measured):
-            known.update(found[-1].prompts)
-    return found
+    read = partial(measure, include_warm=include_warm, words={})
+    return [resolve(name, results, catalogue, read=read, force=force) for name in names]
 
 
 def _insist_on_different(names: Sequence[str], found: Sequence[Found]) -> None:
@@ -100,17 +96,22 @@ def _warnings(measured: Sequence[Measured], *, force: bool) -> list[str]:
     ]
 
 
-def _shared(measured: Sequence[Measured]) -> dict[str, None]:
+def _shared(measured: Sequence[Measured]) -> dict[str, Prompt]:
     """Prompts that all were asked in the same words and that all were heard, in the first's order.
 
     Raises: ResultsError when there is none.
     """
     if len(measured) < 2:
-        return dict.fromkeys(measured[0].prompts if measured else ())
+        return measured[0].prompts if measured else {}
     first, *others = measured
-    shared = {id_: None for id_, it in first.prompts.items() if it.heard == first.repeats}
+    shared = {id_: it for id_, it in first.prompts.items() if it.heard == first.repeats}
     for other in others:
-        shared = {id_: None for id_ in shared if _same(id_, first, other)}
+        theirs, asked = other.prompts, other.repeats
+        shared = {
+            id_: ours
+            for id_, ours in shared.items()
+            if (it := theirs.get(id_)) and it.heard >= asked and it.asks_as(ours)
+        }
     if not shared:
         told = ", ".join(f"{it.score.header.run} ({len(it.prompts)})" for it in measured)
         raise ResultsError(
@@ -120,66 +121,67 @@ def _shared(measured: Sequence[Measured]) -> dict[str, None]:
     return shared
 
 
-def _same(id_: str, first: Measured, other: Measured) -> bool:
-    prompt = other.prompts.get(id_)
-    if prompt is None or prompt.heard < other.repeats:
-        return False
-    return prompt.case is first.prompts[id_].case
-
-
 def _narrowing(measured: Sequence[Measured], shared: int) -> str:
     told = ", ".join(f"{it.score.header.run} was asked {len(it.prompts)}" for it in measured)
     return f"compared on the {shared} prompts that all were asked and heard: {told}"
 
 
-def _narrowed(found: Found, shared: dict[str, None], *, include_warm: bool) -> Found:
+def _narrowed(found: Found, shared: dict[str, Prompt], *, include_warm: bool) -> Found:
     if not isinstance(found, Measured):
         return found
-    return measure(found.run, include_warm=include_warm, only=shared, known=found.prompts)
+    return measure(found.run, include_warm=include_warm, only=shared)
 
 
-def _contrasts(
-    sides: Sequence[Side], found: Sequence[Found], shared: dict[str, None]
-) -> tuple[Contrast, ...]:
+def _aligned(found: Found, shared: dict[str, Prompt]) -> Found:
+    """With the shared prompts alone, in the order that all runs then have them in."""
+    if not isinstance(found, Measured) or list(found.prompts) == list(shared):
+        return found
+    return replace(found, prompts={id_: found.prompts[id_] for id_ in shared})
+
+
+def _contrasts(sides: Sequence[Side], found: Sequence[Found]) -> tuple[Contrast, ...]:
     """Each later side against the first, corrected for being several, and put into words."""
     contrasts = [
-        contrast.hold_against(sides[0], found[0], side, it, shared)
+        contrast.hold_against(sides[0], found[0], side, it)
         for side, it in zip(sides[1:], found[1:], strict=True)
     ]
     tested = sum(it.p is not None for it in contrasts)
     return tuple(sentences.told(it, tested=tested) for it in contrast.corrected(contrasts))
 
 
-def _disagreements(
-    sides: Sequence[Side], found: Sequence[Found], shared: dict[str, None]
-) -> list[Disagreement]:
+def _disagreements(sides: Sequence[Side], found: Sequence[Found]) -> list[Disagreement]:
     labels = [side.label for side in sides if side.measured]
-    runs = [it.prompts for it in found if isinstance(it, Measured)]
-    listed = []
-    for id_ in shared:
-        first, *others = (prompts[id_] for prompts in runs)
-        if any(it.passed * first.heard != first.passed * it.heard for it in others):
-            listed.append(_disagreement(list(zip(labels, (first, *others), strict=True))))
-    return listed
+    first, *others = [list(it.prompts.values()) for it in found if isinstance(it, Measured)] or [[]]
+    differing = {
+        at
+        for other in others
+        for at, (one, two) in enumerate(zip(first, other, strict=True))
+        if one.passed * two.heard != two.passed * one.heard
+    }
+    return [
+        _disagreement(first[at], labels, [first[at], *(other[at] for other in others)])
+        for at in sorted(differing)
+    ]
 
 
-def _disagreement(prompts: Sequence[tuple[str, Prompt]]) -> Disagreement:
-    asked = prompts[0][1]
+def _disagreement(asked: Prompt, labels: Sequence[str], prompts: Sequence[Prompt]) -> Disagreement:
     return Disagreement(
-        prompt=asked.case.id,
-        category=asked.case.category,
-        question=asked.case.question,
-        image=asked.case.image,
+        prompt=asked.id,
+        category=asked.category,
+        question=asked.question,
+        image=asked.image,
         expected=asked.expected,
         said=tuple(
-            Said(
-                label=label,
-                passed=prompt.passed,
-                asked=prompt.heard,
-                answer=prompt.answer,
-                text=prompt.text,
-            )
-            for label, prompt in prompts
+            [
+                Said(
+                    label=label,
+                    passed=prompt.passed,
+                    asked=prompt.heard,
+                    answer=prompt.answer,
+                    text=prompt.text,
+                )
+                for label, prompt in zip(labels, prompts, strict=True)
+            ]
         ),
     )
 

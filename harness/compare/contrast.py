@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import lcm
 
 import msgspec
@@ -21,12 +21,13 @@ Rates = Counter[tuple[float, float]]
 """How many prompts came to each (first pass rate, second pass rate)."""
 
 
-def hold_against(
-    first: Side, found: Found, second: Side, found_second: Found, shared: Iterable[str]
-) -> Contrast:
-    """Paired for two runs, unpaired for two published columns, no verdict for one of each."""
+def hold_against(first: Side, found: Found, second: Side, found_second: Found) -> Contrast:
+    """Paired for two runs, unpaired for two published columns, no verdict for one of each.
+
+    Two runs must hold the same prompts, in one order.
+    """
     if isinstance(found, Measured) and isinstance(found_second, Measured):
-        return _paired(first, found, second, found_second, shared)
+        return _paired(first, found, second, found_second)
     if isinstance(found, Measured) or isinstance(found_second, Measured):
         return Contrast(
             first=first.label, second=second.label, kind="shown", outcome=None, sentence=""
@@ -59,12 +60,10 @@ def _outcome(overall: Difference, p: float | None) -> Outcome:
     return "better" if overall.difference > 0 else "worse"
 
 
-def _paired(
-    first: Side, run_1: Measured, second: Side, run_2: Measured, shared: Iterable[str]
-) -> Contrast:
+def _paired(first: Side, run_1: Measured, second: Side, run_2: Measured) -> Contrast:
     unit = lcm(run_1.repeats, run_2.repeats)
     """What makes every pass rate whole: 1 without repeats."""
-    categories, pictures = _tabulate(run_1, run_2, shared)
+    categories, pictures = _tabulate(run_1, run_2)
     everything = sum(categories.values(), start=Counter[tuple[float, float]]())
     overall = _difference("overall", everything, unit)
     first_share, second_share = _one_sided_shares(everything)
@@ -86,16 +85,21 @@ def _paired(
 
 
 def _tabulate(
-    first: Measured, second: Measured, shared: Iterable[str]
-) -> tuple[dict[str, Rates], dict[str, list[float]]]:
-    """The rates of each category, and the differences on each picture."""
+    first: Measured, second: Measured
+) -> tuple[dict[str, Rates], dict[str, tuple[float, int]]]:
+    """The rates of each category; sum of the differences and number of prompts of each picture."""
+    kinds = Counter(
+        [
+            (one.category, one.image, one.passed / one.heard, two.passed / two.heard)
+            for one, two in zip(first.prompts.values(), second.prompts.values(), strict=True)
+        ]
+    )
     categories: dict[str, Rates] = defaultdict(Counter)
-    pictures: dict[str, list[float]] = defaultdict(list)
-    for id_ in shared:
-        one, two = first.prompts[id_], second.prompts[id_]
-        rates = one.passed / one.heard, two.passed / two.heard
-        categories[one.case.category][rates] += 1
-        pictures[one.case.image].append(rates[1] - rates[0])
+    pictures: dict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
+    for (category, image, one, two), count in kinds.items():
+        categories[category][one, two] += count
+        total, prompts = pictures[image]
+        pictures[image] = total + (two - one) * count, prompts + count
     return categories, pictures
 
 
@@ -140,15 +144,15 @@ def _one_sided_shares(rates: Rates) -> tuple[float, float]:
     return (square - mean) / 2, (square + mean) / 2
 
 
-def _by_picture(pictures: dict[str, list[float]], prompts: int, unit: int) -> ByPicture | None:
+def _by_picture(
+    pictures: dict[str, tuple[float, int]], prompts: int, unit: int
+) -> ByPicture | None:
     """None when every prompt has a picture of its own: then there is nothing to add."""
     if len(pictures) == prompts:
         return None
-    sums = [sum(differences) for differences in pictures.values()]
-    sizes = [len(differences) for differences in pictures.values()]
-    interval = stats.cluster_bootstrap(zip(sums, sizes, strict=True))
+    interval = stats.cluster_bootstrap(pictures.values())
     low, high = interval or (None, None)
-    p = stats.randomisation([round(total * unit) for total in sums])
+    p = stats.randomisation([round(total * unit) for total, _ in pictures.values()])
     return ByPicture(pictures=len(pictures), low=low, high=high, p=p)
 
 

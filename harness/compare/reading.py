@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Container, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
-from harness.records import Case, ModelScore, Record, Reply, RunHeader
+from harness.records import ModelScore, Record, Reply, RunHeader
 from harness.store import Run
 from harness.summary import Tally
 
@@ -18,7 +18,11 @@ _LONGEST = 500
 class Prompt(msgspec.Struct, gc=False):
     """What a run's repeats of one prompt came to; grows while the run is read."""
 
-    case: Case
+    id: str
+    category: str
+    question: str
+    image: str
+    right: str | tuple[str, ...]
     heard: int = 0
     passed: int = 0
     text: str = ""
@@ -26,11 +30,16 @@ class Prompt(msgspec.Struct, gc=False):
 
     @property
     def expected(self) -> str:
-        expected = self.case.expected
-        return expected if isinstance(expected, str) else "; ".join(expected)
+        return self.right if isinstance(self.right, str) else "; ".join(self.right)
+
+    def asks_as(self, other: Prompt) -> bool:
+        """In the same words, about the same picture."""
+        same = self.question == other.question and self.image == other.image
+        return same and self.right == other.right
 
 
-_NONE_KNOWN: Mapping[str, Prompt] = MappingProxyType({})
+Words = dict[Any, Any]
+"""Texts by themselves: what many prompts say is kept once. Long runs wait for memory most."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,11 +61,9 @@ def measure(
     *,
     include_warm: bool = False,
     only: Container[str] | None = None,
-    known: Mapping[str, Prompt] = _NONE_KNOWN,
+    words: Words | None = None,
 ) -> Measured:
-    """Read the run to its end, or of it only some prompts.
-
-    A prompt that `known` has in the same words shares its case: that is how it is recognised.
+    """Read the run to its end, or of it only some prompts. Runs that are compared share `words`.
 
     Raises: ResultsError, naming the line, when the file is damaged.
     """
@@ -65,30 +72,28 @@ def measure(
     if only is not None:
         records = [record for record in records if record.case.id in only]
         header = _narrowed(header, records)
+    once = ({} if words is None else words).setdefault
     tally, prompts = Tally(header, include_warm=include_warm), dict[str, Prompt]()
     for record in records:
         tally.add(record)
-        id_ = record.case.id
-        if (prompt := prompts.get(id_)) is None:
-            prompt = prompts[id_] = Prompt(_recognised(record.case, known.get(id_)))
+        case = record.case
+        if (prompt := prompts.get(case.id)) is None:
+            prompt = prompts[case.id] = Prompt(
+                case.id,
+                once(case.category, case.category),
+                once(case.question, case.question),
+                once(case.image, case.image),
+                once(case.expected, case.expected),
+            )
         _add(prompt, record)
     return Measured(run=run, score=tally.score(), prompts=prompts)
-
-
-def _recognised(case: Case, known: Prompt | None) -> Case:
-    if known is None:
-        return case
-    same = known.case
-    alike = case.question == same.question and case.image == same.image
-    return same if alike and case.expected == same.expected else case
 
 
 def _add(prompt: Prompt, record: Record) -> None:
     verdict, outcome = record.final, record.outcome
     if verdict is None or not isinstance(outcome, Reply):
         return
-    first_failure = not verdict.passed and prompt.heard == prompt.passed
-    if prompt.heard == 0 or first_failure:
+    if prompt.heard == 0 or (prompt.heard == prompt.passed and not verdict.passed):
         prompt.text, prompt.answer = outcome.text[:_LONGEST], verdict.answer
     prompt.heard += 1
     prompt.passed += verdict.passed

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
 from harness.errors import ResultsError
-from harness.records import Correction, Record, Reply, RunHeader
+from harness.records import Correction, Record, RunHeader
 
 Line = RunHeader | Record | Correction
 _LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _CORRECTION = b'{"type":"correction"'
 """How the encoder begins such a line; inside a record every quote of a text is escaped."""
+_DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)
+_BLOCK_BYTES = 1 << 16
+"""Much larger ones, decoded, leave the processor's cache: a tenth slower."""
 
 Key = tuple[str, int]
 
@@ -44,17 +49,18 @@ class Run:
         come last. Memory grows with the keys and the failures, not with the replies.
         """
         corrections = self._corrections()
-        heard: set[Key] = set()
+        heard: dict[int, set[str]] = defaultdict(set)
         failures: dict[Key, Record] = {}
         for line in self._lines():
-            if not isinstance(line, Record) or (key := line.key) in heard:
+            if not isinstance(line, Record) or line.case.id in heard[line.repeat]:
                 continue
-            if not isinstance(line.outcome, Reply):
-                failures[key] = line
+            if line.verdict is None:
+                failures[line.key] = line
                 continue
-            heard.add(key)
-            failures.pop(key, None)
-            correction = corrections.get(key)
+            heard[line.repeat].add(line.case.id)
+            if failures:
+                failures.pop(line.key, None)
+            correction = corrections.get(line.key) if corrections else None
             yield msgspec.structs.replace(line, correction=correction) if correction else line
         yield from failures.values()
 
@@ -75,11 +81,14 @@ class Run:
 
     def _lines(self) -> Iterator[Line]:
         with _opened(self.path) as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
-                    self.torn = True
-                    return
-                yield _decode(self.path, number, line)
+            number = 1
+            while block := file.read(_BLOCK_BYTES):
+                block += file.readline()
+                whole = block[: block.rfind(b"\n") + 1]
+                self.torn = len(whole) < len(block)
+                count = whole.count(b"\n")
+                yield from _decoded(self.path, number, count, whole)
+                number += count
 
 
 def read(path: Path) -> Run:
@@ -106,10 +115,24 @@ def _opened(path: Path) -> BinaryIO:
         ) from error
 
 
+def _decoded(path: Path, number: int, count: int, block: bytes) -> Iterable[Line]:
+    """A block of `count` lines, the first of which is `number`.
+
+    Line by line, which takes twice as long, only where one is damaged.
+    """
+    try:
+        found = _LINE.decode_lines(block)
+    except _DAMAGED:
+        found = []
+    if len(found) == count:
+        return found
+    return (_decode(path, number + at, line) for at, line in enumerate(BytesIO(block)))
+
+
 def _decode(path: Path, number: int, line: bytes) -> Line:
     try:
         return _LINE.decode(line)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except _DAMAGED as error:
         raise ResultsError(
             f"{path}, line {number} is damaged ({error}); the {max(0, number - 2)} records "
             "before it are readable",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,43 @@ def test_a_damaged_line_is_named_with_what_is_still_readable(tmp_path: Path) -> 
 
     with pytest.raises(ResultsError, match=r"line 3 is damaged .* the 1 records before"):
         list(store.read(path).records())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda line: b"\n",
+        lambda line: b"  \n",
+        lambda line: line.rstrip() + b" " + line,
+        lambda line: line[:40] + b"\r" + line[40:],
+        lambda line: line[:-2] + b"\xff\n",
+        lambda line: b"[" * 100_000 + b"\n",
+    ],
+    ids=["empty", "blank", "two in one", "a return", "no text", "deeply nested"],
+)
+def test_damage_far_into_a_long_run_is_named_and_all_before_it_is_read(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    path = written(tmp_path, *(record(f"p{number}") for number in range(3000)))
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[2000] = damage(lines[2000])
+    path.write_bytes(b"".join(lines))
+
+    read: list[str] = []
+    with pytest.raises(ResultsError, match=r"line 2001 is damaged .* the 1999 records before"):
+        read.extend(it.case.id for it in store.read(path).records())
+    assert read == [f"p{number}" for number in range(1999)]
+
+
+def test_records_longer_and_shorter_than_what_is_read_at_once_come_back_whole(
+    tmp_path: Path,
+) -> None:
+    texts = [
+        character * length for length in (1, 70_000, 3, 1_000_000, 65_536) for character in "aé"
+    ]
+    path = written(tmp_path, *(record(f"p{at}", text=text) for at, text in enumerate(texts)))
+
+    assert [it.outcome.text for it in store.read(path).records()] == texts  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("content", [b"", b"hello\n", b'{"type":"record"}\n', b'{"type":"header"'])
