@@ -53,6 +53,10 @@ class _Counter:
             self.predicted_tokens += timings.predicted_n
             self.predicted_ms += timings.predicted_ms
 
+    def put_in_order(self) -> None:
+        """Sort the response times: what is in order, or in a few orders, is soon sorted again."""
+        self.latency_s = array("d", sorted(self.latency_s))
+
     def absorb(self, other: _Counter) -> None:
         """Add another category's figures: numbers to numbers, lists of times to lists."""
         for name, value in vars(other).items():
@@ -111,7 +115,9 @@ class Tally:
     def score(self) -> ModelScore:
         overall, repeats = _Counter(), self._header.repeats
         for counter in self._by_category.values():
+            counter.put_in_order()
             overall.absorb(counter)
+        overall.put_in_order()
         return ModelScore(
             header=self._header,
             overall=overall.score(OVERALL, sum(self._asked.values()), repeats=repeats),

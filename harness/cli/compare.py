@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,6 +52,7 @@ def compare(options: CompareOptions) -> None:
     """Compare models or runs: is the later one really better than the first?"""
     with stopping_cleanly():
         chosen = _format(options)
+        gc.disable()  # nothing here is garbage before the end, and long runs make a million objects
         from harness import catalogue
         from harness.compare import compare as hold_against
 
