@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 
-_OBJECTS_OF_A_START = 50_000
-"""Nearly all of them stay. Python would look for garbage among them after every 700."""
+_MORE_THAN_A_START_MAKES = 200_000
+"""Objects, and nearly all of them stay. Python would look for garbage after every 700."""
 _OF_THE_APPLICATION = ("-h", "--help")
 
 
@@ -18,7 +18,7 @@ def main() -> None:
 
         sys.stdout.write(f"evalrun {__version__}\n")
         return
-    gc.set_threshold(_OBJECTS_OF_A_START)
+    gc.set_threshold(_MORE_THAN_A_START_MAKES)
     from harness.cli.commands import application
 
     arguments = with_command(arguments)
