@@ -516,6 +516,14 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path) -> None:
         read_regular(path, limit_bytes=2**20)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux alone has such files")
+def test_a_file_that_tells_no_size_is_read_to_its_end() -> None:
+    assert Path("/proc/self/status").stat().st_size == 0
+    assert read_regular(Path("/proc/self/status"), limit_bytes=2**20).startswith(b"Name:")
+    with pytest.raises(SuiteError, match="larger than"):
+        read_regular(Path("/proc/self/status"), limit_bytes=10)
+
+
 def test_inspecting_finds_damage_and_quirks(tmp_path: Path) -> None:
     found = inspect(saved(tmp_path, "a.webp", photo()))
     assert (found.format, found.quirks) == ("WEBP", ("WEBP, which not every server reads",))

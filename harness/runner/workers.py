@@ -15,6 +15,7 @@ GRACE_S = 5.0
 """How long calls in flight may take to finish once the run is asked to stop."""
 
 _MOST_AHEAD = 8
+"""Portions prepared and not yet begun; what prepares them must keep as many."""
 
 _Landed = Record | BaseException | None
 """None: a worker is done."""
