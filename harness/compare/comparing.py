@@ -104,13 +104,16 @@ def _shared(measured: Sequence[Measured]) -> dict[str, Prompt]:
     if len(measured) < 2:
         return measured[0].prompts if measured else {}
     first, *others = measured
-    shared = {id_: it for id_, it in first.prompts.items() if it.heard == first.repeats}
+    shared, asked = first.prompts, first.repeats
     for other in others:
-        theirs, asked = other.prompts, other.repeats
+        theirs, asked_there = other.prompts, other.repeats
         shared = {
             id_: ours
             for id_, ours in shared.items()
-            if (it := theirs.get(id_)) and it.heard >= asked and it.asks_as(ours)
+            if ours.heard >= asked
+            and (it := theirs.get(id_))
+            and it.heard >= asked_there
+            and it.asks_as(ours)
         }
     if not shared:
         told = ", ".join(f"{it.score.header.run} ({len(it.prompts)})" for it in measured)

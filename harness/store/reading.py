@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,13 +81,12 @@ class Run:
     def _lines(self) -> Iterator[Line]:
         with _opened(self.path) as file:
             number = 1
-            while block := file.read(_BLOCK_BYTES):
-                block += file.readline()
-                whole = block[: block.rfind(b"\n") + 1]
-                self.torn = len(whole) < len(block)
-                count = whole.count(b"\n")
-                yield from _decoded(self.path, number, count, whole)
-                number += count
+            while lines := file.readlines(_BLOCK_BYTES):
+                self.torn = not lines[-1].endswith(b"\n")
+                if self.torn:
+                    lines.pop()
+                yield from _decoded(self.path, number, lines)
+                number += len(lines)
 
 
 def read(path: Path) -> Run:
@@ -115,18 +113,15 @@ def _opened(path: Path) -> BinaryIO:
         ) from error
 
 
-def _decoded(path: Path, number: int, count: int, block: bytes) -> Iterable[Line]:
-    """A block of `count` lines, the first of which is `number`.
-
-    Line by line, which takes twice as long, only where one is damaged.
-    """
+def _decoded(path: Path, number: int, lines: list[bytes]) -> Iterable[Line]:
+    """What `lines`, the first of which is `number`, hold; one by one only where one is damaged."""
     try:
-        found = _LINE.decode_lines(block)
+        found = _LINE.decode_lines(b"".join(lines))
     except _DAMAGED:
         found = []
-    if len(found) == count:
+    if len(found) == len(lines):
         return found
-    return (_decode(path, number + at, line) for at, line in enumerate(BytesIO(block)))
+    return (_decode(path, number + at, line) for at, line in enumerate(lines))
 
 
 def _decode(path: Path, number: int, line: bytes) -> Line:
