@@ -4,6 +4,7 @@ Case --encode--> EncodedImage --ask--> Reply | CallFailure --grade--> Verdict
 
 A `Record` ties the ends together and is one line of `results/<model>/<time>.jsonl`.
 All are frozen `msgspec` structs, so the same declaration types, checks and (de)serialises them.
+Those that a run has many of are left out of the search for cycles (`gc=False`): they hold none.
 None means "not known"; it is never spelled 0 or "".
 """
 
@@ -16,7 +17,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 
-class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Case(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One question about one picture, with its right answer and how to recognise it."""
 
     id: str
@@ -32,7 +33,7 @@ class Case(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The grader's options, e.g. {"tolerance": 0.5, "unit": "bar"}."""
 
 
-class ServerTimings(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ServerTimings(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What a llama.cpp server says of its own work on one reply."""
 
     prompt_ms: float | None = None
@@ -44,7 +45,7 @@ class ServerTimings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Prompt tokens that came out of the server's cache."""
 
 
-class Effort(Struct, frozen=True, kw_only=True):
+class Effort(Struct, frozen=True, kw_only=True, gc=False):
     """What hearing (or not hearing) the model took besides the successful attempt."""
 
     attempts: int = 1
@@ -57,7 +58,7 @@ class Effort(Struct, frozen=True, kw_only=True):
     """Time spent waiting for a place among the calls in flight."""
 
 
-class Reply(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="reply"):
+class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="reply"):
     """What the model said, and what it cost to hear it."""
 
     text: str
@@ -98,7 +99,7 @@ class FailureKind(StrEnum):
     BAD_REPLY = "bad_reply"
 
 
-class CallFailure(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="failure"):
+class CallFailure(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="failure"):
     """The model was never heard. Never graded, never dropped from a denominator."""
 
     kind: FailureKind
@@ -106,7 +107,7 @@ class CallFailure(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="fa
     effort: Effort = Effort()
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """A grader's opinion of one reply."""
 
     passed: bool
@@ -116,7 +117,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """In words a person can read in the results."""
 
 
-class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Judgement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A model judge's opinion, kept beside the rule's."""
 
     judge: str
@@ -126,7 +127,7 @@ class Judgement(Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None
 
 
-class Correction(Struct, frozen=True, kw_only=True, tag="correction"):
+class Correction(Struct, frozen=True, kw_only=True, gc=False, tag="correction"):
     """A person's verdict on one reply; wins over rule and judge. A line of its own."""
 
     prompt: str
@@ -136,7 +137,7 @@ class Correction(Struct, frozen=True, kw_only=True, tag="correction"):
     at: datetime
 
 
-class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="record"):
+class Record(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="record"):
     """One case asked of one model, once: a line of the run file."""
 
     case: Case
