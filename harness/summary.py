@@ -45,7 +45,8 @@ class _Counter:
             self._add_speed(outcome)
 
     def _add_speed(self, reply: Reply) -> None:
-        self.latency_s.append(reply.latency_s)
+        if reply.latency_s is not None:
+            self.latency_s.append(reply.latency_s)
         if reply.ttft_s is not None:
             self.ttft_s.append(reply.ttft_s)
         timings = reply.timings

@@ -103,7 +103,6 @@ def _reply(
             _dict(usage.get("completion_tokens_details")).get("reasoning_tokens")
         ),
         tokens_cached=timings.cache_n if timings and timings.cache_n is not None else cached,
-        latency_s=0.0,
         ttft_s=ttft_s,
         timings=timings,
     )

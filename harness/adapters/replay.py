@@ -22,7 +22,7 @@ class _Line(msgspec.Struct, kw_only=True):
     prompt: str
     response: str
     repeat: int = 0
-    latency_s: float = 0.0
+    latency_s: float | None = None
 
 
 class Replay:

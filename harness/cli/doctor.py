@@ -86,6 +86,7 @@ def _demo() -> Iterator[Finding]:
     from harness.adapters import Prompt, Target, opener
     from harness.adapters.llamacpp import program
     from harness.errors import EvalrunError
+    from harness.tables.words import seconds
 
     if not program.available(os.environ):
         return
@@ -97,7 +98,7 @@ def _demo() -> Iterator[Finding]:
         yield Finding(what="a question", state="broken", says=error.problem, fix=error.fix)
     else:
         right = reply.text == "red"
-        says = f"the demo calls a red picture {reply.text!r} after {reply.latency_s * 1000:.0f} ms"
+        says = f"the demo calls a red picture {reply.text!r} after {seconds(reply.latency_s)}"
         yield Finding(what="a question", state="ok" if right else "broken", says=says)
 
 

@@ -71,8 +71,9 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
     tokens_out: int | None = None
     tokens_reasoning: int | None = None
     tokens_cached: int | None = None
-    latency_s: float
-    """The successful attempt alone: from sending the request to the last byte of the reply."""
+    latency_s: float | None = None
+    """The successful attempt alone: from sending the request to the last byte of the reply. None
+    when nobody measured it, as in a recording of another tool."""
     ttft_s: float | None = None
     """Time to the first token of content or reasoning; None when the reply was not streamed."""
     effort: Effort = Effort()

@@ -43,7 +43,9 @@ class Heard(Struct, frozen=True, kw_only=True):
         timings = reply.timings
         if timings and timings.predicted_ms and timings.predicted_n:
             return 1000 * timings.predicted_n / timings.predicted_ms
-        speaking_s = reply.latency_s - (reply.ttft_s or reply.latency_s)
+        if reply.latency_s is None or reply.ttft_s is None:
+            return None
+        speaking_s = reply.latency_s - reply.ttft_s
         if not reply.tokens_out or speaking_s < reply.latency_s / 20:
             return None  # it came in one piece: that says nothing of the model's pace
         return reply.tokens_out / speaking_s

@@ -67,7 +67,8 @@ def _notes(board: Leaderboard) -> Iterator[str]:
         "difference); better than: the share of the others that are surely worse"
     )
     yield f"{MARK} on the frontier: no model as good is faster (or cheaper)"
-    at = sorted({it.score.header.concurrency for it in board.standings})
+    timed = [it.score for it in board.standings if it.score.overall.latency_mean_s is not None]
+    at = sorted({score.header.concurrency for score in timed})
     if len(at) > 1:
         told = " and ".join(str(it) for it in at)
         yield f"response times were measured at different concurrency: {told}"

@@ -69,6 +69,8 @@ def notes(score: ModelScore) -> list[str]:
     said = [f"response times at concurrency {header.concurrency}"]
     if overall.warm:
         said[0] += f", without {overall.warm} warm replies (the picture was cached)"
+    elif overall.latency_mean_s is None:
+        said[0] = "response times were not measured"
     if overall.ttft_mean_s is not None:
         said.append(f"first token after {seconds(overall.ttft_mean_s)} on average")
     if overall.tokens_per_s is not None:

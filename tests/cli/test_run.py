@@ -463,9 +463,14 @@ def test_answers_of_another_tool_can_be_replayed(
     (tmp_path / "theirs.jsonl").write_text("\n".join(lines))
 
     done = evalrun("--suite", suite, "--replay", "theirs.jsonl", "--json")
+    shown = evalrun("show", "theirs")
 
     assert done.returncode == 5, "the fourth was never recorded"
-    assert json.loads(done.stdout)["scores"][-1]["passed"] == 3
+    overall = json.loads(done.stdout)["scores"][-1]
+    assert overall["passed"] == 3
+    assert overall["latency_mean_s"] is None, "nobody measured it"
+    assert "response times were not measured" in shown.stdout
+    assert " 0 ms" not in shown.stdout
 
 
 def test_two_runs_are_exported_side_by_side_a_row_a_prompt(
