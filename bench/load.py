@@ -58,9 +58,9 @@ def crowd(folder: Path, suite: Path, url: str, model: str, prompts: int, concurr
     for share, (kb, files, count) in samples.items():
         print(f"  at {share:3d} %: {kb / 1024:.0f} MB, {files} files, {count} threads")
     (path,) = (folder / "results" / model).glob("*.jsonl")
-    heard = len(store.read(path).heard_keys())
-    print(f"  {heard} of {prompts} recorded, {path.stat().st_size / 1e6:.0f} MB", flush=True)
-    assert heard == prompts
+    answered = len(store.read(path).answered_keys())
+    print(f"  {answered} of {prompts} recorded, {path.stat().st_size / 1e6:.0f} MB", flush=True)
+    assert answered == prompts
 
 
 def watched(
@@ -110,7 +110,7 @@ def soak(folder: Path, minutes: float) -> None:
             )
         process.terminate()
         process.wait()
-    print(f"{len(trials.heard_lines(folder))} recorded of {server.books.answered} answered")
+    print(f"{len(trials.answered_lines(folder))} recorded of {server.books.answered} answered")
 
 
 if __name__ == "__main__":

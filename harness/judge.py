@@ -1,7 +1,7 @@
 """A model as a second reader: it judges replies, by default those that the rules cannot read.
 
 What it judges is untrusted text: it stands between fences that the text cannot forge, and only the
-judge's first word counts. A judge that is not heard, or not understood, leaves the rule's verdict.
+judge's first word counts. Without a PASS or FAIL from the judge the rule's verdict stands.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from harness.adapters.base import Adapter, Prompt
+from harness.adapters.base import Adapter, Request
 from harness.errors import CallError
 from harness.graders.reading import without_reasoning
 from harness.records import EncodedImage, Judgement, Record, Reply, Sampling, Verdict
@@ -63,14 +63,16 @@ class Judge:
             return record
         assert isinstance(record.outcome, Reply)
         shown = image if self._sees_image else None
-        prompt = Prompt(id=record.case.id, question=question_about(record), image=shown)
+        prompt = Request(
+            id=record.case.id, question=question_about(record), images=(shown,) if shown else ()
+        )
         try:
             said = self._adapter.ask(prompt).text
         except CallError as error:
-            return replace(record, judgement=self._unheard(error.problem))
+            return replace(record, judgement=self._failed(error.problem))
         verdict = understood(said)
         if verdict is None:
-            return replace(record, judgement=self._unheard(f"neither PASS nor FAIL: {said[:80]!r}"))
+            return replace(record, judgement=self._failed(f"neither PASS nor FAIL: {said[:80]!r}"))
         judgement = Judgement(judge=self._name, prompt_sha256=PROMPT_SHA256, verdict=verdict)
         return replace(record, judgement=judgement)
 
@@ -82,7 +84,7 @@ class Judge:
             return False
         return self._scope == "all" or (record.verdict.answer is None and not record.verdict.passed)
 
-    def _unheard(self, why: str) -> Judgement:
+    def _failed(self, why: str) -> Judgement:
         return Judgement(judge=self._name, prompt_sha256=PROMPT_SHA256, error=why)
 
 

@@ -17,7 +17,7 @@ class _Counter:
     """The running figures of one category. Keeps a float a reply, so memory stays flat."""
 
     def __init__(self) -> None:
-        self.passed = self.heard = self.failed = self.truncated = self.warm = 0
+        self.passed = self.answered = self.cut = self.truncated = self.image_cached = 0
         self.latency_s = array("d")
         self.ttft_s = array("d")
         self.cost_usd = array("d")
@@ -25,23 +25,23 @@ class _Counter:
         self.predicted_ms = 0.0
         self.failed_s = self.backoff_s = self.queued_s = 0.0
 
-    def add(self, record: Record, *, include_warm: bool) -> None:
+    def add(self, record: Record, *, include_cached: bool) -> None:
         outcome, verdict = record.outcome, record.final
         effort = outcome.effort
         self.failed_s += effort.failed_s
         self.backoff_s += effort.backoff_s
         self.queued_s += effort.queued_s
         if verdict is None or not isinstance(outcome, Reply):
-            self.failed += 1
             return
-        self.heard += 1
+        self.answered += 1
         self.passed += verdict.passed
+        self.cut += verdict.cut
         self.truncated += outcome.truncated
         if record.cost_usd is not None:
             self.cost_usd.append(record.cost_usd)
-        if outcome.warm:
-            self.warm += 1
-        if include_warm or not outcome.warm:
+        if outcome.image_cached:
+            self.image_cached += 1
+        if include_cached or not outcome.image_cached:
             self._add_speed(outcome)
 
     def _add_speed(self, reply: Reply) -> None:
@@ -64,18 +64,19 @@ class _Counter:
             setattr(self, name, getattr(self, name) + value)
 
     def score(self, category: str, asked: int, *, repeats: int) -> Score:
-        not_heard = asked - self.heard
-        if not_heard:
-            low, high = self.passed / asked, (self.passed + not_heard) / asked
+        errors = asked - self.answered
+        if missing := errors + self.cut:
+            low, high = self.passed / asked, (self.passed + missing) / asked
         else:
             # Repeats are no new prompts: they must not narrow the interval.
             low, high = wilson_interval(self.passed / repeats, asked / repeats)
-        costs_known = len(self.cost_usd) == self.heard and self.heard > 0
+        costs_known = len(self.cost_usd) == self.answered and self.answered > 0
         return Score(
             category=category,
             passed=self.passed,
             asked=asked,
-            not_heard=not_heard,
+            errors=errors,
+            cut=self.cut,
             low=low,
             high=high,
             latency_mean_s=_mean(self.latency_s),
@@ -88,7 +89,7 @@ class _Counter:
             cost_per_task_usd=_mean(self.cost_usd) if costs_known else None,
             cost_usd=sum(self.cost_usd) if costs_known else None,
             truncated=self.truncated,
-            warm=self.warm,
+            image_cached=self.image_cached,
             failed_s=self.failed_s,
             backoff_s=self.backoff_s,
             queued_s=self.queued_s,
@@ -98,20 +99,20 @@ class _Counter:
 class Tally:
     """Scores that grow as records land; the live view and the final table read the same one."""
 
-    def __init__(self, header: RunHeader, *, include_warm: bool = False) -> None:
+    def __init__(self, header: RunHeader, *, include_cached: bool = False) -> None:
         self._header = header
         self._asked = header.asked_by_category
-        self._include_warm = include_warm
+        self._include_cached = include_cached
         self._by_category = {category: _Counter() for category in self._asked}
-        self._corrected = self._judged = self._unheard = 0
+        self._corrected = self._judged = self._judge_errors = 0
 
     def add(self, record: Record) -> None:
-        self._by_category[record.case.category].add(record, include_warm=self._include_warm)
+        self._by_category[record.case.category].add(record, include_cached=self._include_cached)
         if record.correction is not None:
             self._corrected += 1
         if record.judgement is not None:
             self._judged += record.verdict_by == "judge"
-            self._unheard += record.judgement.verdict is None
+            self._judge_errors += record.judgement.verdict is None
 
     def score(self) -> ModelScore:
         overall, repeats = _Counter(), self._header.repeats
@@ -128,13 +129,13 @@ class Tally:
             ),
             corrected=self._corrected,
             judged=self._judged,
-            judge_unheard=self._unheard,
+            judge_errors=self._judge_errors,
         )
 
 
-def summarise(run: Run, *, include_warm: bool = False) -> ModelScore:
+def summarise(run: Run, *, include_cached: bool = False) -> ModelScore:
     """Score a run file. What each category asks stands in its header, so nothing can drop out."""
-    tally = Tally(run.header, include_warm=include_warm)
+    tally = Tally(run.header, include_cached=include_cached)
     for record in run.records():
         tally.add(record)
     return tally.score()

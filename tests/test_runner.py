@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, datetime
 
 from harness.records import Case, Record, Reply, Verdict
-from harness.runner import Runner, Task, plan
+from harness.runner import Job, Runner, plan
 
 
 def cases(count: int) -> list[Case]:
@@ -21,9 +21,9 @@ def cases(count: int) -> list[Case]:
     ]
 
 
-def answered(task: Task) -> Record:
+def answered(job: Job) -> Record:
     return Record(
-        case=task.case,
+        case=job.case,
         outcome=Reply(text="1", latency_s=0.0),
         verdict=Verdict(passed=True, answer="1", reason=""),
         started_at=datetime.now(UTC),
@@ -33,18 +33,18 @@ def answered(task: Task) -> Record:
 def test_what_is_asked_next_is_prepared_while_an_answer_is_waited_for() -> None:
     prepared = {case.id: threading.Event() for case in cases(5)}
 
-    def ask(task: Task) -> Record:
-        following = f"c{int(task.case.id[1:]) + 1}"
+    def ask(job: Job) -> Record:
+        following = f"c{int(job.case.id[1:]) + 1}"
         if following in prepared:
             assert prepared[following].wait(30)
-        return answered(task)
+        return answered(job)
 
     runner = Runner(
         plan(cases(5)),
         ask,
         workers=1,
         stopping=threading.Event(),
-        prepare=lambda task: prepared[task.case.id].set(),
+        prepare=lambda job: prepared[job.case.id].set(),
     )
     runner.start()
     assert [record.case.id for batch in runner for record in batch] == list(prepared)
@@ -54,12 +54,12 @@ def test_no_more_is_prepared_than_the_workers_take_next() -> None:
     prepared: list[str] = []
     enough, go_on = threading.Event(), threading.Event()
 
-    def ask(task: Task) -> Record:
+    def ask(job: Job) -> Record:
         assert go_on.wait(30)
-        return answered(task)
+        return answered(job)
 
-    def prepare(task: Task) -> None:
-        prepared.append(task.case.id)
+    def prepare(job: Job) -> None:
+        prepared.append(job.case.id)
         if len(prepared) == 2:
             enough.set()
 

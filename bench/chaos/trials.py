@@ -94,7 +94,7 @@ def kill(folder: Path, suite: Path, seed: int) -> list[str]:
         if (folder / "results" / "categories.csv").exists():
             # The tables come last: it was through before, and there is nothing to go on with.
             return complete(folder) + left_running(folder)
-        recorded = heard_lines(folder)
+        recorded = answered_lines(folder)
         asked_before = {question: len(met) for question, met in server.books.asked.items()}
         code = run(folder, *command)
         again = [
@@ -115,7 +115,7 @@ def kill_local(folder: Path, suite: Path, weights: tuple[Path, Path], whom: str)
     command = ["--suite", suite, "--model", "m", "--gguf", gguf, "--mmproj", mmproj]
     process = start(folder, *command, "--max-tokens", "4")
     after = moments.randrange(1, PROMPTS // 2)
-    eventually(lambda: len(heard_lines(folder)) >= after or process.poll() is not None)
+    eventually(lambda: len(answered_lines(folder)) >= after or process.poll() is not None)
     children = [pid for pid, line in processes(str(gguf)) if "guard.py" not in line]
     children = [pid for pid in children if pid != process.pid]
     if whom in ("server", "both"):
@@ -124,13 +124,13 @@ def kill_local(folder: Path, suite: Path, weights: tuple[Path, Path], whom: str)
     if whom in ("evalrun", "both"):
         process.kill()
     code = process.wait(240)
-    recorded = Counter(heard_lines(folder))
+    recorded = Counter(answered_lines(folder))
     if code:
         code = run(folder, *command, "--max-tokens", "4")
     wrong = complete(folder)
     if code not in (0, None):
         wrong.append(f"{whom}: ended with {code}: {said(folder)}")
-    if lost := recorded - Counter(heard_lines(folder)):
+    if lost := recorded - Counter(answered_lines(folder)):
         wrong.append(f"{whom}: lost {len(lost)} recorded replies")
     gone = eventually(lambda: not processes(str(gguf)), within_s=15)
     return wrong if gone else [*wrong, f"{whom}: still running: {processes(str(gguf))}"]
@@ -139,7 +139,7 @@ def kill_local(folder: Path, suite: Path, weights: tuple[Path, Path], whom: str)
 def faults(
     folder: Path, suite: Path, seed: int, *, concurrency: int = 8, timeout_s: float = 4.0
 ) -> list[str]:
-    """All the faults of `RATES` mixed: 67 of 67 heard, not a call too many."""
+    """All the faults of `RATES` mixed: 67 of 67 answered, not a call too many."""
     with serving(RATES, seed=seed) as server:
         command = ["--suite", suite, "--model", "m", "--base-url", server.url]
         code = run(folder, *command, "--concurrency", str(concurrency), "--timeout", str(timeout_s))
@@ -201,7 +201,7 @@ def runs(folder: Path) -> list[Path]:
     return sorted((folder / "results").glob("*/*.jsonl"))
 
 
-def heard_lines(folder: Path) -> list[str]:
+def answered_lines(folder: Path) -> list[str]:
     """The question of every reply in the run files, whole lines only."""
     lines = [line for path in runs(folder) for line in path.read_bytes().split(b"\n")[:-1]]
     records = [json.loads(line) for line in lines if line.startswith(b'{"type":"record"')]
@@ -211,7 +211,7 @@ def heard_lines(folder: Path) -> list[str]:
 def complete(folder: Path) -> list[str]:
     """What keeps the results from being one whole run with every prompt once."""
     wrong = [] if len(runs(folder)) == 1 else [f"{len(runs(folder))} run files"]
-    counts = Counter(heard_lines(folder))
+    counts = Counter(answered_lines(folder))
     wrong += [
         f"{question!r} is there {count} times" for question, count in counts.items() if count > 1
     ]

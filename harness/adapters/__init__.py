@@ -10,7 +10,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from harness.adapters.base import Adapter, Limits, Opener, Prompt, Target
+from harness.adapters.base import Adapter, Limits, Opener, Request, Target
 from harness.errors import TargetError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ __all__ = [
     "Adapter",
     "Limits",
     "Opener",
-    "Prompt",
+    "Request",
     "Target",
     "names",
     "opener",

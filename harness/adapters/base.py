@@ -13,13 +13,13 @@ from msgspec import Struct, field
 from harness.records import EncodedImage, GgufSource, Reply, Sampling, ServerFacts
 
 
-class Prompt(Struct, frozen=True, kw_only=True):
-    """What is put to the model: the picture, then the question."""
+class Request(Struct, frozen=True, kw_only=True):
+    """What is put to the model: the pictures, then the question."""
 
     id: str
     question: str
-    image: EncodedImage | None
-    """None asks blind."""
+    images: tuple[EncodedImage, ...] = ()
+    """In the question's order; none when asked blind."""
     repeat: int = 0
     """The seed sent is the sampling seed plus this."""
 
@@ -32,7 +32,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     tries: int = 8
     """A 429 does not use one up."""
     max_wait_s: float = 120.0
-    """The longest Retry-After that is honoured; beyond it the call is not heard."""
+    """The longest Retry-After that is honoured; beyond it the call does not answer."""
     give_up_s: float = 60.0
     """How long a server may be gone before the run ends."""
 
@@ -97,7 +97,7 @@ class Adapter(Protocol):
         """Whether all questions on one picture should go through one worker (prompt cache)."""
         ...
 
-    def ask(self, prompt: Prompt) -> Reply:
+    def ask(self, prompt: Request) -> Reply:
         """Put one question about one picture to the model.
 
         Raises: CallError when no reply came back. An empty content is a reply.

@@ -11,13 +11,13 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from harness.adapters.base import Prompt, Target
+from harness.adapters.base import Request, Target
 from harness.adapters.openai_reply import read_reply
 from harness.errors import RequestRefused, TargetError
 from harness.records import EncodedImage, Reply, Sampling, ServerFacts
@@ -59,7 +59,7 @@ class OpenAIChat:
         backend: str = "openai",
         server: ServerFacts | None = None,
     ) -> None:
-        """`extra`: further request parameters. `tokens_before_image`: see `Reply.warm`."""
+        """`extra`: further request parameters. `tokens_before_image`: see `Reply.image_cached`."""
         self._transport = transport
         self._model_id, self._sampling, self._system = model_id, sampling, system
         self._extra = extra or {}
@@ -72,7 +72,7 @@ class OpenAIChat:
     def base_url(self) -> str | None:
         return without_credentials(self._transport.base_url)
 
-    def ask(self, prompt: Prompt) -> Reply:
+    def ask(self, prompt: Request) -> Reply:
         while True:
             changes = dict(self._changes)
             try:
@@ -83,9 +83,9 @@ class OpenAIChat:
             else:
                 return self._reply(call, changes)
 
-    def _send(self, prompt: Prompt, changes: dict[str, str | None]) -> Call[Reply]:
+    def _send(self, prompt: Request, changes: dict[str, str | None]) -> Call[Reply]:
         payload = to_payload(self._model_id, prompt, self._sampling, self._system)
-        body = to_body(changed(payload | self._extra, changes), prompt.image)
+        body = to_body(changed(payload | self._extra, changes), prompt.images)
         return self._transport.post("chat/completions", body, read_reply)
 
     def _reply(self, call: Call[Reply], changes: dict[str, str | None]) -> Reply:
@@ -94,7 +94,7 @@ class OpenAIChat:
             text=self._transport.secrets.without(call.value.text),
             latency_s=call.latency_s,
             effort=call.effort,
-            warm=is_warm(call.value, self._tokens_before_image),
+            image_cached=is_image_cached(call.value, self._tokens_before_image),
             adapted=tuple(f"{old}: {new or 'left out'}" for old, new in changes.items()),
         )
 
@@ -112,12 +112,12 @@ class OpenAIChat:
 
 
 def to_payload(
-    model_id: str, prompt: Prompt, sampling: Sampling, system: str | None
+    model_id: str, prompt: Request, sampling: Sampling, system: str | None
 ) -> dict[str, Any]:
     """The request, the picture's bytes still to be spliced in (`to_body`)."""
     content: list[dict[str, Any]] = []
-    if prompt.image is not None:
-        url = f"data:{prompt.image.media_type};base64,{_PICTURE_HERE}"
+    for image in prompt.images:
+        url = f"data:{image.media_type};base64,{_PICTURE_HERE}"
         content.append({"type": "image_url", "image_url": {"url": url}})
     content.append({"type": "text", "text": prompt.question})
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
@@ -141,16 +141,14 @@ def changed(payload: dict[str, Any], changes: dict[str, str | None]) -> dict[str
     return {name: value for name, value in kept.items() if name is not None}
 
 
-def to_body(payload: dict[str, Any], image: EncodedImage | None) -> tuple[bytes, ...]:
-    """In pieces, of which the picture is never copied."""
-    body = json.dumps(payload, ensure_ascii=False).encode()
-    if image is None:
-        return (body,)
-    head, _, tail = body.partition(_PICTURE_HERE.encode())
-    return head, image.base64, tail
+def to_body(payload: dict[str, Any], images: Sequence[EncodedImage]) -> tuple[bytes, ...]:
+    """In pieces, of which the pictures are never copied."""
+    first, *rest = json.dumps(payload, ensure_ascii=False).encode().split(_PICTURE_HERE.encode())
+    pairs = zip(images, rest, strict=True)
+    return first, *(piece for image, text in pairs for piece in (image.base64, text))
 
 
-def is_warm(reply: Reply, tokens_before_image: int | None) -> bool:
+def is_image_cached(reply: Reply, tokens_before_image: int | None) -> bool:
     """Whether the picture came out of the server's cache.
 
     Without a preflight (hosted endpoints), more than half of the input from the cache says so.

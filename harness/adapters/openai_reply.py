@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from harness.errors import BadReply, RateLimited, ServerFault
-from harness.records import Reply, ServerTimings, whole
+from harness.records import Reply, ServerTimings
+from harness.text import valid_unicode
 from harness.transport import Incoming, parse_json, shortened
 
 _MOST = 2.0**53
@@ -94,9 +95,9 @@ def _reply(
     timings = _timings(_dict(body.get("timings")))
     cached = _count(_dict(usage.get("prompt_tokens_details")).get("cached_tokens"))
     return Reply(
-        text=whole(text),
-        reasoning=whole(reasoning) or None,
-        finish_reason=whole(finish_reason) if isinstance(finish_reason, str) else None,
+        text=valid_unicode(text),
+        reasoning=valid_unicode(reasoning) or None,
+        finish_reason=valid_unicode(finish_reason) if isinstance(finish_reason, str) else None,
         tokens_in=_count(usage.get("prompt_tokens")),
         tokens_out=_count(usage.get("completion_tokens")),
         tokens_reasoning=_count(

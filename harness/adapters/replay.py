@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.adapters.base import Prompt, Target
+from harness.adapters.base import Request, Target
 from harness.errors import CallError, RequestRefused, ResultsError, TargetError
 from harness.records import CallFailure, Reply, ServerFacts
 from harness.store import read
@@ -39,7 +39,7 @@ class Replay:
         self._outcomes = outcomes
         self.server = server
 
-    def ask(self, prompt: Prompt) -> Reply:
+    def ask(self, prompt: Request) -> Reply:
         outcome = self._outcomes.get((prompt.id, prompt.repeat))
         if isinstance(outcome, Reply):
             return outcome

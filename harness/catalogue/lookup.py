@@ -14,6 +14,7 @@ import platformdirs
 from harness.catalogue import reading
 from harness.errors import TargetError
 from harness.records import ModelCard, Preset, Price
+from harness.text import nearest
 
 BUILTIN = Path(__file__).parent.parent / "models.toml"
 
@@ -50,7 +51,7 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
     def nearest(self, name: str) -> list[str]:
         """Up to three models that look like `name`; one met under an alias goes by its own name."""
         named = {_plain(key): card.name for card in self.cards.values() for key in _names(card)}
-        close = reading.nearest(_plain(name), named, most=6)
+        close = nearest(_plain(name), named, most=6)
         return list(dict.fromkeys(named[key] for key in close))[:3]
 
     def preset(self, name: str) -> Preset:

@@ -6,7 +6,6 @@ not say who states a fact: what it leaves out the file itself vouches for, as of
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
@@ -26,6 +25,7 @@ from harness.records import (
     Preset,
     PublishedScore,
 )
+from harness.text import nearest
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -50,14 +50,6 @@ def read_users(path: Path) -> Entries:
     """A user's file, which vouches for what it does not attribute."""
     changed = datetime.fromtimestamp(path.stat().st_mtime).astimezone().date()
     return _Reading(vouching=(str(path), changed.isoformat())).read(path)
-
-
-def nearest(name: str, names: Iterable[str], *, most: int = 3) -> list[str]:
-    """
-    >>> nearest("openruter", ["openai", "openrouter", "groq"], most=1)
-    ['openrouter']
-    """
-    return difflib.get_close_matches(name, list(names), n=most, cutoff=0.5)
 
 
 def or_nearest(name: str, names: Iterable[str]) -> str:

@@ -18,9 +18,9 @@ from harness.cli.app import is_watched
 from harness.errors import CallError, EvalrunError
 from harness.records import Verdict
 from harness.runner.consensus import Consensus
-from harness.runner.panel import Heard
+from harness.runner.panel import PanelAnswer
 from harness.tables import words
-from harness.tables.text import inert, one_line
+from harness.text import inert, one_line
 from harness.transport import without_credentials
 
 _NARROWEST = 30
@@ -32,37 +32,37 @@ _BORDERS = {None: "default", True: "green", False: "red"}
 class Told(Struct, frozen=True, kw_only=True):
     """What one model said, with the verdict where the right answer is known."""
 
-    heard: Heard
+    panel: PanelAnswer
     verdict: Verdict | None = None
 
     @property
     def model(self) -> str:
-        return self.heard.model
+        return self.panel.model
 
 
 def figures(told: Told) -> str:
     """Times, speed, cost: what is known of them."""
-    reply = told.heard.reply
+    reply = told.panel.reply
     if reply is None:
         return ""
-    speed, cost = told.heard.tokens_per_s, told.heard.cost_usd
+    speed, cost = told.panel.tokens_per_s, told.panel.cost_usd
     known = [
         f"first token {words.seconds(reply.ttft_s)}" if reply.ttft_s is not None else None,
         f"response {words.seconds(reply.latency_s)}",
         f"{speed:.1f} tokens/s" if speed else None,
         words.dollars(cost) if cost is not None else None,
         "cut at the token limit" if reply.truncated else None,
-        "picture was cached" if reply.warm else None,
+        "picture was cached" if reply.image_cached else None,
     ]
     return " · ".join(it for it in known if it)
 
 
 def answer(told: Told) -> Text:
     """What was said, or why nothing was."""
-    heard = told.heard
-    if heard.reply is None:
-        return Text(f"not heard: {inert(_why(heard.error), _LONGEST)}", style="magenta")
-    text = Text(inert(heard.reply.text.strip(), _LONGEST) or "(nothing)", style="default")
+    panel = told.panel
+    if panel.reply is None:
+        return Text(f"error: {inert(_why(panel.error), _LONGEST)}", style="magenta")
+    text = Text(inert(panel.reply.text.strip(), _LONGEST) or "(nothing)", style="default")
     if told.verdict is not None:
         word = "pass" if told.verdict.passed else "fail"
         style = "green" if told.verdict.passed else "red"
@@ -116,7 +116,7 @@ class Board:
         """What was live stays, in full."""
         if self._live is not None and self._console is not None:
             self._live.stop()
-            self._console.print(self._columns(waiting="not heard: stopped"))
+            self._console.print(self._columns(waiting="error: stopped"))
 
     def landed(self, told: Told) -> None:
         self._told[told.model] = told
@@ -145,7 +145,7 @@ def _panel(model: str, told: Told | None, waiting: str) -> Panel:
         content = answer(told)
         content.append(f"\n{figures(told)}", style="dim")
     verdict = told.verdict.passed if told is not None and told.verdict is not None else None
-    failed = told is not None and told.heard.reply is None
+    failed = told is not None and told.panel.reply is None
     border = "magenta" if failed else _BORDERS[verdict]
     return Panel(content, title=Text(one_line(model, 60)), title_align="left", border_style=border)
 
@@ -160,23 +160,23 @@ def _block(told: Told) -> Text:
 
 def as_json(told: Told) -> dict[str, Any]:
     """One answer for programs; what is not known is null."""
-    heard, reply = told.heard, told.heard.reply
-    target = heard.choice.target if heard.choice else None
+    panel, reply = told.panel, told.panel.reply
+    target = panel.choice.target if panel.choice else None
     return {
-        "model": heard.model,
-        "backend": heard.choice.backend if heard.choice else None,
+        "model": panel.model,
+        "backend": panel.choice.backend if panel.choice else None,
         "base_url": without_credentials(target.base_url) if target and target.base_url else None,
-        "heard": reply is not None,
+        "answered": reply is not None,
         "text": reply.text if reply else None,
-        "error": heard.error.problem if heard.error else None,
+        "error": panel.error.problem if panel.error else None,
         "ttft_s": reply.ttft_s if reply else None,
         "latency_s": reply.latency_s if reply else None,
         "tokens_in": reply.tokens_in if reply else None,
         "tokens_out": reply.tokens_out if reply else None,
-        "tokens_per_s": heard.tokens_per_s,
-        "cost_usd": heard.cost_usd,
+        "tokens_per_s": panel.tokens_per_s,
+        "cost_usd": panel.cost_usd,
         "truncated": reply.truncated if reply else None,
-        "warm": reply.warm if reply else None,
+        "image_cached": reply.image_cached if reply else None,
         "verdict": told.verdict,
     }
 

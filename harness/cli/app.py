@@ -49,7 +49,7 @@ def is_watched(stream: TextIO) -> bool:
 def stopping_cleanly() -> Iterator[None]:
     """Turn an error we foresaw into its message and exit code; let the others crash."""
     from harness.errors import EvalrunError
-    from harness.tables.text import inert
+    from harness.text import inert
 
     try:
         yield

@@ -64,10 +64,10 @@ class AskOptions(msgspec.Struct, frozen=True, kw_only=True):
 def ask(options: AskOptions) -> None:
     """Ask one question about one picture; the answers of all models side by side.
 
-    Exits with 5 when a model was not heard.
+    Exits with 5 when a model did not answer.
     """
     with stopping_cleanly():
-        from harness.adapters import Prompt
+        from harness.adapters import Request
         from harness.cli import tasks
         from harness.cli.asking import ask_and_show
         from harness.errors import ExitCode
@@ -77,7 +77,7 @@ def ask(options: AskOptions) -> None:
         case = _case(options, question)
         image = encode(options.image, longest_side_px=options.image_max_side)
         sound = options.save is None or _saved(options.save, case, options.image)
-        code = ask_and_show(options, Prompt(id="asked", question=question, image=image), case)
+        code = ask_and_show(options, Request(id="asked", question=question, images=(image,)), case)
         if code == ExitCode.DONE and not sound:
             code = int(ExitCode.BAD_SUITE)
     # Threads may still hang in a call that nobody waits for any more; do not wait for them either.
@@ -122,7 +122,7 @@ def _saved(folder: Path, case: Case | None, picture: Path) -> bool:
     """Append the case to the suite and look that over; whether it is sound, said on stderr."""
     from harness import suites
     from harness.suites.lint import Level, lint
-    from harness.tables.text import one_line
+    from harness.text import one_line
 
     assert case is not None
     path = suites.append_case(folder, _renamed(folder, case), picture)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from harness import catalogue
-from harness.adapters import Limits, Prompt, Target
+from harness.adapters import Limits, Request, Target
 from harness.adapters.resolve import resolve
 from harness.adapters.ways import Choice
 from harness.catalogue import Catalogue
@@ -25,8 +25,8 @@ from harness.errors import ExitCode, TargetError, UsageError
 from harness.graders import grade
 from harness.records import Case, Sampling, Verdict
 from harness.runner.consensus import Consensus, consensus
-from harness.runner.panel import Heard, ask_all
-from harness.tables.text import inert
+from harness.runner.panel import PanelAnswer, ask_all
+from harness.text import inert
 
 if TYPE_CHECKING:
     from harness.cli.ask import AskOptions
@@ -35,7 +35,7 @@ _TRIES, _MAX_WAIT_S = 3, 30.0
 """Somebody waits at the terminal: less patience than in a run."""
 
 
-def ask_and_show(options: AskOptions, prompt: Prompt, case: Case | None) -> int:
+def ask_and_show(options: AskOptions, prompt: Request, case: Case | None) -> int:
     """Ask every model, show each answer as it arrives, then whether they agree; the exit code.
 
     Raises: UsageError; TargetError when nobody is left to ask.
@@ -48,14 +48,14 @@ def ask_and_show(options: AskOptions, prompt: Prompt, case: Case | None) -> int:
         answers.Board(None if options.json else Console(), models) as board,
         ending_well(stopping, say) as interrupts,
     ):
-        for heard in (*unreached, *ask_all(choices, prompt, stopping=stopping)):
-            told.append(Told(heard=heard, verdict=_verdict(case, heard)))
+        for panel in (*unreached, *ask_all(choices, prompt, stopping=stopping)):
+            told.append(Told(panel=panel, verdict=_verdict(case, panel)))
             board.landed(told[-1])
     _conclude(options, prompt, told)
     return interrupts.exit_code or _exit_code(told)
 
 
-def _choices(options: AskOptions, stopping: Event) -> tuple[list[Choice], list[Heard]]:
+def _choices(options: AskOptions, stopping: Event) -> tuple[list[Choice], list[PanelAnswer]]:
     """Who can be asked, and who cannot be reached at all.
 
     Raises: UsageError for one model twice; TargetError when nobody is left.
@@ -63,14 +63,14 @@ def _choices(options: AskOptions, stopping: Event) -> tuple[list[Choice], list[H
     known = catalogue.load()
     addresses = _addresses(options)
     choices: list[Choice] = []
-    unreached: list[Heard] = []
+    unreached: list[PanelAnswer] = []
     for name in _with_task(options, known) if options.model else [None]:
         given = _target(options, name, addresses.get(name, addresses.get(None)), stopping)
         try:
             choice = resolve(name, given, backend=options.backend, catalogue=known)
             agree(choice, yes=options.yes)
         except TargetError as error:
-            unreached.append(Heard(model=name or "", choice=None, error=error))
+            unreached.append(PanelAnswer(model=name or "", choice=None, error=error))
         else:
             choices.append(_limited(choice, options.timeout))
     named = [it.target.model for it in choices]
@@ -146,13 +146,13 @@ def _limited(choice: Choice, timeout_s: float | None) -> Choice:
     return replace(choice, target=replace(choice.target, limits=limits))
 
 
-def _verdict(case: Case | None, heard: Heard) -> Verdict | None:
-    if case is None or heard.reply is None:
+def _verdict(case: Case | None, panel: PanelAnswer) -> Verdict | None:
+    if case is None or panel.reply is None:
         return None
-    return grade(case, heard.reply.text, truncated=heard.reply.truncated)
+    return grade(case, panel.reply.text, truncated=panel.reply.truncated)
 
 
-def _conclude(options: AskOptions, prompt: Prompt, told: Sequence[Told]) -> None:
+def _conclude(options: AskOptions, prompt: Request, told: Sequence[Told]) -> None:
     """Whether they agree; as JSON everything, which is then all that stdout gets."""
     said = _consensus(options, prompt.question, told)
     if options.json:
@@ -160,7 +160,7 @@ def _conclude(options: AskOptions, prompt: Prompt, told: Sequence[Told]) -> None
             {
                 "question": prompt.question,
                 "image": str(options.image),
-                "image_sha256": prompt.image.sha256 if prompt.image else None,
+                "image_sha256": prompt.images[0].sha256 if prompt.images else None,
                 "task": options.task,
                 "expected": options.expected,
                 "answers": [answers.as_json(it) for it in told],
@@ -172,8 +172,8 @@ def _conclude(options: AskOptions, prompt: Prompt, told: Sequence[Told]) -> None
 
 
 def _consensus(options: AskOptions, question: str, told: Sequence[Told]) -> Consensus | None:
-    """None when fewer than two were heard, and for captions, which differ in words alone."""
-    replies = {it.model: it.heard.reply.text for it in told if it.heard.reply is not None}
+    """None when fewer than two were answered, and for captions, which differ in words alone."""
+    replies = {it.model: it.panel.reply.text for it in told if it.panel.reply is not None}
     if len(replies) < 2 or options.task == "caption":
         return None
     grader = tasks.TASKS[options.task].grader if options.task else None
@@ -181,8 +181,8 @@ def _consensus(options: AskOptions, question: str, told: Sequence[Told]) -> Cons
 
 
 def _exit_code(told: Sequence[Told]) -> int:
-    """5 when somebody was not heard; when nobody was, the common reason if there is one."""
-    errors = [it.heard.error for it in told if it.heard.error is not None]
+    """5 when somebody did not answer; when nobody was, the common reason if there is one."""
+    errors = [it.panel.error for it in told if it.panel.error is not None]
     if not errors:
         return int(ExitCode.DONE)
     codes = {error.exit_code for error in errors}

@@ -32,8 +32,8 @@ class CompareOptions(msgspec.Struct, frozen=True, kw_only=True):
     force: Annotated[
         bool, Option("--force", help="Compare what unlike or incomplete runs share.")
     ] = False
-    include_warm: Annotated[
-        bool, Option("--include-warm", help="Count cached replies in response times.")
+    include_cached: Annotated[
+        bool, Option("--include-cached", help="Count cached replies in response times.")
     ] = False
     fail_on_regression: Annotated[
         bool,
@@ -61,7 +61,7 @@ def compare(options: CompareOptions) -> None:
             results=options.results,
             catalogue=catalogue.load(),
             force=options.force,
-            include_warm=options.include_warm,
+            include_cached=options.include_cached,
         )
         _write(comparison, chosen, options.csv)
         if options.fail_on_regression:
@@ -135,7 +135,7 @@ def _fail_on_regression(comparison: Comparison) -> None:
     """Raises: ResultsError when there is no test to go by; typer.Exit(6) on a regression."""
     from harness.compare import regression
     from harness.errors import ExitCode
-    from harness.tables.text import inert
+    from harness.text import inert
 
     found = regression(comparison)
     if found is not None:

@@ -83,7 +83,7 @@ def _server() -> Iterator[Finding]:
 def _demo() -> Iterator[Finding]:
     """The whole way once: weights, server, pictures."""
     from harness import images
-    from harness.adapters import Prompt, Target, opener
+    from harness.adapters import Request, Target, opener
     from harness.adapters.llamacpp import program
     from harness.errors import EvalrunError
     from harness.tables.words import seconds
@@ -93,7 +93,7 @@ def _demo() -> Iterator[Finding]:
     picture = images.plain("red", 64, 64)
     try:
         with opener("demo")(Target(model="demo")) as adapter:
-            reply = adapter.ask(Prompt(id="doctor", question="Which colour?", image=picture))
+            reply = adapter.ask(Request(id="doctor", question="Which colour?", images=(picture,)))
     except EvalrunError as error:
         yield Finding(what="a question", state="broken", says=error.problem, fix=error.fix)
     else:
@@ -156,7 +156,7 @@ def _table(found: list[Finding]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.tables.text import inert
+    from harness.text import inert
 
     styles = {"ok": "green", "missing": "yellow", "broken": "bold red"}
     table = Table(box=None, pad_edge=False, show_header=False)

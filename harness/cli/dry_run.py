@@ -11,7 +11,7 @@ import typer
 from harness.images import encode
 from harness.records import Case, EncodedImage, Price
 from harness.tables import words
-from harness.tables.text import inert
+from harness.text import inert
 from harness.transport import without_credentials
 
 if TYPE_CHECKING:

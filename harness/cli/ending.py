@@ -28,8 +28,8 @@ _CREDENTIALS = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
 def finish(options: RunOptions, ending: Ending) -> int:
     """Show and publish what there is, however the run ended; return the exit code."""
     score = ending.tally.score()
-    nothing_heard = score.overall.not_heard == score.overall.asked
-    if ending.error is not None and nothing_heard:
+    nothing_answered = score.overall.errors == score.overall.asked
+    if ending.error is not None and nothing_answered:
         raise ending.error
     if options.json:
         sys.stdout.buffer.write(msgspec.json.encode(as_json(score)) + b"\n")
@@ -100,9 +100,7 @@ def _say_next(ending: Ending, score: ModelScore) -> None:
         return
     if ending.over_budget:
         say("stopped: --max-cost is reached")
-    say(
-        f"{score.overall.not_heard} of {score.overall.asked} were not heard; this finishes the run:"
-    )
+    say(f"{score.overall.errors} of {score.overall.asked} have no answer; this finishes the run:")
     say(f"  {resume_command()}")
 
 

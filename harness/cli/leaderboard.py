@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 @app.command()
 def leaderboard(
     results: ResultsDir = DEFAULT_RESULTS,
-    include_warm: Annotated[
-        bool, typer.Option("--include-warm", help="Count cached replies in response times.")
+    include_cached: Annotated[
+        bool, typer.Option("--include-cached", help="Count cached replies in response times.")
     ] = False,
     csv: Annotated[str | None, typer.Option(help="File to write, or - for stdout.")] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
@@ -25,11 +25,11 @@ def leaderboard(
     with stopping_cleanly():
         from harness.compare import ranking
         from harness.errors import UsageError
-        from harness.tables.text import inert
+        from harness.text import inert
 
         if json and csv == "-":
             raise UsageError("stdout takes one format, not csv and json", fix="ask for one of them")
-        board = ranking.leaderboard(results, include_warm=include_warm)
+        board = ranking.leaderboard(results, include_cached=include_cached)
         _write(board, csv, json=json)
         if not board.standings:
             say(f"no complete run in {results} yet: `evalrun --model NAME` makes one")

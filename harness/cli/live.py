@@ -13,7 +13,7 @@ from rich.text import Text
 from harness.cli.progress import Progress
 from harness.records import Record
 from harness.tables import words
-from harness.tables.text import inert
+from harness.text import inert
 
 
 class LiveView:
@@ -49,8 +49,8 @@ class LiveView:
         facts = f"{progress.in_flight()} in flight"
         if progress.retries:
             facts += f" · {progress.retries} retries"
-        if progress.not_heard:
-            facts += f" · {progress.not_heard} not heard"
+        if progress.errors:
+            facts += f" · {progress.errors} error"
         head.add_row(bar, f"{progress.done}/{progress.asked}", f"{progress.left()} left", facts)
         return Group(head, self._categories())
 
@@ -58,9 +58,9 @@ class LiveView:
         table = Table.grid(padding=(0, 2))
         score = self._progress.score()
         for part in (*score.categories, score.overall):
-            heard = part.asked - part.not_heard
-            running = f"{100 * part.passed / heard:3.0f} %" if heard else "  –"
-            counts = f"{part.passed} of {heard} heard, {part.asked} in all"
+            answered = part.asked - part.errors
+            running = f"{100 * part.passed / answered:3.0f} %" if answered else "  –"
+            counts = f"{part.passed} of {answered} answered, {part.asked} in all"
             table.add_row(
                 Text(inert(part.category)), running, counts, words.seconds(part.latency_mean_s)
             )

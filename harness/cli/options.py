@@ -109,10 +109,10 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
             "[default: go on if it is incomplete and of the same settings].",
         ),
     ] = None
-    include_warm: Annotated[
+    include_cached: Annotated[
         bool,
         Option(
-            "--include-warm",
+            "--include-cached",
             help="Count cached replies in response times.",
         ),
     ] = False

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 from harness.cli.app import is_watched, say
 from harness.records import ModelScore, Record
 from harness.summary import Tally
-from harness.tables.text import inert
+from harness.text import inert
 
 _PLAIN_EVERY_S = 15.0
 _SCORING_SHARE = 0.05
@@ -43,7 +43,7 @@ class Progress:
     ) -> None:
         self._tally, self.asked, self.in_flight = tally, asked, in_flight
         self.done = done
-        self.retries = self.not_heard = 0
+        self.retries = self.errors = 0
         self._done_before, self._started = done, time.monotonic()
         self._score: ModelScore | None = None
         self._score_again_at = 0.0
@@ -51,7 +51,7 @@ class Progress:
     def add(self, records: list[Record]) -> None:
         for record in records:
             self.done += 1
-            self.not_heard += not record.heard
+            self.errors += not record.answered
             self.retries += record.outcome.effort.attempts - 1
 
     def score(self) -> ModelScore:
@@ -73,11 +73,15 @@ class Progress:
 
     def line(self) -> str:
         overall = self._tally.score().overall
-        heard = overall.asked - overall.not_heard
-        so_far = f"{100 * overall.passed / heard:.0f} % of {heard} heard" if heard else "none heard"
+        answered = overall.asked - overall.errors
+        so_far = (
+            f"{100 * overall.passed / answered:.0f} % of {answered} answered"
+            if answered
+            else "none answered"
+        )
         troubles = "".join(
             f", {count} {what}"
-            for count, what in ((self.not_heard, "not heard"), (self.retries, "retries"))
+            for count, what in ((self.errors, "error"), (self.retries, "retries"))
             if count
         )
         return f"{self.done}/{self.asked} asked, {so_far} passed{troubles}, {self.left()} left"

@@ -144,7 +144,7 @@ def _write(results: Path, old: Run, records: list[Record], judge: str | None) ->
 def _show(changes: list[Change], *, json: bool) -> None:
     import msgspec
 
-    from harness.tables.text import inert, one_line
+    from harness.text import inert, one_line
 
     if json:
         listed = [change._asdict() for change in changes]

@@ -37,8 +37,8 @@ class ReportOptions(msgspec.Struct, frozen=True, kw_only=True):
     force: Annotated[bool, Option("--force", help="Put runs of unlike settings on one page.")] = (
         False
     )
-    include_warm: Annotated[
-        bool, Option("--include-warm", help="Count cached replies in response times.")
+    include_cached: Annotated[
+        bool, Option("--include-cached", help="Count cached replies in response times.")
     ] = False
 
 
@@ -57,7 +57,7 @@ def report(options: ReportOptions) -> None:
             results=options.results,
             catalogue=catalogue.load(),
             force=options.force,
-            include_warm=options.include_warm,
+            include_cached=options.include_cached,
         )
         made = page(gathered, suite=options.suite)
         _write(options.out, made)

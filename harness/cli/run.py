@@ -94,7 +94,7 @@ def _ask_all(options: RunOptions, job: _Job, stopping: Event, stack: ExitStack) 
         options.results,
         _header(options, job, adapter),
         resume=options.resume,
-        include_warm=options.include_warm,
+        include_cached=options.include_cached,
     )
     stack.enter_context(opened.writer)
     by_picture = adapter.shards_by_picture and adapter.concurrency > 1

@@ -51,8 +51,8 @@ def show(
     everything: Annotated[
         bool, typer.Option("--all", help="Passed prompts too, not only failures.")
     ] = False,
-    include_warm: Annotated[
-        bool, typer.Option("--include-warm", help="Count cached replies in response times.")
+    include_cached: Annotated[
+        bool, typer.Option("--include-cached", help="Count cached replies in response times.")
     ] = False,
     fix: Annotated[
         tuple[str, str] | None,
@@ -73,7 +73,7 @@ def show(
         if json:
             _print_json([*_rows([opened])])
             return
-        _print_run(opened, set(prompt or []), everything, include_warm)
+        _print_run(opened, set(prompt or []), everything, include_cached)
 
 
 @app.command()
@@ -183,14 +183,14 @@ def _correct(path: Path, fix: tuple[str, str], why: str | None, repeat: int) -> 
     say(f"kept: {prompt} counts as {verdict} in {path}")
 
 
-def _print_run(opened: Run, prompts: set[str], everything: bool, include_warm: bool) -> None:
+def _print_run(opened: Run, prompts: set[str], everything: bool, include_cached: bool) -> None:
     from rich.console import Console
 
     from harness.summary import summarise
     from harness.tables import run as run_tables
 
     console = Console()
-    score = summarise(opened, include_warm=include_warm)
+    score = summarise(opened, include_cached=include_cached)
     console.print(run_tables.scores(score, width=console.width))
     for record in opened.records():
         failed = record.final is None or not record.final.passed

@@ -17,7 +17,7 @@ from harness.cli.progress import Progress, View, view
 from harness.cli.signals import Interrupts, ending_well
 from harness.errors import EvalrunError, ResultsError
 from harness.records import Record, RunHeader
-from harness.runner import Runner, Task
+from harness.runner import Job, Runner
 from harness.store import RunWriter
 from harness.summary import Tally
 
@@ -48,7 +48,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def open_run(
-    results: Path, header: RunHeader, *, resume: bool | None, include_warm: bool
+    results: Path, header: RunHeader, *, resume: bool | None, include_cached: bool
 ) -> Opened:
     """The newest run of this header if it did not come to its end, else a new one.
 
@@ -59,11 +59,11 @@ def open_run(
         _insist(results, header)
     if path is not None:
         with suppress(_Busy):
-            return _reopened(path, include_warm)
+            return _reopened(path, include_cached)
     writer = store.create(results, header)
     header = store.read(writer.path).header
     return Opened(
-        writer=writer, header=header, done=set(), tally=Tally(header, include_warm=include_warm)
+        writer=writer, header=header, done=set(), tally=Tally(header, include_cached=include_cached)
     )
 
 
@@ -74,7 +74,7 @@ def _unfinished(results: Path, header: RunHeader) -> Path | None:
         return None
     from harness.tables.publish import is_published
 
-    whole = len(run.heard_keys()) >= run.header.asked
+    whole = len(run.answered_keys()) >= run.header.asked
     return None if whole and is_published(results, run.header.run) else run.path
 
 
@@ -82,15 +82,15 @@ class _Busy(Exception):
     """Another evalrun holds the run: start one of our own."""
 
 
-def _reopened(path: Path, include_warm: bool) -> Opened:
+def _reopened(path: Path, include_cached: bool) -> Opened:
     try:
         writer = store.reopen(path)
     except ResultsError as error:
         raise _Busy from error
     run = store.read(path)
-    tally, done, cost_usd = Tally(run.header, include_warm=include_warm), set(), 0.0
+    tally, done, cost_usd = Tally(run.header, include_cached=include_cached), set(), 0.0
     for record in run.records():
-        if record.heard:
+        if record.answered:
             tally.add(record)
             done.add(record.key)
             cost_usd += record.cost_usd or 0.0
@@ -103,7 +103,7 @@ def _insist(results: Path, header: RunHeader) -> None:
         return
     newest = store.read(runs[-1])
     differing = store.differences(newest.header, header)
-    if differing and len(newest.heard_keys()) < newest.header.asked:
+    if differing and len(newest.answered_keys()) < newest.header.asked:
         listed = ", ".join(differing)
         raise ResultsError(
             f"{newest.header.run} cannot be resumed: {listed} would differ",
@@ -113,11 +113,11 @@ def _insist(results: Path, header: RunHeader) -> None:
 
 def carry_out(
     opened: Opened,
-    portions: list[list[Task]],
-    ask: Callable[[Task], Record],
+    portions: list[list[Job]],
+    ask: Callable[[Job], Record],
     *,
     stopping: threading.Event,
-    prepare: Callable[[Task], None] | None = None,
+    prepare: Callable[[Job], None] | None = None,
     max_cost_usd: float | None = None,
 ) -> Ending:
     """Ask what is missing. Each batch of records is on disk before anybody is told of it."""
@@ -191,11 +191,11 @@ class _Budget:
     def spent_up(self) -> bool:
         return self._most_usd is not None and self._spent_usd >= self._most_usd
 
-    def bounding(self, ask: Callable[[Task], Record]) -> Callable[[Task], Record]:
+    def bounding(self, ask: Callable[[Job], Record]) -> Callable[[Job], Record]:
         """`ask`, counting what each answer costs as soon as it is there."""
 
-        def asked(task: Task) -> Record:
-            record = ask(task)
+        def asked(job: Job) -> Record:
+            record = ask(job)
             with self._lock:
                 self._spent_usd += record.cost_usd or 0.0
             self._stop_when_spent_up()

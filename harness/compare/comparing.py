@@ -24,7 +24,7 @@ def compare(
     results: Path,
     catalogue: Catalogue,
     force: bool = False,
-    include_warm: bool = False,
+    include_cached: bool = False,
 ) -> Comparison:
     """Hold every later model or run against the first.
 
@@ -36,14 +36,14 @@ def compare(
             "compare needs at least two models or runs",
             fix="name another: `evalrun compare A B`; a single run is shown by `evalrun show A`",
         )
-    found = _resolve_all(names, results, catalogue, include_warm=include_warm, force=force)
+    found = _resolve_all(names, results, catalogue, include_cached=include_cached, force=force)
     _insist_on_different(names, found)
     measured = [it for it in found if isinstance(it, Measured)]
     warnings = _warnings(measured, force=force)
     shared = _shared(measured)
     if any(len(it.prompts) > len(shared) for it in measured):
         warnings.append(_narrowing(measured, len(shared)))
-        found = [_narrowed(it, shared, include_warm=include_warm) for it in found]
+        found = [_narrowed(it, shared, include_cached=include_cached) for it in found]
     found = [_aligned(it, shared) for it in found]
     sides = sides_of(found, catalogue)
     return Comparison(
@@ -57,9 +57,9 @@ def compare(
 
 
 def _resolve_all(
-    names: Sequence[str], results: Path, catalogue: Catalogue, *, include_warm: bool, force: bool
+    names: Sequence[str], results: Path, catalogue: Catalogue, *, include_cached: bool, force: bool
 ) -> list[Found]:
-    read = partial(measure, include_warm=include_warm, words={})
+    read = partial(measure, include_cached=include_cached, words={})
     return [resolve(name, results, catalogue, read=read, force=force) for name in names]
 
 
@@ -97,7 +97,7 @@ def _warnings(measured: Sequence[Measured], *, force: bool) -> list[str]:
 
 
 def _shared(measured: Sequence[Measured]) -> dict[str, Prompt]:
-    """Prompts that all were asked in the same words and that all were heard, in the first's order.
+    """Prompts that all were asked in the same words and that all answered, in the first's order.
 
     Raises: ResultsError when there is none.
     """
@@ -110,9 +110,9 @@ def _shared(measured: Sequence[Measured]) -> dict[str, Prompt]:
         shared = {
             id_: ours
             for id_, ours in shared.items()
-            if ours.heard >= asked
+            if ours.answered >= asked
             and (it := theirs.get(id_))
-            and it.heard >= asked_there
+            and it.answered >= asked_there
             and it.asks_as(ours)
         }
     if not shared:
@@ -126,13 +126,13 @@ def _shared(measured: Sequence[Measured]) -> dict[str, Prompt]:
 
 def _narrowing(measured: Sequence[Measured], shared: int) -> str:
     told = ", ".join(f"{it.score.header.run} was asked {len(it.prompts)}" for it in measured)
-    return f"compared on the {shared} prompts that all were asked and heard: {told}"
+    return f"compared on the {shared} prompts that all were asked and answered: {told}"
 
 
-def _narrowed(found: Found, shared: dict[str, Prompt], *, include_warm: bool) -> Found:
+def _narrowed(found: Found, shared: dict[str, Prompt], *, include_cached: bool) -> Found:
     if not isinstance(found, Measured):
         return found
-    return measure(found.run, include_warm=include_warm, only=shared)
+    return measure(found.run, include_cached=include_cached, only=shared)
 
 
 def _aligned(found: Found, shared: dict[str, Prompt]) -> Found:
@@ -159,7 +159,7 @@ def _disagreements(sides: Sequence[Side], found: Sequence[Found]) -> list[Disagr
         at
         for other in others
         for at, (one, two) in enumerate(zip(first, other, strict=True))
-        if one.passed * two.heard != two.passed * one.heard
+        if one.passed * two.answered != two.passed * one.answered
     }
     return [
         _disagreement(first[at], labels, [first[at], *(other[at] for other in others)])
@@ -179,7 +179,7 @@ def _disagreement(asked: Prompt, labels: Sequence[str], prompts: Sequence[Prompt
                 Said(
                     label=label,
                     passed=prompt.passed,
-                    asked=prompt.heard,
+                    asked=prompt.answered,
                     answer=prompt.answer,
                     text=prompt.text,
                 )

@@ -90,7 +90,7 @@ def _tabulate(
     """The rates of each category; sum of the differences and number of prompts of each picture."""
     kinds = Counter(
         [
-            (one.category, one.image, one.passed / one.heard, two.passed / two.heard)
+            (one.category, one.image, one.passed / one.answered, two.passed / two.answered)
             for one, two in zip(first.prompts.values(), second.prompts.values(), strict=True)
         ]
     )

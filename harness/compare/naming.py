@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +15,13 @@ from harness.compare.reading import Measured, measure
 from harness.errors import ExitCode, ResultsError
 from harness.records import ModelCard, RunHeader
 from harness.store import Run
+from harness.text import nearest
 
 Reader = Callable[[Run], Measured]
 
 
 class IncompleteRun(ResultsError):
-    """A run with calls that were not heard has a range, not a score."""
+    """A run with calls that failed or were not asked has a range, not a score."""
 
     exit_code = ExitCode.INCOMPLETE
 
@@ -80,10 +80,10 @@ def _newest_complete(results: Path, model: str, read: Reader) -> Measured | None
 def _incomplete(measured: Measured) -> IncompleteRun:
     overall, header = measured.score.overall, measured.score.header
     return IncompleteRun(
-        f"{header.run} is incomplete: {overall.not_heard} of {overall.asked} were not heard, so "
+        f"{header.run} is incomplete: {overall.errors} of {overall.asked} have no answer, so "
         f"its score is between {100 * overall.low:.1f} % and {100 * overall.high:.1f} %",
         fix=f"finish it with `{resume_command(header)}`, "
-        "or compare the prompts that were heard with --force",
+        "or compare the prompts that were answered with --force",
     )
 
 
@@ -142,7 +142,7 @@ def _damage(path: Path) -> ResultsError | None:
 def _unknown(name: str, results: Path, catalogue: Catalogue) -> ResultsError:
     runs = [f"{path.parent.name}/{path.stem}" for path in store.runs(results)]
     folders = {path.parent.name for path in store.runs(results)}
-    near = difflib.get_close_matches(name, sorted({*folders, *runs}), n=3, cutoff=0.5)
+    near = nearest(name, [*folders, *runs])
     near = list(dict.fromkeys([*near, *catalogue.nearest(name)]))
     listed = f"nearest: {', '.join(near)}" if near else "see `evalrun runs` and `evalrun models`"
     return ResultsError(f"no run in {results} and no model is called {name!r}", fix=listed)

@@ -52,9 +52,9 @@ class Entry(Struct, frozen=True, kw_only=True):
         return self.passed.get(prompt, 0) / self.score.header.repeats
 
 
-def read_entry(run: Run, *, include_warm: bool = False) -> Entry:
+def read_entry(run: Run, *, include_cached: bool = False) -> Entry:
     """Raises: ResultsError when the file is damaged."""
-    tally, passed = Tally(run.header, include_warm=include_warm), Counter[str]()
+    tally, passed = Tally(run.header, include_cached=include_cached), Counter[str]()
     for record in run.records():
         tally.add(record)
         if record.final is not None and record.final.passed:
@@ -62,7 +62,7 @@ def read_entry(run: Run, *, include_warm: bool = False) -> Entry:
     return Entry(score=tally.score(), passed=passed)
 
 
-def leaderboard(results: Path, *, include_warm: bool = False) -> Leaderboard:
+def leaderboard(results: Path, *, include_cached: bool = False) -> Leaderboard:
     """The newest complete run of each model, among those comparable with the newest of all.
 
     Subsets, blind and incomplete runs stay off, and so do damaged files.
@@ -73,7 +73,7 @@ def leaderboard(results: Path, *, include_warm: bool = False) -> Leaderboard:
         with contextlib.suppress(ResultsError):
             run = store.read(path)
             why = _why_not(run.header, found)
-            entry = None if why else read_entry(run, include_warm=include_warm)
+            entry = None if why else read_entry(run, include_cached=include_cached)
             if entry is not None and entry.score.complete:
                 found[run.header.model] = entry
             elif why != _NEWER:

@@ -23,7 +23,7 @@ class Prompt(msgspec.Struct, gc=False):
     question: str
     image: str
     right: str | tuple[str, ...]
-    heard: int = 0
+    answered: int = 0
     passed: int = 0
     text: str = ""
     answer: str | None = None
@@ -59,7 +59,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 def measure(
     run: Run,
     *,
-    include_warm: bool = False,
+    include_cached: bool = False,
     only: Container[str] | None = None,
     words: Words | None = None,
 ) -> Measured:
@@ -73,7 +73,7 @@ def measure(
         records = [record for record in records if record.case.id in only]
         header = _narrowed(header, records)
     once = ({} if words is None else words).setdefault
-    tally, prompts = Tally(header, include_warm=include_warm), dict[str, Prompt]()
+    tally, prompts = Tally(header, include_cached=include_cached), dict[str, Prompt]()
     for record in records:
         tally.add(record)
         case = record.case
@@ -93,9 +93,9 @@ def _add(prompt: Prompt, record: Record) -> None:
     verdict, outcome = record.final, record.outcome
     if verdict is None or not isinstance(outcome, Reply):
         return
-    if prompt.heard == 0 or (prompt.heard == prompt.passed and not verdict.passed):
+    if prompt.answered == 0 or (prompt.answered == prompt.passed and not verdict.passed):
         prompt.text, prompt.answer = outcome.text[:_LONGEST], verdict.answer
-    prompt.heard += 1
+    prompt.answered += 1
     prompt.passed += verdict.passed
 
 

@@ -47,7 +47,7 @@ def _measured(measured: Measured, card: ModelCard | None) -> Side:
 
 
 def _steadiness(measured: Measured) -> Steadiness | None:
-    counts = {id_: (it.passed, it.heard) for id_, it in measured.prompts.items() if it.heard}
+    counts = {id_: (it.passed, it.answered) for id_, it in measured.prompts.items() if it.answered}
     all_pass = stats.pass_hat_k(list(counts.values()), measured.repeats)
     if all_pass is None:
         return None
@@ -73,7 +73,7 @@ def _published(card: ModelCard) -> Side:
 
 def _score(category: str, passed: int, asked: int) -> Score:
     low, high = wilson_interval(passed, asked)
-    return Score(category=category, passed=passed, asked=asked, not_heard=0, low=low, high=high)
+    return Score(category=category, passed=passed, asked=asked, errors=0, low=low, high=high)
 
 
 def _with_speed(score: Score, published: PublishedScore) -> Score:

@@ -9,7 +9,6 @@ from harness.records.cards import (
     Preset,
     PublishedScore,
 )
-from harness.records.characters import whole
 from harness.records.image import EncodedImage
 from harness.records.run import (
     CallFailure,
@@ -25,6 +24,7 @@ from harness.records.run import (
     Sampling,
     ServerFacts,
     ServerTimings,
+    State,
     Verdict,
 )
 from harness.records.scores import ModelScore, Score
@@ -53,6 +53,6 @@ __all__ = [
     "Score",
     "ServerFacts",
     "ServerTimings",
+    "State",
     "Verdict",
-    "whole",
 ]

@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+State = Literal["pass", "fail", "cut", "error"]
+
 
 class Case(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One question about one picture, with its right answer and how to recognise it."""
@@ -31,6 +33,13 @@ class Case(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     grader: str
     options: dict[str, Any] = {}
     """The grader's options, e.g. {"tolerance": 0.5, "unit": "bar"}."""
+    images: tuple[str, ...] = ()
+    """All pictures in their order where the question has several; `image` is then the first."""
+    difficulty: Literal["easy", "medium", "hard"] | None = None
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        return self.images or (self.image,)
 
 
 class ServerTimings(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -78,7 +87,7 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
     """Time to the first token of content or reasoning; None when the reply was not streamed."""
     effort: Effort = Effort()
     timings: ServerTimings | None = None
-    warm: bool = False
+    image_cached: bool = False
     """The picture came out of the server's cache; kept out of latency figures."""
     adapted: tuple[str, ...] = ()
     """Request parameters this model refused, and what was sent instead."""
@@ -90,7 +99,7 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
 
 
 class FailureKind(StrEnum):
-    """Why a model was not heard."""
+    """Why a model did not answer."""
 
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
@@ -101,14 +110,14 @@ class FailureKind(StrEnum):
 
 
 class CallFailure(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="failure"):
-    """The model was never heard. Never graded, never dropped from a denominator."""
+    """The model never answered. Never graded, never dropped from a denominator."""
 
     kind: FailureKind
     message: str
     effort: Effort = Effort()
 
 
-class Verdict(Struct, frozen=True, kw_only=True, gc=False):
+class Verdict(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A grader's opinion of one reply."""
 
     passed: bool
@@ -116,6 +125,8 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False):
     """What was read out of the reply; None when nothing gradable was found."""
     reason: str
     """In words a person can read in the results."""
+    cut: bool = False
+    """The reply hit the token limit before it stated an answer: neither pass nor fail."""
 
 
 class Judgement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -124,7 +135,7 @@ class Judgement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     judge: str
     prompt_sha256: str
     verdict: Verdict | None = None
-    """None when the judge was not heard: the rule's verdict stands, flagged."""
+    """None when the judge did not answer: the rule's verdict stands, flagged."""
     error: str | None = None
 
 
@@ -163,8 +174,18 @@ class Record(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, ta
         return self.case.id, self.repeat
 
     @property
-    def heard(self) -> bool:
+    def answered(self) -> bool:
         return self.verdict is not None
+
+    @property
+    def state(self) -> State:
+        """What everybody shows of this record."""
+        verdict = self.final
+        if verdict is None:
+            return "error"
+        if verdict.cut:
+            return "cut"
+        return "pass" if verdict.passed else "fail"
 
     @property
     def verdict_by(self) -> Literal["rule", "judge", "person"] | None:
@@ -228,7 +249,7 @@ class ServerFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     system_info: str | None = None
     """CPU or GPU features as the server reports them."""
     tokens_before_image: int | None = None
-    """Cached tokens beyond this many mean that the picture itself was cached (see Reply.warm)."""
+    """Cached tokens beyond this many mean that the picture was cached."""
     sees_images: bool | None = None
     """Whether the coloured test picture was named rightly at preflight."""
 

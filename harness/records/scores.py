@@ -13,13 +13,15 @@ class Score(Struct, frozen=True, kw_only=True):
     category: str
     passed: int
     asked: int
-    """The denominator: every planned prompt and repeat, heard or not."""
-    not_heard: int
+    """The denominator: every planned prompt and repeat, answered or not."""
+    errors: int
     """Failed calls and prompts not asked yet."""
+    cut: int = 0
+    """Replies that hit the token limit before they stated an answer."""
     low: float
-    """95 % Wilson bound; for an incomplete score: all that were not heard are wrong."""
+    """95 % Wilson bound; for an incomplete score: all errors and cuts are wrong."""
     high: float
-    """95 % Wilson bound; for an incomplete score: all that were not heard are right."""
+    """95 % Wilson bound; for an incomplete score: all errors and cuts are right."""
     latency_mean_s: float | None = None
     latency_p50_s: float | None = None
     latency_p95_s: float | None = None
@@ -29,14 +31,14 @@ class Score(Struct, frozen=True, kw_only=True):
     cost_per_task_usd: float | None = None
     cost_usd: float | None = None
     truncated: int = 0
-    warm: int = 0
+    image_cached: int = 0
     failed_s: float = 0.0
     backoff_s: float = 0.0
     queued_s: float = 0.0
 
     @property
     def complete(self) -> bool:
-        return self.not_heard == 0
+        return self.errors == 0 and self.cut == 0
 
     @property
     def share(self) -> float | None:
@@ -55,7 +57,7 @@ class ModelScore(Struct, frozen=True, kw_only=True):
     """Verdicts that a person overrode."""
     judged: int = 0
     """Verdicts that are a model judge's."""
-    judge_unheard: int = 0
+    judge_errors: int = 0
     """Replies that the judge was asked about in vain: the rule's verdict stands."""
 
     @property

@@ -17,7 +17,7 @@ from harness.images import encode
 from harness.images.preview import lighter
 from harness.records import EncodedImage
 from harness.report.prompts import Picture
-from harness.tables.text import one_line
+from harness.text import one_line
 
 MOST_BYTES = 13_000_000
 """Of all pictures together; base64 makes 17 MB of them, which leaves 3 MB for the rest."""

@@ -46,7 +46,7 @@ def gather(
     results: Path,
     catalogue: Catalogue,
     force: bool = False,
-    include_warm: bool = False,
+    include_cached: bool = False,
 ) -> Gathered:
     """The named models and runs, or without a name every model's newest complete run.
 
@@ -57,13 +57,13 @@ def gather(
     """
     left_out: tuple[str, ...] = ()
     if not names:
-        names, left_out = _ranked(results, include_warm=include_warm)
-    read = partial(measure, include_warm=include_warm)
+        names, left_out = _ranked(results, include_cached=include_cached)
+    read = partial(measure, include_cached=include_cached)
     found = [_find(name, results, catalogue, read) for name in names]
     if not force:
         comparable.insist([it.score.header for it in found if isinstance(it, Measured)])
     sides = tuple(sides_of(found, catalogue))
-    comparison = _compared(found, results, catalogue, include_warm=include_warm)
+    comparison = _compared(found, results, catalogue, include_cached=include_cached)
     return Gathered(
         columns=tuple(_column(side, it) for side, it in zip(sides, found, strict=True)),
         comparison=msgspec.structs.replace(comparison, sides=sides),
@@ -71,9 +71,9 @@ def gather(
     )
 
 
-def _ranked(results: Path, *, include_warm: bool) -> tuple[list[str], tuple[str, ...]]:
+def _ranked(results: Path, *, include_cached: bool) -> tuple[list[str], tuple[str, ...]]:
     """The runs of the leaderboard as files, best first, and who is not on it."""
-    board = ranking.leaderboard(results, include_warm=include_warm)
+    board = ranking.leaderboard(results, include_cached=include_cached)
     if not board.standings:
         because = f" ({'; '.join(board.left_out)})" if board.left_out else ""
         raise ResultsError(
@@ -111,7 +111,7 @@ def _column(side: Side, found: Found) -> Column:
 
 
 def _compared(
-    found: Sequence[Found], results: Path, catalogue: Catalogue, *, include_warm: bool
+    found: Sequence[Found], results: Path, catalogue: Catalogue, *, include_cached: bool
 ) -> Comparison:
     """Every later column held against the first; a single one has nothing to be held against."""
     if len(found) == 1:
@@ -121,5 +121,5 @@ def _compared(
         results=results,
         catalogue=catalogue,
         force=True,
-        include_warm=include_warm,
+        include_cached=include_cached,
     )

@@ -8,7 +8,7 @@ from harness.compare.naming import resume_command
 from harness.records import RunHeader
 from harness.report.gathering import Column
 from harness.tables import words
-from harness.tables.text import one_line
+from harness.text import one_line
 
 
 def marks(column: Column) -> list[str]:
@@ -24,8 +24,8 @@ def _of_a_run(column: Column) -> Iterator[str]:
     score = column.measured.score
     header, overall = score.header, score.overall
     if not score.complete:
-        missing = f"{overall.not_heard:,} of {overall.asked:,}"
-        yield f"incomplete: {missing} were not heard, so the score is a range"
+        missing = f"{overall.errors:,} of {overall.asked:,}"
+        yield f"incomplete: {missing} failed or were not asked, so the score is a range"
     if header.blind:
         yield "blind: no picture was sent, so this is what guessing reaches"
     if header.subset:

@@ -21,7 +21,7 @@ from harness.report.gathering import Gathered
 from harness.report.prompts import PREVIEW, Prompt, prompts
 from harness.tables import words
 from harness.tables.compare import facts, phrases
-from harness.tables.text import inert, one_line
+from harness.text import inert, one_line
 
 MOST_PROMPTS = 2_000
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -159,10 +159,10 @@ class _View:
 
     def classes(self, prompt: Prompt) -> str:
         failed = (f"f{at}" for at, it in enumerate(prompt.said) if it.kind == "fail")
-        unheard = ["unheard"] if any(it.kind == "not-heard" for it in prompt.said) else []
+        error = ["error"] if any(it.kind == "error" for it in prompt.said) else []
         differ = ["differ"] if prompt.differ else []
         category = f"c{self.categories.index(prompt.case.category)}"
-        return " ".join([category, prompt.outcome, *differ, *unheard, *failed])
+        return " ".join([category, prompt.outcome, *differ, *error, *failed])
 
     def picture(self, prompt: Prompt) -> Shown | str:
         """The picture, or in words why there is none."""
@@ -185,7 +185,7 @@ def _filters(listed: Sequence[Prompt], labels: Sequence[str]) -> Iterator[Filter
         ("differ", "Models differ", sum(it.differ for it in listed)),
         ("all-pass", "Passed by all" if several else "Passed", _count(listed, "all-pass")),
         ("none-pass", "Passed by none" if several else "Not passed", _count(listed, "none-pass")),
-        ("unheard", "Not heard", sum(any(x.kind == "not-heard" for x in it.said) for it in listed)),
+        ("error", "Errors", sum(any(x.kind == "error" for x in it.said) for it in listed)),
     ]
     if several:
         named += [

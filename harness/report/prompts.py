@@ -10,7 +10,7 @@ from harness.records import CallFailure, Case, Record, Reply
 from harness.report.gathering import Column
 from harness.tables import words
 from harness.tables.rows import as_text
-from harness.tables.text import inert
+from harness.text import inert
 
 PREVIEW = 320
 """Characters of a reply that are shown before it is opened."""
@@ -23,7 +23,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """One reply, or why there is none."""
 
     verdict: str
-    """pass, fail or not heard."""
+    """pass, fail or error."""
     reason: str
     text: str = ""
     length: int = 0
@@ -69,9 +69,9 @@ class Said(Struct, frozen=True, kw_only=True):
 
     @property
     def kind(self) -> str:
-        """pass when every answer passed, not-heard when one is missing, else fail."""
-        kinds = {it.kind for it in self.answers} or {"not-heard"}
-        return next(it for it in ("not-heard", "fail", "pass") if it in kinds)
+        """pass when every answer passed, error when one is missing, else fail."""
+        kinds = {it.kind for it in self.answers} or {"error"}
+        return next(it for it in ("error", "fail", "pass") if it in kinds)
 
 
 class Picture(Struct, frozen=True):
@@ -98,7 +98,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
     @property
     def differ(self) -> bool:
         """Some passed and others did not."""
-        return len({it.verdict for it in self.said if it.answers and it.kind != "not-heard"}) > 1
+        return len({it.verdict for it in self.said if it.answers and it.kind != "error"}) > 1
 
     @property
     def outcome(self) -> str:
@@ -106,7 +106,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
         kinds = {it.kind for it in self.said if it.asked}
         if kinds == {"pass"}:
             return "all-pass"
-        return "none-pass" if kinds <= {"fail", "not-heard"} else "some-pass"
+        return "none-pass" if kinds <= {"fail", "error"} else "some-pass"
 
 
 class _Asked:
@@ -150,7 +150,7 @@ def _answer(record: Record) -> Answer:
     if isinstance(outcome, CallFailure) or verdict is None:
         failure = outcome if isinstance(outcome, CallFailure) else None
         why = f"{failure.kind}: {failure.message}" if failure else ""
-        return Answer(verdict="not heard", reason=inert(why, _REASON))
+        return Answer(verdict="error", reason=inert(why, _REASON))
     return Answer(
         verdict="pass" if verdict.passed else "fail",
         reason=inert(verdict.reason, _REASON),
@@ -185,7 +185,7 @@ def _marks(record: Record, reply: Reply) -> Iterator[str]:
         yield "verdict by the model judge"
     if reply.truncated:
         yield "cut at the token limit"
-    if reply.warm:
+    if reply.image_cached:
         yield "picture was in the server’s cache"
     if reply.effort.attempts > 1:
-        yield f"heard at attempt {reply.effort.attempts}"
+        yield f"answered at attempt {reply.effort.attempts}"

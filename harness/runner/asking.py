@@ -1,4 +1,4 @@
-"""One task, from picture to record."""
+"""One job, from picture to record."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.adapters.base import Adapter, Prompt
+from harness.adapters.base import Adapter, Request
 from harness.errors import CallError, EvalrunError
 from harness.graders import grade
 from harness.images import encode
 from harness.records import Case, EncodedImage, Price, Record
-from harness.runner.plan import Task
+from harness.runner.plan import Job
 
 Review = Callable[[Record, EncodedImage | None], Record]
 """A second opinion on a record, e.g. a model judge's."""
@@ -38,25 +38,27 @@ class Asking:
         self._encoded = _Encoded(image_max_side_px)
         self._blind, self._price, self._review = blind, price, review
 
-    def ask(self, task: Task) -> Record:
+    def ask(self, job: Job) -> Record:
         """Ask and grade. Raises: SuiteError for a broken picture, TargetError for a lost cause."""
-        case = task.case
+        case = job.case
         image = None if self._blind else self._encoded.get(self._picture(case))
-        prompt = Prompt(id=case.id, question=case.question, image=image, repeat=task.repeat)
+        prompt = Request(
+            id=case.id, question=case.question, images=(image,) if image else (), repeat=job.repeat
+        )
         started_at = datetime.now(UTC)
         try:
             reply = self._adapter.ask(prompt)
         except CallError as error:  # the one place where a failed call becomes data
             return Record(
                 case=case,
-                repeat=task.repeat,
+                repeat=job.repeat,
                 image_sha256=image.sha256 if image else None,
                 outcome=error.as_failure(),
                 started_at=started_at,
             )
         record = Record(
             case=case,
-            repeat=task.repeat,
+            repeat=job.repeat,
             image_sha256=image.sha256 if image else None,
             outcome=reply,
             verdict=grade(case, reply.text, truncated=reply.truncated),
@@ -67,11 +69,11 @@ class Asking:
         )
         return self._review(record, image) if self._review else record
 
-    def prepare(self, task: Task) -> None:
+    def prepare(self, job: Job) -> None:
         """Have the picture ready before it is asked about. What is wrong with it, `ask` says."""
         if not self._blind:
             with suppress(EvalrunError):
-                self._encoded.get(self._picture(task.case)).base64  # noqa: B018 - and kept
+                self._encoded.get(self._picture(job.case)).base64  # noqa: B018 - and kept
 
 
 class _Encoded:

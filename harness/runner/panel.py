@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from harness.adapters import Prompt, opener
+from harness.adapters import Request, opener
 from harness.adapters.ways import Choice
 from harness.errors import EvalrunError
 from harness.records import Reply
@@ -17,7 +17,7 @@ from harness.runner.workers import GRACE_S
 from harness.transport import Stopped
 
 
-class Heard(Struct, frozen=True, kw_only=True):
+class PanelAnswer(Struct, frozen=True, kw_only=True):
     """What one model made of the question: a reply, or why there is none."""
 
     model: str
@@ -52,14 +52,14 @@ class Heard(Struct, frozen=True, kw_only=True):
 
 
 def ask_all(
-    choices: Sequence[Choice], prompt: Prompt, *, stopping: threading.Event
-) -> Iterator[Heard]:
+    choices: Sequence[Choice], prompt: Request, *, stopping: threading.Event
+) -> Iterator[PanelAnswer]:
     """Ask all of them; servers that have to be started here take turns, for their sake and ours.
 
     A model that fails is told of like any other. Once `stopping` is set, whoever does not answer
     within `GRACE_S` is left out.
     """
-    landed: queue.Queue[Heard | BaseException | None] = queue.Queue()
+    landed: queue.Queue[PanelAnswer | BaseException | None] = queue.Queue()
     turn = threading.Lock()
     for choice in choices:
         # Daemons: a call that hangs must not keep a finished process alive.
@@ -82,22 +82,22 @@ def ask_all(
 
 def _ask(
     choice: Choice,
-    prompt: Prompt,
+    prompt: Request,
     turn: threading.Lock,
     stopping: threading.Event,
-    landed: queue.Queue[Heard | BaseException | None],
+    landed: queue.Queue[PanelAnswer | BaseException | None],
 ) -> None:
     model = choice.target.model
     try:
         if _starts_a_server(choice):
             with turn:
-                landed.put(None if stopping.is_set() else _heard(choice, prompt))
+                landed.put(None if stopping.is_set() else _ask_one(choice, prompt))
         else:
-            landed.put(_heard(choice, prompt))
+            landed.put(_ask_one(choice, prompt))
     except Stopped:
         landed.put(None)
     except EvalrunError as error:
-        landed.put(Heard(model=model, choice=choice, error=error))
+        landed.put(PanelAnswer(model=model, choice=choice, error=error))
     except BaseException as error:  # noqa: BLE001 - crosses the thread, raised by the iterator
         landed.put(error)
 
@@ -106,6 +106,6 @@ def _starts_a_server(choice: Choice) -> bool:
     return choice.backend in ("llamacpp", "demo") and choice.target.base_url is None
 
 
-def _heard(choice: Choice, prompt: Prompt) -> Heard:
+def _ask_one(choice: Choice, prompt: Request) -> PanelAnswer:
     with opener(choice.backend)(choice.target) as adapter:
-        return Heard(model=choice.target.model, choice=choice, reply=adapter.ask(prompt))
+        return PanelAnswer(model=choice.target.model, choice=choice, reply=adapter.ask(prompt))

@@ -9,7 +9,7 @@ from msgspec import Struct
 from harness.records import Case
 
 
-class Task(Struct, frozen=True):
+class Job(Struct, frozen=True):
     """One question, once."""
 
     case: Case
@@ -22,18 +22,18 @@ def plan(
     repeats: int = 1,
     done: Container[tuple[str, int]] = (),
     by_picture: bool = False,
-) -> list[list[Task]]:
+) -> list[list[Job]]:
     """The work as portions, each for one worker.
 
     Questions on one picture stand together, in the suite's order of pictures. `by_picture` makes
     them one portion, so that a server with several slots reads each picture in one of them only.
     `done` holds the (id, repeat) that a resumed run already has.
     """
-    pictures: dict[str, list[Task]] = {}
+    pictures: dict[str, list[Job]] = {}
     for repeat in range(repeats):
         for case in cases:
             if (case.id, repeat) not in done:
-                pictures.setdefault(case.image, []).append(Task(case, repeat))
+                pictures.setdefault(case.image, []).append(Job(case, repeat))
     if by_picture:
         return list(pictures.values())
-    return [[task] for tasks in pictures.values() for task in tasks]
+    return [[job] for tasks in pictures.values() for job in tasks]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from harness.records import Record
-from harness.runner.plan import Task
+from harness.runner.plan import Job
 from harness.transport import Stopped
 
 GRACE_S = 5.0
@@ -26,12 +26,12 @@ class Runner:
 
     def __init__(
         self,
-        portions: list[list[Task]],
-        ask: Callable[[Task], Record],
+        portions: list[list[Job]],
+        ask: Callable[[Job], Record],
         *,
         workers: int,
         stopping: threading.Event,
-        prepare: Callable[[Task], None] | None = None,
+        prepare: Callable[[Job], None] | None = None,
     ) -> None:
         """`stopping` ends the run early, whoever sets it. `prepare` is told what is asked soon."""
         self._portions = portions
@@ -87,8 +87,8 @@ class Runner:
     def _work(self) -> None:
         try:
             while portion := self._take():
-                for task in portion:
-                    self._do(task)
+                for job in portion:
+                    self._do(job)
         except Stopped:
             pass
         except BaseException as error:  # noqa: BLE001 - crosses the thread, raised by the iterator
@@ -96,7 +96,7 @@ class Runner:
             self._landed.put(error)
         self._landed.put(None)
 
-    def _take(self) -> list[Task] | None:
+    def _take(self) -> list[Job] | None:
         with self._moved:
             self._moved.notify()
             if self._stopping.is_set() or self._begun == len(self._portions):
@@ -104,7 +104,7 @@ class Runner:
             self._begun += 1
             return self._portions[self._begun - 1]
 
-    def _look_ahead(self, prepare: Callable[[Task], None]) -> None:
+    def _look_ahead(self, prepare: Callable[[Job], None]) -> None:
         """Prepare the next portions while answers are waited for."""
         at = 0
         while not self._stopping.is_set():
@@ -117,13 +117,13 @@ class Runner:
             prepare(self._portions[at][0])
             at += 1
 
-    def _do(self, task: Task) -> None:
+    def _do(self, job: Job) -> None:
         if self._stopping.is_set():
             raise Stopped
         with self._count:
             self.in_flight += 1
         try:
-            record = self._ask(task)
+            record = self._ask(job)
         finally:
             with self._count:
                 self.in_flight -= 1

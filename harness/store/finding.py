@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from harness.errors import ResultsError
 from harness.records import RunHeader
 from harness.store.files import model_runs, runs
 from harness.store.reading import Run
+from harness.text import nearest
 
 _MAY_DIFFER = ("run", "started_at", "evalrun_version", "price")
 
@@ -37,7 +37,7 @@ def unknown(results: Path, name: str) -> ResultsError:
     """No run goes by this name: say which ones come near."""
     known = {path.parent.name for path in runs(results)}
     known |= {f"{path.parent.name}/{path.stem}" for path in runs(results)}
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    near = nearest(name, known)
     hint = f"nearest: {', '.join(near)}" if near else "`evalrun runs` lists what there is"
     return ResultsError(f"no run or model {name!r} in {results}", fix=hint)
 
@@ -48,7 +48,7 @@ def resumable(results: Path, header: RunHeader) -> Path | None:
     Raises: ResultsError when that run is damaged: what it holds is not to be asked again unseen.
     """
     run = newest_alike(results, header)
-    if run is None or len(run.heard_keys()) >= run.header.asked:
+    if run is None or len(run.answered_keys()) >= run.header.asked:
         return None
     return run.path
 
@@ -70,14 +70,14 @@ def differences(old: RunHeader, new: RunHeader) -> list[str]:
 
 
 def complete_runs(results: Path) -> Iterator[Run]:
-    """Runs that count without being named: whole suite, seeing, every prompt heard. Oldest first.
+    """Runs that count without being named: whole suite, seeing, all answered. Oldest first.
 
     Damaged files are passed over: they are reported where they are named.
     """
     for path in runs(results):
         with contextlib.suppress(ResultsError):
             run = Run(path)
-            if counts(run.header) and len(run.heard_keys()) == run.header.asked:
+            if counts(run.header) and len(run.answered_keys()) == run.header.asked:
                 yield run
 
 
@@ -86,7 +86,7 @@ def newest_complete(results: Path, model: str) -> Run | None:
     for path in reversed(model_runs(results, model)):
         with contextlib.suppress(ResultsError):
             run = Run(path)
-            if counts(run.header) and len(run.heard_keys()) == run.header.asked:
+            if counts(run.header) and len(run.answered_keys()) == run.header.asked:
                 return run
     return None
 

@@ -40,32 +40,34 @@ class Run:
                 fix="name a file that evalrun wrote; `evalrun runs` lists them",
             )
         self.header = header
+        self._is_0_1 = header.evalrun_version.startswith("0.1.")
+        """It called `image_cached` `warm`. Inside a text the quotes would be escaped."""
 
     def records(self) -> Iterator[Record]:
         """Each prompt and repeat once, with a person's newest correction filled in.
 
-        A failed call that was asked again and heard later does not count; failures that stand
+        A failed call that was asked again and answered later does not count; failures that stand
         come last. Memory grows with the keys and the failures, not with the replies.
         """
         corrections = self._corrections()
-        heard: dict[int, set[str]] = defaultdict(set)
+        answered: dict[int, set[str]] = defaultdict(set)
         failures: dict[Key, Record] = {}
         for line in self._lines():
-            if not isinstance(line, Record) or line.case.id in heard[line.repeat]:
+            if not isinstance(line, Record) or line.case.id in answered[line.repeat]:
                 continue
             if line.verdict is None:
                 failures[line.key] = line
                 continue
-            heard[line.repeat].add(line.case.id)
+            answered[line.repeat].add(line.case.id)
             if failures:
                 failures.pop(line.key, None)
             correction = corrections.get(line.key) if corrections else None
             yield msgspec.structs.replace(line, correction=correction) if correction else line
         yield from failures.values()
 
-    def heard_keys(self) -> set[Key]:
+    def answered_keys(self) -> set[Key]:
         """What a resumed run need not ask again."""
-        return {record.key for record in self.records() if record.heard}
+        return {record.key for record in self.records() if record.answered}
 
     def _corrections(self) -> dict[Key, Correction]:
         if not _holds(self.path, b"\n" + _CORRECTION):
@@ -85,6 +87,8 @@ class Run:
                 self.torn = not lines[-1].endswith(b"\n")
                 if self.torn:
                     lines.pop()
+                if self._is_0_1:
+                    lines = [it.replace(b'"warm":true', b'"image_cached":true') for it in lines]
                 yield from _decoded(self.path, number, lines)
                 number += len(lines)
 

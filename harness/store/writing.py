@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import errno
 import fcntl
 import os
@@ -16,9 +15,10 @@ from typing import Any, Self
 import msgspec
 
 from harness.errors import ResultsError
-from harness.records import Correction, Record, RunHeader, whole
+from harness.records import Correction, Record, RunHeader
 from harness.store.files import clear_leftovers, folder_name, umask, unwritable
 from harness.store.reading import Run
+from harness.text import nearest, valid_unicode
 
 _ENCODER = msgspec.json.Encoder()
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
@@ -126,9 +126,9 @@ def reopen(path: Path) -> RunWriter:
 
 def append_correction(path: Path, correction: Correction) -> None:
     """Keep a person's verdict beside the record it is about."""
-    heard = Run(path).heard_keys()
-    if (correction.prompt, correction.repeat) not in heard:
-        near = difflib.get_close_matches(correction.prompt, [it for it, _ in heard], cutoff=0.5)
+    answered = Run(path).answered_keys()
+    if (correction.prompt, correction.repeat) not in answered:
+        near = nearest(correction.prompt, [it for it, _ in answered])
         hint = f", e.g. {near[0]}" if near else ""
         raise ResultsError(
             f"{path} has no reply to {correction.prompt!r} (repeat {correction.repeat})",
@@ -162,17 +162,17 @@ def _encoded(lines: Sequence[RunHeader | Record | Correction]) -> bytes:
     try:
         return _ENCODER.encode_lines(lines)
     except UnicodeEncodeError:  # half characters, out of an adapter or an argument
-        return _ENCODER.encode_lines([_whole(msgspec.to_builtins(it)) for it in lines])
+        return _ENCODER.encode_lines([_valid(msgspec.to_builtins(it)) for it in lines])
 
 
-def _whole(value: Any) -> Any:
+def _valid(value: Any) -> Any:
     match value:
         case str():
-            return whole(value)
+            return valid_unicode(value)
         case list():
-            return [_whole(it) for it in value]
+            return [_valid(it) for it in value]
         case dict():
-            return {_whole(key): _whole(it) for key, it in value.items()}
+            return {_valid(key): _valid(it) for key, it in value.items()}
         case _:
             return value
 

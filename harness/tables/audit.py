@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.graders.agreement import Audit, Disagreement, Tally
-from harness.tables.text import inert, one_line
+from harness.text import inert, one_line
 
 _LONGEST = 300
 

@@ -13,7 +13,7 @@ from harness.records import Case
 from harness.suites.lint import Finding, Level, Policy, Report
 from harness.suites.lint.answers import answer_of
 from harness.suites.lint.policies import MAX_CATEGORY, MAX_OVERALL
-from harness.tables.text import inert, one_line
+from harness.text import inert, one_line
 
 _SHOWN = 20
 """Findings of a level, and categories, that a terminal lists; `--json` has all."""

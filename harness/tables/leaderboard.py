@@ -12,8 +12,8 @@ from rich.text import Text
 from harness.compare.ranking import Frontier, Leaderboard, Standing
 from harness.tables import rows, words
 from harness.tables.rows import Row
-from harness.tables.text import one_line
 from harness.tables.words import DASH
+from harness.text import one_line
 
 MARK = "◆"
 _WIDE = 92

@@ -15,11 +15,11 @@ def _columns(names: str) -> tuple[str, ...]:
 RUN_COLUMNS = _columns(
     """run model backend suite suite_sha256 prompt category repeat verdict answer expected response
     reason latency_s ttft_s prompt_ms predicted_ms tokens_in tokens_out tokens_reasoning
-    tokens_cached cost_usd attempts failed_s backoff_s queued_s warm truncated verdict_by
+    tokens_cached cost_usd attempts failed_s backoff_s queued_s image_cached truncated verdict_by
     finish_reason error image_sha256 started_at"""
 )
 CATEGORY_COLUMNS = _columns(
-    """model run category passed asked not_heard score_pct low_pct high_pct latency_mean_s
+    """model run category passed asked errors score_pct low_pct high_pct latency_mean_s
     latency_p50_s latency_p95_s cost_per_task_usd concurrency"""
 )
 
@@ -39,7 +39,7 @@ def run_row(header: RunHeader, record: Record) -> Row:
         "prompt": record.case.id,
         "category": record.case.category,
         "repeat": record.repeat,
-        "verdict": "not_heard" if verdict is None else "pass" if verdict.passed else "fail",
+        "verdict": "error" if verdict is None else "pass" if verdict.passed else "fail",
         "answer": verdict.answer if verdict else None,
         "expected": as_text(record.case.expected),
         "reason": verdict.reason if verdict else None,
@@ -69,7 +69,7 @@ def _reply_cells(reply: Reply) -> Row:
         "tokens_out": reply.tokens_out,
         "tokens_reasoning": reply.tokens_reasoning,
         "tokens_cached": reply.tokens_cached,
-        "warm": reply.warm,
+        "image_cached": reply.image_cached,
         "truncated": reply.truncated,
         "finish_reason": reply.finish_reason,
     }
@@ -108,7 +108,7 @@ def score_cells(part: Score) -> Row:
         "category": part.category,
         "passed": part.passed,
         "asked": part.asked,
-        "not_heard": part.not_heard,
+        "error": part.errors,
         "score_pct": percent(part.share),
         "low_pct": percent(part.low),
         "high_pct": percent(part.high),

@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.records import ModelScore, Record, Score
 from harness.tables import words
 from harness.tables.rows import as_text
-from harness.tables.text import inert, one_line
+from harness.text import inert, one_line
 
 _WIDE, _MIDDLE = 100, 72
 
@@ -95,11 +95,11 @@ def failure_counts(counts: Mapping[str, int]) -> Text:
 
 
 def failure_line(record: Record, width: int) -> Text:
-    """One prompt that was failed or not heard: expected against said."""
+    """One prompt that was failed or error: expected against said."""
     text = Text(f"  {inert(record.case.id)}", style="cyan")
     said = getattr(record.outcome, "text", None)
     if said is None:
-        text.append(f"  not heard: {one_line(getattr(record.outcome, 'message', ''), width)}")
+        text.append(f"  error: {one_line(getattr(record.outcome, 'message', ''), width)}")
         return text
     room = max(20, (width - len(text) - 24) // 2)
     text.append(f"  expected {one_line(as_text(record.case.expected), room)}", style="default")
@@ -120,7 +120,7 @@ def failure(record: Record, *, limit: int = 400) -> Text:
     text.append(f"\n  expected  {expected}", style="default")
     if verdict is None:
         why = getattr(record.outcome, "message", "")
-        text.append(f"\n  not heard {one_line(why, limit)}", style="magenta")
+        text.append(f"\n  error {one_line(why, limit)}", style="magenta")
         return text
     said = getattr(record.outcome, "text", "")
     text.append(f"\n  said      {one_line(said, limit) or '(nothing)'}", style="default")

@@ -21,7 +21,7 @@ def share_and_counts(score: Score) -> str:
     """`73.3 % (11/15)`; for an incomplete score the range from all wrong to all right."""
     if score.share is not None:
         return f"{100 * score.share:.1f} % ({score.passed}/{score.asked})"
-    return f"{100 * score.low:.1f} to {100 * score.high:.1f} % ({score.not_heard} not heard)"
+    return f"{100 * score.low:.1f} to {100 * score.high:.1f} % ({score.errors} error)"
 
 
 def interval(score: Score) -> str:
@@ -67,8 +67,8 @@ def notes(score: ModelScore) -> list[str]:
     """What a reader must know beside the table, a line each."""
     overall, header = score.overall, score.header
     said = [f"response times at concurrency {header.concurrency}"]
-    if overall.warm:
-        said[0] += f", without {overall.warm} warm replies (the picture was cached)"
+    if overall.image_cached:
+        said[0] += f", without {overall.image_cached} replies whose picture was cached"
     elif overall.latency_mean_s is None:
         said[0] = "response times were not measured"
     if overall.ttft_mean_s is not None:
@@ -85,10 +85,10 @@ def notes(score: ModelScore) -> list[str]:
         said.append(f"{lost} and {seconds(overall.backoff_s)} of back-off are not in these times")
     if score.corrected:
         said.append(f"{score.corrected} verdicts were corrected by a person (marked *)")
-    if score.judged or score.judge_unheard:
+    if score.judged or score.judge_errors:
         said.append(f"{score.judged} verdicts are those of the judge {header.judge or ''}".rstrip())
-    if score.judge_unheard:
-        said[-1] += f"; {score.judge_unheard} times it was not heard and the rule's stands"
+    if score.judge_errors:
+        said[-1] += f"; {score.judge_errors} times it failed and the rule's verdict stands"
     if header.subset:
         said.append(f"a subset: {header.prompts} of the suite's {header.suite_prompts} prompts")
     return said

@@ -48,7 +48,7 @@ _FIRST_CONTACT_S = 5.0
 
 
 class Call(Struct, Generic[T], frozen=True, kw_only=True):
-    """A reply that was heard, and what hearing it took."""
+    """A reply that was answered, and what hearing it took."""
 
     value: T
     latency_s: float
@@ -73,7 +73,7 @@ class Transport:
     ) -> None:
         self.base_url = checked(base_url)
         self.gate = Gate(concurrency, stopping or threading.Event())
-        self.heard_before = False
+        self.answered_before = False
         self.timeout_s, self.tries = timeout_s, tries
         self.max_wait_s, self.give_up_s = max_wait_s, give_up_s
         self._key_env = key_env
@@ -162,7 +162,7 @@ class Transport:
                 response.status_code,
                 response.headers,
                 incoming.excerpt(),
-                heard_before=self.heard_before,
+                answered_before=self.answered_before,
                 key_env=self._key_env,
             )
         try:
@@ -171,7 +171,7 @@ class Transport:
             raise BadReply(
                 "the body is nested too deeply", fix="check what answers at this URL"
             ) from error
-        self.heard_before = True
+        self.answered_before = True
         return value
 
     def _client(self) -> httpx.Client:
@@ -247,7 +247,7 @@ class _Attempts:
 
     def _check_gone(self, error: CallError, gone_s: float) -> None:
         transport = self._transport
-        patience_s = transport.give_up_s if transport.heard_before else _FIRST_CONTACT_S
+        patience_s = transport.give_up_s if transport.answered_before else _FIRST_CONTACT_S
         if gone_s > min(patience_s, transport.give_up_s):
             raise TargetError(
                 f"{error.problem} (for {gone_s:.0f} s)",

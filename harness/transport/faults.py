@@ -45,7 +45,7 @@ class ConnectionRefused(Unreachable):
 
 
 def error_of(
-    status: int, headers: httpx.Headers, body: str, *, heard_before: bool, key_env: str | None
+    status: int, headers: httpx.Headers, body: str, *, answered_before: bool, key_env: str | None
 ) -> EvalrunError:
     """The error that a status other than 200 stands for.
 
@@ -63,7 +63,7 @@ def error_of(
             f"the server sends us to {where!r} (HTTP {status}), and a key is never sent on",
             fix="name that URL as the base URL if you trust it",
         )
-    stops = _STOPS_THE_RUN | ({} if heard_before else _STOPS_AT_FIRST)
+    stops = _STOPS_THE_RUN | ({} if answered_before else _STOPS_AT_FIRST)
     if status in stops:
         problem, fix = stops[status]
         return TargetError(f"{problem} ({said})", fix=fix.format(key=key_env or "--api-key-env"))

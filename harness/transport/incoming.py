@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from harness.errors import BadReply, CallTimeout
-from harness.records import whole
+from harness.text import valid_unicode
 
 LONGEST_REPLY_BYTES = 64 << 20
 _EXCERPT_BYTES = 16 << 10
@@ -101,6 +101,6 @@ def shortened(said: object) -> str:
     ("{'code': 7}", 300)
     """
     try:
-        return whole(str(said)[:_WORDS_CHARS])
+        return valid_unicode(str(said)[:_WORDS_CHARS])
     except RecursionError:
         return "JSON nested without end"

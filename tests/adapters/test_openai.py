@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.adapters import Limits, Prompt, Target
+from harness.adapters import Limits, Request, Target
 from harness.adapters.openai import open_openai
 from harness.errors import BadReply, RequestRefused, ServerFault, TargetError
 from harness.records import EncodedImage, Reply, Sampling
@@ -24,7 +24,9 @@ def ask(server: VisionServer, *, times: int = 1, image: Any = PICTURE, **target:
     target = {"limits": Limits(tries=1), **target}
     with open_openai(Target(model="tiny", base_url=server.url, **target)) as model:
         for _ in range(times):
-            reply = model.ask(Prompt(id="p", question="How many?", image=image))
+            reply = model.ask(
+                Request(id="p", question="How many?", images=(image,) if image else ())
+            )
     return reply
 
 
@@ -51,7 +53,7 @@ def test_the_picture_goes_before_the_question_as_a_data_uri(vision_server: Visio
 def test_each_repeat_sends_the_next_seed(vision_server: VisionServer) -> None:
     with open_openai(Target(model="tiny", base_url=vision_server.url)) as model:
         for repeat in range(3):
-            model.ask(Prompt(id="p", question="?", image=PICTURE, repeat=repeat))
+            model.ask(Request(id="p", question="?", images=(PICTURE,), repeat=repeat))
 
     assert [sent["seed"] for sent in vision_server.seen] == [1, 2, 3]
 
@@ -88,7 +90,7 @@ def test_a_streamed_reply_has_a_time_to_first_token_and_usage(vision_server: Vis
     assert (reply.tokens_in, reply.tokens_out, reply.tokens_reasoning) == (300, 12, 7)
     assert reply.ttft_s is not None
     assert 0.09 <= reply.ttft_s < reply.latency_s
-    assert reply.warm, "two thirds of the input came out of the cache"
+    assert reply.image_cached, "two thirds of the input came out of the cache"
 
 
 def test_a_server_that_answers_plainly_is_read_plainly(vision_server: VisionServer) -> None:
@@ -185,7 +187,7 @@ def test_threads_that_meet_the_same_refusal_all_get_their_answer(
     with open_openai(Target(model="tiny", base_url=vision_server.url)) as model:
 
         def work() -> None:
-            replies.append(model.ask(Prompt(id="p", question="?", image=PICTURE)))
+            replies.append(model.ask(Request(id="p", question="?", images=(PICTURE,))))
 
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:

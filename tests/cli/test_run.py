@@ -83,7 +83,7 @@ def test_a_call_that_was_not_heard_makes_the_run_incomplete_and_resuming_asks_on
     first = ask(evalrun, suite, vision_server, "--concurrency", "1")
 
     assert first.returncode == 5
-    assert "50.0 to 75.0 % (1 not heard)" in first.stdout
+    assert "50.0 to 75.0 % (1 error)" in first.stdout
     assert "this finishes the run:\n  evalrun --suite" in first.stderr
     assert len((tmp_path / "results" / "leaderboard.csv").read_text().splitlines()) == 1
 
@@ -93,7 +93,7 @@ def test_a_call_that_was_not_heard_makes_the_run_incomplete_and_resuming_asks_on
     assert len(vision_server.seen) == 5
     assert "3 of 4 are there already" in second.stderr
     assert "75.0 % (3/4)" in second.stdout
-    assert the_run(tmp_path).heard_keys() == {(f"p-{i:02d}", 0) for i in range(4)}
+    assert the_run(tmp_path).answered_keys() == {(f"p-{i:02d}", 0) for i in range(4)}
 
 
 def test_a_complete_run_is_not_resumed_but_made_anew(
@@ -136,9 +136,9 @@ def test_resume_refuses_to_mix_settings_and_names_them(
         (401, "key was not accepted", 4),
         (403, "may not use this model", 4),
         (404, "no such model or path", 4),
-        (400, "not heard", 5),
-        (413, "not heard", 5),
-        (422, "not heard", 5),
+        (400, "error", 5),
+        (413, "error", 5),
+        (422, "error", 5),
     ],
 )
 def test_each_refusal_has_its_message_and_exit_code(
@@ -372,7 +372,7 @@ def test_a_signal_lets_calls_in_flight_land_and_says_how_to_go_on(
     assert "this finishes the run" in errors
     asked = len(vision_server.seen)
     assert asked < 12
-    assert len(the_run(tmp_path).heard_keys()) == asked, "what was in flight has landed"
+    assert len(the_run(tmp_path).answered_keys()) == asked, "what was in flight has landed"
 
     vision_server.default = say("yes")
     done = ask(evalrun, suite, vision_server, "--concurrency", "2")
@@ -417,14 +417,14 @@ def test_after_kill_9_nothing_recorded_is_asked_again(
     wait_for(lambda: len(vision_server.seen) >= 5)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=20)
-    recorded = the_run(tmp_path).heard_keys()
+    recorded = the_run(tmp_path).answered_keys()
     asked = len(vision_server.seen)
 
     done = ask(evalrun, suite, vision_server, "--concurrency", "2")
 
     assert done.returncode == 0
     assert len(vision_server.seen) - asked == 12 - len(recorded)
-    assert len(the_run(tmp_path).heard_keys()) == 12
+    assert len(the_run(tmp_path).answered_keys()) == 12
 
 
 def test_two_evalruns_at_once_on_one_folder_make_two_whole_runs(
@@ -436,7 +436,7 @@ def test_two_evalruns_at_once_on_one_folder_make_two_whole_runs(
 
     assert [process.returncode for process in processes] == [0, 0]
     for path in store.runs(tmp_path / "results"):
-        assert len(store.read(path).heard_keys()) == 4
+        assert len(store.read(path).answered_keys()) == 4
 
 
 def test_a_replayed_run_gives_the_same_scores(

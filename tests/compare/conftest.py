@@ -31,7 +31,7 @@ CATEGORIES = {
 }
 
 Passes = Mapping[str, bool | Sequence[bool | None] | None]
-"""Prompt -> passed, failed or (None) not heard; a sequence for repeats."""
+"""Request -> passed, failed or (None) error; a sequence for repeats."""
 
 
 def cases(

@@ -18,13 +18,13 @@ CATALOGUE = catalogue.load([])
 
 @pytest.fixture
 def held(results: Path):  # type: ignore[no-untyped-def]
-    def hold(*names: str | Path, force: bool = False, include_warm: bool = False) -> Comparison:
+    def hold(*names: str | Path, force: bool = False, include_cached: bool = False) -> Comparison:
         return compare(
             [str(name) for name in names],
             results=results,
             catalogue=CATALOGUE,
             force=force,
-            include_warm=include_warm,
+            include_cached=include_cached,
         )
 
     return hold
@@ -327,7 +327,7 @@ def test_an_incomplete_run_is_refused_with_its_range_and_the_command_that_finish
         held("a", "b")
 
     assert refused.value.exit_code == ExitCode.INCOMPLETE
-    assert "7 of 67 were not heard" in refused.value.problem
+    assert "7 of 67 have no answer" in refused.value.problem
     assert "between 49.3 % and 59.7 %" in refused.value.problem
     assert "`evalrun --model a`" in refused.value.fix
 
@@ -340,7 +340,7 @@ def test_force_compares_what_an_incomplete_run_did_hear(held, write_run: WriteRu
         comparison = held(name, "b", force=True)
 
         assert comparison.contrasts[0].overall.prompts == 60
-        assert any("60 prompts that all were asked and heard" in it for it in comparison.warnings)
+        assert any("60 prompts that all were asked" in it for it in comparison.warnings)
 
 
 def test_a_damaged_run_that_is_named_says_which_line_and_what_is_readable(
@@ -486,11 +486,11 @@ def test_one_repeat_and_three_are_compared_by_pass_rate(held, write_run: WriteRu
 def test_warm_replies_stay_out_of_response_times_unless_asked_for(
     held, write_run: WriteRun
 ) -> None:
-    write_run("a", one_in(first(10)), reply={"latency_s": 0.1, "warm": True})
+    write_run("a", one_in(first(10)), reply={"latency_s": 0.1, "image_cached": True})
     write_run("b", one_in(first(10)))
 
     assert held("a", "b").sides[0].overall.latency_mean_s is None
-    assert held("a", "b", include_warm=True).sides[0].overall.latency_mean_s == pytest.approx(0.1)
+    assert held("a", "b", include_cached=True).sides[0].overall.latency_mean_s == pytest.approx(0.1)
 
 
 def test_shared_tasks_are_those_that_all_state(held) -> None:

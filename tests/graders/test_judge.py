@@ -96,8 +96,8 @@ def test_it_sees_the_picture_only_when_it_should() -> None:
     blind, seeing = Sage("PASS"), Sage("PASS")
     Judge(blind, "sage").review(record(UNREAD), image)
     Judge(seeing, "sage", sees_image=True).review(record(UNREAD), image)
-    assert blind.asked[0].image is None
-    assert seeing.asked[0].image is image
+    assert blind.asked[0].images == ()
+    assert seeing.asked[0].images == (image,)
 
 
 def test_the_reply_it_judges_cannot_leave_its_fence() -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness import images
 from harness.adapters import opener
-from harness.adapters.base import Adapter, Prompt, Target
+from harness.adapters.base import Adapter, Request, Target
 from harness.adapters.demo import Pair
 from harness.adapters.demo import pair as write_pair
 from harness.errors import TargetError
@@ -51,7 +51,7 @@ def test_it_looks_at_the_side_the_question_names(
     picture.save(tmp_path / "p.png")
     image = images.encode(tmp_path / "p.png", longest_side_px=1024)
     said = {
-        side: adapter.ask(Prompt(id="p", question=f"What is on the {side}?", image=image)).text
+        side: adapter.ask(Request(id="p", question=f"What is on the {side}?", images=(image,))).text
         for side in ("left", "right")
     }
     assert said == {"left": left, "right": right}

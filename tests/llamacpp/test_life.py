@@ -65,16 +65,18 @@ def test_it_is_put_on_record(target: Target, pair: Pair) -> None:
 
 def test_the_second_question_on_a_picture_is_warm_and_the_first_is_not(target: Target) -> None:
     with open_llamacpp(target) as adapter:
-        warm = [adapter.ask(prompt(colour)).warm for colour in ("red", "red", "green", "red")]
+        cached = [
+            adapter.ask(prompt(colour)).image_cached for colour in ("red", "red", "green", "red")
+        ]
     # The last one comes back out of the server's memory of prompts that gave up their slot.
-    assert warm == [False, True, False, True]
+    assert cached == [False, True, False, True]
 
 
 def test_cold_switches_the_cache_off(target: Target) -> None:
     with open_llamacpp(msgspec.structs.replace(target, cold=True)) as adapter:
         replies = [adapter.ask(prompt("red")) for _ in range(3)]
     assert [reply.tokens_cached for reply in replies] == [0, 0, 0]
-    assert not any(reply.warm for reply in replies)
+    assert not any(reply.image_cached for reply in replies)
 
 
 def test_every_slot_has_the_whole_context_and_calls_in_flight_are_as_many(target: Target) -> None:

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from harness.adapters.base import Prompt
+from harness.adapters.base import Request
 from harness.adapters.llamacpp import preflight
 from harness.records import Reply
 
@@ -15,8 +15,8 @@ def test_no_channel_of_the_test_pictures_is_the_same_every_time() -> None:
     """A picture met again would come out of a running server's cache and pass for the prefix."""
     shown: dict[str, set[tuple[float, ...]]] = {"blue": set(), "yellow": set()}
 
-    def ask(shown_now: Prompt) -> Reply:
-        assert shown_now.image is not None
+    def ask(shown_now: Request) -> Reply:
+        assert shown_now.images
         with Image.open(io.BytesIO(shown_now.image.data)) as picture:
             level = picture.convert("RGB").getpixel((0, 0))
         assert isinstance(level, tuple)

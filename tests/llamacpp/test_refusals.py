@@ -214,7 +214,7 @@ def test_a_running_server_is_used_as_it_is(seeing: str, pair: Pair, notes: Notes
         target = Target(model="mine", base_url=base_url, concurrency=5, notify=notes.append)
         with open_llamacpp(target) as adapter:
             assert adapter.ask(prompt("red")).text == "red"
-            assert adapter.ask(prompt("red")).warm
+            assert adapter.ask(prompt("red")).image_cached
             assert adapter.base_url == f"{seeing}/v1"
             assert adapter.concurrency == 2
             assert adapter.server is not None

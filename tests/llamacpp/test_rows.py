@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from harness.adapters import opener
-from harness.adapters.base import Adapter, Prompt, Target
+from harness.adapters.base import Adapter, Request, Target
 from harness.adapters.demo import Pair
 from harness.adapters.openai import OpenAIChat
 from harness.errors import RequestRefused, TargetError
@@ -31,12 +31,12 @@ def adapter(pair: Pair) -> Iterator[Adapter]:
         yield opened
 
 
-def sent(data: bytes, question: str = "Which colour is it?") -> Prompt:
+def sent(data: bytes, question: str = "Which colour is it?") -> Request:
     """A picture that nobody checked."""
     image = EncodedImage(
         data=data, media_type="image/png", width_px=64, height_px=64, sha256="0" * 64
     )
-    return Prompt(id="p", question=question, image=image)
+    return Request(id="p", question=question, images=(image,))
 
 
 def saved(picture: Image.Image, form: str, **options: object) -> bytes:
@@ -198,9 +198,9 @@ def test_a_reply_says_what_it_took(adapter: Adapter) -> None:
 
 def test_cold_and_cached_replies_are_the_same(adapter: Adapter, target: Target) -> None:
     colours = ("red", "blue", "red", "yellow", "blue")
-    warm = [adapter.ask(prompt(colour)).text for colour in colours]
+    cached = [adapter.ask(prompt(colour)).text for colour in colours]
     with opener("llamacpp")(msgspec.structs.replace(target, cold=True)) as other:
-        assert [other.ask(prompt(colour)).text for colour in colours] == warm
+        assert [other.ask(prompt(colour)).text for colour in colours] == cached
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from gguf import GGUFReader, GGUFValueType, GGUFWriter
 
 from harness import images
 from harness.adapters import llamacpp
-from harness.adapters.base import Prompt
+from harness.adapters.base import Request
 
 CHILD = Path(llamacpp.__file__).with_name("child.py")
 
@@ -29,9 +29,9 @@ class Notes(list[str]):
         return any(str(words) in line for line in self)
 
 
-def prompt(colour: str | None, question: str = "Which colour is it?") -> Prompt:
+def prompt(colour: str | None, question: str = "Which colour is it?") -> Request:
     image = images.plain(colour, 120, 90) if colour else None
-    return Prompt(id="p", question=question, image=image)
+    return Request(id="p", question=question, images=(image,))
 
 
 def script(path: Path, body: str) -> str:

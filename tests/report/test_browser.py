@@ -125,7 +125,7 @@ def test_filters_work_with_and_without_script(opened: Open, scripts: bool) -> No
     choose(shown, "Models differ")
     counting_and_differing = visible(shown)
     choose(shown, "Any")
-    choose(shown, "Not heard")
+    choose(shown, "Errors")
 
     assert everything == len(QUESTIONS)
     assert counting == 3

@@ -180,8 +180,8 @@ def test_what_keeps_a_run_from_being_plain_is_marked_in_words(
 
     shown = {path: Elements(make(path)).text for path in (cut, blind, part, fixed)}
 
-    assert "incomplete: 1 of 5 were not heard, so the score is a range" in shown[cut]
-    assert "80.0 to 100.0 % (1 not heard)" in shown[cut]
+    assert "incomplete: 1 of 5 failed or were not asked, so the score is a range" in shown[cut]
+    assert "80.0 to 100.0 % (1 error)" in shown[cut]
     assert "This finishes it: evalrun --model cut" in shown[cut]
     assert "timeout: silent" in shown[cut]
     assert "cut at the token limit" in shown[cut]
@@ -334,7 +334,7 @@ def test_every_filter_hides_exactly_the_prompts_without_its_class(
     assert sorted([*rules, "c-all", "v-all"]) == sorted(radios)
     assert all(0 < sum(rule in it for it in prompts) < len(prompts) for rule in rules)
     assert sum("differ" in it for it in prompts) == 1
-    assert sum("unheard" in it for it in prompts) == 1
+    assert sum("error" in it for it in prompts) == 1
     assert sum("none-pass" in it for it in prompts) == 1
 
 

@@ -102,8 +102,8 @@ def test_a_failed_call_that_was_heard_later_counts_once(tmp_path: Path) -> None:
         written(tmp_path, record("a", passed=None), record("b", passed=None), record("a"))
     )
 
-    assert [(it.case.id, it.heard) for it in run.records()] == [("a", True), ("b", False)]
-    assert run.heard_keys() == {("a", 0)}
+    assert [(it.case.id, it.answered) for it in run.records()] == [("a", True), ("b", False)]
+    assert run.answered_keys() == {("a", 0)}
 
 
 @pytest.mark.parametrize("cut", [1, 20, 200])

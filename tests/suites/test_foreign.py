@@ -72,7 +72,7 @@ def test_two_questions_on_one_picture_have_ids_of_their_own(shop: Workshop) -> N
     assert [case.id for case in shop.load("a.csv").cases] == ["0001-a", "0002-a"]
 
 
-@pytest.mark.parametrize("columns", ["image,question,answer", "File Name,Prompt,Expected"])
+@pytest.mark.parametrize("columns", ["image,question,answer", "File Name,Request,Expected"])
 def test_columns_go_by_their_customary_names(shop: Workshop, columns: str) -> None:
     shop.write("a.csv", f"{columns}\na.png,{COUNT},7\n")
 

@@ -212,12 +212,12 @@ def test_a_server_that_was_never_there_is_given_up_with_an_instruction(free_port
 
 
 def test_while_a_server_is_gone_one_call_probes_and_the_others_wait(free_port: int) -> None:
-    heard: list[Any] = []
+    answered: list[Any] = []
     with Transport(f"http://127.0.0.1:{free_port}/v1", concurrency=8, give_up_s=30) as transport:
-        transport.heard_before = True
+        transport.answered_before = True
 
         def work() -> None:
-            heard.append(transport.post("x", b"{}", lambda incoming: incoming.json()))
+            answered.append(transport.post("x", b"{}", lambda incoming: incoming.json()))
 
         threads = [threading.Thread(target=work) for _ in range(8)]
         for thread in threads:
@@ -227,9 +227,9 @@ def test_while_a_server_is_gone_one_call_probes_and_the_others_wait(free_port: i
         for thread in threads:
             thread.join(timeout=20)
 
-    assert len(heard) == 8
+    assert len(answered) == 8
     assert connections == 8
-    assert sorted(call.effort.attempts for call in heard)[6] <= 2, "seven of eight only waited"
+    assert sorted(call.effort.attempts for call in answered)[6] <= 2, "seven of eight only waited"
 
 
 def _answer_once_there(port: int, calls: int) -> int:

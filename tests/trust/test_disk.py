@@ -64,7 +64,7 @@ def test_a_full_disk_ends_the_run_with_whole_records_and_it_goes_on_when_there_i
     vision_server.default = say("yes " * 2500)
 
     full = evalrun_with(None, tiny_disk, suite, vision_server.url)
-    recorded = trials.heard_lines(tiny_disk)
+    recorded = trials.answered_lines(tiny_disk)
 
     assert full.returncode == 7, full.stderr
     assert "No space left" in full.stderr
@@ -96,7 +96,7 @@ def test_a_limit_on_file_sizes_is_a_message_and_no_silent_death(
 
     assert done.returncode == 7, done.stderr
     assert "File too large" in done.stderr
-    assert 0 < len(trials.heard_lines(tmp_path)) < 12
+    assert 0 < len(trials.answered_lines(tmp_path)) < 12
     (path,) = trials.runs(tmp_path)
     assert path.read_bytes().endswith(b"\n")
 
@@ -137,7 +137,7 @@ def test_a_folder_removed_during_the_run_is_there_again_with_everything(
     done = evalrun_with(None, tmp_path, suite, vision_server.url)
 
     assert done.returncode == 0, done.stderr
-    assert len(set(trials.heard_lines(tmp_path))) == 12
+    assert len(set(trials.answered_lines(tmp_path))) == 12
 
 
 def test_a_record_of_20_megabytes_is_written_read_and_resumed_over(
@@ -151,7 +151,7 @@ def test_a_record_of_20_megabytes_is_written_read_and_resumed_over(
     again = evalrun(*command(suite, vision_server.url), "--limit", "1")
 
     assert (first.returncode, again.returncode) == (0, 0), again.stderr
-    assert len(store.read(path).heard_keys()) == 1
+    assert len(store.read(path).answered_keys()) == 1
     assert path.stat().st_size < 10_000
 
 
@@ -173,7 +173,7 @@ def test_scores_that_cannot_be_written_to_stdout_are_said_to_be_lost(
 
     assert done.returncode == 7
     assert "stdout cannot be written" in done.stderr
-    assert len(trials.heard_lines(tmp_path)) == 4
+    assert len(trials.answered_lines(tmp_path)) == 4
 
 
 def test_the_scores_reach_a_pipe_that_is_read_late(
@@ -231,9 +231,9 @@ def test_what_was_reported_is_in_the_file_already(
     def look(handler: Any, request: dict[str, Any]) -> None:
         answered = len(vision_server.seen) - 1
         until = time.monotonic() + 10
-        while len(trials.heard_lines(tmp_path)) < answered and time.monotonic() < until:
+        while len(trials.answered_lines(tmp_path)) < answered and time.monotonic() < until:
             time.sleep(0.01)
-        behind.append(answered - len(trials.heard_lines(tmp_path)))
+        behind.append(answered - len(trials.answered_lines(tmp_path)))
         say("yes")(handler, request)
 
     vision_server.default = look
@@ -265,4 +265,4 @@ def test_a_slow_disk_slows_the_run_and_loses_nothing(
         pytest.skip("tracing is not allowed here")
 
     assert done.returncode == 0, done.stderr
-    assert len(set(trials.heard_lines(tmp_path))) == 12
+    assert len(set(trials.answered_lines(tmp_path))) == 12

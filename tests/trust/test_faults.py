@@ -1,4 +1,4 @@
-"""Servers that fail as servers do: every prompt is heard, with hardly a call too many."""
+"""Servers that fail as servers do: every prompt is answered, with hardly a call too many."""
 
 from __future__ import annotations
 

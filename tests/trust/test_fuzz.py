@@ -18,7 +18,7 @@ from harness import store, suites
 from harness.adapters.openai_reply import from_body, from_stream
 from harness.errors import CallError, ResultsError, SuiteError
 from harness.records import Case, Record, RunHeader, Verdict
-from harness.tables.text import inert
+from harness.text import inert
 from harness.transport.faults import message_in, retry_after_s
 from tests.conftest import clean_environment
 from tests.store.test_store import header, record
@@ -115,11 +115,11 @@ def test_any_damage_to_a_run_file_is_named_or_costs_its_tail_only(
     writer.path.write_bytes(data[:at] + junk + data[at + cut :])
 
     with contextlib.suppress(ResultsError):
-        heard = store.read(writer.path).heard_keys()
-        assert len(heard) <= 3 + junk.count(b"\n")
+        answered = store.read(writer.path).answered_keys()
+        assert len(answered) <= 3 + junk.count(b"\n")
         with store.reopen(writer.path) as again:
             again.append(record("d"))
-        assert ("d", 0) in store.read(writer.path).heard_keys()
+        assert ("d", 0) in store.read(writer.path).answered_keys()
 
 
 SEEDS = {

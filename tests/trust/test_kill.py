@@ -72,7 +72,7 @@ def test_cut_anywhere_in_its_last_record_a_run_goes_on_with_exactly_that_record(
         os.truncate(whole, 0)
         whole.write_bytes(data[:cut])
         run = store.read(whole)
-        assert run.heard_keys() == {("a", 0)}
+        assert run.answered_keys() == {("a", 0)}
         assert run.torn == (cut > begin)
         with store.reopen(whole) as writer:
             writer.append(_record("b"))
@@ -127,7 +127,7 @@ def test_what_a_kill_left_of_an_unborn_run_is_cleared_and_harms_no_run(tmp_path:
 
     assert not left.exists()
     assert young.exists(), "another evalrun may be at work on it"
-    assert store.read(first).heard_keys() == {("a", 0), ("b", 0)}
+    assert store.read(first).answered_keys() == {("a", 0), ("b", 0)}
 
 
 def _header() -> RunHeader:

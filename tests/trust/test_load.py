@@ -43,7 +43,7 @@ def test_memory_is_flat_after_the_warm_up_and_no_record_is_lost(tmp_path: Path, 
     assert code == 0, trials.said(tmp_path)
     assert seen[9] <= 1.1 * seen[3], f"{seen} kB at 30 and 90 %"
     (path,) = trials.runs(tmp_path)
-    assert len(store.read(path).heard_keys()) == PROMPTS
+    assert len(store.read(path).answered_keys()) == PROMPTS
     assert server.books.requests == PROMPTS
 
 

@@ -61,7 +61,7 @@ def test_a_signal_in_the_middle_of_a_local_run_ends_well_and_leaves_no_process(
     pair = demo.pair(tmp_path / "demo")
     command = ["--suite", sixty_seven, "--model", "m", "--gguf", pair.gguf, "--mmproj", pair.mmproj]
     process = trials.start(tmp_path, *command)
-    begun = trials.eventually(lambda: len(trials.heard_lines(tmp_path)) >= 3, within_s=30)
+    begun = trials.eventually(lambda: len(trials.answered_lines(tmp_path)) >= 3, within_s=30)
     process.send_signal(number)
 
     assert begun
@@ -96,7 +96,7 @@ def test_a_closed_terminal_ends_the_run_well(
     process.wait(30)
     asked = len(vision_server.seen)
 
-    assert len(trials.heard_lines(tmp_path)) == asked
+    assert len(trials.answered_lines(tmp_path)) == asked
     vision_server.default = _quick
     assert trials.run(tmp_path, *command, "--concurrency", "2") == 0
     assert len(vision_server.seen) == trials.PROMPTS

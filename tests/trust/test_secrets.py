@@ -182,7 +182,7 @@ def local_run(tmp_path: Path, sixty_seven: Path) -> Iterator[subprocess.Popen[st
     command = ["--suite", sixty_seven, "--model", "m", "--gguf", pair.gguf, "--mmproj", pair.mmproj]
     process = trials.start(tmp_path, *command, **SECRETS)
     try:
-        assert trials.eventually(lambda: len(trials.heard_lines(tmp_path)) >= 2, within_s=20)
+        assert trials.eventually(lambda: len(trials.answered_lines(tmp_path)) >= 2, within_s=20)
         yield process
     finally:
         process.send_signal(signal.SIGINT)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from harness.adapters.base import Prompt, Target
+from harness.adapters.base import Request, Target
 from harness.adapters.llamacpp import preflight, program, weights
 from harness.adapters.llamacpp.fingerprint import sha256
 from harness.adapters.llamacpp.local import LocalServer
@@ -39,7 +39,7 @@ class LlamaCpp:
         self.base_url = base_url
         self.backend, self.concurrency, self.server = chat.backend, chat.concurrency, chat.server
 
-    def ask(self, prompt: Prompt) -> Reply:
+    def ask(self, prompt: Request) -> Reply:
         if self._local is None:
             return self._chat.ask(prompt)
         self._local.wait_until_up()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness import images
-from harness.adapters.base import Prompt
+from harness.adapters.base import Request
 from harness.errors import (
     CallError,
     CallTimeout,
@@ -32,7 +32,7 @@ SIDE_PX = 224
 MAX_TOKENS = 256
 """Enough for a model that thinks aloud about a plain colour."""
 
-Ask = Callable[[Prompt], Reply]
+Ask = Callable[[Request], Reply]
 
 _COLOUR_WORDS = re.compile(
     r"\b(black|white|gr[ae]y|red|green|blue|yellow|orange|purple|violet|magenta|pink|brown|cyan"
@@ -47,7 +47,7 @@ def read_props(transport: Transport, root: str) -> dict[str, Any]:
 
     Raises: TargetError when it is no llama.cpp server, or sees no pictures.
     """
-    transport.heard_before = True  # what a 404 means here is ours to say
+    transport.answered_before = True  # what a 404 means here is ours to say
     try:
         props = transport.get_json(f"{root}/props")
     except (Unreachable, CallTimeout) as error:
@@ -159,7 +159,7 @@ def named_colour(reply: Reply) -> str | None:
 def _shown(ask: Ask, shade: str) -> Reply:
     picture = images.plain(shade, SIDE_PX, SIDE_PX)
     try:
-        return ask(Prompt(id=f"preflight-{shade}", question=QUESTION, image=picture))
+        return ask(Request(id=f"preflight-{shade}", question=QUESTION, images=(picture,)))
     except RequestRefused as error:
         if "context" in error.problem:
             raise TargetError(

@@ -93,7 +93,7 @@ def _bars(axes: Axes, rows: Sequence[_Row]) -> None:
 
 def _told(score: Score) -> str:
     """
-    >>> _told(Score(category="c", passed=11, asked=15, not_heard=0, low=0.48, high=0.891))
+    >>> _told(Score(category="c", passed=11, asked=15, errors=0, low=0.48, high=0.891))
     '73.3 % (11/15), 95 % interval 48.0 to 89.1'
     """
     said = words.share_and_counts(score)

@@ -16,7 +16,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from msgspec import Struct
 
-from harness.tables.text import one_line
+from harness.text import one_line
 
 INK, MUTED, GRID = "#010101", "#020202", "#030303"
 """Stand-ins: the page's style sheet says what they look like."""

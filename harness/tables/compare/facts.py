@@ -10,8 +10,8 @@ from msgspec import Struct
 from harness.compare import Comparison, Side
 from harness.records import Fact, ModelCard, Score
 from harness.tables import words
-from harness.tables.text import one_line
 from harness.tables.words import DASH
+from harness.text import one_line
 
 KEY = (
     "score key: good >= 75 %, fair 40 to under 75 %, poor < 40 %; with each score its 95 % interval"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from harness.compare import Comparison, Contrast
 from harness.tables.compare import facts, phrases
-from harness.tables.text import one_line
 from harness.tables.words import DASH
+from harness.text import one_line
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

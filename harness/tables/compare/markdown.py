@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.compare import Comparison, Contrast
 from harness.tables.compare import facts, phrases
-from harness.tables.text import one_line
+from harness.text import one_line
 
 _PUNCTUATION = re.compile(r"([\\`*_\[\]|~#])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}

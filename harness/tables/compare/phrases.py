@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.compare import Comparison, Contrast, Difference, Said
 from harness.compare.sentences import p_value, points
-from harness.tables.text import one_line
+from harness.text import one_line
 
 SHOWN = 100
 """Prompts listed before the rest is left to `--json`."""

@@ -12,7 +12,7 @@ from rich.text import Text
 from harness.compare import Comparison, Contrast, Disagreement
 from harness.tables import words
 from harness.tables.compare import facts, phrases
-from harness.tables.text import one_line
+from harness.text import one_line
 
 _LABEL, _COLUMN = 18, 20
 _SENTENCE = 2_000

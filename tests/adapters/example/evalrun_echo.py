@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.adapters import Prompt, Target
+from harness.adapters import Request, Target
 from harness.errors import TargetError
 from harness.records import Reply
 
@@ -18,7 +18,7 @@ class Echo:
     server = None
     shards_by_picture = False
 
-    def ask(self, prompt: Prompt) -> Reply:
+    def ask(self, prompt: Request) -> Reply:
         started = time.perf_counter()
         word = prompt.question.split()[-1].strip("?.")
         return Reply(text=word, latency_s=time.perf_counter() - started)

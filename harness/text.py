@@ -1,8 +1,10 @@
-"""Model output and other people's words, made harmless before they are shown."""
+"""Text of other origin, made safe to show and to store, and the names nearest to a misspelt one."""
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 
 _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
@@ -37,3 +39,19 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode()
+
+
+def valid_unicode(text: str) -> str:
+    """Join surrogate pairs; half a pair becomes U+FFFD, as it has no UTF-8 form.
+
+    >>> valid_unicode("\\ud83d\\ude00"), valid_unicode("a\\ud800b"), valid_unicode("as it was")
+    ('😀', 'a\ufffdb', 'as it was')
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def nearest(name: str, names: Iterable[str], *, most: int = 3) -> list[str]:
+    """The names most like `name`, best first; for "did you mean"."""
+    return difflib.get_close_matches(name, sorted(set(names)), n=most, cutoff=0.5)
