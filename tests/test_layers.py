@@ -31,6 +31,7 @@ HOMES = {
     "rich": {"tables", "cli"},
     "pandas": {"tables"},
     "numpy": {"stats", "adapters", "report"},
+    "portalocker": {"store"},
     "platformdirs": {"catalogue", "suites", "adapters"},
     "jinja2": {"report"},
     "matplotlib": {"report"},

@@ -12,7 +12,7 @@ from types import FrameType
 
 from harness.errors import ExitCode
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS = [getattr(signal, it) for it in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, it)]
 
 
 class Interrupts:

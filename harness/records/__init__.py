@@ -1,4 +1,4 @@
-"""The nouns of a run; see `run`, `image`, `cards` and `scores`. They import nothing of ours."""
+"""The nouns of a run; see `run`, `cards` and `scores`. They import nothing of ours."""
 
 from harness.records.cards import (
     Fact,
@@ -9,12 +9,12 @@ from harness.records.cards import (
     Preset,
     PublishedScore,
 )
-from harness.records.image import EncodedImage
 from harness.records.run import (
     CallFailure,
     Case,
     Correction,
     Effort,
+    EncodedImage,
     FailureKind,
     Judgement,
     Price,

@@ -10,8 +10,10 @@ None means "not known"; it is never spelled 0 or "".
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -40,6 +42,22 @@ class Case(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     @property
     def pictures(self) -> tuple[str, ...]:
         return self.images or (self.image,)
+
+
+class EncodedImage(Struct, frozen=True, kw_only=True, dict=True):
+    """The picture exactly as it is sent: JPEG or PNG, 8-bit RGB, upright, sRGB, no alpha."""
+
+    data: bytes
+    media_type: Literal["image/jpeg", "image/png"]
+    width_px: int
+    height_px: int
+    sha256: str
+    """Of `data`: the input the reply was scored on."""
+
+    @cached_property
+    def base64(self) -> bytes:
+        """`data` as text, made when first asked for: all requests about the picture share it."""
+        return b64encode(self.data)
 
 
 class ServerTimings(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
+import portalocker
 
 from harness.errors import ResultsError
 from harness.records import Correction, Record, RunHeader
@@ -21,9 +21,11 @@ from harness.store.reading import Run
 from harness.text import nearest, valid_unicode
 
 _ENCODER = msgspec.json.Encoder()
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
-_UNBORN = ".part"
-"""A run file that has no name of its own yet."""
+_FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_PART = ".part"
+"""A run file whose header is not on disk yet."""
+_RUNS_A_SECOND = 10_000
+_LOCK = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
 
 
 class RunWriter:
@@ -32,7 +34,7 @@ class RunWriter:
     def __init__(self, path: Path, fd: int) -> None:
         self.path = path
         self._fd = fd
-        self._good = os.fstat(fd).st_size
+        self._good_bytes = os.fstat(fd).st_size
 
     def __enter__(self) -> Self:
         return self
@@ -49,13 +51,18 @@ class RunWriter:
         try:
             _write_all(self._fd, data)
             os.fsync(self._fd)
-            self._good += len(data)
+            self._good_bytes += len(data)
             if os.fstat(self._fd).st_nlink == 0:
                 self._restore()
         except OSError as error:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._good)
+                os.ftruncate(self._fd, self._good_bytes)
             raise unwritable(self.path, error) from error
+
+    def truncate(self, size: int) -> None:
+        """Drop what stands behind the last whole line."""
+        os.ftruncate(self._fd, size)
+        self._good_bytes = size
 
     def _restore(self) -> None:
         """Somebody removed the folder under us: put the file back, whole."""
@@ -65,7 +72,7 @@ class RunWriter:
             old.seek(0)
             shutil.copyfileobj(old, new)
         os.fsync(fd)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        portalocker.lock(fd, _LOCK)
         self._fd, old_fd = fd, self._fd
         os.close(old_fd)
 
@@ -78,16 +85,16 @@ def create(results: Path, header: RunHeader) -> RunWriter:
     folder = results / folder_name(header.model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        clear_leftovers(folder, f".*{_UNBORN}")
-        fd, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=_UNBORN)
+        clear_leftovers(folder, f".*{_PART}")
+        fd, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=_PART)
         os.close(fd)
-        unborn = Path(name)
+        part = Path(name)
         try:
-            fd = _locked(unborn, 0)
-            unborn.chmod(0o666 & ~umask())
-            path = _born(fd, unborn, folder, header)
+            fd = _open_locked(part)
+            part.chmod(0o666 & ~umask())
+            path = _published(fd, part, folder, header)
         finally:
-            unborn.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
         _sync_folder(folder)
         _sync_folder(results)
     except OSError as error:
@@ -95,15 +102,17 @@ def create(results: Path, header: RunHeader) -> RunWriter:
     return RunWriter(path, fd)
 
 
-def _born(fd: int, unborn: Path, folder: Path, header: RunHeader) -> Path:
-    for stem in _stems(header):
+def _published(fd: int, part: Path, folder: Path, header: RunHeader) -> Path:
+    """Write the header into `part`, then link it to the first free name of its second."""
+    stamp = header.started_at.strftime("%Y%m%dT%H%M%SZ")
+    for number in range(1, _RUNS_A_SECOND):
+        stem = stamp if number == 1 else f"{stamp}-{number}"
         path = folder / f"{stem}.jsonl"
-        named = msgspec.structs.replace(header, run=f"{folder.name}/{stem}")
         os.ftruncate(fd, 0)
-        _write_all(fd, _encoded([named]))
+        _write_all(fd, _encoded([msgspec.structs.replace(header, run=f"{folder.name}/{stem}")]))
         os.fsync(fd)
         with contextlib.suppress(FileExistsError):
-            os.link(unborn, path)
+            os.link(part, path)
             return path
     raise FileExistsError(
         errno.EEXIST, "ten thousand runs were started in this second", str(folder)
@@ -116,11 +125,10 @@ def reopen(path: Path) -> RunWriter:
     Raises: ResultsError when another evalrun is writing it.
     """
     try:
-        writer = RunWriter(path, _locked(path, 0))
+        writer = RunWriter(path, _open_locked(path))
     except OSError as error:
         raise unwritable(path, error) from error
-    writer._good = _whole_lines_size(path)
-    os.ftruncate(writer._fd, writer._good)
+    writer.truncate(_whole_lines_bytes(path))
     return writer
 
 
@@ -128,7 +136,7 @@ def append_correction(path: Path, correction: Correction) -> None:
     """Keep a person's verdict beside the record it is about."""
     answered = Run(path).answered_keys()
     if (correction.prompt, correction.repeat) not in answered:
-        near = nearest(correction.prompt, [it for it, _ in answered])
+        near = nearest(correction.prompt, [it for it, _ in answered], most=1)
         hint = f", e.g. {near[0]}" if near else ""
         raise ResultsError(
             f"{path} has no reply to {correction.prompt!r} (repeat {correction.repeat})",
@@ -138,18 +146,11 @@ def append_correction(path: Path, correction: Correction) -> None:
         writer.append(correction)
 
 
-def _stems(header: RunHeader) -> Iterator[str]:
-    stamp = header.started_at.strftime("%Y%m%dT%H%M%SZ")
-    yield stamp
-    for number in range(2, 10_000):
-        yield f"{stamp}-{number}"
-
-
-def _locked(path: Path, extra: int) -> int:
-    fd = os.open(path, _FLAGS | extra, 0o644)
+def _open_locked(path: Path) -> int:
+    fd = os.open(path, _FLAGS, 0o644)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+        portalocker.lock(fd, _LOCK)
+    except portalocker.LockException as error:
         os.close(fd)
         raise ResultsError(
             f"{path} is being written by another evalrun",
@@ -185,6 +186,8 @@ def _write_all(fd: int, data: bytes) -> None:
 
 def _sync_folder(folder: Path) -> None:
     """A new file survives a power cut only once its folder is on disk as well."""
+    if os.name == "nt":
+        return  # Windows cannot open a folder, and NTFS keeps its own journal
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -192,7 +195,7 @@ def _sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _whole_lines_size(path: Path) -> int:
+def _whole_lines_bytes(path: Path) -> int:
     size = path.stat().st_size
     with path.open("rb") as file:
         end = size
