@@ -11,7 +11,8 @@ from typing import TextIO
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
-Cell = str | int | float | bool | None
+Value = str | int | float | bool | None
+Cell = Value
 
 
 def cell(value: Cell) -> str:
