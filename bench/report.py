@@ -155,7 +155,7 @@ def main(argv: list[str]) -> int:
         folder = options.keep or Path(temporary)
         suite = make_suite(folder / "suite")
         shas = {
-            it.image: encode(suite.picture(it), longest_side_px=LIMIT_PX).sha256
+            it.image: encode(suite.pictures(it)[0], longest_side_px=LIMIT_PX).sha256
             for it in suite.cases
         }
         named = [*MODELS, *(f"model-{at}" for at in range(len(MODELS), options.models))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from msgspec.structs import replace
@@ -57,15 +58,13 @@ class Judge:
         self._adapter, self._name = adapter, name
         self._scope, self._sees_image = scope, sees_image
 
-    def review(self, record: Record, image: EncodedImage | None) -> Record:
+    def review(self, record: Record, images: Sequence[EncodedImage]) -> Record:
         """The record with the judge's opinion beside the rule's, where the judge was asked."""
         if not self.is_asked(record):
             return record
         assert isinstance(record.outcome, Reply)
-        shown = image if self._sees_image else None
-        prompt = Request(
-            id=record.case.id, question=question_about(record), images=(shown,) if shown else ()
-        )
+        shown = tuple(images) if self._sees_image else ()
+        prompt = Request(id=record.case.id, question=question_about(record), images=shown)
         try:
             said = self._adapter.ask(prompt).text
         except CallError as error:

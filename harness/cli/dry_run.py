@@ -30,7 +30,7 @@ def describe(
     """Print the plan. Every picture is read and checked on the way, so a broken one shows here."""
     pictures = {
         path: encode(path, longest_side_px=options.image_max_side)
-        for path in dict.fromkeys(map(suite.picture, cases))
+        for path in dict.fromkeys(path for case in cases for path in suite.pictures(case))
     }
     counts = Counter(case.category for case in cases)
     asked = len(cases) * options.repeats
@@ -45,7 +45,7 @@ def describe(
     ]
     tokens_in = options.repeats * sum(
         len(case.question) // CHARACTERS_PER_TOKEN
-        + (0 if options.blind else _picture_tokens(pictures[suite.picture(case)]))
+        + sum(_picture_tokens(pictures[path]) for path in suite.pictures(case) if not options.blind)
         for case in cases
     )
     lines.append(f"tokens in    about {tokens_in:,} (pictures differ from model to model)")

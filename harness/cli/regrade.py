@@ -88,24 +88,26 @@ def _again(
     verdict = grade(record.case, record.outcome.text, truncated=record.outcome.truncated)
     fresh = replace(record, verdict=verdict, judgement=None)
     if judge is not None:
-        fresh = judge.review(fresh, _picture(record, pictures, header))
+        fresh = judge.review(fresh, _pictures(record, pictures, header))
     return record, fresh
 
 
-def _picture(record: Record, pictures: Suite | None, header: RunHeader) -> EncodedImage | None:
+def _pictures(record: Record, suite: Suite | None, header: RunHeader) -> tuple[EncodedImage, ...]:
     """What the model saw. Raises: SuiteError when the suite holds another picture now."""
     from harness.errors import SuiteError
     from harness.images import encode
 
-    if pictures is None or record.image_sha256 is None:
-        return None
-    image = encode(pictures.picture(record.case), longest_side_px=header.image_max_side_px)
-    if image.sha256 != record.image_sha256:
+    if suite is None or record.image_sha256 is None:
+        return ()
+    side_px = header.image_max_side_px
+    images = tuple(encode(path, longest_side_px=side_px) for path in suite.pictures(record.case))
+    sent = record.images_sha256 or (record.image_sha256,)
+    if tuple(image.sha256 for image in images) != sent:
         raise SuiteError(
             f"{record.case.id}: the picture is not the one that the model saw",
             fix="name the suite that the run was made with: --suite PATH",
         )
-    return image
+    return images
 
 
 def _change(before: Record, after: Record) -> Change | None:

@@ -84,7 +84,7 @@ def _ask_all(options: RunOptions, job: _Job, stopping: Event, stack: ExitStack) 
     judge = open_judge(options, stack, stopping)
     asking = Asking(
         adapter,
-        job.suite.picture,
+        job.suite.pictures,
         image_max_side_px=options.image_max_side,
         blind=options.blind,
         price=job.price,

@@ -29,7 +29,7 @@ def encode(path: Path, *, longest_side_px: int) -> EncodedImage:
 
     A file that is canonical already goes as its own bytes, once they are seen to decode to the
     end. Any other is turned upright, moved to sRGB, laid on white, shrunk (Lanczos) until its
-    longer side fits, and becomes a lossless PNG. Nothing is ever enlarged.
+    longer side fits (0: its own size), and becomes a lossless PNG. Nothing is ever enlarged.
 
     Shapes:  max(height_px, width_px) == min(max(H, W), longest_side_px), aspect kept to the pixel
     Units:   pixels. `width_px`/`height_px` describe what is sent, so a box the model gives in
@@ -42,6 +42,7 @@ def encode(path: Path, *, longest_side_px: int) -> EncodedImage:
     name = shown(path)
     data = read_regular(path, limit_bytes=MAX_FILE_BYTES)
     picture = opened(data, name)
+    longest_side_px = longest_side_px or max(picture.size)
     with blaming(name):
         size = picture.size
         if max(size) <= longest_side_px and not quirks(picture, data):

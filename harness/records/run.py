@@ -173,7 +173,9 @@ class Record(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, ta
     case: Case
     repeat: int = 0
     image_sha256: str | None = None
-    """None in a blind run, or when the picture was never sent."""
+    """Of the first picture; None in a blind run, or when no picture was sent."""
+    images_sha256: tuple[str, ...] = ()
+    """Of all pictures in their order, where several were sent."""
     outcome: Reply | CallFailure
     verdict: Verdict | None = None
     """The rule's. Present exactly when the outcome is a Reply."""

@@ -80,7 +80,11 @@ def _files(suite: Path | None) -> dict[str, Path] | str:
         if suite:
             raise
         return "no suite was found here; name it with --suite"
-    return {case.image: read.picture(case) for case in read.cases}
+    return {
+        name: path
+        for case in read.cases
+        for name, path in zip(case.pictures, read.pictures(case), strict=True)
+    }
 
 
 def _sent(wanted: Picture, files: Mapping[str, Path]) -> EncodedImage | str:

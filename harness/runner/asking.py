@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from harness.adapters.base import Adapter, Request
@@ -16,7 +17,7 @@ from harness.images import encode
 from harness.records import Case, EncodedImage, Price, Record
 from harness.runner.plan import Job
 
-Review = Callable[[Record, EncodedImage | None], Record]
+Review = Callable[[Record, Sequence[EncodedImage]], Record]
 """A second opinion on a record, e.g. a model judge's."""
 
 
@@ -26,7 +27,7 @@ class Asking:
     def __init__(
         self,
         adapter: Adapter,
-        picture: Callable[[Case], Path],
+        pictures: Callable[[Case], Sequence[Path]],
         *,
         image_max_side_px: int,
         blind: bool = False,
@@ -34,32 +35,30 @@ class Asking:
         review: Review | None = None,
     ) -> None:
         self._adapter = adapter
-        self._picture = picture
+        self._pictures = pictures
         self._encoded = _Encoded(image_max_side_px)
         self._blind, self._price, self._review = blind, price, review
 
     def ask(self, job: Job) -> Record:
         """Ask and grade. Raises: SuiteError for a broken picture, TargetError for a lost cause."""
         case = job.case
-        image = None if self._blind else self._encoded.get(self._picture(case))
-        prompt = Request(
-            id=case.id, question=case.question, images=(image,) if image else (), repeat=job.repeat
+        paths = () if self._blind else self._pictures(case)
+        images = tuple(map(self._encoded.get, paths))
+        sent = tuple(image.sha256 for image in images)
+        record = partial(
+            Record,
+            case=case,
+            repeat=job.repeat,
+            image_sha256=sent[0] if sent else None,
+            images_sha256=sent if len(sent) > 1 else (),
         )
+        prompt = Request(id=case.id, question=case.question, images=images, repeat=job.repeat)
         started_at = datetime.now(UTC)
         try:
             reply = self._adapter.ask(prompt)
         except CallError as error:  # the one place where a failed call becomes data
-            return Record(
-                case=case,
-                repeat=job.repeat,
-                image_sha256=image.sha256 if image else None,
-                outcome=error.as_failure(),
-                started_at=started_at,
-            )
-        record = Record(
-            case=case,
-            repeat=job.repeat,
-            image_sha256=image.sha256 if image else None,
+            return record(outcome=error.as_failure(), started_at=started_at)
+        graded = record(
             outcome=reply,
             verdict=grade(case, reply.text, truncated=reply.truncated),
             cost_usd=self._price.cost_usd(reply.tokens_in, reply.tokens_out)
@@ -67,13 +66,14 @@ class Asking:
             else None,
             started_at=started_at,
         )
-        return self._review(record, image) if self._review else record
+        return self._review(graded, images) if self._review else graded
 
     def prepare(self, job: Job) -> None:
         """Have the picture ready before it is asked about. What is wrong with it, `ask` says."""
         if not self._blind:
             with suppress(EvalrunError):
-                self._encoded.get(self._picture(job.case)).base64  # noqa: B018 - and kept
+                for path in self._pictures(job.case):
+                    self._encoded.get(path).base64  # noqa: B018 - and kept
 
 
 class _Encoded:

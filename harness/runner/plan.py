@@ -29,11 +29,11 @@ def plan(
     them one portion, so that a server with several slots reads each picture in one of them only.
     `done` holds the (id, repeat) that a resumed run already has.
     """
-    pictures: dict[str, list[Job]] = {}
+    pictures: dict[tuple[str, ...], list[Job]] = {}
     for repeat in range(repeats):
         for case in cases:
             if (case.id, repeat) not in done:
-                pictures.setdefault(case.image, []).append(Job(case, repeat))
+                pictures.setdefault(case.pictures, []).append(Job(case, repeat))
     if by_picture:
         return list(pictures.values())
     return [[job] for tasks in pictures.values() for job in tasks]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,23 @@ _STEM_CHARS = 80
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def append_case(folder: Path, case: Case, picture: Path) -> Path:
+def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
     """Add a case to the TOML suite in `folder`, which need not exist yet; return the file it is in.
 
-    The picture is copied to `images/` under the case's id, unless it lies in the suite already;
+    Pictures are copied to `images/` under the case's id, unless they lie in the suite already;
     `case.image` is not looked at.
 
     Raises: SuiteError when the suite, the case or the picture is not sound, or cannot be written.
     """
-    inspect(picture)
+    for picture in pictures:
+        inspect(picture)
     if wrong := graders.problems(case):
         raise SuiteError(f"{shown(case.id)}: {wrong[0]}", fix="name another answer or grader")
     if folder.is_dir():
         _refuse_clashes(folder, case)
-    case = msgspec.structs.replace(case, image=_kept(folder, case.id, picture))
+    stems = [case.id, *(f"{case.id}-{number}" for number in range(2, len(pictures) + 1))]
+    kept = tuple(map(partial(_kept, folder), stems, pictures))
+    case = msgspec.structs.replace(case, image=kept[0], images=kept if len(kept) > 1 else ())
     path = folder / "prompts" / f"{_stem(case.category)}.toml"
     before = path.read_text("utf-8-sig").rstrip("\n") + "\n" if path.exists() else ""
     category = toml.parsed(path).get("category") if before else case.category
@@ -58,12 +62,12 @@ def _refuse_clashes(folder: Path, case: Case) -> None:
         )
 
 
-def _kept(folder: Path, case_id: str, picture: Path) -> str:
+def _kept(folder: Path, name: str, picture: Path) -> str:
     """Where the picture lies, or now lies, in the suite."""
     if picture.resolve().is_relative_to(folder.resolve()):
         return picture.resolve().relative_to(folder.resolve()).as_posix()
     data = read_regular(picture, limit_bytes=MAX_FILE_BYTES)
-    target = folder / "images" / f"{_stem(case_id)}{picture.suffix.lower()}"
+    target = folder / "images" / f"{_stem(name)}{picture.suffix.lower()}"
     if target.exists() and read_regular(target, limit_bytes=MAX_FILE_BYTES) != data:
         raise SuiteError(f"{shown(target)} is there already", fix="choose another id")
     write_whole(target, data)
@@ -78,8 +82,10 @@ def _table(case: Case, category: object) -> str:
     fields: dict[str, Any] = {"id": case.id}
     if category != case.category:
         fields["category"] = case.category
-    fields |= {"question": case.question, "image": case.image, "expected": case.expected}
-    fields |= {"grader": case.grader, **case.options}
+    fields["question"] = case.question
+    fields |= {"images": case.images} if case.images else {"image": case.image}
+    fields |= {"expected": case.expected, "grader": case.grader, **case.options}
+    fields |= {"difficulty": case.difficulty} if case.difficulty else {}
     return "\n".join(["[[case]]", *(f"{_key(key)} = {_value(fields[key])}" for key in fields), ""])
 
 

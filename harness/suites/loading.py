@@ -70,6 +70,7 @@ def read(path: Path) -> tuple[Suite, Problems]:
         root=source.root,
         cases=cases,
         sha256=_sha256(source, cases, pictures),
+        image_max_side_px=source.image_max_side_px,
     )
     return suite, problems
 
@@ -149,10 +150,11 @@ def _faults(case: Case, pictures: Pictures) -> Iterator[str]:
     for what, name in (("id", case.id), ("category", case.category)):
         if len(name) > _MAX_NAME_CHARS or not name.isprintable() or name != name.strip():
             yield f"its {what} is not one plain line of at most {_MAX_NAME_CHARS} characters"
-    try:
-        pictures.sha256(case.image)
-    except SuiteError as error:
-        yield error.problem
+    for image in case.pictures:
+        try:
+            pictures.sha256(image)
+        except SuiteError as error:
+            yield error.problem
     options = msgspec.json.encode(case.options) if case.options else b"{}"
     yield from _misfits(case.grader, case.question, case.expected, options)
 
@@ -179,5 +181,10 @@ def _sha256(source: Source, cases: tuple[Case, ...], pictures: Pictures) -> str:
     total = hashlib.sha256(msgspec.json.encode([source.name, source.version, source.license]))
     for case in sorted(cases, key=lambda case: case.id):
         fields = {**msgspec.structs.asdict(case), "image_sha256": pictures.sha256(case.image)}
+        if case.images:
+            fields["images_sha256"] = [pictures.sha256(image) for image in case.images]
+        for later in ("images", "difficulty"):  # than 0.1: a suite without them keeps its hash
+            if not fields[later]:
+                del fields[later]
         total.update(b"\n" + msgspec.json.encode(fields, order="sorted"))
     return total.hexdigest()

@@ -19,5 +19,7 @@ class Source(Struct, frozen=True, kw_only=True):
     version: str = UNVERSIONED
     license: str | None = None
     root: Path
+    image_max_side_px: int | None = 0
+    """Pictures of somebody else's suite are sent in their own size."""
     cases: Iterable[tuple[str, Case]]
     """Where it stands, and the case; may be a generator over a file that is still being read."""

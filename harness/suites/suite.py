@@ -27,8 +27,11 @@ class Suite(Struct, frozen=True, kw_only=True):
     """Of name, version, licence, every field of every case and every picture's bytes; in whatever
     order and files the cases stand."""
 
-    def picture(self, case: Case) -> Path:
-        return self.root / case.image
+    image_max_side_px: int | None = None
+    """The longest side its pictures need to be sent with; 0: their own size; None: unstated."""
+
+    def pictures(self, case: Case) -> tuple[Path, ...]:
+        return tuple(self.root / name for name in case.pictures)
 
     @property
     def categories(self) -> tuple[str, ...]:

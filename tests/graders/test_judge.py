@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.adapters.base import Prompt
+from harness.adapters.base import Request
 from harness.errors import Unreachable
 from harness.graders import grade
 from harness.images import plain
@@ -26,9 +26,9 @@ class Sage:
 
     def __init__(self, says: str | None) -> None:
         self._says = says
-        self.asked: list[Prompt] = []
+        self.asked: list[Request] = []
 
-    def ask(self, prompt: Prompt) -> Reply:
+    def ask(self, prompt: Request) -> Reply:
         self.asked.append(prompt)
         if self._says is None:
             raise Unreachable("nobody answers", fix="start the server")
@@ -48,21 +48,21 @@ def test_by_default_it_only_sees_what_the_rules_could_not_read() -> None:
     sage = Sage("PASS. Four legs.")
     judge = Judge(sage, "sage")
 
-    reviewed = judge.review(record(UNREAD), None)
+    reviewed = judge.review(record(UNREAD), ())
 
     assert reviewed.verdict_by == "judge"
     assert reviewed.final is not None
     assert reviewed.final.passed
     assert reviewed.judgement is not None
     assert reviewed.judgement.prompt_sha256 == PROMPT_SHA256
-    assert judge.review(record(READ), None).judgement is None
-    assert judge.review(record("4"), None).judgement is None
-    assert judge.review(record(" "), None).judgement is None
+    assert judge.review(record(READ), ()).judgement is None
+    assert judge.review(record("4"), ()).judgement is None
+    assert judge.review(record(" "), ()).judgement is None
     assert len(sage.asked) == 1
 
 
 def test_it_may_see_all_and_overrule() -> None:
-    reviewed = Judge(Sage("FAIL. Not so."), "sage", scope="all").review(record("4"), None)
+    reviewed = Judge(Sage("FAIL. Not so."), "sage", scope="all").review(record("4"), ())
     assert reviewed.final is not None
     assert not reviewed.final.passed
     assert reviewed.verdict is not None
@@ -75,7 +75,7 @@ def test_it_may_see_all_and_overrule() -> None:
 def test_a_judge_not_heard_or_not_understood_leaves_the_rules_verdict_flagged(
     says: str | None,
 ) -> None:
-    reviewed = Judge(Sage(says), "sage").review(record(UNREAD), None)
+    reviewed = Judge(Sage(says), "sage").review(record(UNREAD), ())
     assert reviewed.verdict_by == "rule"
     assert reviewed.judgement is not None
     assert reviewed.judgement.verdict is None
@@ -88,14 +88,14 @@ def test_a_failed_call_is_nothing_to_judge() -> None:
         outcome=CallFailure(kind=FailureKind.TIMEOUT, message="silence"),
         started_at=datetime.now(UTC),
     )
-    assert Judge(Sage("PASS"), "sage", scope="all").review(failed, None) is failed
+    assert Judge(Sage("PASS"), "sage", scope="all").review(failed, ()) is failed
 
 
 def test_it_sees_the_picture_only_when_it_should() -> None:
     image = plain("red", width_px=8, height_px=8)
     blind, seeing = Sage("PASS"), Sage("PASS")
-    Judge(blind, "sage").review(record(UNREAD), image)
-    Judge(seeing, "sage", sees_image=True).review(record(UNREAD), image)
+    Judge(blind, "sage").review(record(UNREAD), [image])
+    Judge(seeing, "sage", sees_image=True).review(record(UNREAD), [image])
     assert blind.asked[0].images == ()
     assert seeing.asked[0].images == (image,)
 

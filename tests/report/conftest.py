@@ -95,7 +95,7 @@ def write_run(results: Path, own: suites.Suite) -> WriteRun:
                 passed = (outcomes or {}).get(case.id, True)
                 text = (texts or {}).get(case.id)
                 made = record(case, 0, passed, **({"text": text} | dict(reply or {})))
-                sha = encode(own.picture(case), longest_side_px=head.image_max_side_px).sha256
+                sha = encode(own.pictures(case)[0], longest_side_px=head.image_max_side_px).sha256
                 sent = None if head.blind else sha
                 writer.append(change(msgspec.structs.replace(made, image_sha256=sent)))
         return writer.path

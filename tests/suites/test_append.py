@@ -39,7 +39,7 @@ def test_a_new_suite_begins_with_its_first_case(tmp_path: Path, picture: Path) -
     assert path == folder / "prompts" / "bolts-nuts.toml"
     assert suite.name == "mine"
     assert suite.cases == (msgspec.structs.replace(CASE, image="images/tray-1.png"),)
-    assert suite.picture(suite.cases[0]).read_bytes() == picture.read_bytes()
+    assert suite.pictures(suite.cases[0])[0].read_bytes() == picture.read_bytes()
 
 
 def test_cases_follow_one_another_in_the_file_of_their_category(
@@ -58,6 +58,16 @@ def test_cases_follow_one_another_in_the_file_of_their_category(
         ("d", "ONE"),
         ("b", "Two"),
     ]
+
+
+def test_several_pictures_are_kept_in_their_order(tmp_path: Path, picture: Path) -> None:
+    second = tmp_path / "second.jpg"
+    Image.new("RGB", (32, 24), "blue").save(second)
+
+    append_case(tmp_path / "mine", CASE, picture, second)
+
+    (case,) = load(tmp_path / "mine").cases
+    assert case.pictures == ("images/tray-1.png", "images/tray-1-2.jpg")
 
 
 def test_a_picture_in_the_suite_is_not_copied(tmp_path: Path, picture: Path) -> None:

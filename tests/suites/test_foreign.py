@@ -63,7 +63,7 @@ def test_a_csv_is_read_with_its_images_folder(shop: Workshop) -> None:
     assert (suite.name, suite.version, suite.license) == ("bolts", "unversioned", None)
     assert (case.id, case.category, case.question) == ("0001-tray", "Counting", COUNT)
     assert (case.expected, case.grader, case.image) == ("7", "integer", "images/tray.png")
-    assert suite.picture(case).is_file()
+    assert suite.pictures(case)[0].is_file()
 
 
 def test_two_questions_on_one_picture_have_ids_of_their_own(shop: Workshop) -> None:
@@ -72,7 +72,7 @@ def test_two_questions_on_one_picture_have_ids_of_their_own(shop: Workshop) -> N
     assert [case.id for case in shop.load("a.csv").cases] == ["0001-a", "0002-a"]
 
 
-@pytest.mark.parametrize("columns", ["image,question,answer", "File Name,Request,Expected"])
+@pytest.mark.parametrize("columns", ["image,question,answer", "File Name,Prompt,Expected"])
 def test_columns_go_by_their_customary_names(shop: Workshop, columns: str) -> None:
     shop.write("a.csv", f"{columns}\na.png,{COUNT},7\n")
 
@@ -265,8 +265,8 @@ def test_a_tsv_carries_its_pictures_and_lettered_options(shop: Workshop, cache: 
         "Look well.\nWhat is it?\nA. nut\nB. bolt\nAnswer with the letter of the right option."
     )
     assert (case.id, case.expected, case.grader) == ("0001-what-is-it", "B", "choice")
-    assert suite.picture(case).read_bytes() == png()
-    assert suite.picture(case).is_relative_to(cache)
+    assert suite.pictures(case)[0].read_bytes() == png()
+    assert suite.pictures(case)[0].is_relative_to(cache)
 
 
 def test_an_answer_written_out_finds_its_letter(shop: Workshop) -> None:

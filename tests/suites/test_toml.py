@@ -1,5 +1,6 @@
 """Our own format: what is read, what the hash covers, and how much is said about mistakes."""
 
+import base64
 import contextlib
 import json
 import os
@@ -14,6 +15,10 @@ from harness.errors import SuiteError, UsageError
 from harness.suites import load, select
 
 from .conftest import Workshop
+
+ONE_PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC"
+)
 
 
 def test_a_suite_is_read_from_its_folder(shop: Workshop) -> None:
@@ -38,7 +43,7 @@ def test_a_suite_is_read_from_its_folder(shop: Workshop) -> None:
         {"tolerance": 2},
     )
     assert two.expected == ("1", "2")
-    assert suite.picture(one) == shop.root / "a.png"
+    assert suite.pictures(one)[0] == shop.root / "a.png"
 
 
 @pytest.mark.parametrize("name", ["prompts/a.toml", "a.toml"])
@@ -50,7 +55,7 @@ def test_pictures_are_named_from_the_folder_that_holds_the_prompts(
 
     suite = load(path if as_file else shop.root)
 
-    assert suite.picture(suite.cases[0]).resolve() == (shop.root / "a.png").resolve()
+    assert suite.pictures(suite.cases[0])[0].resolve() == (shop.root / "a.png").resolve()
 
 
 def test_the_prompts_folder_itself_names_the_suite_too(shop: Workshop) -> None:
@@ -78,6 +83,43 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(shop: Workshop) -> Non
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
 
     assert shop.load().cases[0].id == "bolts"
+
+
+def test_a_case_may_have_several_pictures_and_a_difficulty(shop: Workshop) -> None:
+    shop.picture("b.png", "blue")
+    shop.toml(
+        shop.case(image=None, images=["a.png", "b.png"], difficulty="hard"),
+        head="image_max_side_px = 1536",
+    )
+
+    suite = shop.load()
+
+    (case,) = suite.cases
+    assert (case.image, case.images, case.difficulty) == ("a.png", ("a.png", "b.png"), "hard")
+    assert suite.pictures(case) == (shop.root / "a.png", shop.root / "b.png")
+    assert suite.image_max_side_px == 1536
+
+
+def test_a_list_of_pictures_and_a_difficulty_are_checked(shop: Workshop) -> None:
+    shop.toml(
+        shop.case(id="a", images=["b.png", "a.png"]),
+        shop.case(id="b", image=None, images=["a.png", "nope.png"]),
+        shop.case(id="c", images=3),
+        shop.case(id="d", difficulty="brutal"),
+        head='image_max_side_px = "big"',
+    )
+
+    said = shop.refused()
+
+    for part in [
+        "case a: images is not a list of paths that begins with image",
+        "case b: ",
+        "nope.png: there is no such file",
+        "case c: images is not a list of paths",
+        "case d: difficulty brutal is not one of easy, medium, hard",
+        "image_max_side_px is not one number of pixels",
+    ]:
+        assert part in said
 
 
 # --- the hash -------------------------------------------------------------------------------
@@ -114,6 +156,26 @@ def test_every_field_is_in_the_hash(shop: Workshop, change: dict[str, object]) -
     before = shop.load().sha256
 
     shop.toml(shop.case(**change))
+
+    assert shop.load().sha256 != before
+
+
+def test_a_suite_without_what_came_later_keeps_its_hash(shop: Workshop) -> None:
+    """As version 0.1 computed it."""
+    shop.write("a.png", ONE_PIXEL)
+    shop.toml(
+        shop.case(id="bolts", grader="decimal", tolerance=0.5, image="a.png"), head='suite = "s"'
+    )
+
+    assert shop.load().sha256 == "e638d3af876a329c563b9748dc933b2d3773b05aea5d7c8ec761c3d0e1038fb8"
+
+
+def test_every_picture_of_several_is_in_the_hash(shop: Workshop) -> None:
+    shop.picture("b.png", "blue")
+    shop.toml(shop.case(image=None, images=["a.png", "b.png"]))
+    before = shop.load().sha256
+
+    shop.picture("b.png", "green")
 
     assert shop.load().sha256 != before
 

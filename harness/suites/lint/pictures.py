@@ -30,7 +30,7 @@ class Looked(Struct, kw_only=True):
 def look(suite: Suite) -> Looked:
     """Decode each picture once; say which are damaged, alike, or not sent as they are."""
     looked = Looked()
-    for image in dict.fromkeys(case.image for case in suite.cases):
+    for image in dict.fromkeys(image for case in suite.cases for image in case.pictures):
         path = suite.root / image
         data = read_regular(path, limit_bytes=MAX_FILE_BYTES)
         looked.sha256[image] = hashlib.sha256(data).hexdigest()

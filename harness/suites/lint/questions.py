@@ -33,10 +33,11 @@ _CODE_DIGITS = 4
 
 def repeats(cases: Sequence[Case], picture_sha256: Mapping[str, str]) -> Iterator[Finding]:
     """Questions put twice to one picture, by its bytes; with two answers they contradict."""
-    seen: dict[tuple[str, str], Case] = {}
+    seen: dict[tuple[tuple[str, ...], str], Case] = {}
     for case in cases:
         asked = " ".join(case.question.casefold().split())
-        first = seen.setdefault((picture_sha256[case.image], asked), case)
+        pictures = tuple(picture_sha256[image] for image in case.pictures)
+        first = seen.setdefault((pictures, asked), case)
         if first is case:
             continue
         if answer_of(first) == answer_of(case):

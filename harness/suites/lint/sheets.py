@@ -33,7 +33,7 @@ def write_sheets(suite: Suite, folder: Path) -> list[Path]:
 
 def _thumbnail(suite: Suite, case: Case) -> Thumbnail:
     return Thumbnail(
-        picture=suite.picture(case),
+        picture=suite.pictures(case)[0],
         heading=shown(case.id),
         lines=(*case.question.splitlines(), f"= {answer_of(case)}  [{case.grader}]"),
     )

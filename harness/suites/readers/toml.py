@@ -15,9 +15,11 @@ from harness.suites.source import UNVERSIONED, Source
 
 _MAX_BYTES = 256 * 2**20
 _FACTS = ("suite", "version", "license")
-_TOP = {*_FACTS, "category", "case"}
-_TEXTS = ("id", "question", "image", "grader")
-_FIELDS = {*_TEXTS, "category", "expected"}
+_SIDE = "image_max_side_px"
+_TOP = {*_FACTS, _SIDE, "category", "case"}
+_TEXTS = ("id", "question", "image", "grader", "category")
+_FIELDS = {*_TEXTS, "expected", "images", "difficulty"}
+_DIFFICULTIES = ("easy", "medium", "hard")
 
 
 def read_file(path: Path, problems: Problems) -> Source:
@@ -49,11 +51,16 @@ def _read(root: Path, files: Sequence[Path], name: str, problems: Problems) -> S
         except SuiteError as error:
             problems.add(shown(path.name), error.problem)
     facts = _facts(documents, problems)
+    sides = {side for _, document in documents if (side := document.get(_SIDE)) is not None}
+    if len(sides) > 1 or any(type(side) is not int or side < 0 for side in sides):
+        problems.add(shown(name), f"{_SIDE} is not one number of pixels, or 0 for their own size")
+        sides = set()
     return Source(
         name=facts.get("suite", name),
         version=facts.get("version", UNVERSIONED),
         license=facts.get("license"),
         root=root,
+        image_max_side_px=next(iter(sides), None),
         cases=_cases(documents, problems),
     )
 
@@ -96,9 +103,13 @@ def _cases(
 
 
 def _case(table: dict[str, Any], where: str, problems: Problems) -> Case | None:
+    images = table.get("images", [])
+    listed = isinstance(images, list) and images and all(map(_is_text, images))
+    if listed:
+        table = {"image": images[0], **table}
     faults = [
         f"{key} is missing" if table.get(key) is None else f"{key} is not a text"
-        for key in (*_TEXTS, "category")
+        for key in _TEXTS
         if not _is_text(table.get(key))
     ]
     expected: Any = table.get("expected")
@@ -106,13 +117,22 @@ def _case(table: dict[str, Any], where: str, problems: Problems) -> Case | None:
         expected = tuple(expected)
     elif not _is_text(expected):
         faults.append("expected is neither a text in quotes nor a list of such")
+    if "images" in table and not (listed and table["image"] == images[0]):
+        faults.append("images is not a list of paths that begins with image")
+    difficulty = table.get("difficulty")
+    if difficulty is not None and difficulty not in _DIFFICULTIES:
+        faults.append(f"difficulty {shown(str(difficulty))} is not one of easy, medium, hard")
     for fault in faults:
         problems.add(where, fault)
     if faults:
         return None
-    options = {key: value for key, value in table.items() if key not in _FIELDS}
-    texts = {key: table[key] for key in (*_TEXTS, "category")}
-    return Case(**texts, expected=expected, options=options)
+    return Case(
+        **{key: table[key] for key in _TEXTS},
+        expected=expected,
+        options={key: value for key, value in table.items() if key not in _FIELDS},
+        images=tuple(images) if len(images) > 1 else (),
+        difficulty=difficulty,
+    )
 
 
 def _is_text(value: object) -> bool:
