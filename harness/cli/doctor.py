@@ -16,7 +16,7 @@ from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, stopping_cleanly
 if TYPE_CHECKING:
     from rich.table import Table
 
-_EXTRAS = {"local": ("xllamacpp", "gguf", "huggingface_hub"), "report": ("jinja2", "matplotlib")}
+_EXTRAS = {"local": ("xllamacpp", "gguf", "huggingface_hub"), "report": ("jinja2",)}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

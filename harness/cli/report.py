@@ -72,10 +72,9 @@ def _insist_on_extra() -> None:
 
     from harness.errors import UsageError
 
-    missing = [name for name in ("jinja2", "matplotlib") if not find_spec(name)]
-    if missing:
+    if not find_spec("jinja2"):
         raise UsageError(
-            f"a report needs {' and '.join(missing)}, which the extra `report` brings",
+            "a report needs jinja2, which the extra `report` brings",
             fix="pip install 'evalrun[report]'",
         )
 

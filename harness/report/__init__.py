@@ -4,7 +4,6 @@ Names --gather--> Gathered --page--> Page. Model output is untrusted from end to
 passes `inert` and the template's autoescape, and the page forbids itself scripts and requests.
 """
 
-from harness.report.gathering import Gathered, gather
-from harness.report.page import page
-
-__all__ = ["Gathered", "gather", "page"]
+from harness.report.gathering import Gathered as Gathered
+from harness.report.gathering import gather as gather
+from harness.report.page import page as page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,7 +17,7 @@ from harness.errors import SuiteError
 from harness.images import encode
 from harness.images.preview import lighter
 from harness.records import EncodedImage
-from harness.report.prompts import Picture
+from harness.report.answers import Picture
 from harness.text import one_line
 
 MOST_BYTES = 13_000_000
@@ -25,7 +26,7 @@ _LEAST_BYTES = 12_000
 """A picture in fewer shows nothing."""
 
 
-class Shown(Struct, frozen=True, kw_only=True):
+class Embedded(Struct, frozen=True, kw_only=True):
     """A picture ready to be embedded."""
 
     name: str
@@ -34,18 +35,20 @@ class Shown(Struct, frozen=True, kw_only=True):
     """Safe as it is: base64."""
     width_px: int
     height_px: int
+    shared: bool
+    """Several prompts ask about it: embedded once, referred to by each."""
 
 
 class Album(Struct, frozen=True, kw_only=True):
     """What became of each picture, by the sha256 of what was sent: the picture, or why not."""
 
-    pictures: Mapping[str, Shown | str]
+    pictures: Mapping[str, Embedded | str]
     lossy: bool = False
     """Some are lighter copies, because not all would fit as they were sent."""
 
     @property
     def found(self) -> int:
-        return sum(isinstance(it, Shown) for it in self.pictures.values())
+        return sum(isinstance(it, Embedded) for it in self.pictures.values())
 
 
 def album(wanted: Sequence[Picture], suite: Path | None) -> Album:
@@ -56,17 +59,11 @@ def album(wanted: Sequence[Picture], suite: Path | None) -> Album:
     files = _files(suite)
     if isinstance(files, str):
         return Album(pictures={it.sha256: files for it in wanted})
-    first = {it.sha256: it for it in reversed(wanted)}
-    distinct = [it for it in wanted if first.pop(it.sha256, None)]
+    distinct = {it.sha256: it for it in wanted}
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding leaves the interpreter free
-        found = dict(
-            zip(
-                (it.sha256 for it in distinct),
-                pool.map(lambda it: _sent(it, files), distinct),
-                strict=True,
-            )
-        )
-        return _fitting(found, pool)
+        sent = pool.map(lambda it: _sent(it, files), distinct.values())
+        found = dict(zip(distinct, sent, strict=True))
+        return _fitting(found, pool, Counter(it.sha256 for it in wanted))
 
 
 def _files(suite: Path | None) -> dict[str, Path] | str:
@@ -101,14 +98,16 @@ def _sent(wanted: Picture, files: Mapping[str, Path]) -> EncodedImage | str:
     return image
 
 
-def _fitting(found: Mapping[str, EncodedImage | str], pool: ThreadPoolExecutor) -> Album:
+def _fitting(
+    found: Mapping[str, EncodedImage | str], pool: ThreadPoolExecutor, times: Counter[str]
+) -> Album:
     """As sent when all fit; else lighter copies of the heavy ones; else as many as fit."""
     images = {sha: it for sha, it in found.items() if isinstance(it, EncodedImage)}
     if lossy := sum(len(it.data) for it in images.values()) > MOST_BYTES:
         most = max(_LEAST_BYTES, MOST_BYTES // len(images))
         lighten = partial(lighter, most_bytes=most)
         images = dict(zip(images, pool.map(lighten, images.values()), strict=True))
-    pictures: dict[str, Shown | str] = {}
+    pictures: dict[str, Embedded | str] = {}
     room = MOST_BYTES
     for sha, it in found.items():
         image = images.get(sha)
@@ -118,15 +117,12 @@ def _fitting(found: Mapping[str, EncodedImage | str], pool: ThreadPoolExecutor) 
             pictures[sha] = "left out to keep this page under 20 MB"
         else:
             room -= len(image.data)
-            pictures[sha] = _shown(sha, image)
+            uri = f"data:{image.media_type};base64,{image.base64.decode()}"
+            pictures[sha] = Embedded(
+                name=f"i{sha[:16]}",
+                uri=Markup(uri),  # noqa: S704
+                width_px=image.width_px,
+                height_px=image.height_px,
+                shared=times[sha] > 1,
+            )
     return Album(pictures=pictures, lossy=lossy)
-
-
-def _shown(sha256: str, image: EncodedImage) -> Shown:
-    data = image.base64.decode()
-    return Shown(
-        name=f"i{sha256[:16]}",
-        uri=Markup(f"data:{image.media_type};base64,{data}"),  # noqa: S704
-        width_px=image.width_px,
-        height_px=image.height_px,
-    )

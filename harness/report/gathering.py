@@ -1,4 +1,4 @@
-"""What a report is about: the runs that were named, held against each other."""
+"""What a report is about: the runs that were named, compared with each other."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from harness import store
 from harness.catalogue import Catalogue
-from harness.compare import Comparison, IncompleteRun, Side, comparable, compare, ranking
+from harness.compare import Comparison, Side, comparable, compare, ranking
 from harness.compare.naming import resolve
 from harness.compare.reading import Measured, measure
 from harness.compare.sides import Found, sides_of
@@ -22,8 +21,6 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
     side: Side
     measured: Measured | None
-    torn: bool = False
-    """The run file's last line is cut short."""
 
     @property
     def label(self) -> str:
@@ -59,20 +56,23 @@ def gather(
     if not names:
         names, left_out = _ranked(results, include_cached=include_cached)
     read = partial(measure, include_cached=include_cached)
-    found = [_find(name, results, catalogue, read) for name in names]
+    found = [resolve(it, results, catalogue, read=read, force=True) for it in names]
     if not force:
         comparable.insist([it.score.header for it in found if isinstance(it, Measured)])
     sides = tuple(sides_of(found, catalogue))
     comparison = _compared(found, results, catalogue, include_cached=include_cached)
     return Gathered(
-        columns=tuple(_column(side, it) for side, it in zip(sides, found, strict=True)),
+        columns=tuple(
+            Column(side=side, measured=it if isinstance(it, Measured) else None)
+            for side, it in zip(sides, found, strict=True)
+        ),
         comparison=msgspec.structs.replace(comparison, sides=sides),
         left_out=left_out,
     )
 
 
 def _ranked(results: Path, *, include_cached: bool) -> tuple[list[str], tuple[str, ...]]:
-    """The runs of the leaderboard as files, best first, and who is not on it."""
+    """The runs of the leaderboard, best first, and which models are not on it."""
     board = ranking.leaderboard(results, include_cached=include_cached)
     if not board.standings:
         because = f" ({'; '.join(board.left_out)})" if board.left_out else ""
@@ -81,39 +81,13 @@ def _ranked(results: Path, *, include_cached: bool) -> tuple[list[str], tuple[st
             fix="make one with `evalrun --model NAME`, or name the run to report: "
             "`evalrun runs` lists them",
         )
-    files = {store.read(path).header.run: str(path) for path in _readable(results)}
-    return [files[it.score.header.run] for it in board.standings], board.left_out
-
-
-def _readable(results: Path) -> list[Path]:
-    paths = []
-    for path in store.runs(results):
-        try:
-            store.read(path)
-        except ResultsError:
-            continue
-        paths.append(path)
-    return paths
-
-
-def _find(name: str, results: Path, catalogue: Catalogue, read: partial[Measured]) -> Found:
-    """A model whose runs are all incomplete stands there with the newest of them."""
-    try:
-        return resolve(name, results, catalogue, read=read, force=True)
-    except IncompleteRun:
-        return read(store.read(store.find(results, name)))
-
-
-def _column(side: Side, found: Found) -> Column:
-    if not isinstance(found, Measured):
-        return Column(side=side, measured=None)
-    return Column(side=side, measured=found, torn=found.run.torn)
+    return [it.score.header.run for it in board.standings], board.left_out
 
 
 def _compared(
     found: Sequence[Found], results: Path, catalogue: Catalogue, *, include_cached: bool
 ) -> Comparison:
-    """Every later column held against the first; a single one has nothing to be held against."""
+    """Every later column compared with the first; a single one has none to be compared with."""
     if len(found) == 1:
         return Comparison(sides=(), contrasts=())
     return compare(

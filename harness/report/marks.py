@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.compare.naming import resume_command
-from harness.records import RunHeader
+from harness.records import RunHeader, ServerFacts
 from harness.report.gathering import Column
 from harness.tables import words
 from harness.text import one_line
 
 
-def marks(column: Column) -> list[str]:
+def marks(column: Column) -> Iterator[str]:
     """Why this column is not a plain, complete run of the whole suite; empty when it is one."""
-    published = column.side.published
-    if published is not None:
-        return [f"published by {published.source}, not measured here"]
-    return list(_of_a_run(column)) if column.measured else []
-
-
-def _of_a_run(column: Column) -> Iterator[str]:
-    assert column.measured is not None
-    score = column.measured.score
+    measured, published = column.measured, column.side.published
+    if measured is None:
+        yield f"published by {published.source if published else ''}, not measured here"
+        return
+    score = measured.score
     header, overall = score.header, score.overall
-    if not score.complete:
+    if overall.errors:
         missing = f"{overall.errors:,} of {overall.asked:,}"
         yield f"incomplete: {missing} failed or were not asked, so the score is a range"
+    if overall.cut:
+        cut = f"{overall.cut:,} of {overall.asked:,} replies were cut before they stated an answer"
+        yield f"incomplete: {cut}, so the score is a range"
     if header.blind:
         yield "blind: no picture was sent, so this is what guessing reaches"
     if header.subset:
@@ -40,15 +38,8 @@ def _of_a_run(column: Column) -> Iterator[str]:
         yield f"verdicts corrected by a person: {score.corrected:,}"
     if overall.truncated:
         yield f"replies cut at {header.sampling.max_tokens:,} tokens: {overall.truncated:,}"
-    if column.torn:
+    if measured.run.torn:
         yield "the last line of its file is cut short"
-
-
-def command(column: Column) -> str | None:
-    """What finishes an incomplete run."""
-    if column.measured is None or column.measured.score.complete:
-        return None
-    return resume_command(column.measured.score.header)
 
 
 def provenance(column: Column) -> list[tuple[str, str]]:
@@ -56,8 +47,7 @@ def provenance(column: Column) -> list[tuple[str, str]]:
     published = column.side.published
     if published is not None:
         return [("published by", published.source), ("as of", published.as_of)]
-    if column.measured is None:
-        return []
+    assert column.measured is not None
     header = column.measured.score.header
     known = [*_asked(header), *_server(header)]
     notes = "; ".join(words.notes(column.measured.score))
@@ -80,9 +70,7 @@ def _asked(header: RunHeader) -> Iterator[tuple[str, str]]:
 
 def _server(header: RunHeader) -> Iterator[tuple[str, str]]:
     yield "backend", f"{header.backend} {header.base_url or ''}".strip()
-    server = header.server
-    if server is None:
-        return
+    server = header.server or ServerFacts()
     yield "quantization", server.quantization or ""
     yield "weights", server.model_file or ""
     yield "projector", server.mmproj_file or ""

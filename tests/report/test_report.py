@@ -54,13 +54,8 @@ def test_a_picture_is_embedded_once_however_many_prompts_and_models_share_it(
         assert html.count(data) == 1
     page_ = Elements(html)
     assert len(page_.all("image")) == 2
-    assert len(page_.all("use")) == 4 + _markers(page_)
+    assert len(page_.all("use")) == 4
     assert [it["alt"] for it in page_.all("img")] == ["Picture images/tray.png"]
-
-
-def _markers(elements: Elements) -> int:
-    """Points of the plots, which are references too."""
-    return sum(not str(it.get("href")).startswith("#i") for it in elements.all("use"))
 
 
 def test_a_picture_that_is_not_the_one_that_was_sent_is_not_shown(
@@ -304,19 +299,57 @@ def test_every_chart_has_a_text_alternative_and_no_id_is_used_twice(
 
     elements = Elements(make("a $x_1$ <b>&", "b 模型"))
 
-    plots = [it for it in elements.all("svg") if it.get("class") == "plot"]
+    drawings = [it for it in elements.all("svg") if it.get("role") == "img"]
     ids = elements.having("id")
-    assert len(plots) == 5
+    assert [it["class"] for it in drawings].count("plot") == 2
+    assert [it["class"] for it in drawings].count("bar") == 2 + 2 * 3
     assert len(set(ids)) == len(ids)
-    assert all(set(str(it["aria-labelledby"]).split()) <= set(ids) for it in plots)
-    assert "a $x_1$ <b>&: 80.0 % (4/5), 95 % interval 37.6 to 96.4" in elements.text
+    assert all(it.get("aria-label") for it in drawings)
+    assert "a $x_1$ <b>&: 80.0 % (4/5), 95 % interval 37.6 to 96.4" in elements.having("aria-label")
     assert "b 模型: 100.0 % at $0.1000" in elements.text
 
 
-def test_a_plot_without_prices_says_so(write_run: WriteRun, make: Make) -> None:
+def test_a_plot_of_fewer_than_two_models_is_not_drawn(write_run: WriteRun, make: Make) -> None:
     write_run("a")
+    write_run("b", reply={"cost_usd": 0.1})
 
-    assert "Not in this plot: a (no price is known for it)." in make("a")
+    shown = Elements(make("a", "b")).text
+
+    assert "Score against mean response time" in shown
+    assert "Score against cost" not in shown
+
+
+def test_who_is_missing_from_a_plot_is_named(write_run: WriteRun, make: Make) -> None:
+    for model, cost in (("a", 0.1), ("b", 0.2), ("c", None)):
+        write_run(model, reply={"cost_usd": cost} if cost else None)
+
+    assert "the figure is not known: c." in Elements(make("a", "b", "c")).text
+
+
+def test_each_verdict_is_said_once_and_facts_that_nobody_states_have_no_row(
+    write_run: WriteRun, make: Make
+) -> None:
+    write_run("a")
+    write_run("b")
+
+    shown = Elements(make("a", "b")).text
+
+    assert shown.count("cannot be told apart") == 1
+    assert "avg response time" in shown
+    assert "organization" not in shown
+
+
+def test_a_cut_reply_is_neither_pass_nor_fail(write_run: WriteRun, make: Make) -> None:
+    def cut(it: Record) -> Record:
+        verdict = Verdict(passed=False, answer=None, reason="cut before an answer", cut=True)
+        return msgspec.structs.replace(it, verdict=verdict) if it.case.id == "r-01" else it
+
+    write_run("a", change=cut)
+
+    shown = Elements(make("a")).text
+
+    assert "1 of 5 replies were cut before they stated an answer, so the score is a range" in shown
+    assert "Cut 1" in shown
 
 
 def test_every_filter_hides_exactly_the_prompts_without_its_class(

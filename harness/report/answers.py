@@ -1,0 +1,195 @@
+"""Every prompt with what each model replied, cut to a length that a page can bear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from harness.records import CallFailure, Case, Record, Reply, State
+from harness.report.gathering import Column
+from harness.tables import words
+from harness.tables.rows import as_text
+from harness.text import inert
+
+_HEAD_CHARS, _TAIL_CHARS = 6_000, 2_000
+"""Of a reply that the page holds; the rest stays in the run file."""
+_REASON_CHARS = 400
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """One reply, or why there is none, as a page shows it."""
+
+    state: State
+    reason: str
+    text: str = ""
+    length: int = 0
+    """Characters of the whole reply."""
+    reasoning: str = ""
+    """The model's thinking, where the server keeps it apart."""
+    read: str | None = None
+    """The answer that the grader read out of it."""
+    facts: tuple[str, ...] = ()
+    """Times, tokens, cost."""
+    marks: tuple[str, ...] = ()
+    """What a reader must know: who gave the verdict, how the reply came about."""
+
+    @property
+    def left_out(self) -> int:
+        """Characters that only the run file holds."""
+        return max(0, self.length - _HEAD_CHARS - _TAIL_CHARS)
+
+
+class Answers(Struct, frozen=True, kw_only=True):
+    """One model's answers to a prompt: one for every repeat that was asked."""
+
+    label: str
+    asked: bool
+    """Whether the run asks this prompt at all."""
+    answers: tuple[Answer, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        if not self.answers:
+            return "not asked yet" if self.asked else "not asked"
+        if len(self.answers) == 1:
+            return self.answers[0].state
+        passed = sum(it.state == "pass" for it in self.answers)
+        return f"pass {passed} of {len(self.answers)}"
+
+    @property
+    def state(self) -> State:
+        """pass when every answer passed, else the most serious of them."""
+        states: set[State] = {it.state for it in self.answers} or {"error"}
+        ordered: tuple[State, ...] = ("error", "cut", "fail", "pass")
+        return next(it for it in ordered if it in states)
+
+
+class Picture(Struct, frozen=True):
+    """Which picture a prompt was asked about."""
+
+    sha256: str
+    path: str
+    max_side_px: int
+
+
+class Prompt(Struct, frozen=True, kw_only=True):
+    """One question with the answers of all models."""
+
+    number: int
+    case: Case
+    pictures: tuple[Picture, ...]
+    """Empty when no run sent one."""
+    models: tuple[Answers, ...]
+
+    @property
+    def expected(self) -> str:
+        return as_text(self.case.expected)
+
+    @property
+    def differ(self) -> bool:
+        """Some passed and others did not."""
+        answered = [it for it in self.models if it.answers and it.state != "error"]
+        return len({it.verdict for it in answered}) > 1
+
+    @property
+    def classes(self) -> set[str]:
+        """What the filters of a page choose by."""
+        states = [it.state for it in self.models if it.asked]
+        passed = states.count("pass")
+        return {
+            *({"all-pass"} if passed == len(states) else set()),
+            *({"none-pass"} if passed == 0 else set()),
+            *({"differ"} if self.differ else set()),
+            *({"cut", "error"} & set(states)),
+            *(f"fail-{at}" for at, it in enumerate(self.models) if it.state == "fail"),
+        }
+
+    @property
+    def interest(self) -> int:
+        """Where models differ there is most to see, then where one failed; lowest first."""
+        return 0 if self.differ else 2 if "all-pass" in self.classes else 1
+
+
+def prompts(columns: Sequence[Column]) -> list[Prompt]:
+    """The prompts of all runs in the order of the first; the same words make the same prompt."""
+    found: dict[tuple[object, ...], tuple[Case, list[Picture], dict[str, list[Answer]]]] = {}
+    runs = [(it.label, it.measured) for it in columns if it.measured is not None]
+    for label, measured in runs:
+        limit_px = measured.score.header.image_max_side_px
+        for record in measured.run.records():
+            case = record.case
+            key = (case.id, case.question, case.image, case.expected)
+            _, pictures, answers = found.setdefault(key, (case, [], {}))
+            answers.setdefault(label, []).append(answer(record))
+            if not pictures:
+                pictures += pictures_of(record, limit_px)
+    order = list(dict.fromkeys(name for it in runs for name in it[1].score.header.categories))
+    listed = sorted(found.values(), key=lambda it: order.index(it[0].category))
+    return [
+        Prompt(
+            number=number,
+            case=case,
+            pictures=tuple(pictures),
+            models=tuple(
+                Answers(label=it, asked=it in answers, answers=tuple(answers.get(it, ())))
+                for it, _ in runs
+            ),
+        )
+        for number, (case, pictures, answers) in enumerate(listed, start=1)
+    ]
+
+
+def pictures_of(record: Record, max_side_px: int) -> list[Picture]:
+    sent = record.images_sha256 or ((record.image_sha256,) if record.image_sha256 else ())
+    return [
+        Picture(sha, path, max_side_px)
+        for sha, path in zip(sent, record.case.pictures, strict=False)
+    ]
+
+
+def answer(record: Record) -> Answer:
+    outcome, verdict = record.outcome, record.final
+    if isinstance(outcome, CallFailure) or verdict is None:
+        why = f"{outcome.kind}: {outcome.message}" if isinstance(outcome, CallFailure) else ""
+        return Answer(state="error", reason=inert(why, _REASON_CHARS))
+    return Answer(
+        state=record.state,
+        reason=inert(verdict.reason, _REASON_CHARS),
+        text=_shortened(outcome.text),
+        length=len(outcome.text),
+        reasoning=_shortened(outcome.reasoning or ""),
+        read=inert(verdict.answer, _REASON_CHARS) if verdict.answer else None,
+        facts=tuple(_facts(record, outcome)),
+        marks=tuple(_marks(record, outcome)),
+    )
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _HEAD_CHARS + _TAIL_CHARS:
+        return inert(text)
+    return f"{inert(text[:_HEAD_CHARS])}\n[…]\n{inert(text[-_TAIL_CHARS:])}"
+
+
+def _facts(record: Record, reply: Reply) -> Iterator[str]:
+    if reply.latency_s is not None:
+        yield words.seconds(reply.latency_s)
+    if reply.ttft_s is not None:
+        yield f"first token {words.seconds(reply.ttft_s)}"
+    if reply.tokens_out is not None:
+        yield f"{reply.tokens_out:,} tokens"
+    if record.cost_usd is not None:
+        yield words.dollars(record.cost_usd)
+
+
+def _marks(record: Record, reply: Reply) -> Iterator[str]:
+    if record.correction is not None:
+        yield "verdict corrected by a person"
+    elif record.verdict_by == "judge":
+        yield "verdict by the model judge"
+    if reply.truncated:
+        yield "cut at the token limit"
+    if reply.image_cached:
+        yield "picture was in the server’s cache"
+    if reply.effort.attempts > 1:
+        yield f"answered at attempt {reply.effort.attempts}"

@@ -1,0 +1,49 @@
+"""The one template environment: every text that a page prints becomes inert here."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+import harness
+from harness.report import charts
+from harness.tables import words
+from harness.tables.compare import phrases
+from harness.text import inert
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@cache
+def environment(*more: Path) -> jinja2.Environment:
+    """Templates of the report, and of the folders `more`, which share its components."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*more, TEMPLATES]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals |= {
+        "words": words,
+        "phrases": phrases,
+        "charts": charts,
+        "version": harness.__version__,
+    }
+    made.filters["count"] = "{:,}".format
+    made.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+    return made
+
+
+def style_sheet() -> str:
+    return (TEMPLATES / "page.css").read_text("utf-8")
+
+
+def _finalize(value: Any) -> Any:
+    """Whatever a template prints passes here first: model output is untrusted."""
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
