@@ -28,7 +28,7 @@ def wilson(asked: int) -> np.ndarray:
 
 def _weight_inside(intervals: list[stats.Interval], share: float, asked: int) -> float:
     chances = binom.pmf(np.arange(asked + 1), asked, share)
-    return float(chances[[interval.holds(share) for interval in intervals]].sum())
+    return float(chances[[interval.contains(share) for interval in intervals]].sum())
 
 
 def newcombe_unpaired(asked: int) -> np.ndarray:

@@ -18,7 +18,7 @@ class Steadiness(Struct, frozen=True, kw_only=True):
     repeats: int
     pass_hat_k: float
     """The share of prompts expected to pass all `repeats` times."""
-    coin_flips: tuple[str, ...]
+    flaky: tuple[str, ...]
     """Prompts that passed sometimes."""
 
 

@@ -52,7 +52,7 @@ def _steadiness(measured: Measured) -> Steadiness | None:
     if all_pass is None:
         return None
     return Steadiness(
-        repeats=measured.repeats, pass_hat_k=all_pass, coin_flips=stats.coin_flips(counts)
+        repeats=measured.repeats, pass_hat_k=all_pass, flaky=stats.flaky(counts)
     )
 
 

@@ -6,17 +6,15 @@ what they promise. numpy is imported only by the two functions that resample.
 """
 
 from harness.stats.intervals import Interval, newcombe_paired, newcombe_unpaired, wilson_interval
-from harness.stats.multiple import holm
-from harness.stats.paired import mcnemar, mcnemar_mid_p
+from harness.stats.paired import flaky, holm, mcnemar, mcnemar_mid_p, pass_hat_k
 from harness.stats.power import detectable_difference, mcnemar_power, prompts_needed
-from harness.stats.repeats import coin_flips, pass_hat_k
 from harness.stats.resampling import cluster_bootstrap, randomisation
 
 __all__ = [
     "Interval",
     "cluster_bootstrap",
-    "coin_flips",
     "detectable_difference",
+    "flaky",
     "holm",
     "mcnemar",
     "mcnemar_mid_p",

@@ -15,12 +15,12 @@ def pmf(k: int, n: int, p: float) -> float:
         return 0.0
     if p <= 0 or p >= 1:
         return float(k == (0 if p <= 0 else n))
-    ways = lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
-    return exp(ways + k * log(p) + (n - k) * log(1 - p))
+    log_choose = lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+    return exp(log_choose + k * log(p) + (n - k) * log(1 - p))
 
 
 def cdf(k: int, n: int, p: float) -> float:
-    """P(X <= k) for X ~ Bin(n, p), summed from the thick end of the tail.
+    """P(X <= k) for X ~ Bin(n, p).
 
     >>> round(cdf(1, 8, 0.5), 5)
     0.03516
@@ -29,7 +29,7 @@ def cdf(k: int, n: int, p: float) -> float:
         return 0.0
     if k >= n:
         return 1.0
-    if k > n * p:  # the other tail is the thin one: sum that, and turn it round
+    if k > n * p:  # the other tail is the shorter sum
         return 1.0 - cdf(n - k - 1, n, 1 - p)
     term = total = pmf(k, n, p)
     odds = (1 - p) / p if p > 0 else 0.0

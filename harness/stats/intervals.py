@@ -14,7 +14,7 @@ class Interval(NamedTuple):
     low: float
     high: float
 
-    def holds(self, value: float) -> bool:
+    def contains(self, value: float) -> bool:
         return self.low <= value <= self.high
 
 

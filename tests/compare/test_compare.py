@@ -465,8 +465,8 @@ def test_repeats_count_each_prompt_once_and_show_how_steady_it_is(
     assert contrast.overall.first_only is None
     a, b = comparison.sides
     assert (a.overall.low, a.overall.high) == stats.wilson_interval(40, 67)
-    assert a.steadiness.coin_flips == ()
-    assert b.steadiness.coin_flips == tuple(ids[:10])
+    assert a.steadiness.flaky == ()
+    assert b.steadiness.flaky == tuple(ids[:10])
     assert b.steadiness.pass_hat_k == pytest.approx(30 / 67)
     assert len(comparison.disagreements) == 10
     assert comparison.disagreements[0].said[1].text == "no idea"

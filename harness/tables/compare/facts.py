@@ -178,7 +178,7 @@ def _steadiness(side: Side) -> Cell:
         return Cell(DASH)
     return Cell(
         f"{100 * steady.pass_hat_k:.1f} % pass all {steady.repeats} times",
-        f"{len(steady.coin_flips)} prompts pass sometimes",
+        f"{len(steady.flaky)} prompts pass sometimes",
     )
 
 
