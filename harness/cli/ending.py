@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from collections import Counter
@@ -22,7 +21,6 @@ from harness.tables import run as run_tables
 from harness.tables.publish import publish
 
 _FAILURES_SHOWN = 12
-_CREDENTIALS = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
 
 
 def finish(options: RunOptions, ending: Ending) -> int:
@@ -101,10 +99,4 @@ def _say_next(ending: Ending, score: ModelScore) -> None:
     if ending.over_budget:
         say("stopped: --max-cost is reached")
     say(f"{score.overall.errors} of {score.overall.asked} have no answer; this finishes the run:")
-    say(f"  {resume_command()}")
-
-
-def resume_command() -> str:
-    """The command that was typed, less what would start afresh and a password in an address."""
-    given = [_CREDENTIALS.sub(r"\1USER:PASSWORD@", it) for it in sys.argv[1:] if it != "--fresh"]
-    return shlex.join(["evalrun", *given])
+    say(f"  {store.resume_command(score.header)}")

@@ -113,9 +113,14 @@ def _ask_all(options: RunOptions, job: _Job, stopping: Event, stack: ExitStack) 
 
 
 def _header(options: RunOptions, job: _Job, adapter: Adapter) -> RunHeader:
+    import re
+    import sys
+
     from harness.runner import header_of
 
-    return header_of(
+    credentials = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
+    typed = (credentials.sub(r"\1USER:PASSWORD@", it) for it in sys.argv[1:] if it != "--fresh")
+    header = header_of(
         job.suite,
         job.cases,
         job.choice.target,
@@ -125,6 +130,11 @@ def _header(options: RunOptions, job: _Job, adapter: Adapter) -> RunHeader:
         blind=options.blind,
         price=job.price,
         judge=options.judge,
+    )
+    return msgspec.structs.replace(
+        header,
+        suite_path=str(options.suite.resolve()) if options.suite else None,
+        arguments=tuple(typed),
     )
 
 

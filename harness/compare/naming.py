@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +12,8 @@ from harness import store
 from harness.catalogue import Catalogue
 from harness.compare.reading import Measured, measure
 from harness.errors import ExitCode, ResultsError
-from harness.records import ModelCard, RunHeader
+from harness.records import ModelCard
 from harness.store import Run
-from harness.text import nearest
 
 Reader = Callable[[Run], Measured]
 
@@ -33,7 +31,7 @@ def resolve(
 
     Raises: IncompleteRun, or ResultsError with the nearest names.
     """
-    path = _named(results, name)
+    path = store.named(results, name)
     if path is not None:
         measured = read(store.read(path))
         if not measured.score.complete and not force:
@@ -50,22 +48,13 @@ def resolve(
     newest = _newest_readable(results, list(models), read)
     if newest is not None and force:
         return newest
-    raise _nothing(results, list(models), newest, card) or _unknown(name, results, catalogue)
-
-
-def _named(results: Path, name: str) -> Path | None:
-    """A run named outright: its file, its id, or the time it started if no other did then."""
-    for path in (Path(name), results / f"{name}.jsonl"):
-        if path.is_file():
-            return path
-    if name.endswith(".jsonl"):
-        raise ResultsError(f"there is no file {name}", fix="`evalrun runs` lists what there is")
-    started_then = [path for path in store.runs(results) if path.stem == name]
-    return started_then[0] if len(started_then) == 1 else None
+    raise _nothing(results, list(models), newest, card) or store.unknown(
+        results, name, also=catalogue.nearest(name)
+    )
 
 
 def _newest_complete(results: Path, model: str, read: Reader) -> Measured | None:
-    """As `store.newest_complete`, but the file is read once, and damaged ones are remembered."""
+    """The newest run that counts; what is wrong with newer ones is remembered."""
     damaged: list[str] = []
     for path in reversed(store.model_runs(results, model)):
         try:
@@ -82,16 +71,8 @@ def _incomplete(measured: Measured) -> IncompleteRun:
     return IncompleteRun(
         f"{header.run} is incomplete: {overall.errors} of {overall.asked} have no answer, so "
         f"its score is between {100 * overall.low:.1f} % and {100 * overall.high:.1f} %",
-        fix=f"finish it with `{resume_command(header)}`, "
+        fix=f"finish it with `{store.resume_command(header)}`, "
         "or compare the prompts that were answered with --force",
-    )
-
-
-def resume_command(header: RunHeader) -> str:
-    """The command that goes on with a run, as far as its header tells."""
-    hosted = header.base_url and header.backend != "llamacpp"
-    return f"evalrun --model {shlex.quote(header.model)}" + (
-        f" --base-url {header.base_url}" if hosted else ""
     )
 
 
@@ -137,12 +118,3 @@ def _damage(path: Path) -> ResultsError | None:
     except ResultsError as error:
         return error
     return None
-
-
-def _unknown(name: str, results: Path, catalogue: Catalogue) -> ResultsError:
-    runs = [f"{path.parent.name}/{path.stem}" for path in store.runs(results)]
-    folders = {path.parent.name for path in store.runs(results)}
-    near = nearest(name, [*folders, *runs])
-    near = list(dict.fromkeys([*near, *catalogue.nearest(name)]))
-    listed = f"nearest: {', '.join(near)}" if near else "see `evalrun runs` and `evalrun models`"
-    return ResultsError(f"no run in {results} and no model is called {name!r}", fix=listed)

@@ -51,9 +51,7 @@ def _steadiness(measured: Measured) -> Steadiness | None:
     all_pass = stats.pass_hat_k(list(counts.values()), measured.repeats)
     if all_pass is None:
         return None
-    return Steadiness(
-        repeats=measured.repeats, pass_hat_k=all_pass, flaky=stats.flaky(counts)
-    )
+    return Steadiness(repeats=measured.repeats, pass_hat_k=all_pass, flaky=stats.flaky(counts))
 
 
 def _published(card: ModelCard) -> Side:

@@ -304,6 +304,10 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     server: ServerFacts | None = None
     judge: str | None = None
     regraded_from: str | None = None
+    suite_path: str | None = None
+    """Where the suite was read from; None: the built-in one."""
+    arguments: tuple[str, ...] = ()
+    """What was typed behind `evalrun`, without passwords: the same again resumes the run."""
     evalrun_version: str
     started_at: datetime
 

@@ -10,6 +10,7 @@ from harness.stats import binomial
 
 Key = TypeVar("Key")
 
+
 def mcnemar(first_only: int, second_only: int) -> float:
     """Exact two-sided p that prompts on which two runs differ fall so unevenly by chance.
 

@@ -7,13 +7,12 @@ off when the run goes on; nothing else in a run file is ever changed.
 
 from harness.store.files import folder_name, model_runs, replace_text, runs
 from harness.store.finding import (
-    complete_runs,
     counts,
     differences,
     find,
+    named,
     newest_alike,
-    newest_complete,
-    resumable,
+    resume_command,
     unknown,
 )
 from harness.store.reading import Run, read
@@ -23,19 +22,18 @@ __all__ = [
     "Run",
     "RunWriter",
     "append_correction",
-    "complete_runs",
     "counts",
     "create",
     "differences",
     "find",
     "folder_name",
     "model_runs",
+    "named",
     "newest_alike",
-    "newest_complete",
     "read",
     "reopen",
     "replace_text",
-    "resumable",
+    "resume_command",
     "runs",
     "unknown",
 ]

@@ -1,56 +1,59 @@
-"""Which run a name means, and which run a command goes on with."""
+"""Which run a name means, which run a command resumes, and the command that resumes a run."""
 
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from harness.errors import ResultsError
-from harness.records import RunHeader
+from harness.records import RunHeader, Sampling
 from harness.store.files import model_runs, runs
 from harness.store.reading import Run
 from harness.text import nearest
 
-_MAY_DIFFER = ("run", "started_at", "evalrun_version", "price")
+_MAY_DIFFER = ("run", "started_at", "evalrun_version", "price", "arguments", "suite_path")
 
 
 def find(results: Path, name: str) -> Path:
-    """The run that `name` means: a file, a run's id, or a model (its newest run).
+    """The run that `name` means: a file, a run's id or time, or a model (its newest run).
 
     Raises: ResultsError with the nearest names there are.
+    """
+    path = named(results, name)
+    if path is not None:
+        return path
+    of_model = model_runs(results, name)
+    if not of_model:
+        raise unknown(results, name)
+    return of_model[-1]
+
+
+def named(results: Path, name: str) -> Path | None:
+    """A run named outright: its file, its id, or the time it started if no other did then.
+
+    Raises: ResultsError for a file that does not exist.
     """
     for path in (Path(name), results / f"{name}.jsonl"):
         with contextlib.suppress(OSError, ValueError):  # too long for a path, or a NUL in it
             if path.suffix == ".jsonl" and path.is_file():
                 return path
-    same_stem = [path for path in runs(results) if path.stem == name]
-    found = model_runs(results, name) or same_stem
-    if not found:
-        raise unknown(results, name)
-    return found[-1]
+    if name.endswith(".jsonl"):
+        raise ResultsError(f"there is no file {name}", fix="`evalrun runs` lists what there is")
+    at_that_time = [path for path in runs(results) if path.stem == name]
+    return at_that_time[0] if len(at_that_time) == 1 else None
 
 
-def unknown(results: Path, name: str) -> ResultsError:
-    """No run goes by this name: say which ones come near."""
+def unknown(results: Path, name: str, *, also: list[str] | None = None) -> ResultsError:
+    """No run goes by this name: say which ones come near; `also` are near names of other kinds."""
     known = {path.parent.name for path in runs(results)}
     known |= {f"{path.parent.name}/{path.stem}" for path in runs(results)}
-    near = nearest(name, known)
-    hint = f"nearest: {', '.join(near)}" if near else "`evalrun runs` lists what there is"
-    return ResultsError(f"no run or model {name!r} in {results}", fix=hint)
-
-
-def resumable(results: Path, header: RunHeader) -> Path | None:
-    """The newest run of the very same header, when it lacks records.
-
-    Raises: ResultsError when that run is damaged: what it holds is not to be asked again unseen.
-    """
-    run = newest_alike(results, header)
-    if run is None or len(run.answered_keys()) >= run.header.asked:
-        return None
-    return run.path
+    near = dict.fromkeys([*nearest(name, known), *(also or [])])
+    hint = f"nearest: {', '.join(near)}" if near else "see `evalrun runs` and `evalrun models`"
+    return ResultsError(f"no run in {results} and no model is called {name!r}", fix=hint)
 
 
 def newest_alike(results: Path, header: RunHeader) -> Run | None:
@@ -69,28 +72,34 @@ def differences(old: RunHeader, new: RunHeader) -> list[str]:
     return [name for name in before if name not in _MAY_DIFFER and before[name] != now[name]]
 
 
-def complete_runs(results: Path) -> Iterator[Run]:
-    """Runs that count without being named: whole suite, seeing, all answered. Oldest first.
-
-    Damaged files are passed over: they are reported where they are named.
-    """
-    for path in runs(results):
-        with contextlib.suppress(ResultsError):
-            run = Run(path)
-            if counts(run.header) and len(run.answered_keys()) == run.header.asked:
-                yield run
-
-
-def newest_complete(results: Path, model: str) -> Run | None:
-    """The run that stands for a model when only the model is named."""
-    for path in reversed(model_runs(results, model)):
-        with contextlib.suppress(ResultsError):
-            run = Run(path)
-            if counts(run.header) and len(run.answered_keys()) == run.header.asked:
-                return run
-    return None
-
-
 def counts(header: RunHeader) -> bool:
     """A subset or a blind run counts only where it is named."""
     return not header.subset and not header.blind
+
+
+def resume_command(header: RunHeader) -> str:
+    """The command that goes on with a run: as it was typed, else as far as its header tells."""
+    if header.arguments:
+        return shlex.join(["evalrun", *header.arguments])
+    return shlex.join(["evalrun", *_options(header)])
+
+
+def _options(header: RunHeader) -> Iterator[str]:
+    sampling, usual = header.sampling, Sampling()
+    yield from ("--model", header.model)
+    if header.base_url and header.backend != "llamacpp":
+        yield from ("--base-url", header.base_url)
+    settings = {
+        "--suite": (header.suite_path, None),
+        "--system": (header.system, None),
+        "--temperature": (sampling.temperature, usual.temperature),
+        "--seed": (sampling.seed, usual.seed),
+        "--max-tokens": (sampling.max_tokens, usual.max_tokens),
+        "--image-max-side": (header.image_max_side_px, 1024),
+        "--repeats": (header.repeats, 1),
+        "--judge": (header.judge, None),
+    }
+    for option, (value, default) in settings.items():
+        if value != default:
+            yield from (option, f"{value:g}" if isinstance(value, float) else str(value))
+    yield from ["--blind"] * header.blind + ["--cold"] * (header.cold and header.repeats == 1)

@@ -237,7 +237,9 @@ def test_the_newest_incomplete_run_of_the_same_header_is_resumed(tmp_path: Path)
     old = written(tmp_path, record("a"))
     written(tmp_path, record("a"), sampling=Sampling(temperature=1.0))
 
-    assert store.resumable(tmp_path, header()) == old
+    run = store.newest_alike(tmp_path, header())
+    assert run is not None
+    assert run.path == old
 
 
 @pytest.mark.parametrize(
@@ -255,24 +257,36 @@ def test_the_newest_incomplete_run_of_the_same_header_is_resumed(tmp_path: Path)
 def test_a_run_of_other_settings_is_never_resumed(tmp_path: Path, other: dict[str, Any]) -> None:
     written(tmp_path, record("a"), **other)
 
-    assert store.resumable(tmp_path, header()) is None
+    assert store.newest_alike(tmp_path, header()) is None
 
 
-def test_a_complete_run_is_not_resumed(tmp_path: Path) -> None:
-    written(tmp_path, record("a"), record("b"), record("c", passed=False))
+def test_a_run_is_named_by_its_file_its_id_its_time_or_its_model(tmp_path: Path) -> None:
+    older, newer = written(tmp_path), written(tmp_path)
 
-    assert store.resumable(tmp_path, header()) is None
-    assert store.newest_complete(tmp_path, "tiny") is not None
+    for name in (str(older), f"tiny/{older.stem}", older.stem):
+        assert store.find(tmp_path, name) == older
+    assert store.find(tmp_path, "tiny") == newer
+    with pytest.raises(ResultsError, match=r"no file gone\.jsonl"):
+        store.find(tmp_path, "gone.jsonl")
 
 
-def test_only_whole_seeing_complete_runs_count_without_being_named(tmp_path: Path) -> None:
-    all_three = [record(it) for it in "abc"]
-    counted = written(tmp_path, *all_three)
-    written(tmp_path, *all_three, blind=True)
-    written(tmp_path, *all_three, suite_prompts=67)
-    written(tmp_path, record("a"))
+def test_a_run_is_resumed_as_it_was_typed_or_by_the_settings_in_its_header() -> None:
+    typed = header(arguments=("--model", "a b", "--suite", "mine"))
+    settings = header(
+        base_url="http://host:1/v1",
+        suite_path="/data/mine",
+        system="Be brief.",
+        sampling=Sampling(temperature=0.7, max_tokens=64),
+        repeats=3,
+        blind=True,
+    )
 
-    assert [run.path for run in store.complete_runs(tmp_path)] == [counted]
+    assert store.resume_command(typed) == "evalrun --model 'a b' --suite mine"
+    assert store.resume_command(header()) == "evalrun --model tiny"
+    assert store.resume_command(settings) == (
+        "evalrun --model tiny --base-url http://host:1/v1 --suite /data/mine --system 'Be brief.' "
+        "--temperature 0.7 --max-tokens 64 --repeats 3 --blind"
+    )
 
 
 def test_an_unknown_name_suggests_its_neighbours(tmp_path: Path) -> None:

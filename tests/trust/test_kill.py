@@ -94,8 +94,7 @@ def test_a_run_file_cut_in_its_header_is_passed_over(tmp_path: Path) -> None:
     path = _written(tmp_path)
     path.write_bytes(path.read_bytes()[:100])
 
-    assert store.resumable(tmp_path, _header()) is None
-    assert list(store.complete_runs(tmp_path)) == []
+    assert store.newest_alike(tmp_path, _header()) is None
 
 
 def test_a_run_damaged_in_the_middle_is_named_and_not_asked_anew(tmp_path: Path) -> None:
@@ -103,8 +102,10 @@ def test_a_run_damaged_in_the_middle_is_named_and_not_asked_anew(tmp_path: Path)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(lines[0] + b"{]\n" + lines[2])
 
+    newest = store.newest_alike(tmp_path, _header())
+    assert newest is not None
     with pytest.raises(ResultsError, match=r"line 2 is damaged"):
-        store.resumable(tmp_path, _header())
+        newest.answered_keys()
 
 
 def test_a_damaged_correction_is_named(tmp_path: Path) -> None:
