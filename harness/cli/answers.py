@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.app import is_watched
+from harness.cli.output import is_watched
 from harness.errors import CallError, EvalrunError
 from harness.records import Verdict
 from harness.runner.consensus import Consensus
@@ -29,7 +29,7 @@ _LONGEST = 4_000
 _BORDERS = {None: "default", True: "green", False: "red"}
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class Answer(Struct, frozen=True, kw_only=True):
     """What one model said, with the verdict where the right answer is known."""
 
     panel: PanelAnswer
@@ -40,12 +40,12 @@ class Told(Struct, frozen=True, kw_only=True):
         return self.panel.model
 
 
-def figures(told: Told) -> str:
+def figures(answer: Answer) -> str:
     """Times, speed, cost: what is known of them."""
-    reply = told.panel.reply
+    reply = answer.panel.reply
     if reply is None:
         return ""
-    speed, cost = told.panel.tokens_per_s, told.panel.cost_usd
+    speed, cost = answer.panel.tokens_per_s, answer.panel.cost_usd
     known = [
         f"first token {words.seconds(reply.ttft_s)}" if reply.ttft_s is not None else None,
         f"response {words.seconds(reply.latency_s)}",
@@ -57,16 +57,16 @@ def figures(told: Told) -> str:
     return " · ".join(it for it in known if it)
 
 
-def answer(told: Told) -> Text:
+def wording(answer: Answer) -> Text:
     """What was said, or why nothing was."""
-    panel = told.panel
+    panel = answer.panel
     if panel.reply is None:
         return Text(f"error: {inert(_why(panel.error), _LONGEST)}", style="magenta")
     text = Text(inert(panel.reply.text.strip(), _LONGEST) or "(nothing)", style="default")
-    if told.verdict is not None:
-        word = "pass" if told.verdict.passed else "fail"
-        style = "green" if told.verdict.passed else "red"
-        text.append(f"\n{word}: {one_line(told.verdict.reason, 200)}", style=style)
+    if answer.verdict is not None:
+        word = "pass" if answer.verdict.passed else "fail"
+        style = "green" if answer.verdict.passed else "red"
+        text.append(f"\n{word}: {one_line(answer.verdict.reason, 200)}", style=style)
     return text
 
 
@@ -91,7 +91,7 @@ def agreement(consensus: Consensus | None) -> str | None:
         return f"They agree: {one_line(consensus.groups[0].answer, 200)}"
     if consensus.agree is False:
         return f"They differ: {groups}.{rest}"
-    return f"Whether they agree cannot be told: {groups or 'nothing could be read'}.{rest}"
+    return f"Whether they agree cannot be answer: {groups or 'nothing could be read'}.{rest}"
 
 
 class Board:
@@ -99,7 +99,7 @@ class Board:
 
     def __init__(self, console: Console | None, models: Iterable[str]) -> None:
         self._console = console
-        self._told: dict[str, Told | None] = dict.fromkeys(models)
+        self._answers: dict[str, Answer | None] = dict.fromkeys(models)
         self._started = time.monotonic()
         self._live = (
             Live(get_renderable=self._columns, console=console, transient=True)
@@ -118,15 +118,15 @@ class Board:
             self._live.stop()
             self._console.print(self._columns(waiting="error: stopped"))
 
-    def landed(self, told: Told) -> None:
-        self._told[told.model] = told
+    def landed(self, answer: Answer) -> None:
+        self._answers[answer.model] = answer
         if self._live is None and self._console is not None:
-            self._console.print(_block(told), soft_wrap=True)
+            self._console.print(_block(answer), soft_wrap=True)
 
     def _columns(self, waiting: str | None = None) -> RenderableType:
         """As many beside each other as the width takes."""
         still = waiting or f"waiting … {time.monotonic() - self._started:.0f} s"
-        panels = [_panel(model, told, still) for model, told in self._told.items()]
+        panels = [_panel(model, answer, still) for model, answer in self._answers.items()]
         width = self._console.width if self._console is not None else _NARROWEST
         at_once = max(1, width // _NARROWEST)
         rows = []
@@ -139,28 +139,28 @@ class Board:
         return Group(*rows)
 
 
-def _panel(model: str, told: Told | None, waiting: str) -> Panel:
+def _panel(model: str, answer: Answer | None, waiting: str) -> Panel:
     content = Text(waiting, style="dim")
-    if told is not None:
-        content = answer(told)
-        content.append(f"\n{figures(told)}", style="dim")
-    verdict = told.verdict.passed if told is not None and told.verdict is not None else None
-    failed = told is not None and told.panel.reply is None
+    if answer is not None:
+        content = wording(answer)
+        content.append(f"\n{figures(answer)}", style="dim")
+    verdict = answer.verdict.passed if answer is not None and answer.verdict is not None else None
+    failed = answer is not None and answer.panel.reply is None
     border = "magenta" if failed else _BORDERS[verdict]
     return Panel(content, title=Text(one_line(model, 60)), title_align="left", border_style=border)
 
 
-def _block(told: Told) -> Text:
-    text = Text(one_line(told.model, 200), style="bold")
-    if known := figures(told):
+def _block(answer: Answer) -> Text:
+    text = Text(one_line(answer.model, 200), style="bold")
+    if known := figures(answer):
         text.append(f"  {known}", style="dim")
     text.append("\n")
-    return text.append_text(answer(told)).append("\n")
+    return text.append_text(wording(answer)).append("\n")
 
 
-def as_json(told: Told) -> dict[str, Any]:
+def as_json(answer: Answer) -> dict[str, Any]:
     """One answer for programs; what is not known is null."""
-    panel, reply = told.panel, told.panel.reply
+    panel, reply = answer.panel, answer.panel.reply
     target = panel.choice.target if panel.choice else None
     return {
         "model": panel.model,
@@ -177,7 +177,7 @@ def as_json(told: Told) -> dict[str, Any]:
         "cost_usd": panel.cost_usd,
         "truncated": reply.truncated if reply else None,
         "image_cached": reply.image_cached if reply else None,
-        "verdict": told.verdict,
+        "verdict": answer.verdict,
     }
 
 

@@ -1,60 +1,134 @@
-"""The application that every command registers with, and the one door errors leave by.
+"""The application: a table of commands, each loaded when it is asked for, and one door for errors.
 
-Command modules import nothing heavy at their top: `evalrun --help` reads all of them.
+A new command: a function in a file, and a line in the table.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, TextIO
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-app = typer.Typer(
-    name="evalrun",
-    no_args_is_help=False,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: loading rich's Markdown for it takes 0.2 s
-    context_settings={"help_option_names": ["-h", "--help"]},
+from harness import __version__
+from harness.cli.options import flattened
+from harness.cli.output import leave, say
+from harness.errors import EvalrunError, ExitCode
+from harness.text import inert
+
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "run": ("run:run", "Ask a model every question of a suite, save each answer, show scores."),
+        "compare": ("compare:compare", "Compare models or runs: is the later one really better?"),
+        "leaderboard": ("leaderboard:leaderboard", "Rank every model's newest complete run."),
+        "report": ("report:report", "Write one HTML page about runs, to keep and to pass on."),
+        "ask": ("ask:ask", "Ask one question about one picture; all answers side by side."),
+        "runs": ("runs:list_runs", "List the runs there are, oldest first."),
+        "show": ("runs:show", "Show a run: its scores, and the prompts it failed."),
+        "export": ("runs:export", "Export runs as CSV: a row per prompt, or per category."),
+        "regrade": ("regrade:regrade", "Grade a run's kept replies again, with today's graders."),
+        "check": ("check:check", "Look a suite over: questions, answers, pictures, guessing."),
+        "models": ("models:models", "List the models of the catalogue, or show one."),
+        "doctor": ("doctor:doctor", "Check this machine: server, packages, keys, a question."),
+        "grade": ("grade:grade", "Grade recorded answers: a JSON line out for every line in."),
+        "audit": ("grade:audit", "Compare our verdicts with those of careful readers."),
+    }
+)
+"""Name -> module and function, and its line in `--help`, which is that of its docstring."""
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+_OF_THE_APPLICATION = frozenset(
+    ["-h", "--help", "-V", "--version", "--install-completion", "--show-completion"]
 )
 
 
+class Command(TyperCommand):
+    """One command. Its options stand under headings; its function may return an exit code."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        headings: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            if record := param.get_help_record(ctx):
+                of_its_kind = f"{param.param_type_name}s".capitalize()
+                heading = getattr(param, "rich_help_panel", None) or of_its_kind
+                headings.setdefault(heading, []).append(record)
+        for heading, records in headings.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+    def invoke(self, ctx: Any) -> None:
+        """Errors we foresaw end in their message and exit code; a bug crashes."""
+        try:
+            code = super().invoke(ctx)
+        except EvalrunError as error:
+            say(f"evalrun: {inert(str(error))}")
+            code = error.exit_code
+        except BrokenPipeError:  # the reader of our stdout left: `evalrun runs | head`
+            code = ExitCode.DONE
+        leave(int(code or ExitCode.DONE))
+
+
+class Commands(TyperGroup):
+    """The commands by name; only the one that is asked for is imported."""
+
+    def list_commands(self, _: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _: Any, cmd_name: str) -> TyperCommand | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, function = COMMANDS[cmd_name][0].split(":")
+        alone = typer.Typer(
+            add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+        )
+        body = getattr(import_module(f"harness.cli.{module}"), function)
+        alone.command(cmd_name, cls=Command, context_settings=_SETTINGS)(flattened(body))
+        built = typer.main.get_command(alone)
+        assert isinstance(built, TyperCommand)
+        return built
+
+    def format_commands(self, _: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """`evalrun --model X` is short for `evalrun run --model X`."""
+        completing = not args and ctx.resilient_parsing
+        first = args[0] if args else "-"
+        if first.startswith("-") and first not in _OF_THE_APPLICATION and not completing:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    name="evalrun",
+    cls=Commands,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: loading rich's Markdown for it takes 0.2 s
+    context_settings=_SETTINGS,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"evalrun {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _group() -> None:
-    """Measure how well vision-language models answer questions about pictures."""
+def _application(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Measure how well vision-language models answer questions about pictures.
 
-
-ResultsDir = Annotated[
-    Path, typer.Option("--results", help="Folder of the runs.", show_default=True)
-]
-DEFAULT_RESULTS = Path("results")
-
-
-def say(line: str) -> None:
-    """A line for the person, on stderr: stdout is for data."""
-    typer.echo(line, err=True)
-
-
-def is_watched(stream: TextIO) -> bool:
-    """Whether a person looks at it, on a terminal that can be drawn on again."""
-    dumb = os.environ.get("TERM", "").lower() in ("dumb", "unknown")
-    return stream.isatty() and not dumb and not os.environ.get("CI")
-
-
-@contextmanager
-def stopping_cleanly() -> Iterator[None]:
-    """Turn an error we foresaw into its message and exit code; let the others crash."""
-    from harness.errors import EvalrunError
-    from harness.text import inert
-
-    try:
-        yield
-    except EvalrunError as error:
-        say(f"evalrun: {inert(str(error))}")
-        raise typer.Exit(int(error.exit_code)) from error
-    except BrokenPipeError as error:  # the reader of our stdout left: `evalrun runs | head`
-        raise typer.Exit(0) from error
+    `evalrun --model NAME` and `evalrun run --model NAME` are the same. Without a model, a small
+    demonstration model is asked: no key, no download.
+    """

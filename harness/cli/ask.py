@@ -2,158 +2,186 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Iterator, Sequence
+from threading import Event
 
-import msgspec
-from typer import Argument, Option
+from harness import catalogue
+from harness.adapters import Request, Target
+from harness.adapters.resolve import resolve
+from harness.adapters.ways import Choice
+from harness.catalogue import Catalogue
+from harness.cli import answers, asked_case, targets, tasks
+from harness.cli.answers import Answer
+from harness.cli.options import AskOptions, LimitOptions
+from harness.cli.output import console, print_json, say
+from harness.cli.signals import stopped_by_signals
+from harness.errors import ExitCode, TargetError, UsageError
+from harness.graders import grade
+from harness.images import encode
+from harness.records import Case, Verdict
+from harness.runner.consensus import Consensus, consensus
+from harness.runner.panel import PanelAnswer, ask_all
+from harness.text import inert
 
-from harness.cli.app import app, say, stopping_cleanly
-from harness.cli.options import taking
-
-if TYPE_CHECKING:
-    from harness.records import Case
-
-
-_ID_CHARS = 80
-_FINDINGS_SHOWN = 10
-
-
-class AskOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """One field per argument or option."""
-
-    image: Annotated[Path, Argument(help="The picture.", show_default=False)]
-    question: Annotated[
-        str | None, Argument(help="What to ask; --task brings its own.", show_default=False)
-    ] = None
-    model: Annotated[
-        list[str],
-        Option("--model", "-m", help="Model to ask (repeatable); without one, the demonstration."),
-    ] = []
-    base_url: Annotated[
-        list[str], Option(help="A running server, for every model or as NAME=URL (repeatable).")
-    ] = []
-    api_key_env: Annotated[str | None, Option(help="Environment variable that holds the key.")] = (
-        None
-    )
-    backend: Annotated[str | None, Option(help="Adapter or preset, for every model.")] = None
-    task: Annotated[
-        Literal["ocr", "caption", "vqa"] | None,
-        Option(help="A standard prompt, for models that have the task."),
-    ] = None
-    expected: Annotated[str | None, Option(help="The right answer: the replies are graded.")] = None
-    save: Annotated[
-        Path | None, Option(help="Folder of a suite of your own to append it to; needs --expected.")
-    ] = None
-    category: Annotated[str, Option(help="Its category there.")] = "Asked"
-    temperature: Annotated[float, Option(min=0, max=2)] = 0.0
-    seed: Annotated[int, Option()] = 1
-    max_tokens: Annotated[int, Option(min=1, help="Longest reply.")] = 512
-    system: Annotated[str | None, Option(help="A system prompt.")] = None
-    image_max_side: Annotated[
-        int, Option(min=16, max=16384, help="Longest side sent, in pixels.")
-    ] = 1024
-    timeout: Annotated[
-        float | None,
-        Option(min=0.1, help="Seconds of silence [default: 600 local, 120 hosted]."),
-    ] = None
-    yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
-    json: Annotated[bool, Option("--json", help="JSON on stdout.")] = False
+_TRIES, _MAX_WAIT_S = 3, 30.0
+"""Somebody waits at the terminal: less patience than in a run."""
 
 
-def ask(options: AskOptions) -> None:
-    """Ask one question about one picture; the answers of all models side by side.
+def ask(options: AskOptions) -> int:
+    """Ask one question about one picture; all answers side by side.
 
     Exits with 5 when a model did not answer.
     """
-    with stopping_cleanly():
-        from harness.adapters import Request
-        from harness.cli import tasks
-        from harness.cli.asking import ask_and_show
-        from harness.errors import ExitCode
-        from harness.images import encode
-
-        question = tasks.question_for(options.task, options.question)
-        case = _case(options, question)
-        image = encode(options.image, longest_side_px=options.image_max_side)
-        sound = options.save is None or _saved(options.save, case, options.image)
-        code = ask_and_show(options, Request(id="asked", question=question, images=(image,)), case)
-        if code == ExitCode.DONE and not sound:
-            code = int(ExitCode.BAD_SUITE)
-    # Threads may still hang in a call that nobody waits for any more; do not wait for them either.
-    from harness.cli.signals import leave_now
-
-    leave_now(code)
+    question = tasks.question_for(options.task, options.question)
+    case = asked_case.case_of(options, question)
+    image = encode(options.image, longest_side_px=options.sampling.image_max_side)
+    sound = True
+    if options.save is not None and case is not None:
+        sound = asked_case.save(options.save, case, options.image)
+    code = _ask_and_show(options, Request(id="asked", question=question, images=(image,)), case)
+    return code if code != ExitCode.DONE or sound else ExitCode.BAD_SUITE
 
 
-app.command("ask")(taking(AskOptions, ask))
+def _ask_and_show(options: AskOptions, prompt: Request, case: Case | None) -> int:
+    """Ask every model, show each answer as it arrives, then whether they agree; the exit code.
 
-
-def _case(options: AskOptions, question: str) -> Case | None:
-    """The question with its right answer, when that was given.
-
-    Raises: UsageError for --save without it, or an answer that cannot be graded.
+    Raises: UsageError; TargetError when nobody is left to ask.
     """
-    from harness.errors import UsageError
-    from harness.graders import infer, problems
-    from harness.records import Case
-    from harness.suites.suite import slug
-
-    if options.expected is None:
-        if options.save is not None:
-            raise UsageError("--save needs the right answer", fix="name it, e.g. --expected 5")
-        return None
-    grader, chosen = infer(question, options.expected)
-    case = Case(
-        id=f"{slug(options.image.stem)}-{slug(options.question or options.task or '')}"[:_ID_CHARS],
-        category=options.category,
-        question=question,
-        image="",
-        expected=options.expected,
-        grader=grader,
-        options=chosen,
-    )
-    if wrong := problems(case):
-        raise UsageError(f"--expected {options.expected!r}: {wrong[0]}", fix="name another answer")
-    return case
+    stopping = Event()
+    routes, unreached = _routes(options, stopping)
+    models = [it.model for it in unreached] + [it.target.model for it in routes]
+    answered: list[Answer] = []
+    with (
+        answers.Board(None if options.json else console(), models) as board,
+        stopped_by_signals(stopping, say) as interrupts,
+    ):
+        for panel in (*unreached, *ask_all(routes, prompt, stopping=stopping)):
+            answered.append(Answer(panel=panel, verdict=_verdict(case, panel)))
+            board.landed(answered[-1])
+    _conclude(options, prompt, answered)
+    return interrupts.exit_code or _exit_code(answered)
 
 
-def _saved(folder: Path, case: Case | None, picture: Path) -> bool:
-    """Append the case to the suite and look that over; whether it is sound, said on stderr."""
-    from harness import suites
-    from harness.suites.lint import Level, lint
-    from harness.text import one_line
+def _routes(options: AskOptions, stopping: Event) -> tuple[list[Choice], list[PanelAnswer]]:
+    """Who can be asked, and who cannot be reached at all.
 
-    assert case is not None
-    path = suites.append_case(folder, _renamed(folder, case), picture)
-    report = lint(folder)
-    say(f"saved in {path} (grader: {case.grader}); prompts there: {len(report.suite.cases)}")
-    found = [it for it in report.findings if it.level is not Level.NOTE]
-    for it in found[:_FINDINGS_SHOWN]:
-        say(f"  {it.level}: {one_line(it.where, 80)}: {one_line(it.what, 300)}")
-    if len(found) > _FINDINGS_SHOWN:
-        say(f"  … and {len(found) - _FINDINGS_SHOWN} more: evalrun check {folder}")
-    return report.sound
-
-
-def _renamed(folder: Path, case: Case) -> Case:
-    """The case under an id that the suite does not have yet.
-
-    Raises: SuiteError when the folder holds something other than a TOML suite.
+    Raises: UsageError for one model twice; TargetError when nobody is left.
     """
-    from harness import suites
-    from harness.errors import SuiteError
-    from harness.images import shown
+    known = catalogue.load()
+    addresses = _addresses(options)
+    routes: list[Choice] = []
+    unreached: list[PanelAnswer] = []
+    for name in _with_task(options, known) if options.model else [None]:
+        given = _target(options, name, addresses.get(name, addresses.get(None)), stopping)
+        try:
+            route = resolve(name, given, backend=options.backend, catalogue=known)
+            targets.confirm_download(route, yes=options.yes)
+        except TargetError as error:
+            unreached.append(PanelAnswer(model=name or "", choice=None, error=error))
+        else:
+            limits = LimitOptions(timeout=options.timeout, tries=_TRIES, max_wait=_MAX_WAIT_S)
+            routes.append(targets.with_limits(route, limits))
+    named = [it.target.model for it in routes]
+    if twice := {it for it in named if named.count(it) > 1}:
+        raise UsageError(f"{', '.join(twice)} is named twice", fix="name each model once")
+    if not routes and len(unreached) == 1 and unreached[0].error is not None:
+        raise unreached[0].error
+    return routes, unreached
 
-    if not folder.exists():
-        return case
-    if not folder.is_dir() or (any(folder.iterdir()) and not any(folder.glob("prompts/*.toml"))):
-        raise SuiteError(
-            f"{shown(folder)} is no suite that can be appended to",
-            fix="name a folder that holds prompts/*.toml, or one that does not exist yet",
+
+def _addresses(options: AskOptions) -> dict[str | None, str]:
+    """Model -> its server; under None the server of all others.
+
+    Raises: UsageError for a model that is not asked, or two addresses for one.
+    """
+    found: dict[str | None, str] = {}
+    for given in options.base_url:
+        name, sign, url = given.partition("=")
+        pair = sign and "://" not in name
+        key = name if pair else None
+        if key in found or (pair and key not in options.model):
+            why = "is given twice" if key in found else "names a model that is not asked"
+            raise UsageError(
+                f"--base-url {given!r} {why}", fix="give each --model its own: --base-url NAME=URL"
+            )
+        found[key] = url if pair else given
+    return found
+
+
+def _with_task(options: AskOptions, known: Catalogue) -> Iterator[str]:
+    """The models that have the task, as far as the catalogue tells; the others are named.
+
+    Raises: TargetError when none has it.
+    """
+    left = 0
+    for name in options.model:
+        card = known.get(name)
+        if why := tasks.lacks(options.task, card):
+            say(f"{inert(name)} is not asked: {inert(why)}")
+            continue
+        if tasks.unknown(options.task, card):
+            say(f"{inert(name)}: no source says whether it does {options.task}; asked all the same")
+        left += 1
+        yield name
+    if not left:
+        raise TargetError(
+            f"none of the models has the task {options.task}",
+            fix="name one that has it (`evalrun models NAME` lists tasks), or leave --task out",
         )
-    if not any(folder.iterdir()):
-        return case
-    known = {it.id for it in suites.load(folder).cases}
-    free = (f"{case.id}-{number}" if number > 1 else case.id for number in range(1, len(known) + 2))
-    return msgspec.structs.replace(case, id=next(it for it in free if it not in known))
+
+
+def _target(options: AskOptions, name: str | None, base_url: str | None, stopping: Event) -> Target:
+    return Target(
+        model=name or "",
+        base_url=base_url,
+        api_key_env=options.api_key_env,
+        sampling=targets.sampling(options.sampling),
+        system=options.sampling.system,
+        concurrency=1,
+        stopping=stopping,
+        notify=say,
+    )
+
+
+def _verdict(case: Case | None, panel: PanelAnswer) -> Verdict | None:
+    if case is None or panel.reply is None:
+        return None
+    return grade(case, panel.reply.text, truncated=panel.reply.truncated)
+
+
+def _conclude(options: AskOptions, prompt: Request, answered: Sequence[Answer]) -> None:
+    """Whether they agree; as JSON everything, which is then all that stdout gets."""
+    found = _consensus(options, prompt.question, answered)
+    if options.json:
+        print_json(
+            {
+                "question": prompt.question,
+                "image": str(options.image),
+                "image_sha256": prompt.images[0].sha256 if prompt.images else None,
+                "task": options.task,
+                "expected": options.expected,
+                "answers": [answers.as_json(it) for it in answered],
+                "agreement": answers.consensus_json(found),
+            }
+        )
+    elif sentence := answers.agreement(found):
+        console().print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def _consensus(options: AskOptions, question: str, answered: Sequence[Answer]) -> Consensus | None:
+    """None when fewer than two were answered, and for captions, which differ in words alone."""
+    replies = {it.model: it.panel.reply.text for it in answered if it.panel.reply is not None}
+    if len(replies) < 2 or options.task == "caption":
+        return None
+    grader = tasks.TASKS[options.task].grader if options.task else None
+    return consensus(options.question or question, replies, grader=grader)
+
+
+def _exit_code(answered: Sequence[Answer]) -> int:
+    """5 when somebody did not answer; when nobody was, the common reason if there is one."""
+    errors = [it.panel.error for it in answered if it.panel.error is not None]
+    if not errors:
+        return int(ExitCode.DONE)
+    codes = {error.exit_code for error in errors}
+    common = len(errors) == len(answered) and len(codes) == 1
+    return int(codes.pop() if common else ExitCode.INCOMPLETE)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from harness.cli.app import app, say, stopping_cleanly
+from harness.cli.options import AsJson
+from harness.cli.output import console, print_bytes, say
+from harness.errors import ExitCode
+from harness.suites import builtin
+from harness.suites.lint import Level, Report, lint, write_sheets
+from harness.tables.check import looked_over
 
-if TYPE_CHECKING:
-    from harness.suites.lint import Report
 
-
-@app.command()
 def check(
     suite: Annotated[
         Path | None, typer.Argument(help="A suite folder or file; without one, the built-in suite.")
@@ -23,42 +25,30 @@ def check(
         Path | None,
         typer.Option(help="Write a sheet of pictures, questions and answers per category here."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
-) -> None:
-    """Look a suite over: its questions, answers and pictures, and how far guessing gets.
+    json: AsJson = False,
+) -> int:
+    """Look a suite over: questions, answers, pictures, guessing.
 
     Exits with 3 when there is a problem.
     """
-    with stopping_cleanly():
-        from harness.suites import builtin
-        from harness.suites.lint import lint, write_sheets
-
-        report = lint(suite or builtin(), strict=strict)
-        _show(report, json=json)
-        if contact_sheet is not None:
-            for path in write_sheets(report.suite, contact_sheet):
-                say(f"wrote {path}")
-        if not report.sound:
-            raise typer.Exit(3)
+    report = lint(suite or builtin(), strict=strict)
+    _show(report, json=json)
+    if contact_sheet is not None:
+        for path in write_sheets(report.suite, contact_sheet):
+            say(f"wrote {path}")
+    return ExitCode.DONE if report.sound else ExitCode.BAD_SUITE
 
 
 def _show(report: Report, *, json: bool) -> None:
     if json:
-        import msgspec
-
         document = msgspec.json.encode(_as_json(report))
-        typer.echo(msgspec.json.format(document, indent=2).decode())
+        print_bytes(msgspec.json.format(document, indent=2) + b"\n")
         return
-    from rich.console import Console
 
-    from harness.tables.check import looked_over
-
-    Console().print(looked_over(report))
+    console().print(looked_over(report))
 
 
 def _as_json(report: Report) -> dict[str, Any]:
-    from harness.suites.lint import Level
-
     suite = report.suite
     return {
         "suite": suite.name,

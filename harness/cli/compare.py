@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import gc
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-import msgspec
-import typer
 from typer import Argument, Option
 
-from harness.cli.app import DEFAULT_RESULTS, app, say, stopping_cleanly
-from harness.cli.options import taking
+from harness import catalogue
+from harness import compare as comparing
+from harness.cli.options import DEFAULT_RESULTS, AsJson, CsvFile, IncludeCached, ResultsDir
+from harness.cli.output import console, print_bytes, print_json, say
+from harness.cli.runs import write_csv
+from harness.errors import ExitCode, UsageError
+from harness.tables import compare as tables
+from harness.text import inert
 
-if TYPE_CHECKING:
-    from harness.compare import Comparison
 
-
-class CompareOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """One field per argument or option."""
-
+def compare(
     names: Annotated[
         list[str],
         Argument(
@@ -27,64 +25,44 @@ class CompareOptions(msgspec.Struct, frozen=True, kw_only=True):
             help="Models (newest complete run, else published figures), runs or files.",
             show_default=False,
         ),
-    ] = []
-    results: Annotated[Path, Option("--results", help="Folder of the runs.")] = DEFAULT_RESULTS
+    ],
+    results: ResultsDir = DEFAULT_RESULTS,
     force: Annotated[
         bool, Option("--force", help="Compare what unlike or incomplete runs share.")
-    ] = False
-    include_cached: Annotated[
-        bool, Option("--include-cached", help="Count cached replies in response times.")
-    ] = False
+    ] = False,
+    include_cached: IncludeCached = False,
     fail_on_regression: Annotated[
         bool,
         Option(
             "--fail-on-regression",
             help="Exit 6 when the last is significantly worse than the first (exact McNemar).",
         ),
-    ] = False
-    csv: Annotated[str | None, Option(help="File to write, or - for stdout.")] = None
-    json: Annotated[bool, Option("--json", help="JSON on stdout.")] = False
-    md: Annotated[bool, Option("--md", help="Markdown on stdout.")] = False
-    latex: Annotated[bool, Option("--latex", help="A LaTeX table on stdout.")] = False
+    ] = False,
+    csv: CsvFile = None,
+    json: AsJson = False,
+    md: Annotated[bool, Option("--md", help="Markdown on stdout.")] = False,
+    latex: Annotated[bool, Option("--latex", help="A LaTeX table on stdout.")] = False,
+) -> int:
+    """Compare models or runs: is the later one really better?"""
+    form = _format({"csv": csv == "-", "json": json, "md": md, "latex": latex})
+    gc.disable()  # nothing here is garbage before the end, and long runs make a million objects
+    comparison = comparing.compare(
+        names,
+        results=results,
+        catalogue=catalogue.load(),
+        force=force,
+        include_cached=include_cached,
+    )
+    _write(comparison, form, csv)
+    regressed = comparing.regression(comparison) if fail_on_regression else None
+    if regressed is None:
+        return ExitCode.DONE
+    say(f"regression: {inert(regressed)}")
+    return ExitCode.BELOW_BAR
 
 
-def compare(options: CompareOptions) -> None:
-    """Compare models or runs: is the later one really better than the first?"""
-    with stopping_cleanly():
-        chosen = _format(options)
-        gc.disable()  # nothing here is garbage before the end, and long runs make a million objects
-        from harness import catalogue
-        from harness.compare import compare as hold_against
-
-        comparison = hold_against(
-            options.names,
-            results=options.results,
-            catalogue=catalogue.load(),
-            force=options.force,
-            include_cached=options.include_cached,
-        )
-        _write(comparison, chosen, options.csv)
-        if options.fail_on_regression:
-            _fail_on_regression(comparison)
-    # The memory of long runs goes back at once, instead of text by text, which takes 0.1 s.
-    from harness.cli.signals import leave_now
-
-    leave_now(0)
-
-
-app.command("compare")(taking(CompareOptions, compare))
-
-
-def _format(options: CompareOptions) -> str:
+def _format(wanted: dict[str, bool]) -> str:
     """The one thing that goes to stdout. A CSV file is written beside the terminal's table."""
-    from harness.errors import UsageError
-
-    wanted = {
-        "csv": options.csv == "-",
-        "json": options.json,
-        "md": options.md,
-        "latex": options.latex,
-    }
     chosen = [name for name, given in wanted.items() if given]
     if len(chosen) > 1:
         raise UsageError(
@@ -93,51 +71,16 @@ def _format(options: CompareOptions) -> str:
     return chosen[0] if chosen else "terminal"
 
 
-def _write(comparison: Comparison, chosen: str, csv: str | None) -> None:
-    from harness.cli.runs import write_csv
-    from harness.tables import compare as tables
-
+def _write(comparison: comparing.Comparison, form: str, csv: str | None) -> None:
     if csv is not None:
         columns, rows = tables.csv_table(comparison)
         write_csv(csv, tuple(columns), iter(rows))
-    if chosen == "json":
+    if form == "json":
         print_json(tables.json_data(comparison))
-    elif chosen == "md":
-        _print_bytes(tables.markdown(comparison).encode())
-    elif chosen == "latex":
-        _print_bytes(tables.latex(comparison).encode())
-    elif chosen == "terminal":
-        _print_table(comparison)
-
-
-def print_json(data: object) -> None:
-    """One line of JSON on stdout."""
-    _print_bytes(msgspec.json.encode(data) + b"\n")
-
-
-def _print_bytes(data: bytes) -> None:
-    """UTF-8, whatever the terminal's encoding is."""
-    import sys
-
-    sys.stdout.buffer.write(data)
-
-
-def _print_table(comparison: Comparison) -> None:
-    from rich.console import Console
-
-    from harness.tables.compare import terminal
-
-    console = Console()
-    console.print(terminal(comparison, width=console.width))
-
-
-def _fail_on_regression(comparison: Comparison) -> None:
-    """Raises: ResultsError when there is no test to go by; typer.Exit(6) on a regression."""
-    from harness.compare import regression
-    from harness.errors import ExitCode
-    from harness.text import inert
-
-    found = regression(comparison)
-    if found is not None:
-        say(f"regression: {inert(found)}")
-        raise typer.Exit(int(ExitCode.BELOW_BAR))
+    elif form == "md":
+        print_bytes(tables.markdown(comparison).encode())
+    elif form == "latex":
+        print_bytes(tables.latex(comparison).encode())
+    elif form == "terminal":
+        shown = console()
+        shown.print(tables.terminal(comparison, width=shown.width))

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-import typer
+from rich.table import Table
+from rich.text import Text
 
-from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, stopping_cleanly
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from harness import __version__, catalogue, images
+from harness.adapters import Request, Target, opener
+from harness.adapters.llamacpp import program
+from harness.adapters.running import candidates, look_around
+from harness.cli.options import DEFAULT_RESULTS, AsJson, ResultsDir
+from harness.cli.output import console, print_json
+from harness.errors import EvalrunError, ExitCode, TargetError
+from harness.tables.words import seconds
+from harness.text import inert
 
 _EXTRAS = {"local": ("xllamacpp", "gguf", "huggingface_hub"), "report": ("jinja2",)}
 
@@ -29,34 +35,26 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     fix: str | None = None
 
 
-@app.command()
 def doctor(
     results: ResultsDir = DEFAULT_RESULTS,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
-) -> None:
-    """Check this machine: server, packages, keys, servers that run, and a question to the demo."""
-    with stopping_cleanly():
-        found = [finding for look in _LOOKS for finding in look()] + [_results(results)]
-        if json:
-            typer.echo(msgspec.json.encode(found).decode())
-        else:
-            from rich.console import Console
-
-            Console().print(_table(found))
-        if any(it.state == "broken" for it in found):
-            raise typer.Exit(4)
+    json: AsJson = False,
+) -> int:
+    """Check this machine: server, packages, keys, a question."""
+    found = [finding for look in _LOOKS for finding in look()] + [_results(results)]
+    if json:
+        print_json(found)
+    else:
+        console().print(_table(found))
+    broken = any(it.state == "broken" for it in found)
+    return ExitCode.UNUSABLE_TARGET if broken else ExitCode.DONE
 
 
 def _versions() -> Iterator[Finding]:
-    from harness import __version__
-
     python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     yield Finding(what="evalrun", state="ok", says=f"{__version__}, {python}")
 
 
 def _extras() -> Iterator[Finding]:
-    from importlib.util import find_spec
-
     for extra, packages in _EXTRAS.items():
         lacking = [name for name in packages if find_spec(name) is None]
         yield Finding(
@@ -68,9 +66,6 @@ def _extras() -> Iterator[Finding]:
 
 
 def _server() -> Iterator[Finding]:
-    from harness.adapters.llamacpp import program
-    from harness.errors import TargetError
-
     try:
         found = program.find(os.environ)
     except TargetError as error:
@@ -82,12 +77,6 @@ def _server() -> Iterator[Finding]:
 
 def _demo() -> Iterator[Finding]:
     """The whole way once: weights, server, pictures."""
-    from harness import images
-    from harness.adapters import Request, Target, opener
-    from harness.adapters.llamacpp import program
-    from harness.errors import EvalrunError
-    from harness.tables.words import seconds
-
     if not program.available(os.environ):
         return
     picture = images.plain("red", 64, 64)
@@ -103,10 +92,6 @@ def _demo() -> Iterator[Finding]:
 
 
 def _catalogue() -> Iterator[Finding]:
-    from harness import catalogue
-    from harness.adapters.running import candidates, look_around
-    from harness.errors import TargetError
-
     own = [str(path) for path in catalogue.user_files() if os.path.exists(path)]
     try:
         known = catalogue.load()
@@ -153,11 +138,6 @@ _LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
 
 
 def _table(found: list[Finding]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    from harness.text import inert
-
     styles = {"ok": "green", "missing": "yellow", "broken": "bold red"}
     table = Table(box=None, pad_edge=False, show_header=False)
     for _ in range(3):

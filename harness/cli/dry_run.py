@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import typer
 
+from harness.adapters.ways import Choice
+from harness.cli.options import RunOptions
 from harness.images import encode
 from harness.records import Case, EncodedImage, Price
+from harness.suites import Suite
 from harness.tables import words
 from harness.text import inert
 from harness.transport import without_credentials
-
-if TYPE_CHECKING:
-    from harness.adapters.ways import Choice
-    from harness.cli.options import RunOptions
-    from harness.suites import Suite
 
 PIXELS_PER_TOKEN = 28 * 28
 """What many vision models (Qwen-VL, Pixtral) spend a token on; others differ by a factor of 2."""
@@ -25,31 +22,35 @@ CHARACTERS_PER_TOKEN = 4
 
 
 def describe(
-    options: RunOptions, suite: Suite, cases: Sequence[Case], choice: Choice, price: Price | None
+    options: RunOptions, suite: Suite, cases: Sequence[Case], route: Choice, price: Price | None
 ) -> None:
     """Print the plan. Every picture is read and checked on the way, so a broken one shows here."""
     pictures = {
-        path: encode(path, longest_side_px=options.image_max_side)
+        path: encode(path, longest_side_px=options.sampling.image_max_side)
         for path in dict.fromkeys(path for case in cases for path in suite.pictures(case))
     }
     counts = Counter(case.category for case in cases)
-    asked = len(cases) * options.repeats
+    asked = len(cases) * options.suite.repeats
     lines = [
         f"suite        {suite.name} {suite.version}, {len(suite.cases)} prompts",
         f"would ask    {asked}: " + ", ".join(f"{name} {count}" for name, count in counts.items()),
-        f"of           {choice.target.model} through {choice.backend}"
-        + (f" at {without_credentials(url)}" if (url := choice.target.base_url) else ""),
-        "pictures     " + ("none (--blind)" if options.blind else _sizes(list(pictures.values()))),
-        f"sampling     temperature {options.temperature:g}, seed {options.seed}",
-        f"longest      {options.max_tokens} tokens a reply",
+        f"of           {route.target.model} through {route.backend}"
+        + (f" at {without_credentials(url)}" if (url := route.target.base_url) else ""),
+        f"pictures     {'none (--blind)' if options.suite.blind else _sizes([*pictures.values()])}",
+        f"sampling     temperature {options.sampling.temperature:g}, seed {options.sampling.seed}",
+        f"longest      {options.sampling.max_tokens} tokens a reply",
     ]
-    tokens_in = options.repeats * sum(
+    tokens_in = options.suite.repeats * sum(
         len(case.question) // CHARACTERS_PER_TOKEN
-        + sum(_picture_tokens(pictures[path]) for path in suite.pictures(case) if not options.blind)
+        + (
+            0
+            if options.suite.blind
+            else sum(_picture_tokens(pictures[it]) for it in suite.pictures(case))
+        )
         for case in cases
     )
     lines.append(f"tokens in    about {tokens_in:,} (pictures differ from model to model)")
-    lines.append(f"cost         {_cost(price, tokens_in, asked * options.max_tokens)}")
+    lines.append(f"cost         {_cost(price, tokens_in, asked * options.sampling.max_tokens)}")
     for line in lines:
         typer.echo(inert(line))
 

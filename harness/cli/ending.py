@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections import Counter
 from typing import Any
 
-import msgspec
-from rich.console import Console
-
 from harness import store
-from harness.cli.app import say
-from harness.cli.options import RunOptions
-from harness.cli.session import Ending
+from harness.cli.options import OutputOptions
+from harness.cli.output import console, print_json, say
+from harness.cli.session import Outcome
 from harness.errors import ExitCode, TargetError
 from harness.records import ModelScore, Record
 from harness.tables import rows
@@ -23,33 +19,33 @@ from harness.tables.publish import publish
 _FAILURES_SHOWN = 12
 
 
-def finish(options: RunOptions, ending: Ending) -> int:
+def finish(options: OutputOptions, outcome: Outcome) -> int:
     """Show and publish what there is, however the run ended; return the exit code."""
-    score = ending.tally.score()
+    score = outcome.tally.score()
     nothing_answered = score.overall.errors == score.overall.asked
-    if ending.error is not None and nothing_answered:
-        raise ending.error
+    if outcome.error is not None and nothing_answered:
+        raise outcome.error
     if options.json:
-        sys.stdout.buffer.write(msgspec.json.encode(as_json(score)) + b"\n")
+        print_json(as_json(score))
     else:
-        console = Console()
-        console.print(run_tables.scores(score, width=console.width))
-    _say_failures(ending)
+        shown = console()
+        shown.print(run_tables.scores(score, width=shown.width))
+    _say_failures(outcome)
     published = publish(options.results)
-    for path in (ending.path, *published):
+    for path in (outcome.path, *published):
         say(f"wrote {path}")
-    if ending.error is not None:
-        say(f"stopped: {ending.error}")
-    _say_next(ending, score)
-    return exit_code(options, ending, score)
+    if outcome.error is not None:
+        say(f"stopped: {outcome.error}")
+    _say_next(outcome, score)
+    return exit_code(options, outcome, score)
 
 
-def exit_code(options: RunOptions, ending: Ending, score: ModelScore) -> int:
+def exit_code(options: OutputOptions, outcome: Outcome, score: ModelScore) -> int:
     """An interruption wins, then an incomplete run, then a score below the bar."""
-    if ending.signalled is not None and not score.complete:
-        return ending.signalled
-    if ending.error is not None and not isinstance(ending.error, TargetError):
-        return int(ending.error.exit_code)
+    if outcome.signalled is not None and not score.complete:
+        return outcome.signalled
+    if outcome.error is not None and not isinstance(outcome.error, TargetError):
+        return int(outcome.error.exit_code)
     if not score.complete:
         return int(ExitCode.INCOMPLETE)
     share = score.overall.share
@@ -72,31 +68,31 @@ def as_json(score: ModelScore) -> dict[str, Any]:
     }
 
 
-def _say_failures(ending: Ending) -> None:
+def _say_failures(outcome: Outcome) -> None:
     """The failures by category, on stderr; a long list is left to `evalrun show`."""
     counts, first = Counter[str](), list[Record]()
-    for record in store.read(ending.path).records():
+    for record in store.read(outcome.path).records():
         if record.final is None or not record.final.passed:
             counts[record.case.category] += 1
             if len(first) < _FAILURES_SHOWN:
                 first.append(record)
     if not first:
         return
-    console = Console(stderr=True)
-    console.print()
-    console.print(run_tables.failure_counts(counts))
+    shown = console(stderr=True)
+    shown.print()
+    shown.print(run_tables.failure_counts(counts))
     for it in first:
-        console.print(run_tables.failure_line(it, console.width), soft_wrap=True)
+        shown.print(run_tables.failure_line(it, shown.width), soft_wrap=True)
     if counts.total() > len(first):
         say(f"  … and {counts.total() - len(first)} more")
 
 
-def _say_next(ending: Ending, score: ModelScore) -> None:
+def _say_next(outcome: Outcome, score: ModelScore) -> None:
     run = score.header.run
     if score.complete:
         say(f"next: evalrun show {run}   or   evalrun compare {shlex.quote(score.model)} OTHER")
         return
-    if ending.over_budget:
+    if outcome.over_budget:
         say("stopped: --max-cost is reached")
     say(f"{score.overall.errors} of {score.overall.asked} have no answer; this finishes the run:")
     say(f"  {store.resume_command(score.header)}")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
+import msgspec
 import typer
 
-from harness.cli.app import app, stopping_cleanly
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from harness.graders.agreement import Audit
-    from harness.graders.recorded import Graded, Recorded
-    from harness.tables.csv import Cell
+from harness.cli.options import AsJson
+from harness.cli.output import console, print_json
+from harness.cli.runs import write_csv
+from harness.errors import ResultsError
+from harness.graders.agreement import Audit, Tally
+from harness.graders.agreement import audit as audited
+from harness.graders.recorded import Graded, Recorded, Unreadable, graded, labelled, recorded
+from harness.tables.audit import audited as table
+from harness.tables.csv import Cell
 
 T = TypeVar("T")
 Answers = Annotated[
@@ -34,7 +37,6 @@ _COLUMNS = (
 )
 
 
-@app.command()
 def grade(
     file: Answers,
     csv: Annotated[
@@ -46,67 +48,42 @@ def grade(
     A line may name its grader and options; else they are inferred from question and reference.
     Lines that cannot be graded are reported with their number, and the exit code is 7.
     """
-    with stopping_cleanly():
-        import sys
-
-        import msgspec
-
-        from harness.cli.runs import write_csv
-        from harness.graders.recorded import recorded
-
-        faults: list[str] = []
-        graded = _graded(_lines(file), recorded, faults)
-        if csv == "-":
-            write_csv("-", _COLUMNS, (row for row, _ in graded))
-        else:
-            rows = []
-            for row, out in graded:
-                sys.stdout.buffer.write(msgspec.json.encode(out) + b"\n")
-                if csv is not None:
-                    rows.append(row)
-            sys.stdout.flush()
+    faults: list[str] = []
+    graded = _graded(_lines(file), recorded, faults)
+    if csv == "-":
+        write_csv("-", _COLUMNS, (row for row, _ in graded))
+    else:
+        rows = []
+        for row, out in graded:
+            print_json(out)
             if csv is not None:
-                write_csv(csv, _COLUMNS, iter(rows))
-        _complain(faults)
+                rows.append(row)
+        sys.stdout.flush()
+        if csv is not None:
+            write_csv(csv, _COLUMNS, iter(rows))
+    _complain(faults)
 
 
-@app.command()
 def audit(
     file: Annotated[Path, typer.Argument(help="Answers with a label: pass, fail or ambiguous.")],
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    json: AsJson = False,
 ) -> None:
-    """Compare our verdicts with those of careful readers, and with careless graders'.
+    """Compare our verdicts with those of careful readers.
 
     Each line holds question, reference, response and label, optionally models (how many gave that
     answer). Shows agreement, wrong passes, wrong fails and Cohen's kappa, and each disagreement.
     """
-    with stopping_cleanly():
-        import sys
-
-        import msgspec
-
-        from harness.graders.agreement import audit as audited
-        from harness.graders.recorded import labelled
-
-        faults: list[str] = []
-        found = audited(_readable(_lines(file), labelled, faults))
-        if json:
-            sys.stdout.buffer.write(msgspec.json.encode(_as_json(found)) + b"\n")
-        else:
-            from rich.console import Console
-
-            from harness.tables.audit import audited as table
-
-            Console().print(table(found))
-        _complain(faults)
+    faults: list[str] = []
+    found = audited(_readable(_lines(file), labelled, faults))
+    if json:
+        print_json(_as_json(found))
+    else:
+        console().print(table(found))
+    _complain(faults)
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
     """Numbered lines that are not blank. Raises: ResultsError."""
-    import sys
-
-    from harness.errors import ResultsError
-
     try:
         source = sys.stdin.buffer if str(file) == "-" else file.open("rb")
     except OSError as error:
@@ -122,8 +99,6 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
 def _readable(
     lines: Iterator[tuple[int, bytes]], decode: Callable[[bytes], T], faults: list[str]
 ) -> Iterator[T]:
-    from harness.graders.recorded import Recorded, Unreadable, graded
-
     for number, line in lines:
         try:
             answer = decode(line)
@@ -139,8 +114,6 @@ def _graded(
     lines: Iterator[tuple[int, bytes]], decode: Callable[[bytes], Recorded], faults: list[str]
 ) -> Iterator[tuple[dict[str, Cell], dict[str, object]]]:
     """For each line a row of the CSV and the JSON line; a bad one says so in both."""
-    from harness.graders.recorded import Unreadable, graded
-
     for number, line in lines:
         try:
             answer = decode(line)
@@ -178,8 +151,6 @@ def _row(number: int, answer: Recorded, found: Graded) -> tuple[dict[str, Cell],
 
 
 def _complain(faults: list[str]) -> None:
-    from harness.errors import ResultsError
-
     if not faults:
         return
     listed = "\n  ".join(faults[:20])
@@ -192,10 +163,6 @@ def _complain(faults: list[str]) -> None:
 
 
 def _as_json(found: Audit) -> dict[str, object]:
-    import msgspec
-
-    from harness.graders.agreement import Tally
-
     def figures(tallies: dict[str, Tally]) -> dict[str, object]:
         return {
             name: msgspec.to_builtins(tally)

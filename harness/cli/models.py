@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from harness.cli.app import app, say, stopping_cleanly
+from harness import catalogue
+from harness.adapters import Target
+from harness.adapters.running import candidates, look_around
+from harness.adapters.ways import Way, ways
+from harness.cli.output import console, print_json, say
+from harness.records import Fact, ModelCard
 
-if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
-
-    from harness.adapters.ways import Way
-    from harness.records import Fact, ModelCard
-
-    Found = tuple[ModelCard, list[Way]]
-
+Found = tuple[ModelCard, list[Way]]
 _UNITS = {
     "context_tokens": ("context", "{:,} tokens"),
     "price_in_usd_per_mtok": ("price in", "${} per million tokens"),
@@ -25,30 +24,26 @@ _UNITS = {
 }
 
 
-@app.command()
 def models(
     name: Annotated[str | None, typer.Argument(help="Show this model; without one, all.")] = None,
     here: Annotated[bool, typer.Option("--here", help="Only what could run here and now.")] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
-    """List the models of the catalogue, or show one: its facts, and the ways to reach it."""
-    with stopping_cleanly():
-        found = [it for it in _look_up(name) if not here or _open_way(it[1])]
-        if json:
-            _print_json([_as_json(card, ways) for card, ways in found])
-        elif name:
-            for card, ways in found:
-                _show(card, ways)
-        else:
-            _list(found)
+    """List the models of the catalogue, or show one.
+
+    One is shown with its facts and the ways to reach it.
+    """
+    found = [it for it in _look_up(name) if not here or _open_way(it[1])]
+    if json:
+        print_json([_as_json(card, reached) for card, reached in found])
+    elif name:
+        for card, reached in found:
+            _show(card, reached)
+    else:
+        _list(found)
 
 
 def _look_up(name: str | None) -> list[Found]:
-    from harness import catalogue
-    from harness.adapters import Target
-    from harness.adapters.running import candidates, look_around
-    from harness.adapters.ways import ways
-
     known = catalogue.load()
     cards = [known.find(name)] if name else list(known.cards.values())
     running = look_around(candidates(known.presets.values()))
@@ -60,23 +55,18 @@ def _open_way(ways: list[Way]) -> Way | None:
 
 
 def _list(found: list[Found]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("model", "by", "size", "here and now"):
         table.add_column(title, overflow="fold")
-    for card, ways in found:
-        table.add_row(card.name, _value(card.organization), _value(card.parameters), _here(ways))
-    Console().print(table)
+    for card, reached in found:
+        table.add_row(card.name, _value(card.organization), _value(card.parameters), _here(reached))
+    console().print(table)
     able = sum(_open_way(ways) is not None for _, ways in found)
     say(f"{able} of {len(found)} could run here and now; `evalrun models NAME` shows one whole")
 
 
 def _here(ways: list[Way]) -> Text:
     """The way that would be taken, else what is missing, in the fewest words."""
-    from rich.text import Text
-
     way = _open_way(ways)
     if way is not None:
         return Text(f"yes: {way.means}", style="green")
@@ -85,25 +75,19 @@ def _here(ways: list[Way]) -> Text:
 
 
 def _show(card: ModelCard, ways: list[Way]) -> None:
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console()
-    console.print(Text(card.name, style="bold"), Text(", ".join(card.aliases), style="dim"))
-    console.print(_facts(card))
+    shown = console()
+    shown.print(Text(card.name, style="bold"), Text(", ".join(card.aliases), style="dim"))
+    shown.print(_facts(card))
     if card.about is not None:
-        console.print(Text(f"\n{card.about.value}"))
-        console.print(Text(f"{card.about.source}, {card.about.as_of}", style="dim"))
+        shown.print(Text(f"\n{card.about.value}"))
+        shown.print(Text(f"{card.about.source}, {card.about.as_of}", style="dim"))
     for line in _published(card):
-        console.print(Text(line))
-    console.print(Text("\nHere and now", style="bold"))
-    console.print(_roads(ways))
+        shown.print(Text(line))
+    shown.print(Text("\nHere and now", style="bold"))
+    shown.print(_roads(ways))
 
 
 def _facts(card: ModelCard) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -114,8 +98,6 @@ def _facts(card: ModelCard) -> Table:
 
 def _stated(card: ModelCard) -> Iterator[tuple[str, str, Fact[Any]]]:
     """The facts that some source states."""
-    from harness.records import Fact
-
     for name in card.__struct_fields__:
         fact = getattr(card, name)
         if isinstance(fact, Fact) and name != "about":
@@ -141,9 +123,6 @@ def _published(card: ModelCard) -> Iterator[str]:
 
 
 def _roads(ways: list[Way]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, pad_edge=False, show_header=False)
     for _ in range(3):
         table.add_column(overflow="fold")
@@ -171,11 +150,3 @@ def _as_json(card: ModelCard, ways: list[Way]) -> dict[str, Any]:
         for way in ways
     ]
     return {"card": card, "runs_here": _open_way(ways) is not None, "ways": roads}
-
-
-def _print_json(data: object) -> None:
-    import sys
-
-    import msgspec
-
-    sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")

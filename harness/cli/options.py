@@ -1,106 +1,124 @@
-"""The options of `evalrun run`, declared once: types, defaults and help."""
+"""The options of the commands, in typer's own words, and the groups that several commands share.
+
+A command is a function that typer reads. One thing is ours: a parameter (or a field) whose type is
+a group stands for every option in it, and the group's name is their heading in `--help`.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-import msgspec
-from typer import Option
+from typer import Argument, Option
 
-T = TypeVar("T", bound=msgspec.Struct)
+ResultsDir = Annotated[Path, Option("--results", help="Folder of the runs.")]
+DEFAULT_RESULTS = Path("results")
+AsJson = Annotated[bool, Option("--json", help="JSON on stdout.")]
+CsvFile = Annotated[str | None, Option(help="CSV file to write, or - for stdout.")]
+IncludeCached = Annotated[
+    bool, Option("--include-cached", help="Count cached replies in response times.")
+]
 
 
-class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """One field per option; the field's name is the option's."""
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model is asked, and where it lives."""
 
     model: Annotated[
         str | None,
         Option("--model", "-m", help="Model to ask; without one, the demonstration model."),
     ] = None
     base_url: Annotated[
-        str | None,
-        Option(help="A running server, e.g. http://localhost:8080/v1."),
+        str | None, Option(help="A running server, e.g. http://localhost:8080/v1.")
     ] = None
     api_key_env: Annotated[str | None, Option(help="Environment variable that holds the key.")] = (
         None
     )
     backend: Annotated[
-        str | None,
-        Option(help="Adapter or preset: llamacpp, openai, openrouter, ollama, …"),
+        str | None, Option(help="Adapter or preset: llamacpp, openai, openrouter, ollama, …")
     ] = None
     gguf: Annotated[Path | None, Option(help="Weights of a local model.")] = None
     mmproj: Annotated[Path | None, Option(help="Its picture projector.")] = None
     replay: Annotated[
-        Path | None,
-        Option(help="Answers recorded in a file, instead of a model."),
+        Path | None, Option(help="Answers recorded in a file, instead of a model.")
     ] = None
+    yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteOptions:
+    """Which questions are asked."""
 
     suite: Annotated[
-        Path | None,
-        Option(
-            help="Suite folder or file; without one, the built-in suite.",
-        ),
+        Path | None, Option(help="Suite folder or file; without one, the built-in suite.")
     ] = None
-    category: Annotated[list[str], Option(help="Only this category (repeatable).")] = []
-    prompt: Annotated[list[str], Option(help="Only this prompt id (repeatable).")] = []
+    category: Annotated[list[str], Option(help="Only this category (repeatable).")] = field(
+        default_factory=list
+    )
+    prompt: Annotated[list[str], Option(help="Only this prompt id (repeatable).")] = field(
+        default_factory=list
+    )
     limit: Annotated[int | None, Option(min=1, help="Only the first N prompts.")] = None
     repeats: Annotated[
-        int,
-        Option(
-            min=1,
-            help="Ask everything N times, each with the next seed, cold.",
-        ),
+        int, Option(min=1, help="Ask everything N times, each with the next seed, cold.")
     ] = 1
     blind: Annotated[bool, Option("--blind", help="Send no picture: the guessing floor.")] = False
-    dry_run: Annotated[
-        bool,
-        Option("--dry-run", help="Say what would be asked; ask nothing."),
-    ] = False
 
-    concurrency: Annotated[
-        int | None,
-        Option(
-            min=1,
-            max=1024,
-            help="Calls in flight [default: 1 local, 8 hosted].",
-        ),
-    ] = None
-    temperature: Annotated[float, Option(min=0, max=2)] = 0.0
-    seed: Annotated[int, Option()] = 1
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """What the model is told beside the question."""
+
+    temperature: Annotated[float, Option(min=0, max=2, help="0 takes the likeliest token.")] = 0.0
+    seed: Annotated[int, Option(help="Of the random numbers, where the server takes one.")] = 1
     max_tokens: Annotated[int, Option(min=1, help="Longest reply.")] = 512
     system: Annotated[str | None, Option(help="A system prompt.")] = None
     image_max_side: Annotated[
         int, Option(min=16, max=16384, help="Longest side sent, in pixels.")
     ] = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitOptions:
+    """How much time, money and patience a run gets."""
+
+    concurrency: Annotated[
+        int | None,
+        Option(min=1, max=1024, help="Calls in flight [default: 1 local, 8 hosted]."),
+    ] = None
     timeout: Annotated[
         float | None,
-        Option(
-            min=0.1,
-            help="Seconds of silence [default: 600 local, 120 hosted].",
-        ),
+        Option(min=0.1, help="Seconds of silence [default: 600 local, 120 hosted]."),
     ] = None
     tries: Annotated[int, Option(min=1, help="Tries a prompt; rate limits use none up.")] = 8
-    max_wait: Annotated[
-        float,
-        Option(min=0, help="Longest Retry-After to honour, in seconds."),
-    ] = 120.0
+    max_wait: Annotated[float, Option(min=0, help="Longest Retry-After to honour, in seconds.")] = (
+        120.0
+    )
     cold: Annotated[bool, Option("--cold", help="Switch the server's picture cache off.")] = False
     max_cost: Annotated[float | None, Option(min=0, help="Stop at this many US dollars.")] = None
-    judge: Annotated[
-        str | None,
-        Option(help="A model that reads replies the rules cannot."),
-    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeOptions:
+    """A second model that reads replies."""
+
+    judge: Annotated[str | None, Option(help="A model that reads replies the rules cannot.")] = None
     judge_base_url: Annotated[str | None, Option(help="The server that the judge runs on.")] = None
     judge_scope: Annotated[str, Option(help="What the judge sees: unread or all.")] = "unread"
     judge_sees_image: Annotated[
         bool, Option("--judge-sees-image", help="Send it the picture too.")
     ] = False
-    yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
 
-    results: Annotated[Path, Option("--results", help="Folder of the runs.")] = Path("results")
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Where results go, and what decides the exit code."""
+
+    results: ResultsDir = DEFAULT_RESULTS
     resume: Annotated[
         bool | None,
         Option(
@@ -109,43 +127,108 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
             "[default: go on if it is incomplete and of the same settings].",
         ),
     ] = None
-    include_cached: Annotated[
-        bool,
-        Option(
-            "--include-cached",
-            help="Count cached replies in response times.",
-        ),
-    ] = False
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be asked; ask nothing.")] = (
+        False
+    )
+    include_cached: IncludeCached = False
     fail_under: Annotated[
-        float | None,
-        Option(min=0, max=100, help="Exit 6 below this score, in per cent."),
+        float | None, Option(min=0, max=100, help="Exit 6 below this score, in per cent.")
     ] = None
     json: Annotated[bool, Option("--json", help="Scores as JSON on stdout.")] = False
 
 
-def taking(options: type[T], body: Callable[[T], None]) -> Callable[..., None]:
-    """A Typer command that takes the fields of `options` and hands `body` one of them, filled."""
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Everything `evalrun run` can be told."""
 
-    def command(**given: Any) -> None:
-        body(options(**given))
+    target: ModelOptions
+    suite: SuiteOptions
+    sampling: SamplingOptions
+    limits: LimitOptions
+    judge: JudgeOptions
+    output: OutputOptions
 
-    hints = get_type_hints(options, include_extras=True)
-    command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                annotation=hints[field.name],
-                default=_default(field),
-            )
-            for field in msgspec.structs.fields(options)
-        ]
+
+@dataclass(frozen=True, kw_only=True)
+class AskOptions:
+    """Everything `evalrun ask` can be told."""
+
+    image: Annotated[Path, Argument(help="The picture.", show_default=False)]
+    question: Annotated[
+        str | None, Argument(help="What to ask; --task brings its own.", show_default=False)
+    ] = None
+    model: Annotated[
+        list[str],
+        Option("--model", "-m", help="Model to ask (repeatable); without one, the demonstration."),
+    ] = field(default_factory=list)
+    base_url: Annotated[
+        list[str], Option(help="A running server, for every model or as NAME=URL (repeatable).")
+    ] = field(default_factory=list)
+    api_key_env: Annotated[str | None, Option(help="Environment variable that holds the key.")] = (
+        None
     )
-    command.__doc__ = body.__doc__
-    return command
+    backend: Annotated[str | None, Option(help="Adapter or preset, for every model.")] = None
+    task: Annotated[
+        Literal["ocr", "caption", "vqa"] | None,
+        Option(help="A standard prompt, for models that have the task."),
+    ] = None
+    expected: Annotated[str | None, Option(help="The right answer: the replies are graded.")] = None
+    save: Annotated[
+        Path | None, Option(help="Folder of a suite of your own to append it to; needs --expected.")
+    ] = None
+    category: Annotated[str, Option(help="Its category there.")] = "Asked"
+    sampling: SamplingOptions
+    timeout: Annotated[
+        float | None,
+        Option(min=0.1, help="Seconds of silence [default: 600 local, 120 hosted]."),
+    ] = None
+    yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
+    json: AsJson = False
 
 
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    if field.required:
-        return inspect.Parameter.empty
-    return [] if field.default is msgspec.NODEFAULT else field.default
+def flattened(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`command` as typer reads it: the options of its groups one by one."""
+    hints = get_type_hints(command, include_extras=True)
+    taken = inspect.signature(command).parameters
+
+    def call(**given: Any) -> Any:
+        return command(**{name: _built(hints[name], name, given) for name in taken})
+
+    parameters = [
+        one
+        for name, parameter in taken.items()
+        for one in _parameters(name, hints[name], parameter.default, heading=None)
+    ]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__doc__ = command.__doc__
+    return call
+
+
+def _parameters(
+    name: str, hint: Any, default: Any, *, heading: str | None
+) -> Iterator[inspect.Parameter]:
+    if is_dataclass(hint):
+        hints = get_type_hints(hint, include_extras=True)
+        under = f"{hint.__name__.removesuffix('Options')} options"  # type: ignore[union-attr]
+        for it in fields(hint):
+            yield from _parameters(it.name, hints[it.name], _default(it), heading=under)
+        return
+    if heading is not None:
+        kind, info = get_args(hint)
+        info = copy(info)
+        info.rich_help_panel = heading
+        hint = Annotated[kind, info]
+    yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
+
+
+def _default(it: Field[Any]) -> Any:
+    if it.default_factory is not MISSING:
+        return it.default_factory()
+    return inspect.Parameter.empty if it.default is MISSING else it.default
+
+
+def _built(hint: Any, name: str, given: dict[str, Any]) -> Any:
+    if not is_dataclass(hint):
+        return given[name]
+    hints = get_type_hints(hint, include_extras=True)
+    return hint(**{it.name: _built(hints[it.name], it.name, given) for it in fields(hint)})  # type: ignore[operator]

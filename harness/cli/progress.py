@@ -1,4 +1,4 @@
-"""How far a run has come, and the plain lines that say so where nobody watches."""
+"""How far a run has come: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from harness.cli.app import is_watched, say
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.output import is_watched, say
 from harness.records import ModelScore, Record
 from harness.summary import Tally
+from harness.tables import words
 from harness.text import inert
 
 _PLAIN_EVERY_S = 15.0
@@ -19,7 +26,7 @@ _SCORING_SHARE = 0.05
 
 
 class View(Protocol):
-    """Told of every batch that is on disk."""
+    """Shows every batch of records that is on disk."""
 
     def __enter__(self) -> Self: ...
 
@@ -71,20 +78,20 @@ class Progress:
         elapsed_s = time.monotonic() - self._started
         return _duration(elapsed_s / landed * (self.asked - self.done))
 
+    def troubles(self) -> list[str]:
+        counts = (self.errors, "error"), (self.retries, "retries")
+        return [f"{count} {what}" for count, what in counts if count]
+
     def line(self) -> str:
         overall = self._tally.score().overall
         answered = overall.asked - overall.errors
         so_far = (
-            f"{100 * overall.passed / answered:.0f} % of {answered} answered"
+            f"{100 * overall.passed / answered:.0f} % of {answered} answered passed"
             if answered
             else "none answered"
         )
-        troubles = "".join(
-            f", {count} {what}"
-            for count, what in ((self.errors, "error"), (self.retries, "retries"))
-            if count
-        )
-        return f"{self.done}/{self.asked} asked, {so_far} passed{troubles}, {self.left()} left"
+        parts = f"{self.done}/{self.asked} asked", so_far, *self.troubles(), f"{self.left()} left"
+        return ", ".join(parts)
 
 
 class PlainView:
@@ -109,13 +116,54 @@ class PlainView:
         say(inert(line))
 
 
-def view(progress: Progress) -> View:
-    """Live where somebody watches, plain lines elsewhere."""
-    if not is_watched(sys.stderr):
-        return PlainView(progress)
-    from harness.cli.live import LiveView  # loads rich
+class LiveView:
+    """A bar, the running score of each category, calls in flight, retries."""
 
-    return LiveView(progress)
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._console = progress, Console(stderr=True)
+        self._live = Live(
+            get_renderable=self._render,
+            console=self._console,
+            refresh_per_second=6,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def landed(self, records: list[Record]) -> None:
+        self._progress.add(records)
+
+    def say(self, line: str) -> None:
+        self._console.print(inert(line), markup=False, highlight=False)
+
+    def _render(self) -> RenderableType:
+        progress, width = self._progress, self._console.width
+        bar = ProgressBar(total=max(1, progress.asked), completed=progress.done, width=width // 3)
+        head = Table.grid(padding=(0, 1))
+        facts = " · ".join([f"{progress.in_flight()} in flight", *progress.troubles()])
+        head.add_row(bar, f"{progress.done}/{progress.asked}", f"{progress.left()} left", facts)
+        return Group(head, self._categories())
+
+    def _categories(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        score = self._progress.score()
+        for part in (*score.categories, score.overall):
+            answered = part.asked - part.errors
+            running = f"{100 * part.passed / answered:3.0f} %" if answered else "  –"
+            counts = f"{part.passed} of {answered} answered, {part.asked} in all"
+            table.add_row(
+                Text(inert(part.category)), running, counts, words.seconds(part.latency_mean_s)
+            )
+        return table
+
+
+def view(progress: Progress) -> View:
+    return LiveView(progress) if is_watched(sys.stderr) else PlainView(progress)
 
 
 def _duration(seconds: float) -> str:

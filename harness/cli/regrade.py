@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from threading import Event
+from typing import Annotated, NamedTuple
 
-import msgspec
 import typer
+from msgspec.structs import replace
 from typer import Argument, Option
 
-from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, say, stopping_cleanly
-from harness.cli.judging import open_judge
-from harness.cli.options import taking
-
-if TYPE_CHECKING:
-    from harness.judge import Judge
-    from harness.records import EncodedImage, Record, RunHeader, Verdict
-    from harness.store import Run
-    from harness.suites import Suite
+from harness import __version__, store, suites
+from harness.cli.options import DEFAULT_RESULTS, AsJson, JudgeOptions, ResultsDir
+from harness.cli.output import print_json, say
+from harness.cli.targets import open_judge
+from harness.errors import SuiteError
+from harness.graders import GRADER_VERSION, grade
+from harness.images import encode
+from harness.judge import Judge
+from harness.records import EncodedImage, Record, Reply, RunHeader, Verdict
+from harness.store import Run
+from harness.suites import Suite
+from harness.text import inert, one_line
 
 
 class Change(NamedTuple):
@@ -30,59 +34,43 @@ class Change(NamedTuple):
     after: Verdict
 
 
-class RegradeOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """One field per option; the field's name is the option's."""
-
-    run: Annotated[str, Argument(help="A model (its newest run), a run, or a file.")]
-    results: ResultsDir = DEFAULT_RESULTS
-    dry_run: Annotated[bool, Option("--dry-run", help="Say what would change; write nothing.")] = (
-        False
-    )
-    judge: Annotated[str | None, Option(help="A model that reads replies the rules cannot.")] = None
-    judge_base_url: Annotated[str | None, Option(help="The server that the judge runs on.")] = None
-    judge_scope: Annotated[str, Option(help="What the judge sees: unread or all.")] = "unread"
-    judge_sees_image: Annotated[
-        bool, Option("--judge-sees-image", help="Send it the picture too.")
-    ] = False
+def regrade(
+    run: Annotated[str, Argument(help="A model (its newest run), a run, or a file.")],
+    judge: JudgeOptions,
+    results: ResultsDir = DEFAULT_RESULTS,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say what would change; write nothing.")
+    ] = False,
     suite: Annotated[
         Path | None, Option(help="Where the pictures are, for --judge-sees-image.")
-    ] = None
-    json: Annotated[bool, Option("--json", help="JSON on stdout.")] = False
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Grade a run's kept replies again, with today's graders.
 
-
-def regrade(options: RegradeOptions) -> None:
-    """Grade a run's kept replies again. The old run is kept; the new one stands beside it."""
-    with stopping_cleanly(), ExitStack() as stack:
-        from harness import store, suites
-
-        old = store.read(store.find(options.results, options.run))
-        reader = open_judge(options, stack)
-        looks = reader is not None and options.judge_sees_image
-        pictures = suites.load(options.suite) if looks else None
+    The old run is kept; the new one stands beside it.
+    """
+    with ExitStack() as stack:
+        old = store.read(store.find(results, run))
+        reader = open_judge(judge, stack, Event())
+        looks = reader is not None and judge.judge_sees_image
+        pictures = suites.load(suite) if looks else None
         records = [_again(record, reader, pictures, old.header) for record in old.records()]
         changes = [c for before, after in records if (c := _change(before, after))]
-        _show(changes, json=options.json)
-        if options.dry_run:
+        _show(changes, json=json)
+        if dry_run:
             return
-        if not changes and reader is None and not _newer(old.header):
+        if not changes and reader is None and old.header.grader_version == GRADER_VERSION:
             say(f"{old.header.run}: nothing changes; no new run is written")
             return
-        path = _write(options.results, old, [after for _, after in records], options.judge)
+        path = _write(results, old, [after for _, after in records], judge.judge)
         say(f"wrote {path}; {old.path} is kept")
-
-
-app.command("regrade")(taking(RegradeOptions, regrade))
 
 
 def _again(
     record: Record, judge: Judge | None, pictures: Suite | None, header: RunHeader
 ) -> tuple[Record, Record]:
     """A record as it was and as it is now; a failed call stays what it is."""
-    from msgspec.structs import replace
-
-    from harness.graders import grade
-    from harness.records import Reply
-
     if not isinstance(record.outcome, Reply):
         return record, record
     verdict = grade(record.case, record.outcome.text, truncated=record.outcome.truncated)
@@ -94,9 +82,6 @@ def _again(
 
 def _pictures(record: Record, suite: Suite | None, header: RunHeader) -> tuple[EncodedImage, ...]:
     """What the model saw. Raises: SuiteError when the suite holds another picture now."""
-    from harness.errors import SuiteError
-    from harness.images import encode
-
     if suite is None or record.image_sha256 is None:
         return ()
     side_px = header.image_max_side_px
@@ -118,18 +103,7 @@ def _change(before: Record, after: Record) -> Change | None:
     return Change(after.case.id, after.repeat, old, new)
 
 
-def _newer(header: RunHeader) -> bool:
-    from harness.graders import GRADER_VERSION
-
-    return header.grader_version != GRADER_VERSION
-
-
 def _write(results: Path, old: Run, records: list[Record], judge: str | None) -> Path:
-    from msgspec.structs import replace
-
-    from harness import __version__, store
-    from harness.graders import GRADER_VERSION
-
     header = replace(
         old.header,
         grader_version=GRADER_VERSION,
@@ -144,13 +118,8 @@ def _write(results: Path, old: Run, records: list[Record], judge: str | None) ->
 
 
 def _show(changes: list[Change], *, json: bool) -> None:
-    import msgspec
-
-    from harness.text import inert, one_line
-
     if json:
-        listed = [change._asdict() for change in changes]
-        typer.echo(msgspec.json.encode(listed).decode())
+        print_json([change._asdict() for change in changes])
         return
     words = {True: "pass", False: "fail"}
     for change in changes:

@@ -2,76 +2,63 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 from typer import Argument, Option
 
-from harness.cli.app import DEFAULT_RESULTS, app, say, stopping_cleanly
-from harness.cli.options import taking
+from harness import catalogue, store
+from harness.cli.options import DEFAULT_RESULTS, IncludeCached, ResultsDir
+from harness.cli.output import print_bytes, say
+from harness.errors import ResultsError, UsageError
 
 if TYPE_CHECKING:
     from harness.report.page import Page
 
 
-class ReportOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """One field per argument or option."""
-
+def report(
     names: Annotated[
-        list[str],
+        list[str] | None,
         Argument(
             metavar="[RUN|MODEL...]",
             help="Runs, files or models; without any, every model's newest complete run.",
             show_default=False,
         ),
-    ] = []
+    ] = None,
     out: Annotated[Path, Option("--out", "-o", help="File to write, or - for stdout.")] = Path(
         "report.html"
-    )
+    ),
     suite: Annotated[
-        Path | None,
-        Option(help="Suite the pictures are in; without one, the built-in suite."),
-    ] = None
-    results: Annotated[Path, Option("--results", help="Folder of the runs.")] = DEFAULT_RESULTS
-    force: Annotated[bool, Option("--force", help="Put runs of unlike settings on one page.")] = (
-        False
-    )
-    include_cached: Annotated[
-        bool, Option("--include-cached", help="Count cached replies in response times.")
-    ] = False
+        Path | None, Option(help="Suite the pictures are in; without one, the built-in suite.")
+    ] = None,
+    results: ResultsDir = DEFAULT_RESULTS,
+    force: Annotated[
+        bool, Option("--force", help="Put runs of unlike settings on one page.")
+    ] = False,
+    include_cached: IncludeCached = False,
+) -> None:
+    """Write one HTML page about runs, to keep and to pass on.
 
-
-def report(options: ReportOptions) -> None:
-    """Write one HTML page: scores, charts, and every prompt with picture, replies and verdicts.
-
-    It needs no network and no script, and can be passed on as it is.
+    It shows scores, charts, and every prompt with picture, replies and verdicts; it needs no
+    network and no script.
     """
-    with stopping_cleanly():
-        _insist_on_extra()
-        from harness import catalogue
-        from harness.report import gather, page
+    _check_extra()
+    from harness.report import gather, page  # they need the extra
 
-        gathered = gather(
-            options.names,
-            results=options.results,
-            catalogue=catalogue.load(),
-            force=options.force,
-            include_cached=options.include_cached,
-        )
-        made = page(gathered, suite=options.suite)
-        _write(options.out, made)
+    gathered = gather(
+        names or [],
+        results=results,
+        catalogue=catalogue.load(),
+        force=force,
+        include_cached=include_cached,
+    )
+    made = page(gathered, suite=suite)
+    _write(out, made)
 
 
-app.command("report")(taking(ReportOptions, report))
-
-
-def _insist_on_extra() -> None:
+def _check_extra() -> None:
     """Raises: UsageError when the packages that only a report needs are not installed."""
-    from importlib.util import find_spec
-
-    from harness.errors import UsageError
-
     if not find_spec("jinja2"):
         raise UsageError(
             "a report needs jinja2, which the extra `report` brings",
@@ -81,14 +68,9 @@ def _insist_on_extra() -> None:
 
 def _write(out: Path, made: Page) -> None:
     """To stdout for `-`, else to a file that is replaced in one step. Tells what is in it."""
-    import sys
-
-    from harness import store
-    from harness.errors import ResultsError
-
     data = made.html.encode()
     if str(out) == "-":
-        sys.stdout.buffer.write(data)
+        print_bytes(data)
     else:
         try:
             store.replace_text(out, made.html)

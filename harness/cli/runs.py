@@ -2,48 +2,46 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from harness.cli.app import DEFAULT_RESULTS, ResultsDir, app, say, stopping_cleanly
-
-if TYPE_CHECKING:
-    from harness.records import ModelScore
-    from harness.store import Run
-    from harness.tables.rows import Row
+from harness import store
+from harness.cli.options import DEFAULT_RESULTS, AsJson, IncludeCached, ResultsDir
+from harness.cli.output import console, print_json, say
+from harness.errors import ResultsError, UsageError
+from harness.records import Correction, ModelScore
+from harness.store import Run
+from harness.summary import summarise
+from harness.tables import rows
+from harness.tables import run as run_tables
+from harness.tables.csv import to_text, write_rows
+from harness.tables.rows import Row
+from harness.tables.side_by_side import joined
 
 RunName = Annotated[str, typer.Argument(help="A model (its newest run), a run, or a file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
-@app.command("runs")
 def list_runs(results: ResultsDir = DEFAULT_RESULTS, json: AsJson = False) -> None:
     """List the runs there are, oldest first."""
-    with stopping_cleanly():
-        from rich.console import Console
-
-        from harness import store
-        from harness.tables import rows
-        from harness.tables import run as run_tables
-
-        found = [(path, _scored(path)) for path in store.runs(results)]
-        for path, score in found:
-            if score is None:
-                say(f"{path} cannot be read: see `evalrun show {path}`")
-        scores = [score for _, score in found if score is not None]
-        if json:
-            _print_json([rows.run_summary_row(score) for score in scores])
-        elif scores:
-            console = Console()
-            console.print(run_tables.listing(scores, width=console.width))
-        else:
-            say(f"no runs in {results} yet: `evalrun` makes one")
+    found = [(path, _scored(path)) for path in store.runs(results)]
+    for path, score in found:
+        if score is None:
+            say(f"{path} cannot be read: see `evalrun show {path}`")
+    scores = [score for _, score in found if score is not None]
+    if json:
+        print_json([rows.run_summary_row(score) for score in scores])
+    elif scores:
+        shown = console()
+        shown.print(run_tables.listing(scores, width=shown.width))
+    else:
+        say(f"no runs in {results} yet: `evalrun` makes one")
 
 
-@app.command()
 def show(
     run: RunName,
     results: ResultsDir = DEFAULT_RESULTS,
@@ -51,9 +49,7 @@ def show(
     everything: Annotated[
         bool, typer.Option("--all", help="Passed prompts too, not only failures.")
     ] = False,
-    include_cached: Annotated[
-        bool, typer.Option("--include-cached", help="Count cached replies in response times.")
-    ] = False,
+    include_cached: IncludeCached = False,
     fix: Annotated[
         tuple[str, str] | None,
         typer.Option(metavar="PROMPT pass|fail", help="Correct a verdict; needs --why."),
@@ -62,21 +58,20 @@ def show(
     repeat: Annotated[int, typer.Option(help="Which repeat to correct.")] = 0,
     json: AsJson = False,
 ) -> None:
-    """Show a run: its scores, and the prompts it failed with question, expected, said, reason."""
-    with stopping_cleanly():
-        from harness import store
+    """Show a run: its scores, and the prompts it failed.
 
-        path = store.find(results, run)
-        if fix is not None:
-            _correct(path, fix, why, repeat)
-        opened = store.read(path)
-        if json:
-            _print_json([*_rows([opened])])
-            return
-        _print_run(opened, set(prompt or []), everything, include_cached)
+    Each with its question, the expected answer, the reply and the reason.
+    """
+    path = store.find(results, run)
+    if fix is not None:
+        _correct(path, fix, why, repeat)
+    opened = store.read(path)
+    if json:
+        print_json([*_rows([opened])])
+        return
+    _print_run(opened, set(prompt or []), everything, include_cached)
 
 
-@app.command()
 def export(
     runs: Annotated[list[str], typer.Argument(help="Models, runs or files.")],
     csv: Annotated[str, typer.Option(help="File to write, or - for stdout.")] = "-",
@@ -89,30 +84,21 @@ def export(
     results: ResultsDir = DEFAULT_RESULTS,
     json: AsJson = False,
 ) -> None:
-    """Export runs as CSV: a row per prompt and repeat, or per category."""
-    with stopping_cleanly():
-        from harness import store
-        from harness.errors import UsageError
-
-        if categories and side_by_side:
-            raise UsageError(
-                "--categories and --side-by-side are two different tables", fix="give one of them"
-            )
-        opened = [store.read(store.find(results, name)) for name in runs]
-        columns, data = _table(opened, categories=categories, side_by_side=side_by_side)
-        if json:
-            _print_json(list(data))
-        else:
-            write_csv(csv, columns, data)
+    """Export runs as CSV: a row per prompt, or per category."""
+    if categories and side_by_side:
+        raise UsageError(
+            "--categories and --side-by-side are two different tables", fix="give one of them"
+        )
+    opened = [store.read(store.find(results, name)) for name in runs]
+    columns, data = _table(opened, categories=categories, side_by_side=side_by_side)
+    if json:
+        print_json(list(data))
+    else:
+        write_csv(csv, columns, data)
 
 
 def write_csv(target: str, columns: tuple[str, ...], data: Iterator[Row]) -> None:
     """To stdout for `-`, else to a file that is replaced in one step."""
-    import sys
-
-    from harness import store
-    from harness.tables.csv import to_text, write_rows
-
     if target == "-":
         sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
         write_rows(sys.stdout, columns, data)
@@ -124,11 +110,7 @@ def write_csv(target: str, columns: tuple[str, ...], data: Iterator[Row]) -> Non
 def _table(
     opened: list[Run], *, categories: bool, side_by_side: bool
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
-    from harness.tables import rows
-
     if side_by_side:
-        from harness.tables.side_by_side import joined
-
         columns, joint = joined(opened)
         return columns, iter(joint)
     if categories:
@@ -137,26 +119,17 @@ def _table(
 
 
 def _rows(opened: list[Run]) -> Iterator[Row]:
-    from harness.tables import rows
-
     for run in opened:
         for record in run.records():
             yield rows.run_row(run.header, record)
 
 
 def _category_rows(opened: list[Run]) -> Iterator[Row]:
-    from harness.summary import summarise
-    from harness.tables import rows
-
     for run in opened:
         yield from rows.category_rows(summarise(run))
 
 
 def _scored(path: Path) -> ModelScore | None:
-    from harness import store
-    from harness.errors import ResultsError
-    from harness.summary import summarise
-
     try:
         return summarise(store.read(path))
     except ResultsError:
@@ -164,12 +137,6 @@ def _scored(path: Path) -> ModelScore | None:
 
 
 def _correct(path: Path, fix: tuple[str, str], why: str | None, repeat: int) -> None:
-    from datetime import UTC, datetime
-
-    from harness import store
-    from harness.errors import UsageError
-    from harness.records import Correction
-
     prompt, verdict = fix
     if verdict not in ("pass", "fail") or not why:
         raise UsageError(
@@ -184,25 +151,12 @@ def _correct(path: Path, fix: tuple[str, str], why: str | None, repeat: int) -> 
 
 
 def _print_run(opened: Run, prompts: set[str], everything: bool, include_cached: bool) -> None:
-    from rich.console import Console
-
-    from harness.summary import summarise
-    from harness.tables import run as run_tables
-
-    console = Console()
+    shown = console()
     score = summarise(opened, include_cached=include_cached)
-    console.print(run_tables.scores(score, width=console.width))
+    shown.print(run_tables.scores(score, width=shown.width))
     for record in opened.records():
         failed = record.final is None or not record.final.passed
         if record.case.id in prompts or (not prompts and (failed or everything)):
-            console.print(run_tables.failure(record), soft_wrap=True)
+            shown.print(run_tables.failure(record), soft_wrap=True)
     if opened.torn:
         say(f"the last line of {opened.path} is cut short; resuming the run asks it again")
-
-
-def _print_json(data: object) -> None:
-    import sys
-
-    import msgspec
-
-    sys.stdout.buffer.write(msgspec.json.encode(data) + b"\n")

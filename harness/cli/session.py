@@ -5,27 +5,26 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 
 import msgspec
 
 from harness import store
-from harness.cli.app import say
+from harness.cli.output import say
 from harness.cli.progress import Progress, View, view
-from harness.cli.signals import Interrupts, ending_well
+from harness.cli.signals import stopped_by_signals
 from harness.errors import EvalrunError, ResultsError
 from harness.records import Record, RunHeader
 from harness.runner import Job, Runner
 from harness.store import RunWriter
 from harness.summary import Tally
+from harness.tables.publish import is_published
 
 _GARBAGE_OF_CALLS = 700, 10, 10
 """Python's own. What a call leaves in cycles may hold its body."""
 
 
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a run came to its end."""
 
     path: Path
@@ -56,10 +55,9 @@ def open_run(
     """
     path = None if resume is False else _unfinished(results, header)
     if path is None and resume:
-        _insist(results, header)
-    if path is not None:
-        with suppress(_Busy):
-            return _reopened(path, include_cached)
+        _refuse_other_settings(results, header)
+    if path is not None and (reopened := _reopened(path, include_cached)) is not None:
+        return reopened
     writer = store.create(results, header)
     header = store.read(writer.path).header
     return Opened(
@@ -72,21 +70,16 @@ def _unfinished(results: Path, header: RunHeader) -> Path | None:
     run = store.newest_alike(results, header)
     if run is None:
         return None
-    from harness.tables.publish import is_published
-
     whole = len(run.answered_keys()) >= run.header.asked
     return None if whole and is_published(results, run.header.run) else run.path
 
 
-class _Busy(Exception):
-    """Another evalrun holds the run: start one of our own."""
-
-
-def _reopened(path: Path, include_cached: bool) -> Opened:
+def _reopened(path: Path, include_cached: bool) -> Opened | None:
+    """None when another evalrun is writing to it."""
     try:
         writer = store.reopen(path)
-    except ResultsError as error:
-        raise _Busy from error
+    except ResultsError:
+        return None
     run = store.read(path)
     tally, done, cost_usd = Tally(run.header, include_cached=include_cached), set(), 0.0
     for record in run.records():
@@ -97,7 +90,7 @@ def _reopened(path: Path, include_cached: bool) -> Opened:
     return Opened(writer=writer, header=run.header, done=done, tally=tally, cost_usd=cost_usd)
 
 
-def _insist(results: Path, header: RunHeader) -> None:
+def _refuse_other_settings(results: Path, header: RunHeader) -> None:
     runs = store.model_runs(results, header.model)
     if not runs:
         return
@@ -113,20 +106,20 @@ def _insist(results: Path, header: RunHeader) -> None:
 
 def carry_out(
     opened: Opened,
-    portions: list[list[Job]],
+    batches: list[list[Job]],
     ask: Callable[[Job], Record],
     *,
     stopping: threading.Event,
     prepare: Callable[[Job], None] | None = None,
     max_cost_usd: float | None = None,
-) -> Ending:
-    """Ask what is missing. Each batch of records is on disk before anybody is told of it."""
-    _say_what_is_there(opened)
+) -> Outcome:
+    """Ask what is missing. Each batch of records is on disk before it is shown."""
+    _say_what_is_done(opened)
     gc.freeze()  # what stands here stays: looking through it again and again costs a fifth of a run
     gc.set_threshold(*_GARBAGE_OF_CALLS)
     budget = _Budget(max_cost_usd, opened.cost_usd, stopping)
     runner = Runner(
-        portions,
+        batches,
         budget.bounding(ask),
         workers=opened.header.concurrency,
         stopping=stopping,
@@ -139,19 +132,22 @@ def carry_out(
         in_flight=lambda: runner.in_flight,
     )
     error: EvalrunError | None = None
-    with view(progress) as shown, ending_well(stopping, shown.say) as interrupts:
+    with view(progress) as shown, stopped_by_signals(stopping, shown.say) as interrupts:
         runner.start()
-        # Needed in the end, and nothing but answers is waited for now. In a thread of its own: what
-        # has been answered must not wait to be saved.
-        threading.Thread(target=import_module, args=("harness.cli.ending",), daemon=True).start()
         try:
             _land_all(runner, opened, shown)
         except EvalrunError as stopped_by:
             error = stopped_by
-    return _ending(opened, error, interrupts, budget)
+    return Outcome(
+        path=opened.writer.path,
+        tally=opened.tally,
+        error=error,
+        signalled=interrupts.exit_code,
+        over_budget=budget.exhausted,
+    )
 
 
-def _say_what_is_there(opened: Opened) -> None:
+def _say_what_is_done(opened: Opened) -> None:
     if opened.done:
         there, asked = len(opened.done), opened.header.asked
         say(f"resuming {opened.header.run}: {there} of {asked} are there already")
@@ -167,28 +163,16 @@ def _land_all(runner: Runner, opened: Opened, shown: View) -> None:
         shown.landed(batch)
 
 
-def _ending(
-    opened: Opened, error: EvalrunError | None, interrupts: Interrupts, budget: _Budget
-) -> Ending:
-    return Ending(
-        path=opened.writer.path,
-        tally=opened.tally,
-        error=error,
-        signalled=interrupts.exit_code,
-        over_budget=budget.spent_up,
-    )
-
-
 class _Budget:
     """Money spent so far. Once it is enough, no further call is begun."""
 
     def __init__(self, most_usd: float | None, spent_usd: float, stopping: threading.Event) -> None:
         self._most_usd, self._spent_usd, self._stopping = most_usd, spent_usd, stopping
         self._lock = threading.Lock()
-        self._stop_when_spent_up()
+        self._stop_when_exhausted()
 
     @property
-    def spent_up(self) -> bool:
+    def exhausted(self) -> bool:
         return self._most_usd is not None and self._spent_usd >= self._most_usd
 
     def bounding(self, ask: Callable[[Job], Record]) -> Callable[[Job], Record]:
@@ -198,11 +182,11 @@ class _Budget:
             record = ask(job)
             with self._lock:
                 self._spent_usd += record.cost_usd or 0.0
-            self._stop_when_spent_up()
+            self._stop_when_exhausted()
             return record
 
         return asked
 
-    def _stop_when_spent_up(self) -> None:
-        if self.spent_up:
+    def _stop_when_exhausted(self) -> None:
+        if self.exhausted:
             self._stopping.set()

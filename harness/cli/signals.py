@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from harness.errors import ExitCode
-
-_SIGNALS = [getattr(signal, it) for it in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, it)]
+_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+"""Windows has no SIGHUP."""
 
 
 class Interrupts:
@@ -28,7 +27,9 @@ class Interrupts:
 
 
 @contextmanager
-def ending_well(stopping: threading.Event, say: Callable[[str], None]) -> Iterator[Interrupts]:
+def stopped_by_signals(
+    stopping: threading.Event, say: Callable[[str], None]
+) -> Iterator[Interrupts]:
     """Set `stopping` at the first signal; the second one raises KeyboardInterrupt."""
     interrupts = Interrupts()
 
@@ -47,15 +48,3 @@ def ending_well(stopping: threading.Event, say: Callable[[str], None]) -> Iterat
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def leave_now(code: int) -> None:
-    """End the process without waiting for threads that still hang in a call."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        pass  # its reader has left
-    except OSError as error:
-        sys.stderr.write(f"evalrun: stdout cannot be written: {error.strerror}\n")
-        code = code or int(ExitCode.BAD_RESULTS)
-    os._exit(code)

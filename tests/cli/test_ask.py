@@ -262,7 +262,7 @@ def test_nothing_is_appended_to_a_folder_that_is_no_suite_of_ours(
     )
 
     assert done.returncode == 3
-    assert "is no suite that can be appended to" in done.stderr
+    assert "is not a suite that can be appended to" in done.stderr
     assert vision_server.seen == []
     assert [it.name for it in (tmp_path / "photos").iterdir()] == ["questions.csv"]
 

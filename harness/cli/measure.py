@@ -1,0 +1,151 @@
+"""From the options of `run` to its exit code: load, resolve, open, ask, finish."""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import ExitStack
+from threading import Event
+
+import msgspec
+
+from harness import catalogue, suites
+from harness.adapters import Adapter, Target, opener
+from harness.adapters.resolve import resolve
+from harness.adapters.ways import Choice
+from harness.cli import ending, session, targets
+from harness.cli.dry_run import describe
+from harness.cli.options import RunOptions
+from harness.cli.output import say
+from harness.errors import ExitCode, UsageError
+from harness.records import Case, Price, RunHeader
+from harness.runner import Asking, header_of, plan
+from harness.suites import Suite
+
+_CREDENTIALS = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What to ask, and of which model."""
+
+    suite: Suite
+    cases: tuple[Case, ...]
+    route: Choice
+    price: Price | None
+
+
+def measure(options: RunOptions) -> int:
+    """One run, from the options to the exit code."""
+    _check(options)
+    suite = suites.load(options.suite.suite)
+    cases = suites.select(
+        suite,
+        categories=options.suite.category,
+        prompts=options.suite.prompt,
+        limit=options.suite.limit,
+    )
+    stopping = Event()
+    route = _route(options, stopping)
+    work = Work(suite, cases, route, _price(options, route))
+    if options.output.dry_run:
+        describe(options, suite, cases, route, work.price)
+        return ExitCode.DONE
+    targets.confirm_download(route, yes=options.target.yes)
+    with ExitStack() as stack:
+        return _ask_all(options, work, stopping, stack)
+
+
+def _check(options: RunOptions) -> None:
+    """Warn of options that are allowed but may surprise.
+
+    Raises: UsageError for a text that could not be sent.
+    """
+    texts = ("--model", options.target.model), ("--system", options.sampling.system)
+    for name, text in texts:
+        if text and any("\ud800" <= character <= "\udfff" for character in text):
+            raise UsageError(f"{name} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
+    if options.suite.repeats > 1 and options.sampling.temperature == 0:
+        say("at temperature 0 repeats are copies of one another: raise --temperature")
+
+
+def _route(options: RunOptions, stopping: Event) -> Choice:
+    """Where the model that was named is reached from here, now."""
+    target = options.target
+    given = Target(
+        model=target.model or "",
+        base_url=target.base_url,
+        api_key_env=target.api_key_env,
+        gguf=target.gguf,
+        mmproj=target.mmproj,
+        replay=target.replay,
+        sampling=targets.sampling(options.sampling),
+        system=options.sampling.system,
+        cold=options.limits.cold or options.suite.repeats > 1,
+        concurrency=options.limits.concurrency,
+        stopping=stopping,
+        notify=say,
+    )
+    route = resolve(target.model, given, backend=target.backend, catalogue=catalogue.load())
+    return targets.with_limits(route, options.limits)
+
+
+def _price(options: RunOptions, route: Choice) -> Price | None:
+    """The list price of what is asked. Raises: UsageError when a budget needs an unknown one."""
+    if route.price is None and options.limits.max_cost is not None:
+        raise UsageError(
+            f"--max-cost needs a price, and none is known for {route.target.model!r} here",
+            fix="leave --max-cost out, or put the price into evalrun.toml",
+        )
+    return route.price
+
+
+def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack) -> int:
+    adapter = stack.enter_context(opener(work.route.backend)(work.route.target))
+    judge = targets.open_judge(options.judge, stack, stopping)
+    asking = Asking(
+        adapter,
+        work.suite.pictures,
+        image_max_side_px=options.sampling.image_max_side,
+        blind=options.suite.blind,
+        price=work.price,
+        review=judge.review if judge else None,
+    )
+    opened = session.open_run(
+        options.output.results,
+        _header(options, work, adapter),
+        resume=options.output.resume,
+        include_cached=options.output.include_cached,
+    )
+    stack.enter_context(opened.writer)
+    by_picture = adapter.shards_by_picture and adapter.concurrency > 1
+    outcome = session.carry_out(
+        opened,
+        plan(work.cases, repeats=options.suite.repeats, done=opened.done, by_picture=by_picture),
+        asking.ask,
+        stopping=stopping,
+        # A local server computes on this machine: work beside its answers would slow what is timed.
+        prepare=asking.prepare if adapter.server is None else None,
+        max_cost_usd=options.limits.max_cost,
+    )
+    return ending.finish(options.output, outcome)
+
+
+def _header(options: RunOptions, work: Work, adapter: Adapter) -> RunHeader:
+    header = header_of(
+        work.suite,
+        work.cases,
+        work.route.target,
+        adapter,
+        image_max_side_px=options.sampling.image_max_side,
+        repeats=options.suite.repeats,
+        blind=options.suite.blind,
+        price=work.price,
+        judge=options.judge.judge,
+    )
+    typed = [_CREDENTIALS.sub(r"\1USER:PASSWORD@", it) for it in sys.argv[1:] if it != "--fresh"]
+    suite_path = options.suite.suite
+    return msgspec.structs.replace(
+        header,
+        suite_path=str(suite_path.resolve()) if suite_path else None,
+        arguments=tuple(typed),
+    )

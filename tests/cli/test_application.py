@@ -1,0 +1,57 @@
+"""The application itself: its table of commands, its help, its speed, its completion."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import pytest
+
+from harness.cli.app import COMMANDS
+from tests.conftest import Evalrun
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_line_in_help_is_the_first_of_the_commands_docstring(name: str) -> None:
+    where, line = COMMANDS[name]
+    module, function = where.split(":")
+
+    command = getattr(import_module(f"harness.cli.{module}"), function)
+
+    assert command.__doc__.splitlines()[0] == line
+
+
+def test_help_names_every_command_and_both_ways_of_running(evalrun: Evalrun) -> None:
+    shown = evalrun("--help").stdout
+
+    assert all(f"  {name} " in shown for name in COMMANDS)
+    assert "`evalrun --model NAME` and `evalrun run --model NAME` are the same" in shown
+    assert "--version" in shown
+    assert "--install-completion" in shown
+
+
+def test_the_options_of_run_stand_under_headings(evalrun: Evalrun) -> None:
+    lines = evalrun("run", "--help").stdout.splitlines()
+
+    headings = [line for line in lines if line.endswith("options:")]
+    assert headings == [
+        f"{it} options:" for it in ("Model", "Suite", "Sampling", "Limit", "Judge", "Output")
+    ]
+
+
+def test_help_loads_neither_rich_nor_what_only_commands_need(evalrun: Evalrun) -> None:
+    for arguments in (["--help"], ["run", "--help"]):
+        told = evalrun(*arguments, env={"PYTHONPROFILEIMPORTTIME": "1"}).stderr
+        loaded = {line.rsplit("|", 1)[-1].strip() for line in told.splitlines()}
+
+        assert "typer" in loaded
+        assert not loaded & {"rich", "httpx", "PIL.Image", "pandas", "numpy"}
+
+
+def test_the_shell_is_told_what_can_be_typed_next(evalrun: Evalrun) -> None:
+    def completed(words: str) -> str:
+        line = f"evalrun {words}"
+        shell = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
+        return evalrun(env={"_EVALRUN_COMPLETE": "complete_bash"} | shell).stdout
+
+    assert completed("lea").split() == ["leaderboard"]
+    assert "--max-tokens" in completed("run --max")
