@@ -76,6 +76,10 @@ class TargetError(EvalrunError):
     exit_code = ExitCode.UNUSABLE_TARGET
 
 
+class NoVision(TargetError):
+    """The model, or the server it runs on, takes no pictures."""
+
+
 class ResultsError(EvalrunError):
     """Results cannot be read, written or compared."""
 

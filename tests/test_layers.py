@@ -17,20 +17,20 @@ LAYERS = [
     {"tables"},
     {"report"},
     {"adapters"},
-    {"judge", "runner"},
+    {"judge", "runner", "eyes"},
     {"cli"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 HOMES = {
-    "PIL": {"images"},
+    "PIL": {"images", "eyes"},
     "httpx": {"transport"},
     "tenacity": {"transport"},
     "typer": {"cli"},
     "rich": {"tables", "cli"},
     "pandas": {"tables"},
-    "numpy": {"stats", "adapters"},
+    "numpy": {"stats", "adapters", "eyes"},
     "portalocker": {"store"},
     "platformdirs": {"catalogue", "suites", "adapters"},
     "jinja2": {"report"},

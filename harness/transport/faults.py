@@ -16,6 +16,7 @@ from harness.errors import (
     CallError,
     CallTimeout,
     EvalrunError,
+    NoVision,
     RateLimited,
     RequestRefused,
     ServerFault,
@@ -53,7 +54,7 @@ def error_of(
     """
     said = f"HTTP {status}: {message_in(body)}"
     if _BLIND.search(body):
-        return TargetError(
+        return NoVision(
             f"the server takes no pictures ({said})",
             fix="start it with the model's mmproj file (--mmproj), or name a vision model",
         )

@@ -15,6 +15,7 @@ from harness.errors import (
     CallError,
     CallTimeout,
     EvalrunError,
+    NoVision,
     RequestRefused,
     ServerFault,
     TargetError,
@@ -57,8 +58,8 @@ def read_props(transport: Transport, root: str) -> dict[str, Any]:
     if not isinstance(props, dict):
         raise _another_kind(root, "its /props is no JSON object")
     if _dict(props.get("modalities")).get("vision") is False:
-        raise TargetError(
-            "the server was started without its eyes: /props says vision = false",
+        raise NoVision(
+            "the server was started without a projector: /props says vision = false",
             fix="start it with the model's own mmproj file (--mmproj FILE)",
         )
     return props

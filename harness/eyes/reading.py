@@ -1,0 +1,333 @@
+"""Answers in, card fields out: one small reader a test. Pure functions."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from harness.eyes import fits
+from harness.eyes.card import Part, Tally, Thinking, TokensAtSide
+from harness.eyes.charts import COLOURS, LINE_CHARS, Line
+from harness.eyes.questions import SIDES_PX, Answer
+from harness.text import one_line
+
+_SAME_TOKENS = 8
+"""Two pictures cost the same when their tokens differ by no more."""
+_ERRORS_ALLOWED = 0.2
+_SYNONYMS = {"gray": "grey", "violet": "purple", "magenta": "pink", "turquoise": "cyan"}
+_WHERE_PX = (1200, 800)
+
+Fields = dict[str, Any]
+Verdicts = dict[str, str]
+
+
+def letters(text: str) -> str:
+    """Capitals and digits alone.
+
+    >>> letters("**k7-x 4Q**.")
+    'K7X4Q'
+    """
+    return re.sub(r"[^A-Z0-9]", "", text.upper())
+
+
+def is_right(answer: Answer) -> bool | None:
+    """Whether one reply is right; None where no single reply can be."""
+    question, text = answer.question, answer.text
+    if answer.reply is None:
+        return None
+    match question.test:
+        case "arrives" if question.part == "blind":
+            return str(question.truth) not in letters(text)
+        case "arrives" if question.part != "code":
+            return colours_in(text)[:1] == [question.truth]
+        case "arrives":
+            return str(question.truth) in letters(text)
+        case "forms" if question.part == "Exif":
+            return last_letter(text) == str(question.truth[0])
+        case "forms":
+            return str(question.truth) in letters(text)
+        case "whole":
+            return capitals(text) == list(question.truth)
+        case "concurrent" | "several":
+            return str(question.truth[0]) in letters(text)
+        case "counting":
+            return re.findall(r"\d+", text)[-1:] == [str(question.truth)]
+        case "colour":
+            return colours_in(text) == list(question.truth)
+        case "left_right":
+            return colours_in(text)[:1] == [question.truth]
+    return None
+
+
+def colours_in(text: str) -> list[str]:
+    """
+    >>> colours_in("Red, gray and the blue one")
+    ['red', 'grey', 'blue']
+    """
+    words = (_SYNONYMS.get(it, it) for it in re.findall(r"[a-z]+", text.lower()))
+    return [it for it in words if it in COLOURS]
+
+
+def capitals(text: str) -> list[str]:
+    """Letters named one by one, or written together at the end.
+
+    >>> capitals("K, R, T, A and V"), capitals("**KRTAV**"), capitals("White.")
+    (['K', 'R', 'T', 'A', 'V'], ['K', 'R', 'T', 'A', 'V'], [])
+    """
+    together = re.findall(r"\b[A-Z]{5}\b", text)
+    return list(together[-1]) if together else re.findall(r"\b[A-Z]\b", text)
+
+
+def last_letter(text: str) -> str | None:
+    """
+    >>> last_letter("At the top edge stands K."), last_letter("nothing")
+    ('K', None)
+    """
+    found: list[str] = re.findall(r"\b[A-Z]\b", text)
+    return found[-1] if found else None
+
+
+def line_errors(line: Line, said: Sequence[str]) -> int:
+    """Characters of the line that the likest of `said` has not in their places."""
+    right = 0
+    for other in said:
+        if len(other) == len(line.text):
+            same = sum(a == b for a, b in zip(line.text, other, strict=True))
+        else:  # one was left out or added: those before and behind it still count
+            blocks = difflib.SequenceMatcher(None, line.text, other, autojunk=False)
+            same = sum(it.size for it in blocks.get_matching_blocks() if it.size > 1)
+        right = max(right, same)
+    return len(line.text) - right
+
+
+def lines_read(answers: Sequence[Answer]) -> list[fits.LineRead]:
+    """Lines are paired in their order where all were said, else with the likest that was said."""
+    found = []
+    for answer in answers:
+        lines: Sequence[Line] = answer.question.truth or ()
+        said = _lines_said(answer.text)
+        paired = [[it] for it in said] if len(said) == len(lines) else [said] * len(lines)
+        for line, near in zip(lines, paired, strict=True):
+            chars = len(line.text)
+            right = chars - line_errors(line, near)
+            side_px = int(answer.question.part)
+            found.append(fits.LineRead(side_px, line.height_px, right, chars))
+    return found
+
+
+def _lines_said(text: str) -> list[str]:
+    """Lines, or words, of about the length of a chart's."""
+    found = [letters(it) for it in text.splitlines()]
+    if len(found) < 2:
+        found = [letters(it) for it in text.split()]
+    return [it for it in found if abs(len(it) - LINE_CHARS) <= LINE_CHARS // 2 - 1]
+
+
+def smallest_legible(lines: Sequence[fits.LineRead], side_px: int) -> float | None:
+    """Down from the largest line, the last that was read with at most one error in five."""
+    smallest = None
+    for line in (it for it in lines if it.side_px == side_px):
+        if line.chars - line.right > _ERRORS_ALLOWED * line.chars:
+            break
+        smallest = round(line.height_px, 1)
+    return smallest
+
+
+def acuity(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    """Tokens against size, legible heights, and the shrinking that explains them."""
+    lines = lines_read(answers)
+    legible = {
+        str(side): smallest_legible(lines, side) for side in sorted({it.side_px for it in lines})
+    }
+    tokens, token_words = image_tokens(answers)
+    found = fits.shrinking(lines) if any(legible.values()) else None
+    fields: Fields = {"smallest_legible_px": legible, "image_tokens": tokens}
+    verdicts = {"image tokens": token_words} if token_words else {}
+    read = ", ".join(f"{px:g} px at {side}" for side, px in legible.items() if px is not None)
+    verdicts["acuity"] = (
+        f"smallest capitals read: {read}" if read else "no line of the charts was read"
+    )
+    if found is None:
+        verdicts["shrinking"] = "cannot tell: too little of the charts was read"
+        return fields, verdicts
+    fields["shrinks_between_px"] = (found.low_px, found.high_px)
+    if found.to_px is None:
+        verdicts["shrinking"] = f"none seen: pictures arrive at {found.low_px} px or more"
+    else:
+        fields["shrinks_to_px"] = found.to_px
+        verdicts["shrinking"] = (
+            f"pictures are shrunk to about {found.to_px} px on the long side "
+            f"({found.low_px} to {found.high_px} fit the answers)"
+        )
+    return fields, verdicts
+
+
+def image_tokens(answers: Sequence[Answer]) -> tuple[tuple[TokensAtSide, ...], str | None]:
+    """Input tokens of each chart less those of the question without a picture."""
+    counts = {
+        int(it.question.part): it.reply.tokens_in
+        for it in answers
+        if it.reply is not None and it.reply.tokens_in is not None
+    }
+    text_tokens = counts.pop(0, None)
+    if text_tokens is None or not counts:
+        return (), "cannot tell: the endpoint reports no input tokens"
+    found = tuple(TokensAtSide(side, counts[side] - text_tokens) for side in sorted(counts))
+    tokens = [it.tokens for it in found]
+    curve = ", ".join(f"{it.tokens} at {it.side_px} px" for it in found)
+    if max(tokens) - min(tokens) <= _SAME_TOKENS:
+        return found, f"a flat rate whatever the size: {curve}"
+    plateau = next((it for it in found if max(tokens) - it.tokens <= _SAME_TOKENS), found[-1])
+    ends = f"; no more from {plateau.side_px} px on" if plateau.side_px < SIDES_PX[-1] else ""
+    return found, f"{curve}{ends}"
+
+
+def arrives(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    right = {it.question.part: is_right(it) for it in answers}
+    by_colour = [ok for part, ok in right.items() if part not in ("code", "blind")]
+    if right.get("blind") is False:
+        return {}, {"arrives": "cannot tell: the code was known without the picture"}
+    if right.get("code"):
+        return {"arrives": True}, {"arrives": "yes: a random code was read"}
+    if by_colour and all(by_colour):
+        return {"arrives": True}, {"arrives": "yes: plain colours are named, a code is not read"}
+    said = one_line(next((it.text for it in answers if it.reply), ""), 60)
+    return {"arrives": False}, {"arrives": f"no: neither code nor colour was named ({said!r})"}
+
+
+def whole(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    missed = []
+    for answer in answers:
+        said = capitals(answer.text)
+        lost = [
+            place
+            for place, letter in zip(
+                ("top left", "top right", "middle", "bottom left", "bottom right"),
+                answer.question.truth,
+                strict=True,
+            )
+            if letter not in said
+        ]
+        if lost:
+            missed.append(f"{answer.question.part}: not seen {', '.join(lost)}")
+        elif is_right(answer) is False:
+            missed.append(f"{answer.question.part}: all seen, in another order")
+    if not any(capitals(it.text) for it in answers):
+        return {}, {"whole picture": "cannot tell: no letters were named"}
+    if not missed:
+        return {"whole_picture": True}, {"whole picture": "all corners and the middle are seen"}
+    return {"whole_picture": False}, {"whole picture": "; ".join(missed)}
+
+
+def forms(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    found = {}
+    for answer in answers:
+        part = answer.question.part
+        if answer.reply is None:
+            found[part] = f"refused: {one_line(answer.error or '', 80)}"
+        elif is_right(answer):
+            found[part] = "read"
+        elif part == "Exif" and last_letter(answer.text) in answer.question.truth:
+            found[part] = "not turned upright"
+        else:
+            found[part] = "misread"
+    return {"formats": found}, {"formats": ", ".join(f"{k}: {v}" for k, v in found.items())}
+
+
+def where(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    located = []
+    for answer in answers:
+        truth = answer.question.truth
+        numbers = fits.numbers_in(answer.text, len(truth))
+        if numbers is not None:
+            located.append(fits.Located(numbers, truth))
+    if len(located) < 3:
+        return {}, {"where": "cannot tell: fewer than three answers hold coordinates"}
+    found = fits.coordinates(located, *_WHERE_PX)
+    if found is None:
+        return {}, {"where": "cannot tell: no convention explains the coordinates"}
+    words = f"{found.name} explains the answers, {100 * found.error:.1f} % off on average"
+    if found.picture_px:
+        across, down = found.picture_px
+        words += f"; they are pixels of a picture shrunk to about {across} x {down}"
+        return {}, {"where": words}
+    return {"coordinates": found.name}, {"where": words}
+
+
+def concurrent(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    right = [is_right(it) for it in answers if it.reply is not None]
+    swapped = sum(
+        any(code in letters(it.text) for code in it.question.truth[1] if code != own)
+        for it in answers
+        if it.reply is not None and (own := it.question.truth[0]) not in letters(it.text)
+    )
+    if swapped:
+        words = f"NO: {swapped} of {len(right)} calls got the answer to another call's picture"
+        return {"mixes_up_concurrent_pictures": True}, {"one at a time": words}
+    if right and all(right):
+        words = f"each of {len(right)} calls made four at a time got its own picture's answer"
+        return {"mixes_up_concurrent_pictures": False}, {"one at a time": words}
+    return {}, {"one at a time": "cannot tell: codes are not read"}
+
+
+def several(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    kept = [int(it.question.part) for it in answers if is_right(it)]
+    if kept:
+        words = f"{max(kept)} pictures in one question are told apart, in their order"
+        return {"pictures_per_question": max(kept)}, {"several pictures": words}
+    errors = [it.error for it in answers if it.error]
+    if errors and len(errors) == len(answers):
+        words = f"one picture a question: {one_line(errors[0], 80)}"
+        return {"pictures_per_question": 1}, {"several pictures": words}
+    others = any(
+        code in letters(it.text) for it in answers if it.reply for code in it.question.truth[1]
+    )
+    words = "another picture's code was named" if others else "cannot tell: codes are not read"
+    return {}, {"several pictures": words}
+
+
+def tally(name: str, label: str, answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    right = [is_right(it) for it in answers if it.reply is not None]
+    found = Tally(sum(map(bool, right)), len(right))
+    return {name: found}, {label: f"{found.right} of {found.asked} right"}
+
+
+def colour(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    """Patch by patch; where the list has another length, plain colours still count."""
+    truth = answers[0].question.truth
+    said = colours_in(answers[0].text)
+    right = sum(a == b for a, b in zip(said, truth, strict=False))
+    words = f"{right} of {len(truth)} patches named in their order"
+    return {"colour": Tally(right, len(truth))}, {"colour": words}
+
+
+def repeatable(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    said = {it.text.strip() for it in answers if it.reply is not None}
+    count = sum(it.reply is not None for it in answers)
+    if count < 2:
+        return {}, {"repeatability": "cannot tell: fewer than two replies"}
+    words = f"{count} times the same question at temperature 0: {len(said)} different replies"
+    return {"repeatable": len(said) == 1}, {"repeatability": words}
+
+
+def thinking(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    replies = [it.reply for it in answers if it.reply is not None]
+    thought = sum(bool(it.reasoning or it.tokens_reasoning) for it in replies)
+    words = f"{thought} of {len(replies)} replies came with reasoning that nobody asked for"
+    if not thought:
+        words = "no reply came with reasoning"
+    return {"thinking": Thinking(unasked=thought > 0)}, {"thinking": words}
+
+
+def part(answer: Answer) -> Part:
+    question = answer.question
+    return Part(
+        test=question.test,
+        part=question.part,
+        asked=question.text,
+        said=answer.reply.text if answer.reply else None,
+        right=is_right(answer),
+        error=answer.error,
+    )

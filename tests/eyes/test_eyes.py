@@ -1,0 +1,204 @@
+"""The sight test, against endpoints whose eyesight is known."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.adapters import Target
+from harness.adapters.openai import open_openai
+from harness.eyes import card as cards
+from harness.eyes.card import EyeCard
+from harness.eyes.exam import Exam
+from harness.eyes.marking import mark, summary
+from harness.eyes.questions import Answer, questions
+from harness.records import Price
+from tests.conftest import VisionServer, fail, say
+from tests.eyes.sighted import Sighted, drawn
+
+SEED = 11
+
+
+def examine(server: VisionServer, *tests: str, **options: Any) -> EyeCard:
+    """Sit the exam, or these tests of it behind the first."""
+    asked = [it for it in drawn(SEED) if not tests or it.test in ("arrives", *tests)]
+    target = Target(model="tiny", base_url=server.url)
+    with open_openai(target) as adapter:
+        exam = Exam(adapter, asked, **options)
+        answers: list[Answer] = list(exam)
+        now = datetime.now(UTC)
+        return mark(answers, exam, adapter, model="tiny", seed=SEED, measured_at=now, seconds=1.0)
+
+
+def test_an_endpoint_that_sees_well_gets_a_card_without_a_fault(
+    vision_server: VisionServer,
+) -> None:
+    vision_server.default = Sighted(SEED).answer
+
+    card = examine(vision_server)
+
+    assert card.arrives is True
+    assert card.shrinks_to_px is None
+    assert card.whole_picture is True
+    assert set(card.formats.values()) == {"read"}
+    assert card.coordinates == "1000-xyxy"
+    assert card.mixes_up_concurrent_pictures is False
+    assert card.pictures_per_question == 4
+    assert card.repeatable is True
+    assert card.counting is not None
+    assert card.counting.right == card.counting.asked == 3
+    assert card.colour is not None
+    assert card.colour.right == 12
+    assert card.not_run == {}
+    assert summary(card) == "sees colours, numbers of things, text, places"
+    assert card.calls == len(vision_server.seen) <= 45
+
+
+@pytest.mark.parametrize("shrinks_to_px", [512, 1024])
+def test_shrinking_on_the_way_is_found_within_a_fifth(
+    vision_server: VisionServer, shrinks_to_px: int
+) -> None:
+    vision_server.default = Sighted(SEED, shrinks_to_px=shrinks_to_px).answer
+
+    card = examine(vision_server, "acuity")
+
+    assert card.shrinks_to_px == pytest.approx(shrinks_to_px, rel=0.2)
+    low, high = card.shrinks_between_px or (0, 0)
+    assert high is not None
+    assert low <= shrinks_to_px <= high
+    assert card.settings["image-max-side"] == card.shrinks_to_px
+
+
+@pytest.mark.parametrize(
+    "convention",
+    [
+        "pixel-xyxy",
+        "pixel-yxyx",
+        "pixel-xywh",
+        "pixel-cxcywh",
+        "1000-xyxy",
+        "1000-yxyx",
+        "1000-cxcywh",
+        "unit-xyxy",
+        "unit-yxyx",
+        "unit-xywh",
+    ],
+)
+def test_the_convention_of_coordinates_is_found_through_noise(
+    vision_server: VisionServer, convention: str
+) -> None:
+    vision_server.default = Sighted(SEED, convention=convention).answer
+
+    assert examine(vision_server, "where").coordinates == convention
+
+
+def test_pixels_of_a_shrunk_picture_are_told_as_such(vision_server: VisionServer) -> None:
+    vision_server.default = Sighted(SEED, convention="half-xyxy").answer
+
+    card = examine(vision_server, "where")
+
+    assert card.coordinates is None
+    assert "pixels of a picture shrunk to about" in card.verdicts["where"]
+
+
+def test_pictures_that_are_mixed_up_flat_tokens_and_crops_are_found(
+    vision_server: VisionServer,
+) -> None:
+    vision_server.default = Sighted(
+        SEED,
+        mixes_up=True,
+        flat_tokens=True,
+        crops_to_middle=True,
+        takes_webp=False,
+        turns_upright=False,
+        most_pictures=1,
+    ).answer
+
+    card = examine(vision_server)
+
+    assert card.mixes_up_concurrent_pictures is True
+    assert "flat rate" in card.verdicts["image tokens"]
+    assert card.whole_picture is False
+    assert "wide: not seen top left" in card.verdicts["whole picture"]
+    assert card.formats["WebP"].startswith("refused")
+    assert card.formats["Exif"] == "not turned upright"
+    assert card.pictures_per_question == 1
+    assert card.settings["concurrency"] == 1
+
+
+def test_an_endpoint_that_drops_pictures_has_no_eyes_after_four_calls(
+    vision_server: VisionServer,
+) -> None:
+    vision_server.default = Sighted(SEED, drops_pictures=True).answer
+
+    card = examine(vision_server)
+
+    assert (card.arrives, card.calls) == (False, 4)
+    assert card.not_run["acuity"] == "pictures do not arrive"
+
+
+def test_a_text_only_model_has_no_eyes_after_one_call(vision_server: VisionServer) -> None:
+    vision_server.default = fail(400, "this model does not support image input")
+
+    card = examine(vision_server)
+
+    assert (card.arrives, card.calls) == (False, 1)
+    assert summary(card).startswith("no eyes")
+
+
+def test_a_failed_call_costs_its_test_and_not_the_card(vision_server: VisionServer) -> None:
+    sighted = Sighted(SEED)
+
+    def answer(handler: Any, request: dict[str, Any]) -> None:
+        text = str(request["messages"][-1]["content"])
+        (fail(400, "no dots here") if "dots" in text else sighted.answer)(handler, request)
+
+    vision_server.default = answer
+
+    card = examine(vision_server)
+
+    assert card.counting is None
+    assert "no dots here" in card.not_run["counting"]
+    assert card.arrives is True
+
+
+def test_a_spent_budget_and_a_stop_leave_a_partial_card(vision_server: VisionServer) -> None:
+    vision_server.default = Sighted(SEED).answer
+    price = Price(in_usd_per_mtok=1000.0, out_usd_per_mtok=0.0, as_of="2026-11-26")
+
+    card = examine(vision_server, price=price, max_cost_usd=1.0)
+
+    assert card.arrives is True
+    assert card.not_run["counting"] == "--max-cost was reached"
+    assert card.cost_usd is not None
+
+    stopping = threading.Event()
+    stopping.set()
+    stopped = examine(vision_server, stopping=stopping)
+    assert stopped.not_run["acuity"] == "stopped"
+
+
+def test_a_card_is_kept_and_the_newest_of_the_same_endpoint_is_found(
+    vision_server: VisionServer, tmp_path: Path
+) -> None:
+    vision_server.default = say("I see nothing.")
+    card = examine(vision_server)
+
+    path = cards.save(tmp_path, card)
+
+    assert path.parent.name == "tiny"
+    assert path.name.startswith("eyes-")
+    assert cards.read(path) == card
+    assert cards.newest(tmp_path, "tiny", card.endpoint) == card
+    assert cards.newest(tmp_path, "tiny", "http://elsewhere/v1") is None
+
+
+def test_charts_are_new_for_each_seed_and_the_same_for_the_same() -> None:
+    again = questions(SEED)
+
+    assert [it.images for it in again] == [it.images for it in drawn(SEED)]
+    assert again[0].images != questions(SEED + 1)[0].images
