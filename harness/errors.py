@@ -16,8 +16,14 @@ EvalrunError
 
 from __future__ import annotations
 
+import json
+import shutil
+import sys
 from enum import IntEnum
+from functools import cache
+from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote, urlsplit
 
 from harness.records import CallFailure, Effort, FailureKind
 
@@ -135,3 +141,40 @@ class RequestRefused(CallError):
 
     kind = FailureKind.REFUSED
     status: int | None = None
+
+
+DISTRIBUTION = "evalrun-vision"
+"""Our name on PyPI, where `evalrun` is somebody else's package."""
+
+
+@cache
+def install_command(extra: str) -> str:
+    """What installs one of our extras into this very environment, from where we came from."""
+    from importlib import metadata  # slow to load, and seldom needed
+
+    source = Path(__file__).parents[1]
+    editable, uv = (source / "pyproject.toml").is_file(), False
+    wanted = str(source) if editable else DISTRIBUTION
+    try:
+        installed = metadata.distribution(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        pass  # run from its source tree
+    else:
+        uv = (installed.read_text("INSTALLER") or "").strip() == "uv"
+        origin = json.loads(installed.read_text("direct_url.json") or "{}")
+        url = origin.get("url", "")
+        editable = bool(origin.get("dir_info", {}).get("editable"))
+        if vcs := origin.get("vcs_info"):
+            return _pip(uv, f"'{DISTRIBUTION}[{extra}] @ {vcs['vcs']}+{url}'")
+        if url.startswith("file:"):
+            wanted = unquote(urlsplit(url).path)
+    return _pip(uv, f"{'-e ' if editable else ''}'{wanted}[{extra}]'")
+
+
+def _pip(uv: bool, wanted: str) -> str:
+    """The installer that belongs to the Python we run in."""
+    if uv:
+        return f"uv pip install --python {sys.executable} {wanted}"
+    found = shutil.which("pip")
+    ours = found is not None and Path(found).parent == Path(sys.executable).parent
+    return f"{'pip' if ours else f'{sys.executable} -m pip'} install {wanted}"

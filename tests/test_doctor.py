@@ -37,7 +37,7 @@ def test_what_is_broken_is_named_with_its_mending(tmp_path: Path) -> None:
     done = doctor(tmp_path, EVALRUN_LLAMA_SERVER="/nowhere/llama-server")
     assert done.returncode == 4
     for words in (
-        "'/nowhere/llama-server', which is no program",
+        "'/nowhere/llama-server', which is not a program",
         "did you mean parameters?",
         "name another folder with --results DIR",
     ):

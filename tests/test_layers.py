@@ -36,7 +36,6 @@ HOMES = {
     "jinja2": {"report"},
     "rapidfuzz": {"graders"},
     "xllamacpp": {"adapters"},
-    "gguf": {"adapters"},
     "huggingface_hub": {"adapters"},
 }
 """Third-party package -> the rooms that may import it."""

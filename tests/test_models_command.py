@@ -62,9 +62,9 @@ def evalrun(home: Path, *arguments: str, **variables: str) -> subprocess.Complet
     )
 
 
-def ways(home: Path, name: str, **variables: str) -> dict[str, dict[str, Any]]:
+def routes(home: Path, name: str, **variables: str) -> dict[str, dict[str, Any]]:
     (shown,) = json.loads(evalrun(home, "models", name, "--json", **variables).stdout)
-    return {way["means"]: way for way in shown["ways"]}
+    return {it["via"]: it for it in shown["routes"]}
 
 
 def test_every_model_is_listed_with_what_it_lacks(home: Path) -> None:
@@ -78,11 +78,11 @@ def test_every_model_is_listed_with_what_it_lacks(home: Path) -> None:
     assert "could run here and now" in done.stderr
 
 
-def test_a_key_opens_a_way(home: Path) -> None:
-    closed = ways(home, "mistral-small-3.1")["openrouter"]
-    assert (closed["open"], closed["says"]) == (False, "OPENROUTER_API_KEY is not set")
+def test_a_key_opens_a_route(home: Path) -> None:
+    closed = routes(home, "mistral-small-3.1")["openrouter"]
+    assert (closed["open"], closed["note"]) == (False, "OPENROUTER_API_KEY is not set")
     assert closed["command"].startswith("export OPENROUTER_API_KEY=…; evalrun --model mistral")
-    opened = ways(home, "mistral-small-3.1", OPENROUTER_API_KEY="k")["openrouter"]
+    opened = routes(home, "mistral-small-3.1", OPENROUTER_API_KEY="k")["openrouter"]
     assert opened["open"]
     listed = evalrun(home, "models", "--here", "--json", OPENROUTER_API_KEY="k").stdout
     names = {it["card"]["name"] for it in json.loads(listed)}
@@ -91,10 +91,10 @@ def test_a_key_opens_a_way(home: Path) -> None:
 
 
 def test_files_of_ones_own_open_a_way_once_they_are_there(home: Path) -> None:
-    assert ways(home, "mine")["local weights"]["says"] == "mine.gguf does not exist"
+    assert routes(home, "mine")["local weights"]["note"] == "mine.gguf does not exist"
     (home / "mine.gguf").write_bytes(b"")
     (home / "mmproj-mine.gguf").write_bytes(b"")
-    assert ways(home, "mine")["local weights"]["open"]
+    assert routes(home, "mine")["local weights"]["open"]
 
 
 def test_a_card_shows_facts_with_their_source_and_published_figures_as_such(home: Path) -> None:

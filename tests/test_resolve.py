@@ -1,4 +1,4 @@
-"""A name means, in this order: what the options say, a running server, local weights, a key."""
+"""A name stands for, in this order: what the options say, a running server, weights, a key."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from harness.adapters.base import Target
-from harness.adapters.resolve import resolve
+from harness.adapters.routes import Route, bare_name, resolve
 from harness.adapters.running import LLAMA_CPP_URLS, candidates, look_around
-from harness.adapters.ways import Choice, bare_name
 from harness.catalogue import Catalogue, load
 from harness.errors import TargetError, UsageError
 from harness.records import GgufFiles, GgufSource, HostedSource, ModelCard, Preset
@@ -64,15 +63,15 @@ def catalogue(*cards: ModelCard, here: str = "http://127.0.0.1:9/v1") -> Catalog
     )
 
 
-def meant(
+def resolved(
     name: str | None,
     *,
     backend: str | None = None,
     known: Catalogue | None = None,
-    said: list[str] | None = None,
+    notes: list[str] | None = None,
     **given: Any,
-) -> Choice:
-    notify = (said if said is not None else []).append
+) -> Route:
+    notify = (notes if notes is not None else []).append
     target = Target(model="", notify=notify, **given)
     return resolve(name, target, backend=backend, catalogue=known or catalogue())
 
@@ -114,9 +113,9 @@ def put_into_cache(tmp_path: Path, *names: str, commit: str = "c0ffee") -> Path:
 
 
 def test_no_name_means_the_demonstration() -> None:
-    choice = meant(None)
-    assert (choice.backend, choice.target.model, choice.local) == ("demo", "demo", True)
-    assert meant("demo").backend == "demo"
+    route = resolved(None)
+    assert (route.backend, route.target.model, route.local) == ("demo", "demo", True)
+    assert resolved("demo").backend == "demo"
 
 
 def test_a_running_server_that_serves_it_comes_first(
@@ -124,14 +123,14 @@ def test_a_running_server_that_serves_it_comes_first(
 ) -> None:
     monkeypatch.setenv("ALPHA_KEY", "k")
     put_into_cache(tmp_path, MODEL, MMPROJ)
-    said: list[str] = []
+    notes: list[str] = []
     with server("other", "seer:7b") as url:
-        choice = meant("Seer 7B", known=catalogue(here=url), said=said)
-    assert (choice.backend, choice.target.base_url) == ("openai", url)
-    assert (choice.target.model, choice.target.model_id) == ("seer-7b", "seer:7b")
-    assert choice.target.api_key_env is None
-    assert choice.local
-    assert said == [f"seer-7b: running server: {url} serves it as 'seer:7b'"]
+        route = resolved("Seer 7B", known=catalogue(here=url), notes=notes)
+    assert (route.backend, route.target.base_url) == ("openai", url)
+    assert (route.target.model, route.target.model_id) == ("seer-7b", "seer:7b")
+    assert route.target.api_key_env is None
+    assert route.local
+    assert notes == [f"seer-7b: running server: {url} serves it as 'seer:7b'"]
 
 
 @pytest.mark.parametrize(
@@ -140,15 +139,15 @@ def test_a_running_server_that_serves_it_comes_first(
 )
 def test_a_server_may_call_it_by_its_file_or_by_the_form_of_its_weights(served: str) -> None:
     with server(served, owner="llamacpp") as url:
-        choice = meant("seer-7b", known=catalogue(here=url))
-    assert (choice.backend, choice.target.model_id) == ("llamacpp", served)
+        route = resolved("seer-7b", known=catalogue(here=url))
+    assert (route.backend, route.target.model_id) == ("llamacpp", served)
 
 
 @pytest.mark.parametrize("served", ["seer-70b", "see", "seer-7b-thinking", "superseer-7b"])
 def test_a_server_with_a_similar_model_is_not_taken(served: str) -> None:
     assert bare_name(served) != "seer-7b"
     with server(served) as url, pytest.raises(TargetError, match="cannot be reached"):
-        meant("seer-7b", known=catalogue(here=url))
+        resolved("seer-7b", known=catalogue(here=url))
 
 
 def test_a_file_name_that_says_nothing_is_not_recognised() -> None:
@@ -157,37 +156,37 @@ def test_a_file_name_that_says_nothing_is_not_recognised() -> None:
     )
     known = ModelCard(name="seer-7b", gguf=source)
     with server("ggml-model-Q8_0.gguf") as url, pytest.raises(TargetError, match="cannot be"):
-        meant("seer-7b", known=catalogue(known, here=url))
+        resolved("seer-7b", known=catalogue(known, here=url))
 
 
 def test_a_name_outside_the_catalogue_is_found_on_a_running_server() -> None:
     with server("my-own-vlm") as url:
-        choice = meant("my-own-vlm", known=catalogue(here=url))
-    assert (choice.target.model, choice.target.base_url) == ("my-own-vlm", url)
+        route = resolved("my-own-vlm", known=catalogue(here=url))
+    assert (route.target.model, route.target.base_url) == ("my-own-vlm", url)
 
 
 def test_local_weights_come_before_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALPHA_KEY", "k")
     folder = put_into_cache(tmp_path, MODEL, MMPROJ)
-    said: list[str] = []
-    choice = meant("seer-7b", said=said)
-    assert choice.backend == "llamacpp"
-    assert (choice.target.gguf, choice.target.mmproj) == (folder / MODEL, folder / MMPROJ)
-    assert said == ["seer-7b: local weights: Q4_K_M weights in the local cache"]
+    notes: list[str] = []
+    route = resolved("seer-7b", notes=notes)
+    assert route.backend == "llamacpp"
+    assert (route.target.gguf, route.target.mmproj) == (folder / MODEL, folder / MMPROJ)
+    assert notes == ["seer-7b: local weights: Q4_K_M weights in the local cache"]
 
 
 def test_weights_without_their_mmproj_are_not_taken(tmp_path: Path) -> None:
     put_into_cache(tmp_path, MODEL)
     with pytest.raises(TargetError, match=r"4\.7 GB to download once from org/seer-GGUF"):
-        meant("seer-7b")
+        resolved("seer-7b")
 
 
 def test_the_newest_weights_of_the_main_branch_are_taken(tmp_path: Path) -> None:
     put_into_cache(tmp_path, MODEL, MMPROJ, commit="aaaa")
     put_into_cache(tmp_path, MODEL, MMPROJ, commit="c0ffee")
-    choice = meant("seer-7b")
-    assert choice.target.gguf is not None
-    assert choice.target.gguf.read_text() == "c0ffee"
+    route = resolved("seer-7b")
+    assert route.target.gguf is not None
+    assert route.target.gguf.read_text() == "c0ffee"
 
 
 def test_two_bit_weights_are_never_taken_unasked(tmp_path: Path) -> None:
@@ -199,32 +198,32 @@ def test_two_bit_weights_are_never_taken_unasked(tmp_path: Path) -> None:
     )
     put_into_cache(tmp_path, "seer-7b-IQ2_M.gguf", MMPROJ)
     with pytest.raises(TargetError, match="cannot be reached"):
-        meant("seer-7b", known=catalogue(coarse))
+        resolved("seer-7b", known=catalogue(coarse))
 
 
 def test_files_of_ones_own_catalogue_are_taken_as_they_are(tmp_path: Path) -> None:
     files = GgufFiles(model=str(tmp_path / MODEL), mmproj=str(tmp_path / MMPROJ))
     own = ModelCard(name="mine", files=files)
     with pytest.raises(TargetError, match=f"{MODEL} does not exist"):
-        meant("mine", known=catalogue(own))
+        resolved("mine", known=catalogue(own))
     (tmp_path / MODEL).write_text("")
     (tmp_path / MMPROJ).write_text("")
-    assert meant("mine", known=catalogue(own)).target.gguf == tmp_path / MODEL
+    assert resolved("mine", known=catalogue(own)).target.gguf == tmp_path / MODEL
 
 
 def test_the_first_endpoint_whose_key_is_set_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BETA_KEY", "k")
-    choice = meant("seer-7b")
-    assert (choice.backend, choice.preset, choice.local) == ("openai", "beta", False)
-    assert choice.target.base_url == "https://beta.example/v1"
-    assert (choice.target.model_id, choice.target.api_key_env) == ("seer", "BETA_KEY")
+    route = resolved("seer-7b")
+    assert (route.backend, route.preset, route.local) == ("openai", "beta", False)
+    assert route.target.base_url == "https://beta.example/v1"
+    assert (route.target.model_id, route.target.api_key_env) == ("seer", "BETA_KEY")
     monkeypatch.setenv("ALPHA_KEY", "k")
-    assert meant("seer-7b").preset == "alpha"
+    assert resolved("seer-7b").preset == "alpha"
 
 
-def test_when_nothing_is_open_every_way_is_named_with_its_command() -> None:
+def test_when_nothing_is_open_every_route_is_named_with_its_command() -> None:
     with pytest.raises(TargetError) as caught:
-        meant("seer-7b")
+        resolved("seer-7b")
     for command in (
         "evalrun --model seer-7b --base-url http://127.0.0.1:8080/v1",
         "evalrun --model seer-7b --backend llamacpp",
@@ -238,70 +237,94 @@ def test_when_nothing_is_open_every_way_is_named_with_its_command() -> None:
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(TargetError, match="nearest are seer-7b"):
-        meant("seer-7")
+        resolved("seer-7")
+
+
+def test_a_key_goes_only_to_the_host_of_its_preset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPHA_KEY", "k")
+    for url in (
+        "http://127.0.0.1:10/v1",
+        "http://alpha.example/v1",
+        "https://alpha.example.org/v1",
+    ):
+        elsewhere = resolved("seer-7b", backend="alpha", base_url=url)
+        assert (elsewhere.backend, elsewhere.preset) == ("openai", None)
+        assert (elsewhere.target.base_url, elsewhere.target.api_key_env) == (url, None)
+        assert elsewhere.price is None
+    named = resolved("seer-7b", backend="alpha", base_url=url, api_key_env="OTHER_KEY")
+    assert named.target.api_key_env == "OTHER_KEY"
+    home = resolved("seer-7b", backend="alpha", base_url="https://ALPHA.example/v2")
+    assert (home.preset, home.target.api_key_env) == ("alpha", "ALPHA_KEY")
+
+
+def test_a_server_on_this_machine_is_asked_one_thing_at_a_time_unless_told_otherwise() -> None:
+    with server("a") as url:
+        assert resolved("a", base_url=url).target.concurrency == 1
+        assert resolved("a", base_url=url, concurrency=4).target.concurrency == 4
+    assert resolved("a", base_url="https://alpha.example/v1").target.concurrency is None
 
 
 def test_a_base_url_makes_any_name_good_and_sends_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALPHA_KEY", "k")
-    choice = meant("my-own-vlm", base_url="https://alpha.example/v1")
-    assert (choice.backend, choice.target.model, choice.target.model_id) == (
+    route = resolved("my-own-vlm", base_url="https://alpha.example/v1")
+    assert (route.backend, route.target.model, route.target.model_id) == (
         "openai",
         "my-own-vlm",
         "my-own-vlm",
     )
-    assert choice.target.api_key_env is None
-    known = meant("seer-7b", base_url="https://alpha.example/v1/")
+    assert route.target.api_key_env is None
+    known = resolved("seer-7b", base_url="https://alpha.example/v1/")
     assert known.target.model_id == "org/seer-7b-instruct"
 
 
 def test_a_base_url_alone_asks_the_only_model_there_is() -> None:
     with server("/models/seer-7b-Q4_K_M.gguf", owner="llamacpp") as url:
-        choice = meant(None, base_url=url)
-        assert (choice.backend, choice.target.model) == ("llamacpp", "seer-7b-Q4_K_M")
-        assert meant("mine", base_url=url, backend="openai").backend == "openai"
+        route = resolved(None, base_url=url)
+        assert (route.backend, route.target.model) == ("llamacpp", "seer-7b-Q4_K_M")
+        assert resolved("mine", base_url=url, backend="openai").backend == "openai"
     with server("a", "b") as url, pytest.raises(TargetError, match="it serves a, b"):
-        meant(None, base_url=url)
+        resolved(None, base_url=url)
     with pytest.raises(TargetError, match="--model NAME"):
-        meant(None, base_url="http://127.0.0.1:9/v1")
+        resolved(None, base_url="http://127.0.0.1:9/v1")
 
 
 def test_weights_that_are_named_need_no_model_name(tmp_path: Path) -> None:
     gguf = tmp_path / "my-model-Q5_K_M.gguf"
-    assert meant(None, gguf=gguf).target.model == "my-model-Q5_K_M"
-    assert meant("mine", gguf=gguf).target.model == "mine"
+    assert resolved(None, gguf=gguf).target.model == "my-model-Q5_K_M"
+    assert resolved("mine", gguf=gguf).target.model == "mine"
     with pytest.raises(UsageError):
-        meant("mine", gguf=gguf, base_url="http://127.0.0.1:9/v1")
+        resolved("mine", gguf=gguf, base_url="http://127.0.0.1:9/v1")
 
 
 def test_a_backend_may_be_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    choice = meant("seer-7b", backend="alpha")
-    assert (choice.backend, choice.preset) == ("openai", "alpha")
-    assert choice.target.model_id == "org/seer-7b-instruct"
-    assert choice.target.api_key_env == "ALPHA_KEY"
-    assert meant("unlisted", backend="beta").target.model_id == "unlisted"
+    route = resolved("seer-7b", backend="alpha")
+    assert (route.backend, route.preset) == ("openai", "alpha")
+    assert route.target.model_id == "org/seer-7b-instruct"
+    assert route.target.api_key_env == "ALPHA_KEY"
+    assert resolved("unlisted", backend="beta").target.model_id == "unlisted"
     with pytest.raises(TargetError, match="which model to ask"):
-        meant(None, backend="alpha")
+        resolved(None, backend="alpha")
 
 
 def test_the_llamacpp_backend_downloads_what_it_has_to(tmp_path: Path) -> None:
-    choice = meant("seer-7b", backend="llamacpp")
-    assert (choice.target.gguf, choice.target.weights) == (None, SEER.gguf)
+    route = resolved("seer-7b", backend="llamacpp")
+    assert (route.target.gguf, route.target.weights) == (None, SEER.gguf)
     put_into_cache(tmp_path, MODEL, MMPROJ)
-    assert meant("seer-7b", backend="llamacpp").target.gguf is not None
+    assert resolved("seer-7b", backend="llamacpp").target.gguf is not None
     with pytest.raises(TargetError, match="--gguf FILE"):
-        meant("far", backend="llamacpp", known=catalogue(ModelCard(name="far")))
+        resolved("far", backend="llamacpp", known=catalogue(ModelCard(name="far")))
 
 
 def test_a_backend_that_does_not_exist_lists_those_that_do() -> None:
     with pytest.raises(TargetError) as caught:
-        meant("seer-7b", backend="lamacpp")
+        resolved("seer-7b", backend="lamacpp")
     for name in ("llamacpp", "openai", "replay", "alpha"):
         assert name in caught.value.fix
 
 
 def test_a_recording_is_replayed_under_its_own_name(tmp_path: Path) -> None:
-    choice = meant(None, replay=tmp_path / "answers.jsonl")
-    assert (choice.backend, choice.target.model) == ("replay", "answers")
+    route = resolved(None, replay=tmp_path / "answers.jsonl")
+    assert (route.backend, route.target.model) == ("replay", "answers")
 
 
 def test_servers_that_are_no_servers_are_passed_over() -> None:
@@ -323,6 +346,8 @@ def test_every_model_of_the_catalogue_resolves_or_says_why(monkeypatch: pytest.M
             monkeypatch.delenv(preset.api_key_env, raising=False)
     card = known.find("mistral-small-3.1")
     with pytest.raises(TargetError) as caught:
-        meant("mistral-small-3.1", known=Catalogue(cards={card.name: card}, presets=known.presets))
+        resolved(
+            "mistral-small-3.1", known=Catalogue(cards={card.name: card}, presets=known.presets)
+        )
     assert "15.2 GB to download" in caught.value.problem
     assert "(Q4_K_M)" in caught.value.problem

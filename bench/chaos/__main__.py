@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
+import shutil
 import sys
 import tempfile
 import time
@@ -15,6 +17,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.chaos import trials
+from harness.adapters import demo
+from harness.adapters.llamacpp import program
 
 Trial = Callable[[Path], list[str]]
 
@@ -52,7 +56,7 @@ def carried_out(temporary: Path, trial: Trial) -> list[str]:
 def planned(temporary: Path, seed: int) -> Iterator[tuple[str, Trial]]:
     """Kills are short and many; the long trials come now and then."""
     suite = trials.make_suite(temporary / "suite")
-    weights = demo_weights(temporary / "demo")
+    weights = demo_weights(temporary)
     for at in itertools.count(seed):
         for kill in range(6):
             yield "kill -9, then again", lambda it, n=10 * at + kill: trials.kill(it, suite, n)
@@ -69,13 +73,13 @@ def planned(temporary: Path, seed: int) -> Iterator[tuple[str, Trial]]:
 
 
 def demo_weights(folder: Path) -> tuple[Path, Path] | None:
-    """The demonstration model; None where the `local` extra is missing."""
-    try:
-        from harness.adapters import demo
-    except ImportError:
+    """The demonstration model under a path of its own: processes are told apart by it."""
+    if not program.available(os.environ):
         return None
-    pair = demo.pair(folder)
-    return pair.gguf, pair.mmproj
+    weights = folder / "text.gguf", folder / "vision.gguf"
+    for source, copy in zip((demo.FILES.gguf, demo.FILES.mmproj), weights, strict=True):
+        shutil.copyfile(source, copy)
+    return weights
 
 
 if __name__ == "__main__":

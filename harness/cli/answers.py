@@ -161,10 +161,10 @@ def _block(answer: Answer) -> Text:
 def as_json(answer: Answer) -> dict[str, Any]:
     """One answer for programs; what is not known is null."""
     panel, reply = answer.panel, answer.panel.reply
-    target = panel.choice.target if panel.choice else None
+    target = panel.route.target if panel.route else None
     return {
         "model": panel.model,
-        "backend": panel.choice.backend if panel.choice else None,
+        "backend": panel.route.backend if panel.route else None,
         "base_url": without_credentials(target.base_url) if target and target.base_url else None,
         "answered": reply is not None,
         "text": reply.text if reply else None,

@@ -7,8 +7,7 @@ from threading import Event
 
 from harness import catalogue
 from harness.adapters import Request, Target
-from harness.adapters.resolve import resolve
-from harness.adapters.ways import Choice
+from harness.adapters.routes import Route, resolve
 from harness.catalogue import Catalogue
 from harness.cli import answers, asked_case, targets, tasks
 from harness.cli.answers import Answer
@@ -62,14 +61,14 @@ def _ask_and_show(options: AskOptions, prompt: Request, case: Case | None) -> in
     return interrupts.exit_code or _exit_code(answered)
 
 
-def _routes(options: AskOptions, stopping: Event) -> tuple[list[Choice], list[PanelAnswer]]:
+def _routes(options: AskOptions, stopping: Event) -> tuple[list[Route], list[PanelAnswer]]:
     """Who can be asked, and who cannot be reached at all.
 
     Raises: UsageError for one model twice; TargetError when nobody is left.
     """
     known = catalogue.load()
     addresses = _addresses(options)
-    routes: list[Choice] = []
+    routes: list[Route] = []
     unreached: list[PanelAnswer] = []
     for name in _with_task(options, known) if options.model else [None]:
         given = _target(options, name, addresses.get(name, addresses.get(None)), stopping)
@@ -77,7 +76,7 @@ def _routes(options: AskOptions, stopping: Event) -> tuple[list[Choice], list[Pa
             route = resolve(name, given, backend=options.backend, catalogue=known)
             targets.confirm_download(route, yes=options.yes)
         except TargetError as error:
-            unreached.append(PanelAnswer(model=name or "", choice=None, error=error))
+            unreached.append(PanelAnswer(model=name or "", route=None, error=error))
         else:
             limits = LimitOptions(timeout=options.timeout, tries=_TRIES, max_wait=_MAX_WAIT_S)
             routes.append(targets.with_limits(route, limits))

@@ -18,11 +18,11 @@ from harness.adapters.llamacpp import program
 from harness.adapters.running import candidates, look_around
 from harness.cli.options import DEFAULT_RESULTS, AsJson, ResultsDir
 from harness.cli.output import console, print_json
-from harness.errors import EvalrunError, ExitCode, TargetError
+from harness.errors import EvalrunError, ExitCode, TargetError, install_command
 from harness.tables.words import seconds
 from harness.text import inert
 
-_EXTRAS = {"local": ("xllamacpp", "gguf", "huggingface_hub"), "report": ("jinja2",)}
+_EXTRAS = {"local": ("xllamacpp", "huggingface_hub"), "report": ("jinja2",)}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ def _extras() -> Iterator[Finding]:
             what=f"extra {extra}",
             state="missing" if lacking else "ok",
             says=f"without {', '.join(lacking)}" if lacking else ", ".join(packages),
-            fix=f"pip install 'evalrun[{extra}]'" if lacking else None,
+            fix=install_command(extra) if lacking else None,
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from harness.adapters.ways import Choice
+from harness.adapters.routes import Route
 from harness.cli.options import RunOptions
 from harness.images import encode
 from harness.records import Case, EncodedImage, Price
@@ -22,7 +22,7 @@ CHARACTERS_PER_TOKEN = 4
 
 
 def describe(
-    options: RunOptions, suite: Suite, cases: Sequence[Case], route: Choice, price: Price | None
+    options: RunOptions, suite: Suite, cases: Sequence[Case], route: Route, price: Price | None
 ) -> None:
     """Print the plan. Every picture is read and checked on the way, so a broken one shows here."""
     pictures = {

@@ -11,8 +11,7 @@ import msgspec
 
 from harness import catalogue, suites
 from harness.adapters import Adapter, Target, opener
-from harness.adapters.resolve import resolve
-from harness.adapters.ways import Choice
+from harness.adapters.routes import Route, resolve
 from harness.cli import ending, session, targets
 from harness.cli.dry_run import describe
 from harness.cli.options import RunOptions
@@ -30,7 +29,7 @@ class Work(msgspec.Struct, frozen=True):
 
     suite: Suite
     cases: tuple[Case, ...]
-    route: Choice
+    route: Route
     price: Price | None
 
 
@@ -68,7 +67,7 @@ def _check(options: RunOptions) -> None:
         say("at temperature 0 repeats are copies of one another: raise --temperature")
 
 
-def _route(options: RunOptions, stopping: Event) -> Choice:
+def _route(options: RunOptions, stopping: Event) -> Route:
     """Where the model that was named is reached from here, now."""
     target = options.target
     given = Target(
@@ -89,7 +88,7 @@ def _route(options: RunOptions, stopping: Event) -> Choice:
     return targets.with_limits(route, options.limits)
 
 
-def _price(options: RunOptions, route: Choice) -> Price | None:
+def _price(options: RunOptions, route: Route) -> Price | None:
     """The list price of what is asked. Raises: UsageError when a budget needs an unknown one."""
     if route.price is None and options.limits.max_cost is not None:
         raise UsageError(

@@ -11,12 +11,12 @@ from rich.text import Text
 
 from harness import catalogue
 from harness.adapters import Target
+from harness.adapters.routes import Route, routes
 from harness.adapters.running import candidates, look_around
-from harness.adapters.ways import Way, ways
 from harness.cli.output import console, print_json, say
 from harness.records import Fact, ModelCard
 
-Found = tuple[ModelCard, list[Way]]
+Found = tuple[ModelCard, list[Route]]
 _UNITS = {
     "context_tokens": ("context", "{:,} tokens"),
     "price_in_usd_per_mtok": ("price in", "${} per million tokens"),
@@ -31,9 +31,9 @@ def models(
 ) -> None:
     """List the models of the catalogue, or show one.
 
-    One is shown with its facts and the ways to reach it.
+    One is shown with its facts and the routes to it.
     """
-    found = [it for it in _look_up(name) if not here or _open_way(it[1])]
+    found = [it for it in _look_up(name) if not here or _open_route(it[1])]
     if json:
         print_json([_as_json(card, reached) for card, reached in found])
     elif name:
@@ -47,11 +47,11 @@ def _look_up(name: str | None) -> list[Found]:
     known = catalogue.load()
     cards = [known.find(name)] if name else list(known.cards.values())
     running = look_around(candidates(known.presets.values()))
-    return [(card, ways(card, Target(model=card.name), known, running)) for card in cards]
+    return [(card, routes(card, Target(model=card.name), known, running)) for card in cards]
 
 
-def _open_way(ways: list[Way]) -> Way | None:
-    return next((way for way in ways if way.choice is not None), None)
+def _open_route(reached: list[Route]) -> Route | None:
+    return next((it for it in reached if it.open), None)
 
 
 def _list(found: list[Found]) -> None:
@@ -61,20 +61,20 @@ def _list(found: list[Found]) -> None:
     for card, reached in found:
         table.add_row(card.name, _value(card.organization), _value(card.parameters), _here(reached))
     console().print(table)
-    able = sum(_open_way(ways) is not None for _, ways in found)
+    able = sum(_open_route(reached) is not None for _, reached in found)
     say(f"{able} of {len(found)} could run here and now; `evalrun models NAME` shows one whole")
 
 
-def _here(ways: list[Way]) -> Text:
-    """The way that would be taken, else what is missing, in the fewest words."""
-    way = _open_way(ways)
-    if way is not None:
-        return Text(f"yes: {way.means}", style="green")
-    missing = [way.missing for way in ways if way.missing]
+def _here(reached: list[Route]) -> Text:
+    """The route that would be taken, else what is missing, in a few words."""
+    route = _open_route(reached)
+    if route is not None:
+        return Text(f"yes: {route.via}", style="green")
+    missing = [it.missing for it in reached if it.missing]
     return Text("no: " + (" or ".join(missing) or "add it to evalrun.toml"), style="dim")
 
 
-def _show(card: ModelCard, ways: list[Way]) -> None:
+def _show(card: ModelCard, reached: list[Route]) -> None:
     shown = console()
     shown.print(Text(card.name, style="bold"), Text(", ".join(card.aliases), style="dim"))
     shown.print(_facts(card))
@@ -84,7 +84,7 @@ def _show(card: ModelCard, ways: list[Way]) -> None:
     for line in _published(card):
         shown.print(Text(line))
     shown.print(Text("\nHere and now", style="bold"))
-    shown.print(_roads(ways))
+    shown.print(_table(reached))
 
 
 def _facts(card: ModelCard) -> Table:
@@ -122,16 +122,13 @@ def _published(card: ModelCard) -> Iterator[str]:
         yield f"  cost per task ${scores.cost_per_task_usd}"
 
 
-def _roads(ways: list[Way]) -> Table:
+def _table(reached: list[Route]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for _ in range(3):
         table.add_column(overflow="fold")
-    for way in ways:
-        able = way.choice is not None
-        style = "green" if able else "dim"
-        table.add_row(
-            Text("yes" if able else "no", style=style), way.means, f"{way.says}\n{way.command}"
-        )
+    for it in reached:
+        state = Text("yes", style="green") if it.open else Text("no", style="dim")
+        table.add_row(state, it.via, f"{it.note}\n{it.command}")
     return table
 
 
@@ -139,14 +136,8 @@ def _value(fact: Fact[Any] | None) -> str:
     return "" if fact is None else str(fact.value)
 
 
-def _as_json(card: ModelCard, ways: list[Way]) -> dict[str, Any]:
-    roads = [
-        {
-            "means": way.means,
-            "open": way.choice is not None,
-            "says": way.says,
-            "command": way.command,
-        }
-        for way in ways
+def _as_json(card: ModelCard, reached: list[Route]) -> dict[str, Any]:
+    listed = [
+        {"via": it.via, "open": it.open, "note": it.note, "command": it.command} for it in reached
     ]
-    return {"card": card, "runs_here": _open_way(ways) is not None, "ways": roads}
+    return {"card": card, "runs_here": _open_route(reached) is not None, "routes": listed}

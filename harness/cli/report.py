@@ -11,7 +11,7 @@ from typer import Argument, Option
 from harness import catalogue, store
 from harness.cli.options import DEFAULT_RESULTS, IncludeCached, ResultsDir
 from harness.cli.output import print_bytes, say
-from harness.errors import ResultsError, UsageError
+from harness.errors import ResultsError, UsageError, install_command
 
 if TYPE_CHECKING:
     from harness.report.page import Page
@@ -62,7 +62,7 @@ def _check_extra() -> None:
     if not find_spec("jinja2"):
         raise UsageError(
             "a report needs jinja2, which the extra `report` brings",
-            fix="pip install 'evalrun[report]'",
+            fix=install_command("report"),
         )
 
 

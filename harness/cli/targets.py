@@ -12,9 +12,8 @@ from msgspec.structs import replace
 from harness import catalogue
 from harness.adapters import Limits, Target, opener
 from harness.adapters.llamacpp.hub import missing_bytes
-from harness.adapters.llamacpp.weights import in_words
-from harness.adapters.resolve import resolve
-from harness.adapters.ways import Choice
+from harness.adapters.llamacpp.weights import size_text
+from harness.adapters.routes import Route, resolve
 from harness.cli.options import JudgeOptions, LimitOptions, SamplingOptions
 from harness.cli.output import say
 from harness.errors import TargetError, UsageError
@@ -32,7 +31,7 @@ def sampling(options: SamplingOptions) -> Sampling:
     )
 
 
-def with_limits(route: Choice, options: LimitOptions) -> Choice:
+def with_limits(route: Route, options: LimitOptions) -> Route:
     limits = Limits(
         timeout_s=options.timeout or (LOCAL_TIMEOUT_S if route.local else HOSTED_TIMEOUT_S),
         tries=options.tries,
@@ -41,7 +40,7 @@ def with_limits(route: Choice, options: LimitOptions) -> Choice:
     return replace(route, target=replace(route.target, limits=limits))
 
 
-def confirm_download(route: Choice, *, yes: bool) -> None:
+def confirm_download(route: Route, *, yes: bool) -> None:
     """Ask before more than a gigabyte of weights is downloaded.
 
     Raises: TargetError when the answer is no, or nobody is there to answer.
@@ -52,7 +51,7 @@ def confirm_download(route: Choice, *, yes: bool) -> None:
     size_bytes = missing_bytes(source)
     if size_bytes <= UNASKED_BYTES:
         return
-    what = f"{in_words(size_bytes)} of {source.quantization} weights from {source.repo}"
+    what = f"{size_text(size_bytes)} of {source.quantization} weights from {source.repo}"
     if sys.stdin.isatty() and typer.confirm(f"Download {what}?", err=True):
         return
     raise TargetError(f"{what} would have to be downloaded first", fix="allow it with --yes")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from harness.adapters import Request, opener
-from harness.adapters.ways import Choice
+from harness.adapters.routes import Route
 from harness.errors import EvalrunError
 from harness.records import Reply
 from harness.runner.workers import GRACE_S
@@ -21,7 +21,7 @@ class PanelAnswer(Struct, frozen=True, kw_only=True):
     """What one model made of the question: a reply, or why there is none."""
 
     model: str
-    choice: Choice | None
+    route: Route | None
     """None: nobody could be asked."""
     reply: Reply | None = None
     error: EvalrunError | None = None
@@ -29,7 +29,7 @@ class PanelAnswer(Struct, frozen=True, kw_only=True):
     @property
     def cost_usd(self) -> float | None:
         """Measured tokens at the list price of the endpoint that was asked; else None."""
-        price = self.choice.price if self.choice else None
+        price = self.route.price if self.route else None
         if price is None or self.reply is None:
             return None
         return price.cost_usd(self.reply.tokens_in, self.reply.tokens_out)
@@ -52,7 +52,7 @@ class PanelAnswer(Struct, frozen=True, kw_only=True):
 
 
 def ask_all(
-    choices: Sequence[Choice], prompt: Request, *, stopping: threading.Event
+    routes: Sequence[Route], prompt: Request, *, stopping: threading.Event
 ) -> Iterator[PanelAnswer]:
     """Ask all of them; servers that have to be started here take turns, for their sake and ours.
 
@@ -61,11 +61,11 @@ def ask_all(
     """
     landed: queue.Queue[PanelAnswer | BaseException | None] = queue.Queue()
     turn = threading.Lock()
-    for choice in choices:
+    for route in routes:
         # Daemons: a call that hangs must not keep a finished process alive.
-        arguments = (choice, prompt, turn, stopping, landed)
+        arguments = (route, prompt, turn, stopping, landed)
         threading.Thread(target=_ask, args=arguments, daemon=True).start()
-    left, until = len(choices), None
+    left, until = len(routes), None
     while left and (until is None or time.monotonic() < until):
         try:
             it = landed.get(timeout=0.1)
@@ -81,31 +81,31 @@ def ask_all(
 
 
 def _ask(
-    choice: Choice,
+    route: Route,
     prompt: Request,
     turn: threading.Lock,
     stopping: threading.Event,
     landed: queue.Queue[PanelAnswer | BaseException | None],
 ) -> None:
-    model = choice.target.model
+    model = route.target.model
     try:
-        if _starts_a_server(choice):
+        if _starts_a_server(route):
             with turn:
-                landed.put(None if stopping.is_set() else _ask_one(choice, prompt))
+                landed.put(None if stopping.is_set() else _ask_one(route, prompt))
         else:
-            landed.put(_ask_one(choice, prompt))
+            landed.put(_ask_one(route, prompt))
     except Stopped:
         landed.put(None)
     except EvalrunError as error:
-        landed.put(PanelAnswer(model=model, choice=choice, error=error))
+        landed.put(PanelAnswer(model=model, route=route, error=error))
     except BaseException as error:  # noqa: BLE001 - crosses the thread, raised by the iterator
         landed.put(error)
 
 
-def _starts_a_server(choice: Choice) -> bool:
-    return choice.backend in ("llamacpp", "demo") and choice.target.base_url is None
+def _starts_a_server(route: Route) -> bool:
+    return route.backend in ("llamacpp", "demo") and route.target.base_url is None
 
 
-def _ask_one(choice: Choice, prompt: Request) -> PanelAnswer:
-    with opener(choice.backend)(choice.target) as adapter:
-        return PanelAnswer(model=choice.target.model, choice=choice, reply=adapter.ask(prompt))
+def _ask_one(route: Route, prompt: Request) -> PanelAnswer:
+    with opener(route.backend)(route.target) as adapter:
+        return PanelAnswer(model=route.target.model, route=route, reply=adapter.ask(prompt))

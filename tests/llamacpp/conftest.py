@@ -8,13 +8,13 @@ import pytest
 
 from harness.adapters import demo
 from harness.adapters.base import Target
-from harness.adapters.demo import Pair
+from harness.adapters.llamacpp.weights import Files
 from tests.llamacpp.tools import Notes
 
 
 @pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    return demo.pair(tmp_path_factory.mktemp("demo"))
+def pair() -> Files:
+    return demo.FILES
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,5 +32,5 @@ def notes() -> Notes:
 
 
 @pytest.fixture
-def target(pair: Pair, notes: Notes) -> Target:
+def target(pair: Files, notes: Notes) -> Target:
     return Target(model="demo", gguf=pair.gguf, mmproj=pair.mmproj, notify=notes.append)

@@ -15,9 +15,9 @@ import pytest
 
 from harness.adapters import opener
 from harness.adapters.base import Adapter, Target
-from harness.adapters.demo import Pair
-from harness.adapters.llamacpp.local import LocalServer
 from harness.adapters.llamacpp.program import Settings, command_line, find
+from harness.adapters.llamacpp.server import LocalServer
+from harness.adapters.llamacpp.weights import Files
 from harness.errors import TargetError
 from tests.llamacpp.tools import Notes, altered, eventually, prompt, running, script
 
@@ -47,7 +47,7 @@ def said_by(adapter: Adapter, colour: str | None) -> str:
     return adapter.ask(prompt(colour)).text
 
 
-def test_it_is_put_on_record(target: Target, pair: Pair) -> None:
+def test_it_is_put_on_record(target: Target, pair: Files) -> None:
     with open_llamacpp(target) as adapter:
         facts = adapter.server
     assert facts is not None
@@ -98,7 +98,7 @@ def test_every_slot_has_the_whole_context_and_calls_in_flight_are_as_many(target
     assert [said[at] for at in range(len(colours))] == colours
 
 
-def test_the_key_is_in_no_command_line_and_no_log(target: Target, pair: Pair) -> None:
+def test_the_key_is_in_no_command_line_and_no_log(target: Target, pair: Files) -> None:
     settings = Settings(
         gguf=pair.gguf,
         mmproj=pair.mmproj,
@@ -178,7 +178,7 @@ def test_a_port_taken_in_the_last_moment_is_exchanged_for_another(
 
 
 def test_a_model_that_names_the_wrong_colour_is_warned_of(
-    target: Target, pair: Pair, notes: Notes, tmp_path: Path
+    target: Target, pair: Files, notes: Notes, tmp_path: Path
 ) -> None:
     import numpy as np
 
@@ -252,7 +252,7 @@ with opener("llamacpp")(target):
 """
 
 
-def holder(pair: Pair) -> subprocess.Popen[bytes]:
+def holder(pair: Files) -> subprocess.Popen[bytes]:
     """A process that has a server open."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(pair.gguf), str(pair.mmproj)],
@@ -267,7 +267,7 @@ def holder(pair: Pair) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize("kind", ["wheel", "binary"])
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_the_server_ends_with_us_whatever_ends_us(
-    pair: Pair,
+    pair: Files,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
@@ -284,7 +284,7 @@ def test_the_server_ends_with_us_whatever_ends_us(
     assert eventually(lambda: not any(running(pid) for pid in pids))
 
 
-def test_the_server_ends_when_its_guard_is_killed(pair: Pair) -> None:
+def test_the_server_ends_when_its_guard_is_killed(pair: Files) -> None:
     with holder(pair) as process:
         guard, server = server_pids(process.pid)
         os.kill(guard, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What is learned about this machine: its files' fingerprints, its cores, a server's words."""
+"""What is learned about this machine: its files' fingerprints, its cores, memory."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.adapters.llamacpp.fingerprint import sha256
-from harness.adapters.llamacpp.threads import compute_threads, quota_cpus
+from harness.adapters.llamacpp.weights import sha256
+from harness.adapters.machine import compute_threads, quota_cpus
 
 
 def test_a_fingerprint_is_remembered_until_the_file_changes(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def test_no_channel_of_the_test_pictures_is_the_same_every_time() -> None:
 
     def ask(shown_now: Request) -> Reply:
         assert shown_now.images
-        with Image.open(io.BytesIO(shown_now.image.data)) as picture:
+        with Image.open(io.BytesIO(shown_now.images[0].data)) as picture:
             level = picture.convert("RGB").getpixel((0, 0))
         assert isinstance(level, tuple)
         colour = "blue" if level[2] > 128 else "yellow"

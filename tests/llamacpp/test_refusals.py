@@ -1,4 +1,4 @@
-"""A server that cannot be used is refused with one clear message and its own last words."""
+"""A server that cannot be used is refused with one clear message and the end of its own log."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from harness.adapters import opener
 from harness.adapters.base import Target
-from harness.adapters.demo import Pair
-from harness.adapters.llamacpp.words import last_words
+from harness.adapters.llamacpp.log import trouble_lines
+from harness.adapters.llamacpp.weights import Files
 from harness.errors import TargetError
 from tests.llamacpp.tools import Notes, altered, prompt, running_server, script
 
@@ -42,7 +42,7 @@ def no_gguf(to: Path) -> Path:
     return to
 
 
-Files = Callable[[Pair, Path], tuple[Path, Path]]
+Files = Callable[[Files, Path], tuple[Path, Path]]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ Files = Callable[[Pair, Path], tuple[Path, Path]]
     [
         pytest.param(
             lambda pair, tmp: (no_gguf(tmp / "m.gguf"), pair.mmproj),
-            "a file is no GGUF",
+            "a file is not a GGUF",
             "invalid magic",
             id="not a GGUF",
         ),
@@ -93,7 +93,7 @@ Files = Callable[[Pair, Path], tuple[Path, Path]]
     ],
 )
 def test_files_that_cannot_be_served(
-    target: Target, pair: Pair, tmp_path: Path, files: Files, problem: str, last: str
+    target: Target, pair: Files, tmp_path: Path, files: Files, problem: str, last: str
 ) -> None:
     error = refused(with_files(target, *files(pair, tmp_path)))
     assert problem in error.problem
@@ -123,7 +123,7 @@ def of_a_newer_kind(to: Path) -> Path:
 
 
 def test_files_that_are_not_there_are_refused_before_anything_starts(
-    target: Target, pair: Pair, tmp_path: Path, notes: Notes
+    target: Target, pair: Files, tmp_path: Path, notes: Notes
 ) -> None:
     gone = tmp_path / "gone.gguf"
     assert f"{gone} does not exist" in refused(with_files(target, gone, pair.mmproj)).problem
@@ -133,7 +133,7 @@ def test_files_that_are_not_there_are_refused_before_anything_starts(
 
 
 def test_the_mmproj_beside_the_model_is_taken_unless_there_are_several(
-    target: Target, pair: Pair, tmp_path: Path, notes: Notes
+    target: Target, pair: Files, tmp_path: Path, notes: Notes
 ) -> None:
     model = tmp_path / "model.gguf"
     model.write_bytes(pair.gguf.read_bytes())
@@ -155,7 +155,7 @@ def test_too_little_memory(target: Target, tmp_path: Path, monkeypatch: pytest.M
     assert "smaller quantization" in error.fix
 
 
-def test_a_context_too_small_for_a_picture(target: Target, pair: Pair, tmp_path: Path) -> None:
+def test_a_context_too_small_for_a_picture(target: Target, pair: Files, tmp_path: Path) -> None:
     short = altered(pair.gguf, tmp_path / "short.gguf", llama__context_length=128)
     error = refused(with_files(target, short, pair.mmproj))
     assert "the context is too small for a picture of 224 pixels" in error.problem
@@ -166,7 +166,7 @@ def test_a_context_too_small_for_a_picture(target: Target, pair: Pair, tmp_path:
     ("body", "problem"),
     [
         ("echo libfoo.so.1: cannot open shared object file >&2; exit 127", "libfoo.so.1"),
-        ("exit 3", "exit code 3, and not a word"),
+        ("exit 3", "exit code 3 and no output"),
         ("echo ' -m, --model FNAME   model path'", "too old to take pictures"),
     ],
 )
@@ -179,7 +179,7 @@ def test_a_named_server_that_does_not_work(
 
 def test_a_named_server_that_is_not_there(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVALRUN_LLAMA_SERVER", "/nowhere/llama-server")
-    assert "which is no program" in refused(target).problem
+    assert "which is not a program" in refused(target).problem
 
 
 def test_a_server_that_is_killed_while_it_loads(
@@ -196,20 +196,20 @@ def test_no_weights_named() -> None:
 
 
 @pytest.fixture(scope="module")
-def eyeless(pair: Pair) -> Iterator[str]:
+def eyeless(pair: Files) -> Iterator[str]:
     """A running llama.cpp server without an mmproj."""
     with running_server(pair.gguf) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def seeing(pair: Pair) -> Iterator[str]:
+def seeing(pair: Files) -> Iterator[str]:
     """A running llama.cpp server with two slots."""
     with running_server(pair.gguf, pair.mmproj, "--parallel", "2") as address:
         yield address
 
 
-def test_a_running_server_is_used_as_it_is(seeing: str, pair: Pair, notes: Notes) -> None:
+def test_a_running_server_is_used_as_it_is(seeing: str, pair: Files, notes: Notes) -> None:
     for base_url in (seeing, f"{seeing}/v1", f"{seeing}/v1/"):
         target = Target(model="mine", base_url=base_url, concurrency=5, notify=notes.append)
         with open_llamacpp(target) as adapter:
@@ -249,9 +249,9 @@ def test_nobody_at_the_address() -> None:
 
 def test_trouble_is_found_in_a_log_and_stamps_are_not_shown() -> None:
     log = "0.00.1 I srv init: fine\n0.00.2 E srv load: failed to do it\n0.00.3 I srv: bye\n"
-    assert last_words(log) == ["srv load: failed to do it"]
-    assert last_words("one\ntwo\n") == ["one", "two"]
-    assert last_words("") == []
+    assert trouble_lines(log) == ["srv load: failed to do it"]
+    assert trouble_lines("one\ntwo\n") == ["one", "two"]
+    assert trouble_lines("") == []
 
 
 def test_a_running_server_that_still_loads_is_waited_for(notes: Notes) -> None:

@@ -31,7 +31,7 @@ class Notes(list[str]):
 
 def prompt(colour: str | None, question: str = "Which colour is it?") -> Request:
     image = images.plain(colour, 120, 90) if colour else None
-    return Request(id="p", question=question, images=(image,))
+    return Request(id="p", question=question, images=(image,) if image else ())
 
 
 def script(path: Path, body: str) -> str:

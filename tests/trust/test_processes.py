@@ -30,7 +30,7 @@ def ended(process: subprocess.Popen[str]) -> int:
 def test_a_signal_while_the_local_server_loads_ends_both(
     tmp_path: Path, sixty_seven: Path, number: signal.Signals
 ) -> None:
-    pair = demo.pair(tmp_path / "demo")
+    pair = demo.FILES
     never_up = script(tmp_path / "llama-server", _NEVER_UP)
     process = trials.start(
         tmp_path,
@@ -58,7 +58,7 @@ while true; do sleep 0.1; done
 def test_a_signal_in_the_middle_of_a_local_run_ends_well_and_leaves_no_process(
     tmp_path: Path, sixty_seven: Path, number: signal.Signals
 ) -> None:
-    pair = demo.pair(tmp_path / "demo")
+    pair = demo.FILES
     command = ["--suite", sixty_seven, "--model", "m", "--gguf", pair.gguf, "--mmproj", pair.mmproj]
     process = trials.start(tmp_path, *command)
     begun = trials.eventually(lambda: len(trials.answered_lines(tmp_path)) >= 3, within_s=30)

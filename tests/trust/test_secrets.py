@@ -178,7 +178,7 @@ def test_a_password_in_an_address_that_does_not_answer_is_not_shown(
 @pytest.fixture
 def local_run(tmp_path: Path, sixty_seven: Path) -> Iterator[subprocess.Popen[str]]:
     """A run on a server of our own, half-way through."""
-    pair = demo.pair(tmp_path / "demo")
+    pair = demo.FILES
     command = ["--suite", sixty_seven, "--model", "m", "--gguf", pair.gguf, "--mmproj", pair.mmproj]
     process = trials.start(tmp_path, *command, **SECRETS)
     try:

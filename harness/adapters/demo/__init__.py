@@ -1,10 +1,34 @@
-"""The demonstration model: a real vision GGUF pair of half a megabyte that names colours.
+"""The demonstration model: a real vision GGUF pair that names colours, on a server of our own.
 
-Its weights are wired by hand, not trained, so what it answers is known beforehand: the colour that
-stands out in the picture, or in the part that the question names ("at the top left").
+The two files beside this one are made by `tools/demo_model`.
 """
 
-from harness.adapters.demo.opening import open_demo
-from harness.adapters.demo.pair import Pair, pair
+from __future__ import annotations
 
-__all__ = ["Pair", "open_demo", "pair"]
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.adapters.base import Target
+from harness.adapters.llamacpp.adapter import LlamaCpp, serving
+from harness.adapters.llamacpp.program import find
+from harness.adapters.llamacpp.weights import Files
+
+FILES = Files(
+    gguf=Path(__file__).with_name("demo-f32.gguf"),
+    mmproj=Path(__file__).with_name("mmproj-demo-f32.gguf"),
+)
+WHAT_IT_IS = (
+    "the demo model shows the machinery at work, on a real llama.cpp server: it can only name the "
+    "colour that stands out in a picture, so its score says nothing about vision models"
+)
+
+
+@contextmanager
+def open_demo(target: Target) -> Iterator[LlamaCpp]:
+    """Raises: TargetError when there is no llama.cpp server to run it."""
+    program = find(os.environ, wheel_first=True)
+    target.notify(WHAT_IT_IS)
+    with serving(target, FILES, program, backend="demo") as adapter:
+        yield adapter

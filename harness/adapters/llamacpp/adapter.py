@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from harness.adapters.base import Request, Target
-from harness.adapters.llamacpp import preflight, program, weights
-from harness.adapters.llamacpp.fingerprint import sha256
-from harness.adapters.llamacpp.local import LocalServer
-from harness.adapters.llamacpp.locate import locate
-from harness.adapters.llamacpp.threads import compute_threads
+from harness.adapters.llamacpp import preflight, program
+from harness.adapters.llamacpp.hub import locate
+from harness.adapters.llamacpp.server import LocalServer
+from harness.adapters.llamacpp.weights import Files, quantization_in, sha256
+from harness.adapters.machine import compute_threads
 from harness.adapters.openai import OpenAIChat, key_from
 from harness.errors import TargetError
 from harness.records import Reply, Sampling, ServerFacts
@@ -26,11 +26,11 @@ PROMPT_ROOM_TOKENS = 8192
 """For the picture, the question and the template; what may be generated comes on top."""
 CACHE_RAM_MIB = 2048
 SAMPLERS: dict[str, Any] = {"top_k": 40, "top_p": 0.95, "min_p": 0.05}
-"""llama.cpp's own defaults, said aloud: a server may have been started with others."""
+"""llama.cpp's own defaults, sent because a server may have been started with others."""
 
 
 class LlamaCpp:
-    """Open: a server that was seen to see."""
+    """An open server that has been shown the test pictures."""
 
     shards_by_picture = True
 
@@ -54,7 +54,7 @@ class LlamaCpp:
 def open_llamacpp(target: Target) -> Iterator[LlamaCpp]:
     """Use the server at `base_url`, else start one of our own for the weights.
 
-    Raises: TargetError when it cannot be used: no server, no weights, no eyes.
+    Raises: TargetError when it cannot be used: no server, no weights, no vision.
     """
     if target.base_url is not None:
         with _running(target, target.base_url) as adapter:
@@ -72,7 +72,7 @@ def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
     with _transport(target, root, key, patient=False) as probe:
         preflight.wait_while_it_loads(probe, root, target.notify)
         props = preflight.read_props(probe, root)
-        facts = _looked(target, probe, preflight.facts(props))
+        facts = _with_sight(target, probe, preflight.facts(props))
     path = Path(str(props.get("model_path")))
     if is_loopback(root) and path.is_file():
         facts = msgspec.structs.replace(facts, model_sha256=sha256(path, target.notify))
@@ -87,7 +87,7 @@ def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
 
 @contextmanager
 def serving(
-    target: Target, files: weights.Files, found: program.Program, *, backend: str = "llamacpp"
+    target: Target, files: Files, found: program.Program, *, backend: str = "llamacpp"
 ) -> Iterator[LlamaCpp]:
     """Start a server of our own for `files`."""
     slots = target.concurrency or DEFAULT_CONCURRENCY
@@ -113,29 +113,27 @@ def serving(
 
 
 def _local_facts(
-    target: Target, files: weights.Files, found: program.Program, local: LocalServer
+    target: Target, files: Files, found: program.Program, local: LocalServer
 ) -> ServerFacts:
     with _transport(target, local.root, local.key, patient=False) as probe:
         try:
-            said = preflight.facts(preflight.read_props(probe, local.root))
-            said = _looked(target, probe, said)
+            stated = preflight.facts(preflight.read_props(probe, local.root))
+            stated = _with_sight(target, probe, stated)
         except TargetError as error:
-            raise local.last_words() or error from error
+            raise local.failure() or error from error
     return msgspec.structs.replace(
-        said,
-        build=found.build or said.build,
+        stated,
+        build=found.build or stated.build,
         model_file=files.gguf.name,
         model_sha256=sha256(files.gguf, target.notify),
         mmproj_file=files.mmproj.name,
         mmproj_sha256=sha256(files.mmproj, target.notify),
-        quantization=files.quantization
-        or weights.quantization_in(files.gguf.name)
-        or said.quantization,
+        quantization=files.quantization or quantization_in(files.gguf.name) or stated.quantization,
         system_info=_system_info(local.log_head()),
     )
 
 
-def _looked(target: Target, probe: Transport, facts: ServerFacts) -> ServerFacts:
+def _with_sight(target: Target, probe: Transport, facts: ServerFacts) -> ServerFacts:
     """Show the test pictures; both to slot 0, so that the second meets the first one's cache."""
     sampling = Sampling(max_tokens=preflight.MAX_TOKENS)
     chat = _chat(

@@ -1,24 +1,60 @@
-"""Weights on the Hugging Face hub: what its cache on this machine holds, and fetching the rest."""
+"""Where weights are: files that were named, the Hugging Face hub's cache, or the hub itself."""
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from harness.adapters.llamacpp.weights import Files, in_words, shards
-from harness.errors import TargetError
+from harness.adapters.base import Target
+from harness.adapters.llamacpp.weights import Files, shards, size_text
+from harness.errors import TargetError, install_command
 from harness.records import GgufSource
 
-_TELL_EVERY_S = 5.0
-_PLAIN_LIMIT_BYTES = 50_000_000_000
-"""The hub serves larger files through its own protocol only."""
+
+def locate(target: Target) -> Files:
+    """The files the target names, else those of its catalogue entry, downloaded when missing.
+
+    Raises: TargetError when there are none, or one is missing.
+    """
+    source = target.weights
+    if target.gguf is None:
+        if source is None:
+            raise TargetError(
+                f"nothing says which weights {target.model!r} is",
+                fix="name them with --gguf FILE --mmproj FILE",
+            )
+        return cached(source, os.environ) or fetch(source, target.notify)
+    gguf = _existing(target.gguf, "--gguf")
+    return Files(
+        gguf=gguf,
+        mmproj=_existing(target.mmproj, "--mmproj") if target.mmproj else _beside(gguf, target),
+        context_tokens=source.context_tokens if source else None,
+        quantization=source.quantization if source else None,
+    )
+
+
+def _existing(path: Path, option: str) -> Path:
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise TargetError(f"{path} {what}", fix=f"name a .gguf file with {option}")
+    return path
+
+
+def _beside(gguf: Path, target: Target) -> Path:
+    """The only mmproj in the model's folder: where every download puts it."""
+    found = sorted(path for path in gguf.parent.glob("*.gguf") if "mmproj" in path.name.lower())
+    if len(found) != 1:
+        listed = ", ".join(path.name for path in found)
+        raise TargetError(
+            f"{gguf.name} cannot see without its mmproj file, and its folder holds "
+            + (f"several: {listed}" if found else "none"),
+            fix="name it with --mmproj FILE",
+        )
+    target.notify(f"taking {found[0].name}, which lies beside {gguf.name}")
+    return found[0]
 
 
 def cached(source: GgufSource, environ: Mapping[str, str]) -> Files | None:
@@ -31,25 +67,37 @@ def cached(source: GgufSource, environ: Mapping[str, str]) -> Files | None:
 
 def missing_bytes(source: GgufSource) -> int:
     """How much `fetch` would download. Raises: TargetError as `fetch` does."""
-    total = 0
-    for repo, name in _wanted(source):
-        if _in_cache(repo, name, os.environ) is None:
-            with _in_our_words(repo, name):
-                total += _size_of(repo, name)
-    return total
+    return sum(
+        _size(repo, name)
+        for repo, name in _wanted(source)
+        if _in_cache(repo, name, os.environ) is None
+    )
 
 
 def fetch(source: GgufSource, notify: Callable[[str], None]) -> Files:
-    """Download what is missing into the hub's cache; an interrupted download goes on.
+    """Download what is missing into the hub's cache, with the hub's own progress bar.
 
     Raises: TargetError when it is not there, not allowed, offline, or the disk is full.
     """
     found = {}
     for repo, name in _wanted(source):
         path = _in_cache(repo, name, os.environ)
-        with _in_our_words(repo, name):
-            found[name] = path or _download(repo, name, notify)
+        if path is None:
+            notify(f"downloading {name}, {size_text(_size(repo, name))}")
+            with _as_target_errors(repo, name):
+                from huggingface_hub import hf_hub_download
+
+                path = Path(hf_hub_download(repo, name, cache_dir=_cache_folder(os.environ)))
+        found[name] = path
     return _files(source, found)
+
+
+def _size(repo: str, name: str) -> int:
+    with _as_target_errors(repo, name):
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+        # A dry run of the download would try for half a minute to reach a hub that is not there.
+        return get_hf_file_metadata(hf_hub_url(repo, name)).size or 0
 
 
 def _wanted(source: GgufSource) -> list[tuple[str, str]]:
@@ -89,101 +137,15 @@ def _cache_folder(environ: Mapping[str, str]) -> Path:
     return Path(home).expanduser() / "hub"
 
 
-def _metadata(repo: str, name: str) -> tuple[str, Any]:
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-
-    url = hf_hub_url(repo, name)
-    return url, get_hf_file_metadata(url)
-
-
-def _size_of(repo: str, name: str) -> int:
-    return _metadata(repo, name)[1].size or 0
-
-
-def _download(repo: str, name: str, notify: Callable[[str], None]) -> Path:
-    """Put the blob where the hub's own download looks for it, then let that arrange the rest.
-
-    huggingface_hub 2 throws an unfinished file away; 15 GB are worth keeping.
-    """
-    from huggingface_hub import hf_hub_download
-
-    url, remote = _metadata(repo, name)
-    if remote.etag and remote.size and remote.size < _PLAIN_LIMIT_BYTES:
-        folder = _cache_folder(os.environ) / f"models--{repo.replace('/', '--')}" / "blobs"
-        folder.mkdir(parents=True, exist_ok=True)
-        _fill(folder / remote.etag, url, remote.size, _Progress(name, notify))
-    return Path(hf_hub_download(repo, name, cache_dir=_cache_folder(os.environ)))
-
-
-def _fill(blob: Path, url: str, size: int, progress: _Progress) -> None:
-    """Download `url` to `blob`, going on where an earlier attempt stopped."""
-    from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils._headers import build_hf_headers
-
-    part = blob.with_name(f"{blob.name}.part")
-    with part.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # another evalrun may be at it: let it finish
-        if blob.exists():
-            part.unlink(missing_ok=True)
-            return
-        have = file.seek(0, os.SEEK_END)
-        if shutil.disk_usage(blob.parent).free < size - have:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(blob.parent))
-        http_get(
-            url,
-            file,
-            resume_size=have,
-            headers=build_hf_headers(),
-            expected_size=size,
-            tqdm_class=progress.bar,  # type: ignore[arg-type]  # any callable serves
-        )
-        file.flush()
-        os.fsync(file.fileno())
-        part.rename(blob)
-
-
-class _Progress:
-    """Turns the hub's progress bar into a line now and then."""
-
-    def __init__(self, name: str, notify: Callable[[str], None]) -> None:
-        self._name, self._notify = name, notify
-        self._total = self._have = 0
-        self._begun = self._told = time.monotonic()
-        self._begun_at = 0
-
-    def bar(self, *, total: int | None, initial: int = 0, **_: object) -> _Progress:
-        """What huggingface_hub calls to make one."""
-        self._total, self._have, self._begun_at = total or 0, initial, initial
-        going_on = f", going on at {in_words(initial)}" if initial else ""
-        self._notify(f"downloading {self._name}, {in_words(self._total)}{going_on}")
-        return self
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def update(self, count: int) -> None:
-        self._have += count
-        now = time.monotonic()
-        if now < self._told + _TELL_EVERY_S:
-            return
-        self._told = now
-        rate = (self._have - self._begun_at) / (now - self._begun)
-        left = f", {(self._total - self._have) / rate / 60:.0f} min left" if rate > 0 else ""
-        share = 100 * self._have / self._total if self._total else 0
-        self._notify(f"{self._name}: {share:.0f} % at {rate / 1e6:.1f} MB/s{left}")
-
-
 @contextmanager
-def _in_our_words(repo: str, name: str) -> Iterator[None]:
+def _as_target_errors(repo: str, name: str) -> Iterator[None]:
     """The hub's errors as TargetErrors."""
     try:
         from huggingface_hub import errors
     except ImportError as error:
         raise TargetError(
             "downloading weights needs the package huggingface_hub, which is not installed",
-            fix="pip install 'evalrun[local]'",
+            fix=install_command("local"),
         ) from error
     what = f"{name} of {repo}"
     try:
@@ -205,16 +167,16 @@ def _in_our_words(repo: str, name: str) -> Iterator[None]:
         ) from error
     except errors.HFValidationError as error:
         raise TargetError(
-            f"{repo!r} is no name of a repository on the hub: {_first_line(error)}",
+            f"{repo!r} is not the name of a repository on the hub: {_first_line(error)}",
             fix="correct it in your evalrun.toml",
         ) from error
     except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         raise TargetError(
             f"{what} could not be downloaded: {_first_line(error)}",
-            fix="make room, or name another disk with HF_HOME=DIR; what has been downloaded is kept"
+            fix="make room, or name another disk with HF_HOME=DIR"
             if full
-            else "run the same command again: what has been downloaded is kept",
+            else "run the same command again: files that are complete are kept",
         ) from error
 
 

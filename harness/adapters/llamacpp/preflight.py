@@ -46,7 +46,7 @@ _TYPE_WORDS = re.compile(r"^(?:all |mostly )?(?P<type>\w+)(?: - (?P<size>Small|M
 def read_props(transport: Transport, root: str) -> dict[str, Any]:
     """The server's own description of itself.
 
-    Raises: TargetError when it is no llama.cpp server, or sees no pictures.
+    Raises: TargetError when it is not a llama.cpp server, or takes no pictures.
     """
     transport.answered_before = True  # what a 404 means here is ours to say
     try:
@@ -56,7 +56,7 @@ def read_props(transport: Transport, root: str) -> dict[str, Any]:
     except CallError as error:
         raise _another_kind(root, error.problem) from error
     if not isinstance(props, dict):
-        raise _another_kind(root, "its /props is no JSON object")
+        raise _another_kind(root, "its /props is not a JSON object")
     if _dict(props.get("modalities")).get("vision") is False:
         raise NoVision(
             "the server was started without a projector: /props says vision = false",
@@ -65,16 +65,16 @@ def read_props(transport: Transport, root: str) -> dict[str, Any]:
     return props
 
 
-def _another_kind(root: str, said: str) -> TargetError:
+def _another_kind(root: str, why: str) -> TargetError:
     return TargetError(
-        f"{root} does not describe itself as a llama.cpp server does: {said}",
+        f"{root} does not describe itself as a llama.cpp server does: {why}",
         fix="for another kind of server say --backend openai",
     )
 
 
 def wait_while_it_loads(transport: Transport, root: str, notify: Callable[[str], None]) -> None:
     """A running server says 503 until its weights are in memory."""
-    told = False
+    reported = False
     while True:
         try:
             transport.get_json(f"{root}/health")
@@ -85,9 +85,9 @@ def wait_while_it_loads(transport: Transport, root: str, notify: Callable[[str],
             return  # /props tells better what is wrong
         else:
             return
-        if not told:
+        if not reported:
             notify(f"{root} is still loading its model")
-            told = True
+            reported = True
         time.sleep(0.2)
 
 
@@ -132,8 +132,7 @@ def look(ask: Ask, notify: Callable[[str], None]) -> tuple[bool, int | None]:
     for colour, pure in COLOURS.items():
         # A server that was running before may remember the pictures of an earlier preflight.
         reply = _shown(ask, _shade(pure))
-        said = named_colour(reply)
-        if said != colour:
+        if named_colour(reply) != colour:
             named = False
             notify(_warning(colour, reply.text))
         cached = reply.tokens_cached
@@ -167,20 +166,20 @@ def _shown(ask: Ask, shade: str) -> Reply:
                 f"the context is too small for a picture of {SIDE_PX} pixels: {error.problem}",
                 fix="take a model with a larger context; for a server of your own raise -c",
             ) from error
-        raise _did_not_look(error) from error
+        raise _failed_at_picture(error) from error
     except CallError as error:
-        raise _did_not_look(error) from error
+        raise _failed_at_picture(error) from error
 
 
-def _did_not_look(error: CallError) -> TargetError:
+def _failed_at_picture(error: CallError) -> TargetError:
     return TargetError(
         f"the server failed at a plain test picture: {error.problem}",
         fix="check that model and mmproj belong together, and the server's log",
     )
 
 
-def _warning(colour: str, said: str) -> str:
-    excerpt = " ".join(said.split())[:60]
+def _warning(colour: str, answer: str) -> str:
+    excerpt = " ".join(answer.split())[:60]
     return (
         f"WARNING: shown a plain {colour} picture, the model says {excerpt!r}. Most likely "
         "pictures do not reach it, and scores will mean little. Check that the mmproj is the "

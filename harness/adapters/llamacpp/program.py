@@ -13,11 +13,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from harness.errors import TargetError
+from harness.errors import TargetError, install_command
 
 SERVER_VARIABLE = "EVALRUN_LLAMA_SERVER"
-INSTALL_COMMAND = "pip install 'evalrun[local]'"
-_NOT_ITS_BUSINESS = re.compile(r"^LLAMA_|KEY$|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_NOT_PASSED_ON = re.compile(r"^LLAMA_|KEY$|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 _HELP_LIMIT_S = 60.0
 _CHILD = Path(__file__).with_name("child.py")
 _BARE_FLAGS = ("--offline", "--jinja", "--no-webui")
@@ -59,7 +58,7 @@ def find(environ: Mapping[str, str], *, wheel_first: bool = False) -> Program:
         path = shutil.which(named)
         if path is None:
             raise TargetError(
-                f"{SERVER_VARIABLE} names {named!r}, which is no program",
+                f"{SERVER_VARIABLE} names {named!r}, which is not a program",
                 fix=f"set {SERVER_VARIABLE} to the llama-server to run, or unset it",
             )
         return _foreign(path)
@@ -73,7 +72,7 @@ def find(environ: Mapping[str, str], *, wheel_first: bool = False) -> Program:
         return wheel
     raise TargetError(
         "there is no llama.cpp server on this machine",
-        fix=f"{INSTALL_COMMAND}, or put llama.cpp's `llama-server` on PATH",
+        fix=f"{install_command('local')}, or put llama.cpp's `llama-server` on PATH",
     )
 
 
@@ -112,10 +111,11 @@ def _foreign(path: str) -> Program:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise _does_not_run(path, str(error)) from error
-    said = asked.stdout + asked.stderr
-    flags = frozenset(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", said))
+    answer = asked.stdout + asked.stderr
+    flags = frozenset(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", answer))
     if "--model" not in flags:
-        raise _does_not_run(path, said.strip() or f"exit code {asked.returncode}, and not a word")
+        nothing = f"exit code {asked.returncode} and no output"
+        raise _does_not_run(path, answer.strip() or nothing)
     if "--mmproj" not in flags:
         raise TargetError(
             f"{path} is too old to take pictures: it has no --mmproj",
@@ -124,9 +124,9 @@ def _foreign(path: str) -> Program:
     return Program(command=(path,), flags=flags)
 
 
-def _does_not_run(path: str, said: str) -> TargetError:
+def _does_not_run(path: str, answer: str) -> TargetError:
     return TargetError(
-        f"`{path} --help` does not answer as a llama.cpp server does:\n    {said[-300:]}",
+        f"`{path} --help` does not answer as a llama.cpp server does:\n    {answer[-300:]}",
         fix=f"repair or update it, or name another with {SERVER_VARIABLE}=PATH",
     )
 
@@ -163,4 +163,4 @@ def _options(settings: Settings, port: int) -> dict[str, str]:
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without llama.cpp's own variables, which would change the run unseen, and
     without keys: a server of our own downloads nothing and pays nobody."""
-    return {name: value for name, value in environ.items() if not _NOT_ITS_BUSINESS.search(name)}
+    return {name: value for name, value in environ.items() if not _NOT_PASSED_ON.search(name)}

@@ -1,17 +1,24 @@
-"""The two files a local model consists of, text weights and mmproj, and what their names say."""
+"""The two files a local model consists of, text weights and mmproj, and what they are."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 import re
+import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
+from platformdirs import user_cache_path
 
 _QUANTIZATION = re.compile(
     r"(?<![A-Za-z0-9])(?P<type>(?:UD-)?(?:I?Q|TQ)\d_[A-Z0-9]+(?:_(?:XXS|XS|S|M|L|XL|NL))?"
     r"|BF16|F16|F32|MXFP4)(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
+_SLOW_TO_HASH_BYTES = 1 << 30
 
 
 class Files(Struct, frozen=True, kw_only=True):
@@ -62,11 +69,34 @@ def shards(model_file: str) -> list[str]:
     return [f"{stem}-{at:05}-of-{found[1]}.gguf" for at in range(1, int(found[1]) + 1)]
 
 
-def in_words(count: int) -> str:
+def size_text(count: int) -> str:
     """
-    >>> in_words(15_210_000_000), in_words(518_000_000), in_words(381_664)
+    >>> size_text(15_210_000_000), size_text(518_000_000), size_text(381_664)
     ('15.2 GB', '518 MB', '0.4 MB')
     """
     if count >= 1e9:
         return f"{count / 1e9:.1f} GB"
     return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e6:.1f} MB"
+
+
+def sha256(path: Path, notify: Callable[[str], None], *, cache: Path | None = None) -> str:
+    """The file's sha256; remembered by its path, size and time of change in the user's cache."""
+    path = path.resolve()
+    found = path.stat()
+    seen = f"{path}\n{found.st_size}\n{found.st_mtime_ns}"
+    folder = cache or user_cache_path("evalrun") / "sha256"
+    note = folder / hashlib.sha256(seen.encode("utf-8", "surrogateescape")).hexdigest()
+    with contextlib.suppress(OSError):
+        remembered = note.read_text()
+        if len(remembered) == 64:
+            return remembered
+    if found.st_size >= _SLOW_TO_HASH_BYTES:
+        notify(f"computing the sha256 of {path.name}, {size_text(found.st_size)} (once)")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    with contextlib.suppress(OSError):  # an unwritable cache only costs time
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".{secrets.token_hex(8)}"
+        draft.write_text(digest)
+        os.replace(draft, note)
+    return digest

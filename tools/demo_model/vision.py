@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from gguf import GGUFWriter
 
-from harness.adapters.demo import wiring
-from harness.adapters.demo.wiring import COLOURS, Matrix, finish, ones, zeros
+from tools.demo_model import wiring
+from tools.demo_model.wiring import COLOURS, Matrix, finish, ones, zeros
 
 IMAGE_PX, PATCH_PX = 96, 8
 SIDE = IMAGE_PX // PATCH_PX

@@ -6,22 +6,91 @@ import contextlib
 import os
 import secrets
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from harness.adapters.llamacpp.process import Process
+from harness.adapters.llamacpp.guard import GRACE_S
+from harness.adapters.llamacpp.log import PORT_TAKEN, explain
 from harness.adapters.llamacpp.program import Program, Settings, clean, command_line
-from harness.adapters.llamacpp.weights import in_words
-from harness.adapters.llamacpp.words import PORT_TAKEN, explain
+from harness.adapters.llamacpp.weights import size_text
 from harness.errors import CallError, TargetError
 from harness.transport import Stopped, Transport
 
 _LOAD_LIMIT_S = 1800.0
-_TELL_EVERY_S = 5.0
+_REPORT_EVERY_S = 5.0
 _LOOK_EVERY_S = 0.05
 _PORTS_TRIED = 3
 _RESTARTS = 1
+_TAIL_BYTES = 64 << 10
+_GUARD = Path(__file__).with_name("guard.py")
+
+
+class Process:
+    """One run of a server program: under the guard, so that it ends when we do; its log kept."""
+
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str]) -> None:
+        # A file without a name: nothing to clean up when we are killed.
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_GUARD), *command],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            env=dict(environ),
+            start_new_session=True,  # Ctrl-C is for evalrun, which still wants the last reply
+        )
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; 128 + the signal that ended it."""
+        return self._guard.poll()
+
+    def wait(self, at_most_s: float | None = None) -> int | None:
+        """The exit code; None when it is not over by then."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._guard.wait(at_most_s)
+        return None
+
+    def log(self) -> str:
+        """The last 64 KiB of what it wrote."""
+        size = os.fstat(self._log.fileno()).st_size
+        return self._read(max(0, size - _TAIL_BYTES))
+
+    def log_head(self) -> str:
+        """The first 64 KiB: what it wrote about itself when it started."""
+        return self._read(0)
+
+    def _read(self, offset: int) -> str:
+        return os.pread(self._log.fileno(), _TAIL_BYTES, offset).decode("utf-8", "replace")
+
+    def stop(self) -> None:
+        """End it, gently at first; return when it is gone."""
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        if self.wait(GRACE_S + 2) is None:
+            self._guard.kill()
+            self._guard.wait()
+
+    def close(self) -> None:
+        """Stop it and forget its log."""
+        self.stop()
+        self._log.close()
+
+    def resident_bytes(self) -> int | None:
+        """Memory its processes hold, weights mapped from the file included; None off Linux."""
+        try:
+            children = Path(f"/proc/{self._guard.pid}/task/{self._guard.pid}/children").read_text()
+            pages = [
+                int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in children.split()
+            ]
+        except (OSError, ValueError, IndexError):
+            return None
+        return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class LocalServer:
@@ -91,11 +160,10 @@ class LocalServer:
         if self._dead is not None:
             raise self._dead
 
-    def last_words(self) -> TargetError | None:
+    def failure(self) -> TargetError | None:
         """Why it ended; None while it runs. Connections break a moment before the process ends."""
         assert self._process is not None
-        self._process.wait_at_most(1.0)
-        code = self._process.exit_code
+        code = self._process.wait(1.0)
         return None if code is None else explain(self._process.log(), code)
 
     def log_head(self) -> str:
@@ -114,7 +182,7 @@ class LocalServer:
                     raise
 
     def _start(self) -> None:
-        """Raises: TargetError, with its last words, when it ends before it answers."""
+        """Raises: TargetError, with the end of its log, when it ends before it answers."""
         with self._changing:
             if self._closing:
                 return
@@ -127,7 +195,7 @@ class LocalServer:
         self._wait_for_health(process)
 
     def _wait_for_health(self, process: Process) -> None:
-        begun = told = time.monotonic()
+        begun = reported = time.monotonic()
         with Transport(self.root) as transport:
             while (now := time.monotonic()) < begun + _LOAD_LIMIT_S:
                 with contextlib.suppress(CallError):  # refused, or 503 while it loads
@@ -135,16 +203,16 @@ class LocalServer:
                     return
                 if process.exit_code is not None:
                     break
-                if now > told + _TELL_EVERY_S:
-                    told = now
+                if now > reported + _REPORT_EVERY_S:
+                    reported = now
                     self._notify(self._progress(process, now - begun))
                 time.sleep(_LOOK_EVERY_S)
         raise explain(process.log(), process.exit_code)
 
     def _progress(self, process: Process, seconds: float) -> str:
-        weights = in_words(self._settings.gguf.stat().st_size)
+        weights = size_text(self._settings.gguf.stat().st_size)
         resident = process.resident_bytes()
-        held = "" if resident is None else f", {in_words(resident)} of {weights} in memory"
+        held = "" if resident is None else f", {size_text(resident)} of {weights} in memory"
         return f"still loading {self._settings.gguf.name} after {seconds:.0f} s{held}"
 
     def _watch(self) -> None:

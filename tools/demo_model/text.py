@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from gguf import GGUFWriter, TokenType
 
-from harness.adapters.demo.wiring import (
+from tools.demo_model.wiring import (
     ANSWER,
     ASKED,
     BIAS,

@@ -1,4 +1,4 @@
-"""What a llama.cpp server said before it ended, and what to do about it."""
+"""Why a llama.cpp server ended, read from its log, and what to do about it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CAUSES: Mapping[str, tuple[str, str]] = MappingProxyType(
             "a GGUF file is cut short",
             "download it again; the download was not finished",
         ),
-        "invalid magic": ("a file is no GGUF", "name a .gguf file, downloaded whole"),
+        "invalid magic": ("a file is not a GGUF", "name a .gguf file, downloaded whole"),
         "unknown model architecture": (
             "this llama.cpp is too old for the model",
             "update it: pip install -U xllamacpp, or a newer llama-server",
@@ -56,30 +56,30 @@ _CAUSES: Mapping[str, tuple[str, str]] = MappingProxyType(
         PORT_TAKEN: ("its port was taken by another program", "try again"),
         "invalid argument": (
             "this llama-server does not understand our flags",
-            "update it, or unset EVALRUN_LLAMA_SERVER to use the one of `evalrun[local]`",
+            "update it, or unset EVALRUN_LLAMA_SERVER to use the wheel's (`xllamacpp`)",
         ),
     }
 )
 """Words in its log -> what they mean and what helps; the first that is found counts."""
 
 
-def last_words(log: str) -> list[str]:
-    """The lines of a log that speak of trouble, else its last ones; without time stamps.
+def trouble_lines(log: str) -> list[str]:
+    """The lines of a log that report trouble, else its last ones; without time stamps.
 
-    >>> last_words("0.01 I srv: hello\\n0.02 E srv: no such file\\n0.02 E srv: no such file\\n")
+    >>> trouble_lines("0.01 I srv: hello\\n0.02 E srv: no such file\\n0.02 E srv: no such file\\n")
     ['srv: no such file']
     """
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    telling = [line for line in lines if _TROUBLE.search(line)] or lines
-    return list(dict.fromkeys(_STAMP.sub("", line) for line in telling))[-_MOST_LINES:]
+    reporting = [line for line in lines if _TROUBLE.search(line)] or lines
+    return list(dict.fromkeys(_STAMP.sub("", line) for line in reporting))[-_MOST_LINES:]
 
 
 def explain(log: str, exit_code: int | None) -> TargetError:
     """The error for a server that ended with `exit_code`; None: it never became ready."""
     problem, fix = _cause(log, exit_code)
-    quoted = "".join(f"\n    {line}" for line in last_words(log))
-    said = f"; its last words:{quoted}" if quoted else ", without a word"
-    return TargetError(f"{problem} (llama.cpp {_ended(exit_code)}){said}", fix=fix)
+    quoted = "".join(f"\n    {line}" for line in trouble_lines(log))
+    shown = f"; the end of its log:{quoted}" if quoted else "; its log is empty"
+    return TargetError(f"{problem} (llama.cpp {_ended(exit_code)}){shown}", fix=fix)
 
 
 def _cause(log: str, exit_code: int | None) -> tuple[str, str]:
@@ -91,7 +91,7 @@ def _cause(log: str, exit_code: int | None) -> tuple[str, str]:
             "the llama.cpp server was killed, most likely because memory ran out",
             "close other programs, take a smaller quantization, or lower --concurrency",
         )
-    return "the llama.cpp server ended", "look at its last words above; a newer build may help"
+    return "the llama.cpp server ended", "look at the end of its log above; a newer build may help"
 
 
 def _ended(exit_code: int | None) -> str:

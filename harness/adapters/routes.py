@@ -1,0 +1,412 @@
+"""The routes to a model: which adapter with which target reaches it from this machine.
+
+In this order: what the options say; a server that runs on this machine and serves it; its weights
+in the local cache; the first hosted endpoint whose key is set. Nothing is downloaded unasked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from harness.adapters import BUILT_IN
+from harness.adapters import names as adapter_names
+from harness.adapters.base import Target
+from harness.adapters.llamacpp import hub, program, weights
+from harness.adapters.openai import key_from
+from harness.adapters.running import Running, candidates, look, look_around
+from harness.catalogue import Catalogue, list_price
+from harness.errors import TargetError, UsageError, install_command
+from harness.records import HostedSource, ModelCard, Preset, Price
+from harness.transport import is_loopback, without_credentials
+
+DEMO = "demo"
+SERVER, WEIGHTS = "running server", "local weights"
+_FEWEST_BITS = 4
+_LOOK_S = 3.0
+"""How long a server that the user named may take to list its models."""
+_FORM = re.compile(
+    r"(?:[-_.:](?:ud-)?(?:i?q\d\w*|tq\d\w*|bf16|f16|f32|mxfp4)|[-_.]gguf|:latest)$", re.IGNORECASE
+)
+"""What servers append to a model's name to say in which form they hold it."""
+_GENERIC_NAMES = {"ggml-model", "model"}
+"""File names that many repositories give their weights."""
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One way to reach a model, open or closed."""
+
+    backend: str
+    """The adapter's name."""
+    target: Target
+    card: ModelCard | None = None
+    preset: str | None = None
+    """The endpoint, when it is a known one."""
+    via: str = ""
+    """`SERVER`, `WEIGHTS`, or an endpoint's name."""
+    note: str = ""
+    """Where it was found; when it is closed, why."""
+    command: str = ""
+    """What takes it, or opens it."""
+    open: bool = True
+    missing: str | None = None
+    """What would open it, in a few words."""
+
+    @property
+    def local(self) -> bool:
+        """Whether it runs on this machine: unmetered, and in general one call at a time."""
+        if self.backend in ("llamacpp", DEMO):
+            return True
+        return self.target.base_url is not None and is_loopback(self.target.base_url)
+
+    @property
+    def price(self) -> Price | None:
+        """The list price, where the endpoint that is asked is one that the catalogue lists."""
+        listed = {it.preset for it in self.card.hosted} if self.card else set()
+        if self.card is None or self.preset not in listed:
+            return None
+        return list_price(self.card)
+
+
+def routes(
+    card: ModelCard, given: Target, catalogue: Catalogue, running: Iterable[Running]
+) -> list[Route]:
+    """Every route to a catalogue model, best first, closed ones included."""
+    given = replace(given, model=card.name)
+    return [
+        *_served(card, given, running),
+        *_weights(card, given),
+        *(_hosted(card, given, it, catalogue.presets[it.preset]) for it in card.hosted),
+    ]
+
+
+def resolve(name: str | None, given: Target, *, backend: str | None, catalogue: Catalogue) -> Route:
+    """Complete `given` so that it can be opened; its `notify` is told which route was taken.
+
+    Raises: UsageError, or TargetError with a command for each route when none is open.
+    """
+    route = _Resolver(name, given, catalogue).resolve(backend)
+    url = route.target.base_url
+    if route.target.concurrency is None and url is not None and is_loopback(url):
+        # Calls at once would share this machine and make each other's response times longer.
+        return replace(route, target=replace(route.target, concurrency=1))
+    return route
+
+
+def bare_name(name: str) -> str:
+    """A name without folder, owner and the form the weights have.
+
+    >>> bare_name("/models/gemma-3-4b-it-Q4_K_M.gguf")
+    'gemma-3-4b-it'
+    >>> bare_name("ggml-org/gemma-3-4b-it-GGUF:Q4_K_M"), bare_name("gemma3:4b")
+    ('gemma-3-4b-it', 'gemma3:4b')
+    """
+    name = re.split(r"[/\\]", name)[-1]
+    while (shorter := _FORM.sub("", name)) != name:
+        name = shorter
+    return name.lower().replace("_", "-").replace(" ", "-")
+
+
+class _Resolver:
+    def __init__(self, name: str | None, given: Target, catalogue: Catalogue) -> None:
+        self._name, self._given, self._catalogue = name, given, catalogue
+        self._card = catalogue.get(name) if name else None
+
+    def resolve(self, backend: str | None) -> Route:
+        given = self._given
+        if given.gguf is not None and given.base_url is not None:
+            raise UsageError(
+                "--gguf names weights and --base-url a server", fix="give one of the two"
+            )
+        if given.replay is not None:
+            return self._route("replay", model=self._name or given.replay.stem)
+        if backend is not None:
+            return self._by_backend(backend)
+        if given.base_url is not None:
+            return self._at(given.base_url, backend=None)
+        if given.gguf is not None:
+            return self._route("llamacpp", model=self._model or given.gguf.stem)
+        if self._name is None or (self._name == DEMO and self._card is None):
+            return self._route(DEMO, model=DEMO)
+        return self._found(self._name)
+
+    @property
+    def _model(self) -> str | None:
+        """The catalogue's name for it, else the user's."""
+        return self._card.name if self._card else self._name
+
+    def _route(self, backend: str, *, preset: str | None = None, **known: Any) -> Route:
+        target = replace(self._given, **({"model": self._model} | known))
+        return Route(backend=backend, target=target, card=self._card, preset=preset)
+
+    def _by_backend(self, backend: str) -> Route:
+        preset, base_url = self._catalogue.presets.get(backend), self._given.base_url
+        if preset is None and backend not in adapter_names():
+            known = ", ".join([*adapter_names(), *self._catalogue.presets])
+            raise TargetError(f"no backend is called {backend!r}", fix=f"choose one of {known}")
+        if preset is not None and (base_url is None or _same_host(base_url, preset.base_url)):
+            return self._through(preset)
+        if base_url is not None:
+            return self._at(base_url, backend=_adapter(preset) if preset else backend)
+        if backend == DEMO:
+            return self._route(DEMO, model=self._name or DEMO)
+        if self._given.gguf is not None:
+            return self._route(backend, model=self._model or self._given.gguf.stem)
+        if self._name is None:
+            raise _no_name(backend)
+        return self._with_weights(self._name) if backend == "llamacpp" else self._route(backend)
+
+    def _through(self, preset: Preset) -> Route:
+        """An endpoint that was named: its address, and its key, which goes to no other host."""
+        if self._name is None:
+            raise _no_name(preset.name)
+        model_id = _id_at(self._card, preset) or self._name
+        self._given.notify(f"asking {preset.name} for {model_id!r}")
+        return self._route(
+            _adapter(preset),
+            preset=preset.name,
+            model_id=model_id,
+            base_url=self._given.base_url or preset.base_url,
+            api_key_env=self._given.api_key_env or preset.api_key_env,
+        )
+
+    def _with_weights(self, name: str) -> Route:
+        """A server of our own, whose weights are downloaded if they have to be."""
+        card = self._card or self._catalogue.find(name)
+        for route in routes(card, self._given, self._catalogue, []):
+            if route.via == WEIGHTS and route.open:
+                return self._taken(route)
+        if card.gguf is None:
+            raise TargetError(
+                f"the catalogue knows no GGUF weights of {card.name}",
+                fix=f"name them: evalrun --model {card.name} --gguf FILE --mmproj FILE",
+            )
+        return self._route("llamacpp", weights=card.gguf)
+
+    def _at(self, base_url: str, *, backend: str | None) -> Route:
+        """A server that was named. Known endpoints get their own name for the model, but no key."""
+        preset = next(
+            (it for it in self._catalogue.presets.values() if _alike(it.base_url, base_url)), None
+        )
+        seen = self._look(base_url) if is_loopback(base_url) or self._name is None else None
+        is_llama_cpp = seen is not None and seen.is_llama_cpp and is_loopback(base_url)
+        adapter = backend or ("llamacpp" if is_llama_cpp else "openai")
+        known = preset.name if preset else None
+        if self._name is None:
+            served = _only_model(base_url, seen)
+            return self._route(adapter, preset=known, model=_file_stem(served), model_id=served)
+        model_id = (_id_at(self._card, preset) if preset else None) or self._name
+        return self._route(adapter, preset=known, model_id=model_id)
+
+    def _look(self, base_url: str) -> Running | None:
+        return look(base_url, key=key_from(self._given.api_key_env), wait_s=_LOOK_S)
+
+    def _found(self, name: str) -> Route:
+        """No option says where it is: look."""
+        running = look_around(candidates(self._catalogue.presets.values()))
+        if self._card is None:
+            given = replace(self._given, model=name)
+            for server in running:
+                if served := _serves(server, [name]):
+                    return self._taken(_to_server(server, served, given, None))
+        card = self._card or self._catalogue.find(name)  # raises, naming the nearest
+        every = routes(card, self._given, self._catalogue, running)
+        for route in every:
+            if route.open:
+                return self._taken(route)
+        raise _unreachable(card, every)
+
+    def _taken(self, route: Route) -> Route:
+        self._given.notify(f"{route.target.model}: {route.via}: {route.note}")
+        return route
+
+
+def _served(card: ModelCard, given: Target, running: Iterable[Running]) -> Iterator[Route]:
+    for server in running:
+        if served := _serves(server, _names_of(card)):
+            yield _to_server(server, served, given, card)
+            return
+    if card.gguf or card.files or not card.hosted:  # weights that anybody can serve
+        yield Route(
+            backend="openai",
+            target=given,
+            card=card,
+            via=SERVER,
+            note="no server on this machine serves it",
+            command=_command(card, "--base-url http://127.0.0.1:8080/v1"),
+            open=False,
+        )
+
+
+def _to_server(server: Running, served: str, given: Target, card: ModelCard | None) -> Route:
+    return Route(
+        backend="llamacpp" if server.is_llama_cpp else "openai",
+        target=replace(given, base_url=server.base_url, model_id=served),
+        card=card,
+        preset=server.preset,
+        via=SERVER,
+        note=f"{server.base_url} serves it as {served!r}",
+        command=f"evalrun --model {shlex.quote(given.model)}",
+    )
+
+
+def _serves(server: Running, names: Iterable[str]) -> str | None:
+    """The name by which a server knows one of `names`; None when it serves none of them."""
+    wanted = {bare_name(name) for name in names} - _GENERIC_NAMES
+    return next((it for it in server.models if bare_name(it) in wanted), None)
+
+
+def _names_of(card: ModelCard) -> Iterator[str]:
+    """Every name under which a server might offer it."""
+    yield card.name
+    yield from card.aliases
+    yield from (it.model_id for it in card.hosted)
+    if card.gguf is not None:
+        yield card.gguf.model_file
+    if card.files is not None:
+        yield card.files.model
+
+
+def _weights(card: ModelCard, given: Target) -> Iterator[Route]:
+    """`files` are the user's own; `gguf` says where the hub has them."""
+    route = Route(backend="llamacpp", target=given, card=card, via=WEIGHTS)
+    if card.files is not None:
+        yield _own_files(card, route, Path(card.files.model), Path(card.files.mmproj))
+    if card.gguf is not None and (weights.bits_in(card.gguf.quantization) or 16) >= _FEWEST_BITS:
+        yield _hub_files(card, route)
+
+
+def _own_files(card: ModelCard, route: Route, gguf: Path, mmproj: Path) -> Route:
+    missing = [str(path) for path in (gguf, mmproj) if not path.expanduser().is_file()]
+    if missing:
+        fix = _command(card, "--gguf FILE --mmproj FILE")
+        return replace(route, note=f"{missing[0]} does not exist", command=fix, open=False)
+    target = replace(route.target, gguf=gguf.expanduser(), mmproj=mmproj.expanduser())
+    return _with_server(card, replace(route, target=target), f"{gguf.name}, from your catalogue")
+
+
+def _hub_files(card: ModelCard, route: Route) -> Route:
+    assert card.gguf is not None
+    found = hub.cached(card.gguf, os.environ)
+    if found is None:
+        size = f"{card.gguf.size_gb:.1f} GB" if card.gguf.size_gb else "weights"
+        return replace(
+            route,
+            note=f"{size} to download once from {card.gguf.repo} ({card.gguf.quantization})",
+            command=_command(card, "--backend llamacpp"),
+            open=False,
+            missing=f"download {size}",
+        )
+    target = replace(route.target, gguf=found.gguf, mmproj=found.mmproj, weights=card.gguf)
+    note = f"{card.gguf.quantization} weights in the local cache"
+    return _with_server(card, replace(route, target=target), note)
+
+
+def _with_server(card: ModelCard, route: Route, note: str) -> Route:
+    if not program.available(os.environ):
+        install = install_command("local")
+        note = f"{note}, but there is no llama.cpp server to run them"
+        return replace(route, note=note, command=install, open=False, missing=install)
+    return replace(route, note=note, command=_command(card, "--backend llamacpp"))
+
+
+def _hosted(card: ModelCard, given: Target, source: HostedSource, preset: Preset) -> Route:
+    route = Route(
+        backend=_adapter(preset),
+        target=given,
+        card=card,
+        preset=preset.name,
+        via=preset.name,
+        command=_command(card, f"--backend {preset.name}"),
+        open=False,
+    )
+    key_env = preset.api_key_env
+    if key_env is None:
+        note = f"nothing answers at {preset.base_url}" if is_loopback(preset.base_url) else ""
+        return replace(route, note=note or "needs a key")
+    if not os.environ.get(key_env, "").strip():
+        return replace(
+            route,
+            note=f"{key_env} is not set",
+            command=f"export {key_env}=…; {route.command}",
+            missing=f"set {key_env}",
+        )
+    return replace(
+        route,
+        target=replace(
+            given, base_url=preset.base_url, api_key_env=key_env, model_id=source.model_id
+        ),
+        note=f"asked as {source.model_id!r}, with the key in {key_env}",
+        open=True,
+    )
+
+
+def _adapter(preset: Preset) -> str:
+    """An endpoint with an adapter of its own name is asked through that one."""
+    return preset.name if preset.name in BUILT_IN else "openai"
+
+
+def _command(card: ModelCard, options: str) -> str:
+    return f"evalrun --model {shlex.quote(card.name)} {options}"
+
+
+def _unreachable(card: ModelCard, every: list[Route]) -> TargetError:
+    closed = "".join(f"\n    {route.via}: {route.note}" for route in every)
+    commands = "".join(f"\n    {route.command}" for route in every)
+    return TargetError(
+        f"{card.name} cannot be reached from here:{closed}", fix=f"do one of these:{commands}"
+    )
+
+
+def _no_name(backend: str) -> TargetError:
+    return TargetError(
+        f"--backend {backend} does not say which model to ask", fix="name one with --model NAME"
+    )
+
+
+def _only_model(base_url: str, seen: Running | None) -> str:
+    models = seen.models if seen is not None else ()
+    if len(models) == 1:
+        return models[0]
+    listed = f"; it serves {', '.join(models)}" if models else ""
+    raise TargetError(
+        f"nothing says which model of {without_credentials(base_url)} to ask{listed}",
+        fix="name one with --model NAME",
+    )
+
+
+def _id_at(card: ModelCard | None, preset: Preset) -> str | None:
+    hosted = card.hosted if card is not None else ()
+    return next((it.model_id for it in hosted if it.preset == preset.name), None)
+
+
+def _alike(one: str, other: str) -> bool:
+    return one.rstrip("/").lower() == other.rstrip("/").lower()
+
+
+def _same_host(one: str, other: str) -> bool:
+    """
+    >>> _same_host("https://API.openai.com/v1/", "https://api.openai.com/v2")
+    True
+    >>> _same_host("http://api.openai.com/v1", "https://api.openai.com/v1")
+    False
+    """
+    (scheme, host), (other_scheme, other_host) = urlsplit(one)[:2], urlsplit(other)[:2]
+    return (scheme, host.lower()) == (other_scheme, other_host.lower())
+
+
+def _file_stem(served: str) -> str:
+    """llama.cpp calls a model by its file unless it was given a name.
+
+    >>> _file_stem("/models/gemma-3-4b-it-Q4_K_M.gguf"), _file_stem("org/model")
+    ('gemma-3-4b-it-Q4_K_M', 'org/model')
+    """
+    return served.rsplit("/", 1)[-1].removesuffix(".gguf") if served.endswith(".gguf") else served
