@@ -221,11 +221,6 @@ def test_a_name_like_no_other_suggests_nothing() -> None:
         BUILTIN.find("§§§")
 
 
-def test_an_unknown_endpoint_suggests_the_nearest() -> None:
-    with pytest.raises(TargetError, match="did you mean openrouter"):
-        BUILTIN.preset("openruter")
-
-
 @given(st.text())
 def test_any_name_at_all_is_found_or_unknown_and_never_breaks_the_search(name: str) -> None:
     card = BUILTIN.get(name)
@@ -334,8 +329,8 @@ def test_a_user_can_define_an_endpoint_and_serve_a_model_from_it(tmp_path: Path)
     loaded = catalogue.load([path])
 
     (host,) = loaded.find("mine").hosted
-    assert loaded.preset(host.preset).base_url == "http://10.0.0.7:8080/v1"
-    assert loaded.preset("office").api_key_env is None
+    assert loaded.presets[host.preset].base_url == "http://10.0.0.7:8080/v1"
+    assert loaded.presets["office"].api_key_env is None
 
 
 def test_all_mistakes_of_a_file_are_reported_at_once(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 
 from bench.chaos import trials
 from harness import store
-from harness.adapters import demo
 from harness.errors import ResultsError
 from harness.records import Case, Record, Reply, RunHeader, Sampling, Verdict
 from tests.conftest import Evalrun, VisionServer
@@ -50,14 +48,9 @@ def test_killed_between_its_last_record_and_its_tables_a_run_is_ended_and_not_as
 def test_a_kill_of_the_local_server_or_of_both_loses_nothing_and_leaves_no_process(
     tmp_path: Path,
     sixty_seven: Path,
+    weights: tuple[Path, Path],
     whom: str,
 ) -> None:
-    pair = demo.FILES
-    # A name of their own: processes are told apart by it.
-    weights = tmp_path / "text.gguf", tmp_path / "vision.gguf"
-    for file, link in zip((pair.gguf, pair.mmproj), weights, strict=True):
-        shutil.copyfile(file, link)
-
     assert trials.kill_local(tmp_path, sixty_seven, weights, whom) == []
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from bench.chaos import trials
-from harness.adapters import demo
 from tests.conftest import VisionServer, say
 from tests.llamacpp.tools import script
 
@@ -28,13 +27,12 @@ def ended(process: subprocess.Popen[str]) -> int:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_while_the_local_server_loads_ends_both(
-    tmp_path: Path, sixty_seven: Path, number: signal.Signals
+    tmp_path: Path, sixty_seven: Path, weights: tuple[Path, Path], number: signal.Signals
 ) -> None:
-    pair = demo.FILES
     never_up = script(tmp_path / "llama-server", _NEVER_UP)
     process = trials.start(
         tmp_path,
-        *("--suite", sixty_seven, "--model", "m", "--gguf", pair.gguf, "--mmproj", pair.mmproj),
+        *("--suite", sixty_seven, "--model", "m", "--gguf", weights[0], "--mmproj", weights[1]),
         EVALRUN_LLAMA_SERVER=never_up,
     )
     loading = trials.eventually(lambda: (tmp_path / "loading").exists(), within_s=30)
@@ -56,10 +54,9 @@ while true; do sleep 0.1; done
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_in_the_middle_of_a_local_run_ends_well_and_leaves_no_process(
-    tmp_path: Path, sixty_seven: Path, number: signal.Signals
+    tmp_path: Path, sixty_seven: Path, weights: tuple[Path, Path], number: signal.Signals
 ) -> None:
-    pair = demo.FILES
-    command = ["--suite", sixty_seven, "--model", "m", "--gguf", pair.gguf, "--mmproj", pair.mmproj]
+    command = ["--suite", sixty_seven, "--model", "m", "--gguf", weights[0], "--mmproj", weights[1]]
     process = trials.start(tmp_path, *command)
     begun = trials.eventually(lambda: len(trials.answered_lines(tmp_path)) >= 3, within_s=30)
     process.send_signal(number)

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from bench.chaos import trials
-from harness.adapters import demo
 from tests.conftest import (
     Answer,
     Evalrun,
@@ -176,10 +175,11 @@ def test_a_password_in_an_address_that_does_not_answer_is_not_shown(
 
 
 @pytest.fixture
-def local_run(tmp_path: Path, sixty_seven: Path) -> Iterator[subprocess.Popen[str]]:
+def local_run(
+    tmp_path: Path, sixty_seven: Path, weights: tuple[Path, Path]
+) -> Iterator[subprocess.Popen[str]]:
     """A run on a server of our own, half-way through."""
-    pair = demo.FILES
-    command = ["--suite", sixty_seven, "--model", "m", "--gguf", pair.gguf, "--mmproj", pair.mmproj]
+    command = ["--suite", sixty_seven, "--model", "m", "--gguf", weights[0], "--mmproj", weights[1]]
     process = trials.start(tmp_path, *command, **SECRETS)
     try:
         assert trials.eventually(lambda: len(trials.answered_lines(tmp_path)) >= 2, within_s=20)
