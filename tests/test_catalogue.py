@@ -357,7 +357,7 @@ def test_all_mistakes_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
 
     for expected in (
         "the catalogue has 15 mistakes",
-        "[modles] is no table of a catalogue; did you mean models?",
+        "[modles] is not a table of a catalogue; did you mean models?",
         "sources.loose: sources stand under their date, as in [sources.2026-01-31]",
         "presets.office: base_url is missing",
         "models.a.parameter: no such field; did you mean parameters?",

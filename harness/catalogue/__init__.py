@@ -20,6 +20,8 @@ from harness.records import ModelCard, Preset, Price
 from harness.text import nearest
 
 BUILTIN = Path(__file__).parent.parent / "models.toml"
+PROJECT_FILE = Path("evalrun.toml")
+"""May come from somebody else, with the folder that evalrun runs in."""
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,9 +64,9 @@ class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def user_files() -> list[Path]:
-    """Where users keep models of their own; the later file wins."""
+    """Where users keep models and settings of their own; the later file wins."""
     folder = platformdirs.user_config_path("evalrun", appauthor=False)
-    return [folder / "evalrun.toml", Path("evalrun.toml")]
+    return [folder / "evalrun.toml", PROJECT_FILE]
 
 
 def load(files: Iterable[Path] | None = None) -> Catalogue:
@@ -82,6 +84,8 @@ def load(files: Iterable[Path] | None = None) -> Catalogue:
     for where, entries in [(BUILTIN.name, _builtin()), *layers]:
         presets |= entries.presets
         found = entries.problems + _unknown_presets(entries, presets)
+        if where == str(PROJECT_FILE):
+            found += _keys_to_new_hosts(entries)
         problems += [f"{where}: {problem}" for problem in found]
         for name, fields in entries.cards.items():
             cards[name] = cards.get(name, {}) | fields
@@ -127,6 +131,15 @@ def _unknown_presets(entries: Entries, presets: Mapping[str, Preset]) -> list[st
         for name, fields in entries.cards.items()
         for host in fields.get("hosted", ())
         if host.preset not in presets
+    ]
+
+
+def _keys_to_new_hosts(entries: Entries) -> list[str]:
+    return [
+        f"presets.{name}.api_key_env: a project's file may not send a key to a host of its own; "
+        f"move the preset to {user_files()[0]}"
+        for name, preset in entries.presets.items()
+        if preset.api_key_env is not None
     ]
 
 

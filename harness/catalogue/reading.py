@@ -20,6 +20,8 @@ from harness.records import Fact, ModelCard, Preset
 from harness.text import nearest
 
 _TABLES = ("sources", "presets", "models")
+_OPTIONS = ("run", "profile", "sweep")
+"""Tables with defaults of commands, which read them themselves."""
 _CITED = {"source", "as_of"}
 
 
@@ -71,8 +73,8 @@ class _Reader:
         self.found = Entries()
 
     def read(self, content: dict[str, Any]) -> None:
-        for table in sorted(content.keys() - set(_TABLES)):
-            self._report(f"[{table}] is no table of a catalogue{or_nearest(table, _TABLES)}")
+        for table in sorted(content.keys() - {*_TABLES, *_OPTIONS}):
+            self._report(f"[{table}] is not a table of a catalogue{or_nearest(table, _TABLES)}")
         for day, stated in self._table("sources", content.get("sources", {})).items():
             self._read_sources(day, stated)
         for name, raw in self._table("presets", content.get("presets", {})).items():

@@ -6,6 +6,7 @@ A new command: a function in a file, and a line in the table.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from importlib import import_module
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -46,7 +47,16 @@ _OF_THE_APPLICATION = frozenset(
 
 
 class Command(TyperCommand):
-    """One command. Its options stand under headings; its function may return an exit code."""
+    """One command, with its options under headings."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            from harness.cli import guesses  # loads the catalogue
+
+            raise guesses.unexpected_words(self.name or "", rest)
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         headings: dict[str, list[tuple[str, str]]] = {}
@@ -59,20 +69,9 @@ class Command(TyperCommand):
             with formatter.section(heading):
                 formatter.write_dl(records)
 
-    def invoke(self, ctx: Any) -> None:
-        """Errors we foresaw end in their message and exit code; a bug crashes."""
-        try:
-            code = super().invoke(ctx)
-        except EvalrunError as error:
-            say(f"evalrun: {inert(str(error))}")
-            code = error.exit_code
-        except BrokenPipeError:  # the reader of our stdout left: `evalrun runs | head`
-            code = ExitCode.DONE
-        leave(int(code or ExitCode.DONE))
-
 
 class Commands(TyperGroup):
-    """The commands by name; only the one that is asked for is imported."""
+    """The commands by name; only the one asked for is imported. It may return an exit code."""
 
     def list_commands(self, _: Any) -> list[str]:
         return list(COMMANDS)
@@ -88,7 +87,29 @@ class Commands(TyperGroup):
         alone.command(cmd_name, cls=Command, context_settings=_SETTINGS)(flattened(body))
         built = typer.main.get_command(alone)
         assert isinstance(built, TyperCommand)
+        for param in built.params:
+            if getattr(param, "multiple", False):  # EVALRUN_CATEGORY=Reading,Counting
+                param.type = copy(param.type)
+                param.type.envvar_list_splitter = ","  # type: ignore[misc]
         return built
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            from harness.cli import guesses  # loads the catalogue
+
+            raise guesses.unknown_command(args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> None:
+        """Errors we foresaw end in their message and exit code; a bug crashes."""
+        try:
+            code = super().invoke(ctx)
+        except EvalrunError as error:
+            say(f"evalrun: {inert(str(error))}")
+            code = error.exit_code
+        except BrokenPipeError:  # the reader of our stdout left: `evalrun runs | head`
+            code = ExitCode.DONE
+        leave(int(code or ExitCode.DONE))
 
     def format_commands(self, _: Any, formatter: Any) -> None:
         with formatter.section("Commands"):

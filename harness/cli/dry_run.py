@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import typer
 
 from harness.adapters.routes import Route
-from harness.cli.options import RunOptions
+from harness.cli.run import RunOptions
 from harness.images import encode
 from harness.records import Case, EncodedImage, Price
 from harness.suites import Suite
@@ -22,7 +22,12 @@ CHARACTERS_PER_TOKEN = 4
 
 
 def describe(
-    options: RunOptions, suite: Suite, cases: Sequence[Case], route: Route, price: Price | None
+    options: RunOptions,
+    suite: Suite,
+    cases: Sequence[Case],
+    route: Route,
+    price: Price | None,
+    origins: Iterable[str],
 ) -> None:
     """Print the plan. Every picture is read and checked on the way, so a broken one shows here."""
     pictures = {
@@ -51,6 +56,7 @@ def describe(
     )
     lines.append(f"tokens in    about {tokens_in:,} (pictures differ from model to model)")
     lines.append(f"cost         {_cost(price, tokens_in, asked * options.sampling.max_tokens)}")
+    lines += [f"{'' if number else 'options':12} {it}" for number, it in enumerate(origins)]
     for line in lines:
         typer.echo(inert(line))
 

@@ -7,8 +7,8 @@ from collections import Counter
 from typing import Any
 
 from harness import store
-from harness.cli.options import OutputOptions
 from harness.cli.output import console, print_json, say
+from harness.cli.run import OutputOptions
 from harness.cli.session import Outcome
 from harness.errors import ExitCode, TargetError
 from harness.records import ModelScore, Record

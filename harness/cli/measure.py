@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack
 from threading import Event
 
@@ -14,8 +15,8 @@ from harness.adapters import Adapter, Target, opener
 from harness.adapters.routes import Route, resolve
 from harness.cli import ending, session, targets
 from harness.cli.dry_run import describe
-from harness.cli.options import RunOptions
 from harness.cli.output import say
+from harness.cli.run import RunOptions
 from harness.errors import ExitCode, UsageError
 from harness.records import Case, Price, RunHeader
 from harness.runner import Asking, header_of, plan
@@ -33,7 +34,7 @@ class Work(msgspec.Struct, frozen=True):
     price: Price | None
 
 
-def measure(options: RunOptions) -> int:
+def measure(options: RunOptions, origins: Iterable[str]) -> int:
     """One run, from the options to the exit code."""
     _check(options)
     suite = suites.load(options.suite.suite)
@@ -47,7 +48,7 @@ def measure(options: RunOptions) -> int:
     route = _route(options, stopping)
     work = Work(suite, cases, route, _price(options, route))
     if options.output.dry_run:
-        describe(options, suite, cases, route, work.price)
+        describe(options, suite, cases, route, work.price, origins)
         return ExitCode.DONE
     targets.confirm_download(route, yes=options.target.yes)
     with ExitStack() as stack:

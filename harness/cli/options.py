@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from typer import Argument, Option
+from typer.models import OptionInfo
 
 ResultsDir = Annotated[Path, Option("--results", help="Folder of the runs.")]
 DEFAULT_RESULTS = Path("results")
@@ -22,51 +23,6 @@ CsvFile = Annotated[str | None, Option(help="CSV file to write, or - for stdout.
 IncludeCached = Annotated[
     bool, Option("--include-cached", help="Count cached replies in response times.")
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """Which model is asked, and where it lives."""
-
-    model: Annotated[
-        str | None,
-        Option("--model", "-m", help="Model to ask; without one, the demonstration model."),
-    ] = None
-    base_url: Annotated[
-        str | None, Option(help="A running server, e.g. http://localhost:8080/v1.")
-    ] = None
-    api_key_env: Annotated[str | None, Option(help="Environment variable that holds the key.")] = (
-        None
-    )
-    backend: Annotated[
-        str | None, Option(help="Adapter or preset: llamacpp, openai, openrouter, ollama, …")
-    ] = None
-    gguf: Annotated[Path | None, Option(help="Weights of a local model.")] = None
-    mmproj: Annotated[Path | None, Option(help="Its picture projector.")] = None
-    replay: Annotated[
-        Path | None, Option(help="Answers recorded in a file, instead of a model.")
-    ] = None
-    yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class SuiteOptions:
-    """Which questions are asked."""
-
-    suite: Annotated[
-        Path | None, Option(help="Suite folder or file; without one, the built-in suite.")
-    ] = None
-    category: Annotated[list[str], Option(help="Only this category (repeatable).")] = field(
-        default_factory=list
-    )
-    prompt: Annotated[list[str], Option(help="Only this prompt id (repeatable).")] = field(
-        default_factory=list
-    )
-    limit: Annotated[int | None, Option(min=1, help="Only the first N prompts.")] = None
-    repeats: Annotated[
-        int, Option(min=1, help="Ask everything N times, each with the next seed, cold.")
-    ] = 1
-    blind: Annotated[bool, Option("--blind", help="Send no picture: the guessing floor.")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,41 +68,6 @@ class JudgeOptions:
     judge_sees_image: Annotated[
         bool, Option("--judge-sees-image", help="Send it the picture too.")
     ] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutputOptions:
-    """Where results go, and what decides the exit code."""
-
-    results: ResultsDir = DEFAULT_RESULTS
-    resume: Annotated[
-        bool | None,
-        Option(
-            "--resume/--fresh",
-            help="Go on with the newest run, or start a new one "
-            "[default: go on if it is incomplete and of the same settings].",
-        ),
-    ] = None
-    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be asked; ask nothing.")] = (
-        False
-    )
-    include_cached: IncludeCached = False
-    fail_under: Annotated[
-        float | None, Option(min=0, max=100, help="Exit 6 below this score, in per cent.")
-    ] = None
-    json: Annotated[bool, Option("--json", help="Scores as JSON on stdout.")] = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """Everything `evalrun run` can be told."""
-
-    target: ModelOptions
-    suite: SuiteOptions
-    sampling: SamplingOptions
-    limits: LimitOptions
-    judge: JudgeOptions
-    output: OutputOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,6 +138,8 @@ def _parameters(
         kind, info = get_args(hint)
         info = copy(info)
         info.rich_help_panel = heading
+        if isinstance(info, OptionInfo):
+            info.envvar, info.show_envvar = f"EVALRUN_{name.upper()}", False
         hint = Annotated[kind, info]
     yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
 

@@ -2,14 +2,118 @@
 
 from __future__ import annotations
 
-from harness.cli.options import RunOptions
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from harness.cli import settings
+from harness.cli.options import (
+    DEFAULT_RESULTS,
+    IncludeCached,
+    JudgeOptions,
+    LimitOptions,
+    ResultsDir,
+    SamplingOptions,
+)
 
 
-def run(options: RunOptions) -> int:
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model is asked, and where it lives."""
+
+    model: Annotated[
+        str | None,
+        Option("--model", "-m", help="Model to ask; without one, the demonstration model."),
+    ] = None
+    base_url: Annotated[
+        str | None, Option(help="A running server, e.g. http://localhost:8080/v1.")
+    ] = None
+    api_key_env: Annotated[str | None, Option(help="Environment variable that holds the key.")] = (
+        None
+    )
+    backend: Annotated[
+        str | None, Option(help="Adapter or preset: llamacpp, openai, openrouter, ollama, …")
+    ] = None
+    gguf: Annotated[Path | None, Option(help="Weights of a local model.")] = None
+    mmproj: Annotated[Path | None, Option(help="Its picture projector.")] = None
+    replay: Annotated[
+        Path | None, Option(help="Answers recorded in a file, instead of a model.")
+    ] = None
+    yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteOptions:
+    """Which questions are asked."""
+
+    suite: Annotated[
+        Path | None, Option(help="Suite folder or file; without one, the built-in suite.")
+    ] = None
+    category: Annotated[list[str], Option(help="Only this category (repeatable).")] = field(
+        default_factory=list
+    )
+    prompt: Annotated[list[str], Option(help="Only this prompt id (repeatable).")] = field(
+        default_factory=list
+    )
+    limit: Annotated[int | None, Option(min=1, help="Only the first N prompts.")] = None
+    repeats: Annotated[
+        int, Option(min=1, help="Ask everything N times, each with the next seed, cold.")
+    ] = 1
+    blind: Annotated[bool, Option("--blind", help="Send no picture: the guessing floor.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """Where defaults come from and results go, and what decides the exit code."""
+
+    profile: Annotated[
+        str | None,
+        Option(
+            is_eager=True,
+            callback=settings.apply,
+            help="Take the defaults of [profile.NAME] in evalrun.toml.",
+        ),
+    ] = None
+    results: ResultsDir = DEFAULT_RESULTS
+    resume: Annotated[
+        bool | None,
+        Option(
+            "--resume/--fresh",
+            help="Go on with the newest run, or start a new one "
+            "[default: go on if it is incomplete and of the same settings].",
+        ),
+    ] = None
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be asked; ask nothing.")] = (
+        False
+    )
+    include_cached: IncludeCached = False
+    fail_under: Annotated[
+        float | None, Option(min=0, max=100, help="Exit 6 below this score, in per cent.")
+    ] = None
+    json: Annotated[bool, Option("--json", help="Scores as JSON on stdout.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Everything `evalrun run` can be told."""
+
+    target: ModelOptions
+    suite: SuiteOptions
+    sampling: SamplingOptions
+    limits: LimitOptions
+    judge: JudgeOptions
+    output: OutputOptions
+
+
+def run(options: RunOptions, context: typer.Context) -> int:
     """Ask a model every question of a suite, save each answer, show scores.
 
-    Without a model: the demonstration model, on a real llama.cpp server, needing no key.
+    Without a model: the demonstration model, on a real llama.cpp server, needing no key. Defaults
+    of your own stand under [run] in evalrun.toml, or in variables such as EVALRUN_MODEL.
     """
-    from harness.cli.measure import measure  # half a second of imports that `run --help` needs not
+    from harness.cli.measure import measure  # `run --help` needs none of what this imports
 
-    return measure(options)
+    return measure(options, settings.origins(context))

@@ -13,7 +13,7 @@ from harness import store
 from harness.cli.output import say
 from harness.cli.progress import Progress, View, view
 from harness.cli.signals import stopped_by_signals
-from harness.errors import EvalrunError, ResultsError
+from harness.errors import EvalrunError, ResultsError, TargetError
 from harness.records import Record, RunHeader
 from harness.runner import Job, Runner
 from harness.store import RunWriter
@@ -44,6 +44,8 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     done: set[tuple[str, int]]
     tally: Tally
     cost_usd: float = 0.0
+    created: bool = False
+    """Nothing but the header is in the file."""
 
 
 def open_run(
@@ -61,7 +63,11 @@ def open_run(
     writer = store.create(results, header)
     header = store.read(writer.path).header
     return Opened(
-        writer=writer, header=header, done=set(), tally=Tally(header, include_cached=include_cached)
+        writer=writer,
+        header=header,
+        done=set(),
+        tally=Tally(header, include_cached=include_cached),
+        created=True,
     )
 
 
@@ -138,6 +144,8 @@ def carry_out(
             _land_all(runner, opened, shown)
         except EvalrunError as stopped_by:
             error = stopped_by
+    if opened.created and isinstance(error, TargetError) and progress.done == progress.errors:
+        opened.writer.discard()
     return Outcome(
         path=opened.writer.path,
         tally=opened.tally,

@@ -35,12 +35,21 @@ class RunWriter:
         self.path = path
         self._fd = fd
         self._good_bytes = os.fstat(fd).st_size
+        self._discarded = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
+        if self._discarded:
+            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other runs are in there
+                self.path.parent.rmdir()
+
+    def discard(self) -> None:
+        """Leave no file behind: nothing came of the run."""
+        self._discarded = True
 
     def append(self, *lines: RunHeader | Record | Correction) -> None:
         """Write the lines and wait for the disk, once for all of them.

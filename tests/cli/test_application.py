@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,36 @@ def test_the_shell_is_told_what_can_be_typed_next(evalrun: Evalrun) -> None:
 
     assert completed("lea").split() == ["leaderboard"]
     assert "--max-tokens" in completed("run --max")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("list", "`evalrun runs` (measured) or `evalrun models` (known)"),
+        ("ls", "`evalrun runs`"),
+        ("results", "`evalrun runs`"),
+        ("help", "`evalrun --help`"),
+        ("version", "`evalrun --version`"),
+        ("init", "`evalrun new DIR`"),
+        ("compar", "`evalrun compare`"),
+        ("mistral-small-3.1", "`evalrun --model mistral-small-3.1`"),
+        ("run mistral-small-3.1", "`evalrun --model mistral-small-3.1`"),
+        ("photos", "`evalrun --suite photos`"),
+        ("measured", "`evalrun runs --results measured`"),
+        ("bolts.png", '`evalrun ask bolts.png "How many …?"`'),
+        ("--models", "--model"),
+    ],
+)
+def test_a_wrong_guess_is_answered_with_the_command_that_was_meant(
+    evalrun: Evalrun, tmp_path: Path, words: str, meant: str
+) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "bolts.png").touch()
+    (tmp_path / "measured" / "tiny").mkdir(parents=True)
+    (tmp_path / "measured" / "tiny" / "20260101T000000Z.jsonl").touch()
+
+    done = evalrun(*words.split())
+
+    assert done.returncode == 2
+    assert meant in done.stderr
+    assert done.stdout == ""

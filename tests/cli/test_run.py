@@ -141,8 +141,14 @@ def test_resume_refuses_to_mix_settings_and_names_them(
         (422, "error", 5),
     ],
 )
-def test_each_refusal_has_its_message_and_exit_code(
-    evalrun: Evalrun, suite: Path, vision_server: VisionServer, status: int, words: str, code: int
+def test_each_refusal_has_its_message_and_exit_code_and_leaves_a_run_only_if_more_can_be_asked(
+    evalrun: Evalrun,
+    suite: Path,
+    vision_server: VisionServer,
+    tmp_path: Path,
+    status: int,
+    words: str,
+    code: int,
 ) -> None:
     vision_server.default = fail(status)
 
@@ -152,6 +158,7 @@ def test_each_refusal_has_its_message_and_exit_code(
     assert words in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
     assert (len(vision_server.seen) == 1) == (code == 4)
+    assert any(tmp_path.glob("results/*/*")) == (code == 5)
 
 
 @pytest.mark.parametrize(

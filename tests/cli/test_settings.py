@@ -1,0 +1,113 @@
+"""Defaults that stay: evalrun.toml of project and user, profiles, EVALRUN_* variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Evalrun, VisionServer
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> dict[str, str]:
+    """The variable that names the user's configuration folder, which is made."""
+    (tmp_path / "config" / "evalrun").mkdir(parents=True)
+    return {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+def write(tmp_path: Path, *, project: str = "", user: str = "") -> None:
+    (tmp_path / "evalrun.toml").write_text(project)
+    (tmp_path / "config" / "evalrun" / "evalrun.toml").write_text(user)
+
+
+def test_an_option_wins_over_the_environment_the_project_and_the_user(
+    evalrun: Evalrun, suite: Path, tmp_path: Path, home: dict[str, str]
+) -> None:
+    write(
+        tmp_path,
+        project='[run]\nsuite = "suite"\nseed = 3\nmax-tokens = 30\ntemperature = 0.3',
+        user="[run]\nseed = 2\nmax-tokens = 20\ntemperature = 0.2\nlimit = 2",
+    )
+
+    done = evalrun(
+        "--dry-run", "--temperature", "0.5", env=home | {"EVALRUN_MAX_TOKENS": "40"}, timeout=20
+    )
+
+    assert done.returncode == 0, done.stderr
+    users = tmp_path / "config" / "evalrun" / "evalrun.toml"
+    for line in (
+        "--suite suite ([run] of evalrun.toml)",
+        "--seed 3 ([run] of evalrun.toml)",
+        "--temperature 0.5 (typed)",
+        "--max-tokens 40 ($EVALRUN_MAX_TOKENS)",
+        f"--limit 2 ([run] of {users})",
+    ):
+        assert line in done.stdout
+    assert "would ask    2:" in done.stdout
+
+
+def test_a_profile_wins_over_run_and_comes_from_either_file(
+    evalrun: Evalrun, suite: Path, tmp_path: Path, home: dict[str, str]
+) -> None:
+    write(
+        tmp_path,
+        project='[run]\nsuite = "suite"\nlimit = 1',
+        user='[profile.careful]\nlimit = 3\ncategory = ["Reading", "Counting"]',
+    )
+
+    done = evalrun("--dry-run", "--profile", "careful", env=home)
+
+    assert "would ask    3: Counting 2, Reading 1" in done.stdout
+    assert "--category Reading,Counting ([profile.careful] of" in done.stdout
+    assert evalrun("--dry-run", env=home | {"EVALRUN_PROFILE": "careful"}).stdout == (
+        done.stdout.replace("--profile careful (typed)", "--profile careful ($EVALRUN_PROFILE)")
+    )
+
+
+def test_a_variable_holds_several_values_with_commas_between(
+    evalrun: Evalrun, suite: Path, tmp_path: Path
+) -> None:
+    done = evalrun("--dry-run", "--suite", suite, env={"EVALRUN_CATEGORY": "Reading,Counting"})
+
+    assert "would ask    4:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("project", "arguments", "words"),
+    [
+        ("[run]\nlimits = 3", (), "[run] limits is not an option of `evalrun run`"),
+        ("[run]\nlimit = 3.5", (), "[run] limit: '3.5' is not a valid"),
+        ("[run]\nlimit = [1, 2]", (), "[run] limit: takes one value"),
+        ("run = 3", (), "run is not a table"),
+        ("[run", (), "evalrun.toml cannot be read"),
+        ("", ("--profile", "fast"), "there is no profile 'fast' (there are: none)"),
+        ('[run]\napi-key-env = "HOME"', (), "may not come from the folder that evalrun runs in"),
+        ("[run]\nyes = true", (), "may not come from the folder that evalrun runs in"),
+    ],
+)
+def test_a_mistake_in_a_file_is_named_with_the_file_and_the_key(
+    evalrun: Evalrun, tmp_path: Path, project: str, arguments: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "evalrun.toml").write_text(project)
+
+    done = evalrun("--dry-run", *arguments)
+
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "fix: " in done.stderr
+
+
+def test_a_folder_of_somebody_else_cannot_send_a_key_to_its_own_host(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    (tmp_path / "evalrun.toml").write_text(
+        f'[presets.theirs]\nbase_url = "{vision_server.url}"\napi_key_env = "OPENROUTER_KEY"\n'
+        'source = "us"\nas_of = "2026-01-01"\n[run]\nbackend = "theirs"\nmodel = "m"\n'
+    )
+
+    done = evalrun("--suite", suite, env={"OPENROUTER_KEY": "sk-very-secret-key"})
+
+    assert done.returncode == 4
+    assert "may not send a key to a host of its own" in done.stderr
+    assert not vision_server.seen
