@@ -18,6 +18,7 @@ LAYERS = [
     {"report"},
     {"adapters"},
     {"judge", "runner", "eyes"},
+    {"view"},
     {"cli"},
     {"__main__"},
 ]
@@ -34,6 +35,8 @@ HOMES = {
     "portalocker": {"store"},
     "platformdirs": {"catalogue", "suites", "adapters"},
     "jinja2": {"report"},
+    "starlette": {"view"},
+    "uvicorn": {"view"},
     "rapidfuzz": {"graders"},
     "xllamacpp": {"adapters"},
     "huggingface_hub": {"adapters"},

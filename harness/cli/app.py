@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "compare": ("compare:compare", "Compare models or runs: is the later one really better?"),
         "leaderboard": ("leaderboard:leaderboard", "Rank every model's newest complete run."),
         "report": ("report:report", "Write one HTML page about runs, to keep and to pass on."),
+        "view": ("view:view", "Look at runs, try models and correct verdicts in the browser."),
         "ask": ("ask:ask", "Ask one question about one picture; all answers side by side."),
         "runs": ("runs:list_runs", "List the runs there are, oldest first."),
         "show": ("runs:show", "Show a run: its scores, and the prompts it failed."),

@@ -61,8 +61,8 @@ def album(wanted: Sequence[Picture], suite: Path | None) -> Album:
         return Album(pictures={it.sha256: files for it in wanted})
     distinct = {it.sha256: it for it in wanted}
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding leaves the interpreter free
-        sent = pool.map(lambda it: _sent(it, files), distinct.values())
-        found = dict(zip(distinct, sent, strict=True))
+        images = pool.map(lambda it: sent(it, files), distinct.values())
+        found = dict(zip(distinct, images, strict=True))
         return _fitting(found, pool, Counter(it.sha256 for it in wanted))
 
 
@@ -77,14 +77,20 @@ def _files(suite: Path | None) -> dict[str, Path] | str:
         if suite:
             raise
         return "no suite was found here; name it with --suite"
+    return files_of(read)
+
+
+def files_of(suite: suites.Suite) -> dict[str, Path]:
+    """Picture path as cases name it -> file."""
     return {
         name: path
-        for case in read.cases
-        for name, path in zip(case.pictures, read.pictures(case), strict=True)
+        for case in suite.cases
+        for name, path in zip(case.pictures, suite.pictures(case), strict=True)
     }
 
 
-def _sent(wanted: Picture, files: Mapping[str, Path]) -> EncodedImage | str:
+def sent(wanted: Picture, files: Mapping[str, Path]) -> EncodedImage | str:
+    """The picture as the model was sent it, or in words why it cannot be shown."""
     name = one_line(wanted.path, 120)
     path = files.get(wanted.path)
     if path is None:

@@ -142,10 +142,8 @@ def prompts(columns: Sequence[Column]) -> list[Prompt]:
 
 def pictures_of(record: Record, max_side_px: int) -> list[Picture]:
     sent = record.images_sha256 or ((record.image_sha256,) if record.image_sha256 else ())
-    return [
-        Picture(sha, path, max_side_px)
-        for sha, path in zip(sent, record.case.pictures, strict=False)
-    ]
+    paired = zip(sent, record.case.pictures, strict=False)
+    return [Picture(sha256, path, max_side_px) for sha256, path in paired]
 
 
 def answer(record: Record) -> Answer:

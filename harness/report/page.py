@@ -49,7 +49,7 @@ def page(gathered: Gathered, *, suite: Path | None = None) -> Page:
         environment()
         .get_template("report.html")
         .render(
-            **_about(gathered),
+            **about(gathered),
             css=Markup(css),  # noqa: S704 - ours, but for numbers
             css_sha256=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
             prompts=listed,
@@ -69,8 +69,8 @@ def page(gathered: Gathered, *, suite: Path | None = None) -> Page:
     )
 
 
-def _about(gathered: Gathered) -> dict[str, Any]:
-    """What the page says of models and runs, prompts apart."""
+def about(gathered: Gathered) -> dict[str, Any]:
+    """What a page says of models and runs, prompts apart."""
     measured = [it.measured.score.header for it in gathered.columns if it.measured is not None]
     suites = dict.fromkeys(one_line(f"{it.suite} {it.suite_version}", 80) for it in measured)
     rows = [it for it in facts.rows(gathered.comparison) if any(x.text != DASH for x in it.cells)]

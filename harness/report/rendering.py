@@ -29,12 +29,7 @@ def environment(*more: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {
-        "words": words,
-        "phrases": phrases,
-        "charts": charts,
-        "version": harness.__version__,
-    }
+    made.globals.update(words=words, phrases=phrases, charts=charts, version=harness.__version__)
     made.filters["count"] = "{:,}".format
     made.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,21 +50,40 @@ class Run:
         A failed call that was asked again and answered later does not count; failures that stand
         come last. Memory grows with the keys and the failures, not with the replies.
         """
+        return (record for _, record in self.located())
+
+    def located(self) -> Iterator[tuple[int, Record]]:
+        """`records`, each with the place of its line in the file, for `at`."""
         corrections = self._corrections()
         answered: dict[int, set[str]] = defaultdict(set)
-        failures: dict[Key, Record] = {}
-        for line in self._lines():
+        failures: dict[Key, tuple[int, Record]] = {}
+        for place, line in self._lines():
             if not isinstance(line, Record) or line.case.id in answered[line.repeat]:
                 continue
             if line.verdict is None:
-                failures[line.key] = line
+                failures[line.key] = place, line
                 continue
             answered[line.repeat].add(line.case.id)
             if failures:
                 failures.pop(line.key, None)
             correction = corrections.get(line.key) if corrections else None
-            yield msgspec.structs.replace(line, correction=correction) if correction else line
+            yield (
+                place,
+                msgspec.structs.replace(line, correction=correction) if correction else line,
+            )
         yield from failures.values()
+
+    def at(self, places: Iterable[int]) -> list[Record]:
+        """The records whose lines begin at these bytes, as `located` gave them."""
+        corrections, found = self._corrections(), list[Record]()
+        with _opened(self.path) as file:
+            for place in places:
+                file.seek(place)
+                (line,) = _decoded(self.path, 0, self._renamed([file.readline()]))
+                if isinstance(line, Record):
+                    correction = corrections.get(line.key)
+                    found.append(msgspec.structs.replace(line, correction=correction))
+        return found
 
     def answered_keys(self) -> set[Key]:
         """What a resumed run need not ask again."""
@@ -80,17 +100,24 @@ class Run:
             ]
         return {(it.prompt, it.repeat): it for it in lines if isinstance(it, Correction)}
 
-    def _lines(self) -> Iterator[Line]:
+    def _lines(self) -> Iterator[tuple[int, Line]]:
         with _opened(self.path) as file:
-            number = 1
+            number, place = 1, 0
             while lines := file.readlines(_BLOCK_BYTES):
                 self.torn = not lines[-1].endswith(b"\n")
                 if self.torn:
                     lines.pop()
-                if self._is_0_1:
-                    lines = [it.replace(b'"warm":true', b'"image_cached":true') for it in lines]
-                yield from _decoded(self.path, number, lines)
+                places = accumulate(map(len, lines), initial=place)
+                yield from zip(
+                    places, _decoded(self.path, number, self._renamed(lines)), strict=False
+                )
                 number += len(lines)
+                place = file.tell()
+
+    def _renamed(self, lines: list[bytes]) -> list[bytes]:
+        if not self._is_0_1:
+            return lines
+        return [it.replace(b'"warm":true', b'"image_cached":true') for it in lines]
 
 
 def read(path: Path) -> Run:

@@ -1,0 +1,132 @@
+"""Pages about models: the leaderboard, the runs, and models compared."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, StreamingResponse
+
+from harness.compare import Side
+from harness.compare.ranking import Standing
+from harness.errors import EvalrunError
+from harness.report import charts, gather
+from harness.report.answers import prompts
+from harness.report.page import about
+from harness.view.library import Library
+from harness.view.pages import library, page
+
+_LOOK_EVERY_S = 1.0
+_MOST_DIFFERING = 40
+_MOST_RUNS = 200
+
+
+def _known(figure: float | None) -> tuple[bool, float]:
+    """What is not known comes last."""
+    return figure is None, figure or 0.0
+
+
+_SORTS: dict[str, Callable[[Standing], Any]] = {
+    "rank": lambda it: it.rank,
+    "model": lambda it: it.score.model,
+    "time": lambda it: _known(it.score.overall.latency_mean_s),
+    "cost": lambda it: _known(it.score.overall.cost_per_task_usd),
+}
+
+
+def models(request: Request) -> HTMLResponse:
+    """Who is how good, who is running, and every run there is."""
+    shelf, sort = library(request), request.query_params.get("sort", "rank")
+    ranked = _board(shelf, sort) if shelf.is_short() else {"board": None}
+    return page(request, "models.html", title="Models", **ranked, **_runs(shelf))
+
+
+def board(request: Request) -> HTMLResponse:
+    """The leaderboard of a folder of long runs, which comes when they have been read."""
+    sort = request.query_params.get("sort", "rank")
+    return page(request, "_board.html", **_board(library(request), sort))
+
+
+def runs(request: Request) -> HTMLResponse:
+    """The list of runs alone, renewed while one of them grows."""
+    return page(request, "_runs.html", **_runs(library(request)))
+
+
+def compare(request: Request) -> HTMLResponse:
+    """Models or runs side by side; the address names them, so it can be passed on."""
+    shelf, names = library(request), [it for it in request.query_params.getlist("m") if it]
+    lines = shelf.lines()
+    offered = [*dict.fromkeys(it.header.model for it in lines if it.header)]
+    offered += [it.name for it in lines if it.header]
+    shown: dict[str, Any] = {"offered": offered, "names": names, "error": None}
+    if len(names) < 2:
+        return page(request, "compare.html", title="Compare", **shown)
+    try:
+        gathered = gather(
+            names,
+            results=shelf.results,
+            catalogue=shelf.catalogue,
+            force="force" in request.query_params,
+        )
+    except EvalrunError as error:
+        return page(request, "compare.html", title="Compare", **shown | {"error": error})
+    asked = sorted(prompts(gathered.columns), key=lambda it: it.interest)
+    return page(
+        request,
+        "compare.html",
+        **shown,
+        **about(gathered),
+        prompts=asked[:_MOST_DIFFERING],
+        left=max(0, len(asked) - _MOST_DIFFERING),
+        differing=sum(it.differ for it in asked),
+    )
+
+
+def events(request: Request) -> StreamingResponse:
+    """Says which runs have grown, as server-sent events."""
+    return StreamingResponse(_changes(request), media_type="text/event-stream")
+
+
+async def _changes(request: Request) -> AsyncIterator[str]:
+    shelf = library(request)
+    before = await asyncio.to_thread(shelf.sizes)
+    yield "retry: 2000\n\n"
+    while not await request.is_disconnected():
+        await asyncio.sleep(_LOOK_EVERY_S)
+        now = await asyncio.to_thread(shelf.sizes)
+        if grown := [name for name, size in now.items() if before.get(name) != size]:
+            yield f"event: grown\ndata: {json.dumps(grown)}\n\n"
+        before = now
+
+
+def _board(shelf: Library, sort: str) -> dict[str, Any]:
+    ranked = shelf.board()
+    sides = [
+        Side(
+            label=it.score.model,
+            card=shelf.catalogue.get(it.score.model),
+            header=it.score.header,
+            published=None,
+            overall=it.score.overall,
+            categories=it.score.categories,
+        )
+        for it in ranked.standings
+    ]
+    numbers = {it.label: at for at, it in enumerate(sides)}
+    return {
+        "board": ranked,
+        "sort": sort,
+        "standings": sorted(ranked.standings, key=_SORTS.get(sort, _SORTS["rank"])),
+        "numbers": numbers,
+        "cards": {it.label: it.card for it in sides if it.card},
+        "plots": charts.plots(sides),
+        "bars": charts.bars(sides)[1:],
+    }
+
+
+def _runs(shelf: Library) -> dict[str, Any]:
+    lines = shelf.lines()
+    return {"lines": lines[:_MOST_RUNS], "lines_left": max(0, len(lines) - _MOST_RUNS)}
