@@ -26,6 +26,9 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 HOMES = {
     "PIL": {"images", "eyes"},
+    "pypdfium2": {"images"},
+    "pyarrow": {"suites"},
+    "openpyxl": {"suites"},
     "httpx": {"transport"},
     "tenacity": {"transport"},
     "typer": {"cli"},

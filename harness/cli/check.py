@@ -11,6 +11,7 @@ import typer
 from harness.cli.options import AsJson
 from harness.cli.output import console, print_bytes, say
 from harness.errors import ExitCode
+from harness.records import Case
 from harness.suites import builtin
 from harness.suites.lint import Level, Report, lint, write_sheets
 from harness.tables.check import looked_over
@@ -19,6 +20,9 @@ from harness.tables.check import looked_over
 def check(
     suite: Annotated[
         Path | None, typer.Argument(help="A suite folder or file; without one, the built-in suite.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of its pictures, where they lie apart from it.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings count as problems.")] = False,
     contact_sheet: Annotated[
@@ -31,7 +35,7 @@ def check(
 
     Exits with 3 when there is a problem.
     """
-    report = lint(suite or builtin(), strict=strict)
+    report = lint(suite or builtin(), images=images, strict=strict)
     _show(report, json=json)
     if contact_sheet is not None:
         for path in write_sheets(report.suite, contact_sheet):
@@ -61,5 +65,18 @@ def _as_json(report: Report) -> dict[str, Any]:
         "counts": {level: report.count(level) for level in Level},
         "findings": report.findings,
         "policies": report.policies,
-        "cases": suite.cases,
+        "cases": [_case(case) for case in suite.cases],
+    }
+
+
+def _case(case: Case) -> dict[str, Any]:
+    return {
+        "id": case.id,
+        "category": case.category,
+        "question": case.question,
+        "images": case.pictures,
+        "expected": case.expected,
+        "grader": case.grader,
+        "options": case.options,
+        "difficulty": case.difficulty,
     }

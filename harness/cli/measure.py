@@ -12,7 +12,6 @@ import msgspec
 
 from harness import catalogue, suites
 from harness.adapters import Adapter, Target, opener
-from harness.adapters.replay import Replay
 from harness.adapters.routes import Route, resolve
 from harness.cli import ending, session, targets
 from harness.cli.dry_run import describe
@@ -22,7 +21,7 @@ from harness.errors import ExitCode, UsageError
 from harness.records import Case, Price, RunHeader
 from harness.runner import Asking, header_of, plan
 from harness.suites import Suite
-from harness.text import inert
+from harness.text import one_line
 
 _CREDENTIALS = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
 
@@ -39,7 +38,11 @@ class Work(msgspec.Struct, frozen=True):
 def measure(options: RunOptions, origins: Iterable[str]) -> int:
     """One run, from the options to the exit code."""
     _check(options)
-    suite = suites.load(options.suite.suite)
+    suite = suites.load(
+        options.suite.suite, images=options.suite.images, skip_broken=options.suite.skip_broken
+    )
+    for remark in suite.remarks:
+        say(f"{remark.level}: {one_line(str(remark), 400)}")
     cases = suites.select(
         suite,
         categories=options.suite.category,
@@ -103,8 +106,6 @@ def _price(options: RunOptions, route: Route) -> Price | None:
 
 def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack) -> int:
     adapter = stack.enter_context(opener(work.route.backend)(work.route.target))
-    if isinstance(adapter, Replay):
-        _report_strays(adapter.prompts(), work.suite)
     judge = targets.open_judge(options.judge, stack, stopping)
     asking = Asking(
         adapter,
@@ -132,13 +133,6 @@ def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack)
         max_cost_usd=options.limits.max_cost,
     )
     return ending.finish(options.output, outcome)
-
-
-def _report_strays(recorded: set[str], suite: Suite) -> None:
-    strays = sorted(recorded - {case.id for case in suite.cases})
-    if strays:
-        shown = ", ".join(strays[:5]) + (", …" if len(strays) > 5 else "")
-        say(f"{len(strays)} recorded answers are to no prompt of {suite.name}: {inert(shown)}")
 
 
 def _header(options: RunOptions, work: Work, adapter: Adapter) -> RunHeader:

@@ -15,7 +15,6 @@ from harness.cli.options import (
     IncludeCached,
     JudgeOptions,
     LimitOptions,
-    Quiet,
     ResultsDir,
     SamplingOptions,
 )
@@ -41,7 +40,7 @@ class ModelOptions:
     gguf: Annotated[Path | None, Option(help="Weights of a local model.")] = None
     mmproj: Annotated[Path | None, Option(help="Its picture projector.")] = None
     replay: Annotated[
-        Path | None, Option(help="Answers recorded in a file; `example` comes with evalrun.")
+        Path | None, Option(help="Answers recorded in a file, instead of a model.")
     ] = None
     yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
 
@@ -53,6 +52,12 @@ class SuiteOptions:
     suite: Annotated[
         Path | None, Option(help="Suite folder or file; without one, the built-in suite.")
     ] = None
+    images: Annotated[
+        Path | None, Option(help="Folder of the suite's pictures, where they lie apart from it.")
+    ] = None
+    skip_broken: Annotated[
+        bool, Option("--skip-broken", help="Leave out rows that have problems.")
+    ] = False
     category: Annotated[list[str], Option(help="Only this category (repeatable).")] = field(
         default_factory=list
     )
@@ -95,7 +100,6 @@ class OutputOptions:
         float | None, Option(min=0, max=100, help="Exit 6 below this score, in per cent.")
     ] = None
     json: Annotated[bool, Option("--json", help="Scores as JSON on stdout.")] = False
-    quiet: Quiet = False
 
 
 @dataclass(frozen=True, kw_only=True)

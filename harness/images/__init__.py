@@ -8,6 +8,7 @@ import warnings
 from harness.images.canonical import MAX_FILE_BYTES, encode, inspect, plain
 from harness.images.files import open_regular, read_regular, shown
 from harness.images.headers import MAX_PIXELS, Header, header
+from harness.images.pdf import check_page, split_page
 
 # Pillow warns of metadata that is out of order. What matters in a picture is checked here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -16,6 +17,7 @@ __all__ = [
     "MAX_FILE_BYTES",
     "MAX_PIXELS",
     "Header",
+    "check_page",
     "encode",
     "header",
     "inspect",
@@ -23,4 +25,5 @@ __all__ = [
     "plain",
     "read_regular",
     "shown",
+    "split_page",
 ]

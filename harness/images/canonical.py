@@ -14,6 +14,7 @@ from PIL.ImageFile import ImageFile
 from harness.images.files import read_regular, shown
 from harness.images.headers import Header, blaming, header_of, opened, quirks
 from harness.images.jpeg import decode_coarsely, is_whole
+from harness.images.pdf import rendered, split_page
 from harness.images.pixels import canonical_pixels
 from harness.images.png import verify_png
 from harness.records import EncodedImage
@@ -40,7 +41,9 @@ def encode(path: Path, *, longest_side_px: int) -> EncodedImage:
              Flipped bits inside a JPEG's scan are the one damage that Pillow does not tell.
     """
     name = shown(path)
-    data = read_regular(path, limit_bytes=MAX_FILE_BYTES)
+    data, page = _read(path)
+    if data.startswith(b"%PDF"):
+        return _as_png(rendered(data, page, name, longest_side_px=longest_side_px))
     picture = opened(data, name)
     longest_side_px = longest_side_px or max(picture.size)
     with blaming(name):
@@ -59,12 +62,21 @@ def inspect(path: Path) -> Header:
     Raises: SuiteError, as `encode` does.
     """
     name = shown(path)
-    data = read_regular(path, limit_bytes=MAX_FILE_BYTES)
+    data, page = _read(path)
+    if data.startswith(b"%PDF"):
+        width_px, height_px = rendered(data, page, name, longest_side_px=0).size
+        return Header(format="PDF", width_px=width_px, height_px=height_px, quirks=("a PDF page",))
     picture = opened(data, name)
     with blaming(name):
         found = header_of(picture, data)
         _verify(picture, data)
     return found
+
+
+def _read(path: Path) -> tuple[bytes, str | None]:
+    """The content of a file, and which of its pages is meant."""
+    file, page = split_page(str(path))
+    return read_regular(Path(file) if page else path, limit_bytes=MAX_FILE_BYTES), page
 
 
 @lru_cache(maxsize=8)

@@ -14,10 +14,9 @@ from harness import graders
 from harness.errors import SuiteError
 from harness.images import MAX_FILE_BYTES, inspect, read_regular, shown
 from harness.records import Case
-from harness.suites.files import write_whole
+from harness.suites import toml
 from harness.suites.loading import foreign_files, load
-from harness.suites.readers import toml
-from harness.suites.suite import slug
+from harness.suites.suite import slug, write_whole
 
 _STEM_CHARS = 80
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -3,40 +3,70 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from harness.errors import UsageError
-from harness.images import shown
+from harness.errors import SuiteError, UsageError
+from harness.images import shown, split_page
 from harness.records import Case
+from harness.suites.findings import Finding
+
+UNVERSIONED = "unversioned"
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """A suite before it is checked: what a reader makes of a file."""
+
+    name: str
+    version: str = UNVERSIONED
+    license: str | None = None
+    image_max_side_px: int | None = 0
+    """Pictures of somebody else's suite are sent in their own size."""
+    cases: Iterable[tuple[str, Case]]
+    """Where it stands, and the case; may be a generator over a file that is still being read."""
 
 
 class Suite(Struct, frozen=True, kw_only=True):
-    """Questions, and the folder in which their pictures lie."""
+    """Questions, and the folders in which their pictures lie."""
 
     name: str
     version: str
     license: str | None
-    root: Path
-    """What the pictures' paths are relative to."""
+    folders: tuple[Path, ...]
+    """What the pictures' paths are relative to: the first that has the picture."""
     cases: tuple[Case, ...]
     sha256: str
     """Of name, version, licence, every field of every case and every picture's bytes; in whatever
     order and files the cases stand."""
-
     image_max_side_px: int | None = None
     """The longest side its pictures need to be sent with; 0: their own size; None: unstated."""
+    remarks: tuple[Finding, ...] = ()
+    """What whoever runs the suite should know: columns not used, rows left out."""
+
+    @property
+    def root(self) -> Path:
+        return self.folders[0]
 
     def pictures(self, case: Case) -> tuple[Path, ...]:
-        return tuple(self.root / name for name in case.pictures)
+        return tuple(located(self.folders, name) for name in case.pictures)
 
     @property
     def categories(self) -> tuple[str, ...]:
         """In the suite's order."""
         return tuple(dict.fromkeys(case.category for case in self.cases))
+
+
+def located(folders: Sequence[Path], name: str) -> Path:
+    """Where the picture lies; in the first folder when it lies nowhere."""
+    file, _ = split_page(name)
+    for folder in folders:
+        if "\0" not in file and os.path.lexists(folder / file):
+            return folder / name
+    return folders[0] / name
 
 
 def select(
@@ -74,6 +104,24 @@ def slug(text: str) -> str:
     'defect-detection'
     """
     return re.sub(r"[\W_]+", "-", text.casefold()).strip("-")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file of a suite, creating its folder; two processes may write it at once.
+
+    Raises: SuiteError when there is no room or no right to; then `path` is as it was.
+    """
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+    except OSError as exc:
+        unfinished.unlink(missing_ok=True) if path.parent.is_dir() else None
+        raise SuiteError(
+            f"{shown(path)} cannot be written: {exc.strerror}",
+            fix="make room there and the folder writable, or choose another",
+        ) from exc
 
 
 def _known(names: Iterable[str], known: Iterable[str], what: str) -> list[str]:

@@ -149,7 +149,7 @@ class Library:
             raise Missing(f"the suite has no picture {name!r}", fix="go back to the suite")
         return lighter(encode(paths[name], longest_side_px=1024), most_bytes=_THUMB_BYTES)
 
-    def read_suite(self) -> tuple[suites.Suite, suites.Problems]:
+    def read_suite(self) -> tuple[suites.Suite, suites.Findings]:
         return suites.read(self.suite or suites.builtin())
 
     def _suites(self) -> list[Path]:

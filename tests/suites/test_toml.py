@@ -231,7 +231,7 @@ def test_every_mistake_is_named_at_once_with_file_and_case(shop: Workshop) -> No
         "counting.toml, case f: expected is neither",
         "counting.toml, case g: grader is not a text",
         "broken.toml: ",
-        "is no TOML",
+        "is not valid TOML",
     ]:
         assert part in said
 
@@ -292,8 +292,8 @@ def test_a_folder_without_a_suite_says_what_it_looked_for(tmp_path: Path) -> Non
     ("name", "said"),
     [
         ("no.toml", "no such file"),
-        ("a.png", "is no suite"),
-        ("x" * 5_000, "is no suite"),
+        ("a.png", "is not a suite"),
+        ("x" * 5_000, "is not a suite"),
         ("x" * 5_000 + ".csv", "cannot be opened"),
         ("a\0.toml", "cannot be opened"),
     ],
@@ -381,7 +381,7 @@ def test_deep_nesting_and_giant_numbers_are_refused(shop: Workshop) -> None:
     shop.write("deep.toml", "a = " + "[" * 50_000)
     shop.write("long.toml", "a = " + "9" * 10_000)
 
-    assert "is no TOML" in shop.refused("deep.toml")
+    assert "is not valid TOML" in shop.refused("deep.toml")
     assert "long.toml" in shop.refused("long.toml")
 
 

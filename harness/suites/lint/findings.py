@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from harness.suites.findings import Finding, Level
 from harness.suites.lint.policies import Policy
 from harness.suites.suite import Suite
-
-
-class Level(StrEnum):
-    """How much a finding matters."""
-
-    PROBLEM = "problem"
-    """The suite must not be used as it is."""
-    WARNING = "warning"
-    """Somebody should look at it; a problem where `--strict` asks for it."""
-    NOTE = "note"
-    """Worth knowing; nothing to mend."""
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that was found, and where."""
-
-    level: Level
-    where: str
-    """A case's id, a row, a picture or a category."""
-    what: str
 
 
 class Report(Struct, frozen=True, kw_only=True):
@@ -51,11 +31,9 @@ class Report(Struct, frozen=True, kw_only=True):
         return self.count(Level.PROBLEM) == 0
 
 
-def stern(findings: Sequence[Finding]) -> list[Finding]:
+def stricter(findings: Sequence[Finding]) -> list[Finding]:
     """Warnings made problems."""
     return [
-        Finding(level=Level.PROBLEM, where=it.where, what=it.what)
-        if it.level is Level.WARNING
-        else it
+        structs.replace(it, level=Level.PROBLEM) if it.level is Level.WARNING else it
         for it in findings
     ]

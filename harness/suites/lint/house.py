@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from harness.images import shown
 from harness.records import Case
+from harness.suites.findings import Finding, Level
 from harness.suites.lint.answers import answer_of
-from harness.suites.lint.findings import Finding, Level
 from harness.suites.lint.pictures import Looked, why_not_as_is
 from harness.suites.lint.policies import MAX_CATEGORY, MAX_OVERALL, Policy
 from harness.suites.suite import Suite

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from pathlib import Path
 
 from msgspec import Struct, field
 
 from harness.errors import SuiteError
-from harness.images import MAX_FILE_BYTES, Header, inspect, read_regular, shown
-from harness.suites.lint.findings import Finding, Level
+from harness.images import MAX_FILE_BYTES, Header, inspect, read_regular, shown, split_page
+from harness.suites.findings import Finding, Level
 from harness.suites.suite import Suite
 
 LONGEST_SIDE_PX = 1024
@@ -30,9 +31,11 @@ class Looked(Struct, kw_only=True):
 def look(suite: Suite) -> Looked:
     """Decode each picture once; say which are damaged, alike, or not sent as they are."""
     looked = Looked()
-    for image in dict.fromkeys(image for case in suite.cases for image in case.pictures):
-        path = suite.root / image
-        data = read_regular(path, limit_bytes=MAX_FILE_BYTES)
+    paths: dict[str, Path] = {}
+    for case in suite.cases:
+        paths.update(zip(case.pictures, suite.pictures(case), strict=True))
+    for image, path in paths.items():
+        data = read_regular(Path(split_page(str(path))[0]), limit_bytes=MAX_FILE_BYTES)
         looked.sha256[image] = hashlib.sha256(data).hexdigest()
         looked.size_bytes += len(data)
         try:

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from harness.records import Case
+from harness.suites.findings import Finding, Level
 from harness.suites.lint.answers import answer_of
-from harness.suites.lint.findings import Finding, Level
 from harness.suites.lint.wordings import unrecognised
 
 _MAX_WORDED = 5000

@@ -7,9 +7,8 @@ from pathlib import Path
 from harness.images import shown
 from harness.images.sheets import Thumbnail, contact_sheet
 from harness.records import Case
-from harness.suites.files import write_whole
 from harness.suites.lint.answers import answer_of
-from harness.suites.suite import Suite, slug
+from harness.suites.suite import Suite, slug, write_whole
 
 _PER_SHEET = 24
 

@@ -10,8 +10,9 @@ from typing import Any
 from harness.errors import SuiteError
 from harness.images import read_regular, shown
 from harness.records import Case
-from harness.suites.problems import Problems
-from harness.suites.source import UNVERSIONED, Source
+from harness.suites.fields import DIFFICULTIES
+from harness.suites.findings import Findings
+from harness.suites.suite import UNVERSIONED, Source
 
 _MAX_BYTES = 256 * 2**20
 _FACTS = ("suite", "version", "license")
@@ -19,18 +20,6 @@ _SIDE = "image_max_side_px"
 _TOP = {*_FACTS, _SIDE, "category", "case"}
 _TEXTS = ("id", "question", "image", "grader", "category")
 _FIELDS = {*_TEXTS, "expected", "images", "difficulty"}
-_DIFFICULTIES = ("easy", "medium", "hard")
-
-
-def read_file(path: Path, problems: Problems) -> Source:
-    """One TOML file; its pictures lie beside it, or beside the `prompts` folder it is in."""
-    root = path.parent.parent if path.parent.name == "prompts" else path.parent
-    return _read(root, [path], path.stem, problems)
-
-
-def read_files(root: Path, files: Sequence[Path], problems: Problems) -> Source:
-    """All TOML files of the suite whose folder is `root`."""
-    return _read(root, files, root.resolve().name, problems)
 
 
 def parsed(path: Path) -> dict[str, Any]:
@@ -40,45 +29,47 @@ def parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_regular(path, limit_bytes=_MAX_BYTES).decode("utf-8-sig"))
     except (ValueError, RecursionError) as exc:
-        raise SuiteError(f"{shown(path)} is no TOML: {exc}", fix="mend the file") from exc
+        raise SuiteError(f"{shown(path)} is not valid TOML: {exc}", fix="correct the line") from exc
 
 
-def _read(root: Path, files: Sequence[Path], name: str, problems: Problems) -> Source:
+def read(files: Sequence[Path], name: str, findings: Findings) -> Source:
+    """The suite in these files."""
     documents: list[tuple[Path, dict[str, Any]]] = []
     for path in files:
         try:
             documents.append((path, parsed(path)))
         except SuiteError as error:
-            problems.add(shown(path.name), error.problem)
-    facts = _facts(documents, problems)
+            findings.error(shown(path.name), error)
+    facts = _facts(documents, findings)
     sides = {side for _, document in documents if (side := document.get(_SIDE)) is not None}
     if len(sides) > 1 or any(type(side) is not int or side < 0 for side in sides):
-        problems.add(shown(name), f"{_SIDE} is not one number of pixels, or 0 for their own size")
+        findings.problem(
+            shown(name), f"{_SIDE} is not one number of pixels, or 0 for their own size"
+        )
         sides = set()
     return Source(
         name=facts.get("suite", name),
         version=facts.get("version", UNVERSIONED),
         license=facts.get("license"),
-        root=root,
         image_max_side_px=next(iter(sides), None),
-        cases=_cases(documents, problems),
+        cases=_cases(documents, findings),
     )
 
 
-def _facts(documents: list[tuple[Path, dict[str, Any]]], problems: Problems) -> dict[str, str]:
+def _facts(documents: list[tuple[Path, dict[str, Any]]], findings: Findings) -> dict[str, str]:
     """What the files say of the suite as a whole; those that say something must agree."""
     facts: dict[str, str] = {}
     for path, document in documents:
         for key in document.keys() - _TOP:
-            problems.add(shown(path.name), f"unknown key {shown(key)}")
+            findings.problem(shown(path.name), f"unknown key {shown(key)}")
         for key in _FACTS:
             stated = document.get(key, facts.get(key))
             if stated is None:
                 continue
             if not _is_text(stated):
-                problems.add(shown(path.name), f"{key} is not a text in quotes")
+                findings.problem(shown(path.name), f"{key} is not a text in quotes")
             elif facts.setdefault(key, stated) != stated:
-                problems.add(
+                findings.problem(
                     shown(path.name),
                     f"{key} is {shown(stated)}, and {shown(facts[key])} in another file",
                 )
@@ -86,23 +77,23 @@ def _facts(documents: list[tuple[Path, dict[str, Any]]], problems: Problems) -> 
 
 
 def _cases(
-    documents: list[tuple[Path, dict[str, Any]]], problems: Problems
+    documents: list[tuple[Path, dict[str, Any]]], findings: Findings
 ) -> Iterator[tuple[str, Case]]:
     for path, document in documents:
         tables = document.get("case", [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            problems.add(shown(path.name), "its cases are not [[case]] tables")
+            findings.problem(shown(path.name), "its cases are not [[case]] tables")
             continue
         for number, table in enumerate(tables, start=1):
             given = table.get("id")
             label = shown(given) if isinstance(given, str) else str(number)
             where = f"{shown(path.name)}, case {label}"
-            case = _case({"category": document.get("category"), **table}, where, problems)
+            case = _case({"category": document.get("category"), **table}, where, findings)
             if case is not None:
                 yield where, case
 
 
-def _case(table: dict[str, Any], where: str, problems: Problems) -> Case | None:
+def _case(table: dict[str, Any], where: str, findings: Findings) -> Case | None:
     images = table.get("images", [])
     listed = isinstance(images, list) and images and all(map(_is_text, images))
     if listed:
@@ -120,10 +111,10 @@ def _case(table: dict[str, Any], where: str, problems: Problems) -> Case | None:
     if "images" in table and not (listed and table["image"] == images[0]):
         faults.append("images is not a list of paths that begins with image")
     difficulty = table.get("difficulty")
-    if difficulty is not None and difficulty not in _DIFFICULTIES:
+    if difficulty is not None and difficulty not in DIFFICULTIES:
         faults.append(f"difficulty {shown(str(difficulty))} is not one of easy, medium, hard")
     for fault in faults:
-        problems.add(where, fault)
+        findings.problem(where, fault)
     if faults:
         return None
     return Case(

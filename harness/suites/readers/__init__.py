@@ -1,1 +1,0 @@
-"""One file per suite format. To add one: write its reader, and a line in `loading`."""
