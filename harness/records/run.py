@@ -157,7 +157,7 @@ class Judgement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     error: str | None = None
 
 
-class Correction(Struct, frozen=True, kw_only=True, gc=False, tag="correction"):
+class Correction(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="correction"):
     """A person's verdict on one reply; wins over rule and judge. A line of its own."""
 
     prompt: str
@@ -165,6 +165,8 @@ class Correction(Struct, frozen=True, kw_only=True, gc=False, tag="correction"):
     passed: bool
     why: str
     at: datetime
+    withdrawn: bool = False
+    """Taken back: the verdict of rule or judge stands again."""
 
 
 class Record(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="record"):

@@ -98,7 +98,8 @@ class Run:
                 for number, line in enumerate(file, start=1)
                 if _is_correction(line)
             ]
-        return {(it.prompt, it.repeat): it for it in lines if isinstance(it, Correction)}
+        newest = {(it.prompt, it.repeat): it for it in lines if isinstance(it, Correction)}
+        return {key: it for key, it in newest.items() if not it.withdrawn}
 
     def _lines(self) -> Iterator[tuple[int, Line]]:
         with _opened(self.path) as file:

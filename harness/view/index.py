@@ -17,6 +17,7 @@ STATES: tuple[State, ...] = ("pass", "fail", "cut", "error")
 FLAGS = {
     "cached": "picture was cached",
     "corrected": "corrected by a person",
+    "overruled": "a person decided against the rule",
     "judged": "judged by a model",
     "truncated": "at the token limit",
     "unread": "no answer could be read",
@@ -74,6 +75,14 @@ class Index:
             self._reason_numbers[reason] = len(self._reason_numbers)
         self._reasons.append(self._reason_numbers.get(reason, 0))
 
+    def renew(self, at: int) -> None:
+        """Take in a correction without reading the whole run again; the score stays as it was."""
+        (record,) = self.records([at])
+        self._states[at], self._flags[at] = STATES.index(record.state), _flags(record)
+
+    def has(self, at: int, flag: str) -> bool:
+        return bool(self._flags[at] & _BITS[flag])
+
     def state(self, at: int) -> State:
         return STATES[self._states[at]]
 
@@ -118,9 +127,11 @@ def _flags(record: Record) -> int:
     outcome, verdict = record.outcome, record.verdict
     if not isinstance(outcome, Reply) or verdict is None:
         return _BITS["retried"] if outcome.effort.attempts > 1 else 0
+    corrected = record.correction
     held = {
         "cached": outcome.image_cached,
-        "corrected": record.correction is not None,
+        "corrected": corrected is not None,
+        "overruled": corrected is not None and corrected.passed != verdict.passed,
         "judged": record.verdict_by == "judge",
         "truncated": outcome.truncated,
         "unread": verdict.answer is None,

@@ -17,7 +17,7 @@ from harness.compare import ranking
 from harness.errors import EvalrunError, ResultsError, SuiteError
 from harness.images import encode
 from harness.images.preview import lighter
-from harness.records import EncodedImage, RunHeader
+from harness.records import Correction, EncodedImage, RunHeader
 from harness.report.album import files_of, sent
 from harness.report.answers import Picture
 from harness.view.index import Index
@@ -72,9 +72,20 @@ class Library:
     def index(self, name: str) -> Index:
         """Raises: ResultsError when the file is damaged."""
         path = self.path(name)
-        found = path.stat()
-        state = found.st_mtime_ns, found.st_size
-        return self._remember("index", path, state, lambda: Index(store.read(path)))
+        return self._remember("index", path, _state(path), lambda: Index(store.read(path)))
+
+    def review_index(self, name: str) -> Index:
+        """As `index`, but one's own corrections do not make a long run be read again."""
+        path = self.path(name)
+        return self._remember("review", path, _state(path), lambda: self.index(name))
+
+    def correct(self, name: str, at: int, correction: Correction) -> None:
+        """Write a person's verdict on the record at this position. Raises: ResultsError."""
+        path, index = self.path(name), self.review_index(name)
+        store.append_correction(path, correction)
+        index.renew(at)
+        with self._lock:
+            self._kept["review"][path] = _state(path), index
 
     def header(self, name: str) -> RunHeader:
         """Raises: ResultsError when the file is no run."""
@@ -186,3 +197,8 @@ class Library:
             while len(kept) > (_MOST_KEPT if kind == "index" else 1_000):
                 kept.popitem(last=False)
         return made
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
