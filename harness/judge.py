@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from harness.adapters.base import Adapter, Request
 from harness.errors import CallError
-from harness.graders.reading import without_reasoning
+from harness.graders.clean import without_reasoning
 from harness.records import EncodedImage, Judgement, Record, Reply, Sampling, Verdict
 
 Scope = Literal["unread", "all"]

@@ -1,6 +1,8 @@
 """Graders: (case, reply text) -> Verdict. No I/O, no clock, no randomness, no model.
 
-`grade` is the one door. To add a grader: write its file, and a line in `GRADERS`.
+`grade` is the one door. A reply is cleaned (`clean`), taken apart (`extract`), a kind's finder
+finds the values in it, and `decide` says which of them is the answer; then it is compared. To add
+a grader: write its check, and a line in `GRADERS`.
 """
 
 from __future__ import annotations
@@ -12,51 +14,37 @@ from typing import Any
 import msgspec
 
 from harness.errors import SuiteError
-from harness.graders.choices import CHOICE
-from harness.graders.clock import TIME
-from harness.graders.codes import CODE
-from harness.graders.dates import DATE
-from harness.graders.dimensions import DIMENSIONS
-from harness.graders.inference import infer
+from harness.graders import calendar, choices, measures, places, structures, texts, yes_no
+from harness.graders.extract import plainly_stated, take_apart
+from harness.graders.inference import infer as infer
 from harness.graders.kinds import Check, Grader, Misfit, Task
-from harness.graders.lists import LIST
-from harness.graders.localization import BOX, POINT
-from harness.graders.measures import DECIMAL, INTEGER
-from harness.graders.money import MONEY
-from harness.graders.positions import POSITION
-from harness.graders.reading import about, take_apart
-from harness.graders.structures import GRID, JSON
-from harness.graders.texts import TEXT
-from harness.graders.transcriptions import TRANSCRIPTION
-from harness.graders.yes_no import YES_NO
+from harness.graders.question import about
 from harness.records import Case, Verdict
 
-__all__ = ["GRADERS", "GRADER_VERSION", "grade", "infer", "problems", "try_out"]
-
-GRADER_VERSION = "1"
-"""Raised with every change of a verdict; a test on a kept corpus sees to it."""
+GRADER_VERSION = "2"
+"""Raised with every change of a verdict."""
 
 GRADERS: Mapping[str, Grader] = MappingProxyType(
     {
         grader.name: grader
         for grader in (
-            YES_NO,
-            INTEGER,
-            DECIMAL,
-            MONEY,
-            CHOICE,
-            TEXT,
-            CODE,
-            POSITION,
-            LIST,
-            DATE,
-            TIME,
-            DIMENSIONS,
-            TRANSCRIPTION,
-            GRID,
-            JSON,
-            POINT,
-            BOX,
+            yes_no.YES_NO,
+            measures.INTEGER,
+            measures.DECIMAL,
+            measures.MONEY,
+            choices.CHOICE,
+            texts.TEXT,
+            texts.CODE,
+            places.POSITION,
+            structures.LIST,
+            calendar.DATE,
+            calendar.TIME,
+            places.DIMENSIONS,
+            texts.TRANSCRIPTION,
+            structures.GRID,
+            structures.JSON,
+            places.POINT,
+            places.BOX,
         )
     }
 )
@@ -65,26 +53,35 @@ _KEPT_CHECKS = 4096
 _checks: dict[tuple[object, ...], Check] = {}
 
 
-def grade(case: Case, text: str, *, truncated: bool = False) -> Verdict:
+def grade(case: Case, text: str, *, truncated: bool = False, reasoning: bool = False) -> Verdict:
     """Whether a reply answers the case rightly, what was read out of it, and why.
 
+    `truncated`: the reply hit the token limit; `reasoning`: the server kept thinking text apart.
     Raises: SuiteError when the case does not fit its grader (`problems` says so beforehand).
     """
     check = _check_of(case)
-    if text == case.expected and GRADERS[case.grader].literal:
+    grader = GRADERS[case.grader]
+    if text == case.expected and grader.literal:
         return Verdict(passed=True, answer=text, reason="says it word for word")
-    verdict = check(take_apart(text, truncated=truncated))
-    if truncated and not verdict.passed and verdict.answer is None:
-        return msgspec.structs.replace(verdict, reason=f"{verdict.reason} (the reply was cut)")
-    return verdict
+    reply = take_apart(text)
+    if reply.loops and not grader.repeats:
+        return Verdict(passed=False, answer=None, reason="repeats itself without end")
+    if reply.fault == "empty reply" and reasoning:
+        reply = msgspec.structs.replace(reply, fault="only reasoning, no answer")
+    if not truncated:
+        return check(reply)
+    verdict = check(plainly_stated(reply))
+    if verdict.passed or verdict.answer is not None:
+        return verdict
+    return Verdict(passed=False, answer=None, reason="cut before it stated an answer", cut=True)
 
 
 def problems(case: Case) -> list[str]:
     """What is wrong with a case's grader, options or expected answer; empty when it can be graded.
 
-    >>> case = Case(id="a", category="", question="", image="", expected="four", grader="integer")
+    >>> case = Case(id="a", category="", question="", image="", expected="four", grader="date")
     >>> problems(case)
-    ["'four' is not a whole number"]
+    ["'four' is not one date"]
     """
     grader = GRADERS.get(case.grader)
     if grader is None:
@@ -105,8 +102,8 @@ def try_out(
 ) -> Verdict:
     """Grade without a suite: for doctests and the prompt.
 
-    >>> try_out("integer", "4", "four")
-    Verdict(passed=True, answer='four', reason='says 4')
+    >>> try_out("integer", "4", "four").reason
+    'says 4'
     """
     case = Case(
         id="",
@@ -120,6 +117,13 @@ def try_out(
     return grade(case, reply)
 
 
+def forget() -> None:
+    """Drop the checks that are kept; the bench does after it switched a pattern."""
+    _checks.clear()
+    take_apart.cache_clear()
+    about.cache_clear()
+
+
 def _option_problem(grader: Grader, name: str, value: object) -> str | None:
     kind = grader.options.get(name)
     if kind is None:
@@ -131,7 +135,7 @@ def _option_problem(grader: Grader, name: str, value: object) -> str | None:
 
 
 def _task(case: Case) -> Task:
-    return Task(expected=case.expected, options=case.options, about=about(case.question))
+    return Task(expected=case.expected, options=case.options, question=about(case.question))
 
 
 def _check_of(case: Case) -> Check:
@@ -139,17 +143,13 @@ def _check_of(case: Case) -> Check:
     key = (case.grader, case.question, case.expected, options)
     check = _checks.get(key)
     if check is None:
-        check = _new_check(case)
+        if wrong := problems(case):
+            raise SuiteError(
+                f"{case.id or 'the case'}: {wrong[0]}",
+                fix="correct the case in its suite; `evalrun check` lists all problems",
+            )
+        check = GRADERS[case.grader].check(_task(case))
         if len(_checks) >= _KEPT_CHECKS:
             _checks.clear()
         _checks[key] = check
     return check
-
-
-def _new_check(case: Case) -> Check:
-    if wrong := problems(case):
-        raise SuiteError(
-            f"{case.id or 'the case'}: {wrong[0]}",
-            fix="correct the case in its suite; `evalrun check` lists all problems",
-        )
-    return GRADERS[case.grader].check(_task(case))

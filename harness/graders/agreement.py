@@ -7,11 +7,11 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from harness.graders.lazily import lazy
+import re
 from harness.graders.recorded import Graded, Labelled, graded
 
 OURS = "evalrun"
-_NOT_ALNUM = lazy(r"[\W_]+")
+_NOT_ALNUM = re.compile(r"[\W_]+")
 
 
 class Tally(Struct, kw_only=True):

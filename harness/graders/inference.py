@@ -3,82 +3,87 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from harness.graders.asked import choices_in
-from harness.graders.choices import letters
-from harness.graders.clock import Clock, times
-from harness.graders.dates import dates
-from harness.graders.dimensions import dimensions
-from harness.graders.lazily import lazy
-from harness.graders.lexicon import NULLS, rivals_of
-from harness.graders.lists import items_of
-from harness.graders.measures import _asked_unit_of
+from harness.graders.calendar import Clock, dates, times
+from harness.graders.choices import named
+from harness.graders.decide import Mention
+from harness.graders.measures import asked_unit
 from harness.graders.numbers import numbers
-from harness.graders.positions import find_cells, find_places
-from harness.graders.reading import about
-from harness.graders.structures import rows_of
-from harness.graders.terms import folded
-from harness.graders.transcriptions import normal
+from harness.graders.patterns import pattern
+from harness.graders.places import dimensions, find_cells, find_places
+from harness.graders.question import Question, about, letters_offered
+from harness.graders.structures import items_of, rows_of
+from harness.graders.texts import NULLS, normal
 from harness.graders.units import unit_at
+from harness.graders.words import folded, rivals
 from harness.graders.yes_no import as_yes_or_no
 
-Choice = tuple[str, dict[str, Any]]
+Inferred = tuple[str, dict[str, Any]]
 
-_INTEGER = lazy(r"[-+]?(?:\d+|\d{1,3}(?:[, .']\d{3})+)")
-_DECIMAL = lazy(r"[-+]?\d[\d.,' ]*|[-+]?\.\d+")
-_SIGNED_MONEY = lazy(
-    r"(?:[A-Z]{0,2}[$£€¥₹]|USD|GBP|EUR)\s?-?\d[\d.,]*|-?\d[\d.,]*\s?(?:[$£€¥₹]|USD|GBP|EUR|p\b"
-    r"|pence|cents?)",
-    re.I,
+_INTEGER = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[, .']\d{3})+)")
+_DECIMAL = re.compile(r"[-+]?\d[\d.,' ]*|[-+]?\.\d+")
+_SIGNED_MONEY = pattern(
+    "money in a reference",
+    r"(?:[A-Z]{0,2}[$£€¥₹]|USD|GBP|EUR)\s?-?\d[\d.,]*"
+    r"|-?\d[\d.,]*\s?(?:[$£€¥₹]|USD|GBP|EUR|p\b|pence|cents?)",
 )
-_ABOUT_MONEY = lazy(
+_ABOUT_MONEY = pattern(
+    "asks for money",
     r"\b(?:prices?|costs?|how much (?:is|are|does|do|was|were|did|money)|currency|tax|paid|pay"
-    r"|usd|gbp|eur|dollars?|pounds? sterling"
-    r"|total (?:amount|due|paid|price|cost)|amount (?:due|paid)|subtotal|fee|discount|tip|balance"
-    r"|invoice total)\b|[$£€]",
-    re.IGNORECASE,
+    r"|usd|gbp|eur|dollars?|pounds? sterling|subtotal|fee|discount|tip|balance|invoice total"
+    r"|total (?:amount|due|paid|price|cost)|amount (?:due|paid))\b|[$£€](?=\d)",
 )
-_ABOUT_CODE = lazy(
+_ABOUT_CODE = pattern(
+    "asks for a code",
     r"\b(?:ids?|serial|codes?|vin|sku|captcha|barcode|isbn|imei|licen[cs]e plate|number ?plate"
-    r"|plate number|registration|reg\.? (?:no|number)"
-    r"|part number|model number|serial number|tracking|reference number|order number"
-    r"|invoice number|phone|telephone|batch|lot number"
-    r"|lot no|password|(?-i:PIN)|pin (?:code|number)|container number"
-    r"|tail number|flight number|account number|case number"
-    r"|postcode|zip|mac address"
-    r"|letters|characters|string required)\b",
-    re.IGNORECASE,
+    r"|plate number|registration|reg\.? (?:no|number)|(?:part|model|serial|reference|order|invoice"
+    r"|lot|container|tail|flight|account|case) (?:no|number)|tracking|phone|telephone|batch"
+    r"|password|(?-i:PIN)|pin (?:code|number)|postcode|zip|mac address|letters|characters"
+    r"|string required|(?:sequence|string) of digits|(?:\w+-)?digit)\b",
 )
-_ABOUT_TEXT = lazy(
-    r"\b(?:transcribe|transcription|what (?:does|do|did) .{0,60}\b(?:say|read)|text|written"
-    r"|wording|caption|sentence|headline|slogan|quote|ocr"
-    r"|words|phrase|message|inscription|engraved|title|heading|handwriting|handwritten"
-    r"|label say)\b|\bread the\b",
-    re.IGNORECASE,
+_ABOUT_TEXT = pattern(
+    "asks for a text",
+    r"\b(?:transcribe|transcription|what (?:does|do|did) .{0,60}\b(?:say|read)|text|written|wording"
+    r"|caption|sentence|headline|slogan|quote|ocr|words|phrase|message|inscription|engraved|title"
+    r"|heading|handwriting|handwritten)\b|\bread the\b",
 )
-_ABOUT_LIST = lazy(
+_ABOUT_LIST = pattern(
+    "asks for a list",
     r"\b(?:list|comma|separated|in order|order of|from left to right|from top to bottom"
-    r"|left to right|top to bottom|which (?:of|two|three|\w+s are)"
-    r"|names? of all|all (?:of )?the|sequence|sorted|clockwise order)\b",
-    re.IGNORECASE,
+    r"|left to right|top to bottom|which (?:of|two|three|\w+s are)|names? of all|all (?:of )?the"
+    r"|sequence|sorted|clockwise order|which choices)\b",
 )
-_IN_ORDER = lazy(
+_IN_ORDER = pattern(
+    "asks for an order",
     r"\b(?:in order|order of|from left|from right|from top|from bottom|left to right"
     r"|top to bottom|right to left|sequence|sorted|order\b|starting)",
-    re.I,
 )
-_CODE = lazy(
+_ASKS_TIME = pattern("asks for a time", r"\b(?:time|clock|o'clock|hour)\b|\b\d ?[ap]\.?m\b")
+_ASKS_RATIO = pattern("asks for a ratio", r"\b(?:score|ratio|aspect|scale|divides?|proportional)\b")
+_ASKS_PLACE = pattern(
+    "asks for a place",
+    r"\b(?:where|position|location|located|corner|side|quadrant|part of the (?:image|picture))\b",
+)
+_COUNTS = pattern("counts", r"\bhow (?:many|much)\b|\bnumber of\b|\bcount\b|\bquantity\b")
+_CODE = re.compile(
     r"(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9][A-Za-z0-9./#:_-]*"
-    r"|(?=[A-Z0-9 -]*\d)(?=[A-Z0-9 -]*[A-Z])[A-Z0-9]+(?:[ -][A-Z0-9]+){0,8}"
+    r"|(?=[A-Z0-9 -]*\d)(?=[A-Z0-9 -]*[A-Z])[A-Z0-9/]+(?:[ -][A-Z0-9]+){0,8}"
 )
-_PLATE = lazy(r"(?=.*\d)(?=.*[A-Z])[A-Z0-9]{1,10}(?:[ -][A-Z0-9]{1,10}){0,4}")
-_LONGEST_SHORT_TEXT = 4
+_OR = pattern("or among options", r"\bor\b|/")
+_OPTION_LINK = pattern(
+    "between options", r"\s*(?:,\s*or\s+|,\s*and\s+|\bor\b|,(?!\d)|/(?!\d)|;|\|)\s*"
+)
+_QUOTED = re.compile(r"[\"']([^\"'\n]{1,60})[\"']")
+_LED_IN = pattern("lead-in of an option", r"^\s*(?:(?:to|on|in|at|from) )?(?:(?:the|a|an) )?")
+_CHOOSE = pattern("choose one", r"\b(?:choose|pick|select)(?: one)?(?: of| from)?:")
+_LONGEST_SHORT_TEXT, _MOST_WORDS = 4, 4
 
 
-def infer(question: str, expected: str | tuple[str, ...]) -> Choice:
+def infer(question: str, expected: str | tuple[str, ...]) -> Inferred:
     """Grader and options, from what the answer looks like and how the question wants it.
 
     >>> infer("How many holes? Return only a number.", "4"), infer("Is it empty?", "Yes")
@@ -88,16 +93,17 @@ def infer(question: str, expected: str | tuple[str, ...]) -> Choice:
     >>> infer("What is the serial number?", "00412"), infer("What is the price?", "2.30")
     (('code', {}), ('money', {}))
     """
+    asked = about(question)
     if not isinstance(expected, str):
         return "list", _order(question)
     written = expected.strip()
-    for guess in (_structured, _closed, _with_digits, _worded):
-        if (found := guess(question, written)) is not None:
+    for guess in (_structured, _lettered, _closed, _with_digits, _worded):
+        if (found := guess(asked, written)) is not None:
             return found
     return "text", {}
 
 
-def _structured(_: str, written: str) -> Choice | None:
+def _structured(_: Question, written: str) -> Inferred | None:
     if written[:1] in ("{", "[") and written[-1:] in ("}", "]"):
         try:
             msgspec.json.decode(written)
@@ -111,51 +117,95 @@ def _structured(_: str, written: str) -> Choice | None:
     return None
 
 
-def _closed(question: str, written: str) -> Choice | None:
+def _lettered(question: Question, written: str) -> Inferred | None:
+    """A letter, or the words of an option that a letter stands for."""
+    options = question.options
+    letters = [part.strip("(). ") for part in written.split(",")]
+    if len(letters) > 1 and all(re.fullmatch("[A-Za-z]", letter) for letter in letters):
+        return "list", {}
+    if options and named(written, list(options.values()), options) is not None:
+        return "choice", {"choices": list(options.values())}
+    letter = written.strip("(). ").upper()
+    if re.fullmatch("[A-Z]", letter):
+        offered = letters_offered(question.text)
+        if letter not in offered and options:
+            offered = [chr(code) for code in range(ord("A"), ord("K"))]
+        if letter not in offered and (letter <= "J" or "letter" in question.words):
+            offered = [chr(code) for code in range(ord("A"), ord("Z" if letter > "J" else "J") + 1)]
+        if letter in offered and not find_places(question.text):
+            return "choice", {"choices": offered}
+    return None
+
+
+def _closed(question: Question, written: str) -> Inferred | None:
     """Answers out of a few: yes and no, options of the question, places."""
-    if as_yes_or_no(written) is not None and folded(written) in ("yes", "no", "true", "false"):
+    if folded(written) in ("yes", "no", "true", "false") and as_yes_or_no(written) is not None:
         return "yes_no", {}
     if folded(written) in NULLS:
         return "text", {}
-    lettered = letters(question)
-    named = {folded(text) for text in lettered.values()}
-    if lettered and (written.strip("().").upper() in lettered or folded(written) in named):
-        return "choice", {"choices": list(lettered.values())}
     if _is_whole(find_cells, written):
         return "position", {}
     if len(re.split(r"[\s-]+", written)) > 1 and _is_whole(find_places, written):
         return "position", {}
-    choices = choices_in(question, written)
-    if choices:
+    if choices := options_in(question, written):
         return "choice", {"choices": choices}
-    if _is_whole(find_places, written) and _asks_place(question):
+    if _is_whole(find_places, written) and _ASKS_PLACE.search(question.text):
         return "position", {}
     return None
 
 
-def _asks_place(question: str) -> bool:
-    return bool(
-        re.search(
-            r"\b(?:where|position|location|located|corner|side|quadrant|part of the (?:image"
-            r"|picture))\b",
-            question,
-            re.I,
-        )
-    )
+def options_in(question: Question, expected: str) -> list[str]:
+    """The options that a question lists, when the answer is one of them.
+
+    >>> options_in(about("Which colour is it? Red, orange, green, or blue."), "green")
+    ['Red', 'orange', 'green', 'blue']
+    >>> options_in(about("Is it 'right side up' or 'upside down'?"), "upside down")
+    ['right side up', 'upside down']
+    >>> options_in(about("Does the box contain screws or bolts or nuts?"), "bolts")
+    ['screws', 'bolts', 'nuts']
+    """
+    chosen = _CHOOSE.search(question.text)
+    if re.fullmatch(r"[-+]?[\d.,' ]*\d[\d.,' ]*", expected) and not chosen:
+        return []
+    quoted = list(dict.fromkeys(part.strip() for part in _QUOTED.findall(question.text)))
+    if len(quoted) > 1 and folded(expected) in map(folded, quoted):
+        return quoted
+    text = question.text[chosen.end() :] if chosen else question.text
+    for sentence in re.split(r"[.?!:()\n]+(?:\s|$)|:\s|[()]", text):
+        if _OR.search(sentence):
+            parts = [part for part in _OPTION_LINK.split(sentence) if part and part.strip()]
+            if found := _trimmed(parts, expected, whole=chosen is not None):
+                return found
+    return []
 
 
-def _is_whole(find: Any, written: str) -> bool:
-    mentions = find(written)
-    return len(mentions) == 1 and (mentions[0].start, mentions[0].end) == (
-        0,
-        len(written.rstrip(" .")),
-    )
+def _trimmed(parts: list[str], expected: str, *, whole: bool) -> list[str]:
+    """The options without the words of the sentence around them."""
+    if len(parts) < 2:
+        return []
+    options = [part.strip() for part in parts]
+    if not whole:
+        count = len(expected.split())
+        sizes = {len(part.split()) for part in parts[1:-1]}
+        count = max([count, *sizes]) if len(sizes) == 1 else count
+        first, last = parts[0].split(), _LED_IN.sub("", parts[-1]).split()
+        options = [" ".join(first[-count:]), *options[1:-1], " ".join(last[:count])]
+    options = [option.strip(" \"'.,") for option in options]
+    options = list(dict.fromkeys(option for option in options if option))
+    short = whole or all(len(option.split()) <= _MOST_WORDS for option in options)
+    named = folded(expected) in map(folded, options)
+    return options if len(options) > 1 and short and named else []
 
 
-def _with_digits(question: str, written: str) -> Choice | None:
+def _is_whole(find: Callable[[str], list[Mention]], written: str) -> bool:
+    found = find(written)
+    return len(found) == 1 and (found[0].start, found[0].end) == (0, len(written.rstrip(" .")))
+
+
+def _with_digits(question: Question, written: str) -> Inferred | None:
     if not any(c.isdigit() for c in written):
         return None
-    coded = bool(_ABOUT_CODE.search(question))
+    coded = bool(_ABOUT_CODE.search(question.text))
     for guess in (_calendar, _sized):
         if (found := guess(question, written)) is not None:
             return found
@@ -165,11 +215,7 @@ def _with_digits(question: str, written: str) -> Choice | None:
         return _number(question, written, coded)
     if _is_quantity(written):
         return "decimal", {}
-    if (
-        _CODE.fullmatch(written)
-        or _PLATE.fullmatch(written)
-        or (coded and len(written.split()) <= 5)
-    ):
+    if _CODE.fullmatch(written) or (coded and len(written.split()) <= 5):
         return "code", {}
     return None
 
@@ -179,63 +225,40 @@ def _is_one_number(written: str) -> bool:
     return len(found) == 1 and found[0].end - found[0].start == len(written.strip())
 
 
-def _number(question: str, written: str, coded: bool) -> Choice:
-    counted = re.search(
-        r"\bhow (?:many|much)\b|\bnumber of\b|\bcount\b|\bquantity\b", question, re.IGNORECASE
-    )
+def _number(question: Question, written: str, coded: bool) -> Inferred:
+    counted = _COUNTS.search(question.text)
     digits = sum(c.isdigit() for c in written)
     leading_zero = len(written) > 1 and written[0] == "0" and written[1].isdigit()
-    if leading_zero or (
-        ((digits >= 3 and coded) or digits >= 9) and not counted and "." not in written
-    ):
+    code_like = (digits >= 3 and coded) or digits >= 9
+    if leading_zero or (code_like and not counted and "." not in written):
         return "code", {}
-    if not counted and _asked_unit_of(about(question)) is not None:
+    if not counted and asked_unit(question) is not None:
         return "decimal", {}
-    if not _INTEGER.fullmatch(written) or re.fullmatch(r"\d{1,3}\.\d{3}", written):
-        return ("money", {}) if _ABOUT_MONEY.search(question) else ("decimal", {})
-    return (
-        ("money", {})
-        if _ABOUT_MONEY.search(question) and not re.search(r"\bhow many\b", question, re.I)
-        else ("integer", {})
+    money = _ABOUT_MONEY.search(question.text) and not re.search(
+        r"\bhow many\b", question.text, re.IGNORECASE
     )
+    if money:
+        return "money", {}
+    whole = _INTEGER.fullmatch(written) and not re.fullmatch(r"\d{1,3}\.\d{3}", written)
+    return ("integer" if whole else "decimal"), {}
 
 
-def _calendar(question: str, written: str) -> Choice | None:
-    day = dates(written)
-    if (
-        len(day) == 1
-        and not written[: day[0].start].strip(" ,")
-        and not written[day[0].end :].strip(" ,.")
-    ):
+def _calendar(question: Question, written: str) -> Inferred | None:
+    if _is_whole(dates, written.rstrip(" ,.")):
         return "date", {}
+    asked = ":" in written or _ASKS_TIME.search(question.text)
     clock = times(written)
-    asked = ":" in written or re.search(
-        r"\b(?:time|clock|o'clock|when|hour)\b|[ap]\.?m\b", question + written, re.IGNORECASE
-    )
-    if (
-        asked
-        and len(clock) == 1
-        and isinstance(clock[0].value, Clock)
-        and len(written) - (clock[0].end - clock[0].start) <= 1
-    ):
-        return (
-            ("time", {})
-            if not re.search(r"\b(?:score|ratio|aspect|scale)\b", question, re.I)
-            else ("text", {})
-        )
+    alone = len(clock) == 1 and isinstance(clock[0].value, Clock)
+    if asked and alone and len(written) - (clock[0].end - clock[0].start) <= 1:
+        return ("text", {}) if _ASKS_RATIO.search(question.text) else ("time", {})
     return None
 
 
-def _sized(_: str, written: str) -> Choice | None:
+def _sized(_: Question, written: str) -> Inferred | None:
     if re.fullmatch(r"\d+ ?(?:'|ft|feet) ?\d+ ?(?:\"|''|in|inches)?", written):
         return "dimensions", {}
-    found = dimensions(written)
-    if (
-        len(found) == 1
-        and not written[: found[0].start].strip()
-        and not written[found[0].end :].strip(" .")
-    ):
-        return ("dimensions", {}) if re.search(r"[x×X*]|\bby\b", written) else None
+    if re.search(r"[x×X*]|\bby\b", written) and _is_whole(dimensions, written):
+        return "dimensions", {}
     return None
 
 
@@ -244,31 +267,27 @@ def _is_quantity(written: str) -> bool:
     if len(found) != 1 or found[0].start > 0:
         return False
     measured = unit_at(written, found[0].end)
-    return measured is not None and not written[measured[1] :].strip(" .")
+    rest = written[measured[1] if measured else found[0].end :].strip(" .")
+    return not rest and (measured is not None or not found[0].spelled)
 
 
-def _worded(question: str, written: str) -> Choice | None:
+def _worded(question: Question, written: str) -> Inferred | None:
     count = len(written.split())
-    if rivals_of(written):
+    if rivals(written):
         return "text", {}
+    spelled = numbers(written)
+    if len(spelled) == 1 and _is_one_number(written):
+        return "integer", {}
     items = len(items_of(written)) if "," in written else 0
-    if count <= 12 and (items > 2 or (items == 2 and _ABOUT_LIST.search(question))):
-        return "list", _order(question)
-    if (
-        _ABOUT_CODE.search(question)
-        and count <= 5
-        and re.search(
-            r"\bcaptcha\b|\bstring\b|\bcode\b|\bserial\b|\bplate\b|\bpassword\b|\bletters\b"
-            r"|\bcharacters\b",
-            question,
-            re.I,
-        )
+    listed = items > 2 or (items == 2 and _ABOUT_LIST.search(question.text))
+    if count <= 12 and listed:
+        return "list", _order(question.text)
+    if count <= 5 and re.search(
+        r"\b(?:captcha|string|code|serial|plate|password|letters|characters)\b", question.text, re.I
     ):
         return "code", {}
-    long = (count >= 3 and _ABOUT_TEXT.search(question)) or count > _LONGEST_SHORT_TEXT
-    if long and normal(written):
-        return "transcription", {}
-    return None
+    long = (count >= 3 and _ABOUT_TEXT.search(question.text)) or count > _LONGEST_SHORT_TEXT
+    return ("transcription", {}) if long and normal(written) else None
 
 
 def _order(question: str) -> dict[str, Any]:

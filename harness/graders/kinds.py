@@ -7,12 +7,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.graders.reading import About, Reading, Said
+from harness.graders.decide import Finder, Settle, decide
+from harness.graders.extract import Reply
+from harness.graders.question import Question
 from harness.records import Verdict
 
-Check = Callable[[Said], Verdict]
+Check = Callable[[Reply], Verdict]
 """Grades one reply to the case it was made for."""
-Options = Mapping[str, Any]
 
 
 class Misfit(ValueError):
@@ -23,9 +24,16 @@ class Task(Struct, frozen=True, kw_only=True):
     """What a grader works from."""
 
     expected: str | tuple[str, ...]
-    options: Options
-    about: About
-    """The question, read."""
+    options: Mapping[str, Any]
+    question: Question
+
+    def one(self, kind: str) -> str:
+        """The expected answer of a grader that takes a single one. Raises: Misfit."""
+        if not isinstance(self.expected, str):
+            raise Misfit(f"{kind} needs one expected answer, not a list")
+        if not self.expected.strip():
+            raise Misfit("the expected answer is empty")
+        return self.expected.strip()
 
 
 class Grader(Struct, frozen=True, kw_only=True):
@@ -37,22 +45,32 @@ class Grader(Struct, frozen=True, kw_only=True):
     options: Mapping[str, type | tuple[type, ...]] = {}
     literal: bool = True
     """The expected answer itself is a right reply; not so for a box in which a point must lie."""
+    repeats: bool = False
+    """A right answer may hold one piece many times: a grid, a transcription."""
 
 
-def one(expected: str | tuple[str, ...], kind: str) -> str:
-    """The expected answer of a grader that takes a single one."""
-    if not isinstance(expected, str):
-        raise Misfit(f"{kind} needs one expected answer, not a list")
-    if not expected.strip():
-        raise Misfit("the expected answer is empty")
-    return expected.strip()
+def failed(why: str | None, answer: str | None = None) -> Verdict:
+    return Verdict(passed=False, answer=answer, reason=why or "no answer in the reply")
 
 
-def unread(reading: Reading) -> Verdict:
-    """A fail without an answer, for the reason that `reading` gives."""
-    return Verdict(passed=False, answer=None, reason=reading.fault or "no answer in the reply")
+def checking(
+    find: Finder,
+    fits: Callable[[Any], bool],
+    expected: str,
+    settle: Settle | None = None,
+    differs: Callable[[Any], str] | None = None,
+    question: Question | None = None,
+) -> Check:
+    """A check that reads one value and compares it. `differs` words the reason of a fail."""
 
+    def check(reply: Reply) -> Verdict:
+        reading = decide(reply, find, settle, question.stems if question else frozenset())
+        if reading.value is None:
+            return failed(reading.fault)
+        passed = fits(reading.value)
+        reason = f"says {expected}" if passed else f"expected {expected}"
+        if not passed and differs is not None:
+            reason = differs(reading.value)
+        return Verdict(passed=passed, answer=reading.said, reason=reason)
 
-def judged(passed: bool, reading: Reading, expected: str) -> Verdict:
-    reason = f"says {expected}" if passed else f"expected {expected}"
-    return Verdict(passed=passed, answer=reading.said, reason=reason)
+    return check

@@ -1,181 +1,305 @@
-"""Graders of one number: integer, and decimal with tolerance and unit."""
+"""Counts, numbers with or without a unit, and amounts of money."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from decimal import Decimal
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
 
-from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
-from harness.graders.lazily import lazy
-from harness.graders.numbers import Number, numbers
-from harness.graders.quantities import Value, finder
-from harness.graders.reading import About, Finder, Mention, Said, decide, stem, words
+from harness.graders.decide import Finder, Mention
+from harness.graders.kinds import Check, Grader, Misfit, Task, checking
+from harness.graders.numbers import Number, numbers, ordinals
+from harness.graders.patterns import pattern
+from harness.graders.question import Question
 from harness.graders.units import UNITS, Unit, converted, unit_at
-from harness.records import Verdict
+from harness.graders.words import content, folded, rivals, stem, words
 
-_INTEGER = lazy(r"[-+]?(?:\d+|\d{1,3}(?:[ ,.']\d{3})+)")
-_ZERO = lazy(
-    r"(?:\b(?:no|not any|zero|without any|without|not (?:see|have|find|contain|detect|identify"
-    r"|spot) any)"
-    r"|n't (?:any|(?:see|have|find|contain|detect|identify|spot|appear to be) any))\b[^,.;:]{0,60}",
-    re.IGNORECASE,
+_ABOUT = pattern(
+    "approximate",
+    r"(?:\b(?:about|around|approximately|approx\.?|roughly|nearly|almost|circa|some|close to|an"
+    r" estimated|estimated(?: at)?|at least|at most|more than|over|under|less than|fewer than|up to"
+    r"|no (?:more|fewer|less) than|anywhere from|somewhere)|[~≈<>≥≤]) ?(?:the |a |an )?[$£€]?$",
+    policy="a hedge fails",
 )
-_IN_UNIT = lazy(r"\b(?:in|answer in|unit:|units of)(?= (?!the\b|a\b|in\b)[a-z%°]+)", re.IGNORECASE)
-_COMPOUND = lazy(r"\d ?(?:hours?|hrs?|h|feet|foot|ft),? (?:and )?$", re.IGNORECASE)
-"""What stands before the 37 of "1 hour 37 minutes"."""
-_NOBODY = lazy(r"\b(?:neither|none|nobody|no one)\b", re.IGNORECASE)
-_LABEL_ROUNDING = Decimal("0.05")
-_NONE = lazy(
-    r"^\W*(?:none|nil)\b\W*"
-    r"|\b(?:there (?:are|is|were) none|none (?:are|is|of|at all|visible|in))\b",
-    re.IGNORECASE,
+_OR_SO = pattern(
+    "or so",
+    r"^(?:\+(?![\d])|(?: \w+)? or (?:so|more|less|fewer)\b|-?ish\b|(?: \w+)?,? give or take)",
+    policy="a hedge fails",
 )
-_SINGLE = lazy(
-    r"\b(?:a single|only a|just a|there(?: is|'s) an?|i (?:can )?(?:see|count"
-    r"|find) an?)\b[^,.;:]{0,50}",
-    re.I,
+_ASKS_ROUGHLY = pattern(
+    "asks roughly",
+    r"\b(?:about|approximate(?:ly)?|roughly|estimate[ds]?|nearest|around|closest)\b",
+    policy="an answer as rough as its question",
 )
+_RANGE = pattern("range", r"^ ?(?:-|to|~|\.\.\.?) ?$", policy="a range is no number")
+_LABEL = pattern(
+    "numbered things",
+    r"\b(?:rows?|columns?|col\.|steps?|figures?|fig\.|images?|pictures?|photos?|pages?|lines?"
+    r"|questions?|levels?|examples?|sections?|tables?|options?|weeks?|chapters?|no\.|nos\.|nr\.) ?#?$",
+)
+_LISTED = pattern("listed numbers", r" ?(?:,|,? ?(?:and|or)|&) ?", policy='"5 and 6" is two answers')
+_OUT_OF = pattern(
+    "out of", r"\bout of(?: the| a| all)?(?: total| maximum)?(?: of)? $|\bof (?:the|all|all the) $"
+    r"|\d\s+of $|\d ?/ ?$"
+)
+_BETWEEN = pattern("between two", r"\bbetween (?:\w+ )?$", policy="a range is no number")
+_TOTAL_BEFORE = pattern(
+    "total of", r"\btotal(?:s|ing|ling)?(?: (?:number|count))?(?: of \w+)?(?: of| is| to|:| =|,)? ?$"
+)
+_TOTAL_AFTER = pattern("in total", r"^(?: [\w-]+){0,4} (?:in total|altogether|in all|overall)\b")
+_ONLY = pattern("only so many", r"\b(?:only|just) $")
+_OF_THEM = pattern(
+    "some of them", r"^ (?:of (?:the (?=\d)|them|whom|which|these|those)|(?:\w+ )?are not\b)"
+)
+_NO = pattern("none of them", r"\b(?:no|none)\b|(?:n't|\bnot) (?:\w+ )?any\b")
+_NONE_OF = pattern("none of those", r"\b(?:none|not one) of (?:them|these|those|which|whom|the \d+)\b|\bbut neither\b")
+_MORE = pattern("no others", r"^ (?:other|more|further|additional|longer|doubt|one\b|clear)")
+_A = pattern("a single one", r"\b(?:an?|(?:(?:an?|only an?|the) )?(?:single|lone|sole|only))(?= )")
+_VAGUE = pattern(
+    "vague counts",
+    r"\b(?:several|multiple|many|numerous|a few|a couple of|various|hundreds|dozens|some)\b",
+    policy='"several" is no number',
+)
+_HARMLESS = frozenset("visible visibly clear clearly noticeable obvious apparent the such".split())
+_HALF_PERCENT = Decimal("0.005")
+
+
+class Value(NamedTuple):
+    """A quantity."""
+
+    number: Decimal
+    other: Decimal | None = None
+    """The other meaning of its notation: 1.250 is 1250 too."""
+    unit: str | None = None
+
+    def readings(self) -> list[Decimal]:
+        return [n for n in (self.number, self.other) if n is not None]
+
+
+UnitReader = Callable[[str, Number], tuple[str | None, int, int]]
+"""Name of the unit of a number, and where number and unit start and end."""
+
+
+def finder(question: Question, unit_of: UnitReader, *, exact: bool = True) -> Finder:
+    """Finds quantities; with `exact`, "about 5" is a hedge."""
+    rough = not exact or bool(_ASKS_ROUGHLY.search(question.text))
+
+    def find(text: str) -> list[Mention]:
+        found = [n for n in numbers(text) if not _is_glued(text, n, unit_of)]
+        if not found and not question.asks_how_many:
+            found = ordinals(text)
+        mentions: list[Mention] = []
+        for at, number in enumerate(found):
+            unit, start, end = unit_of(text, number)
+            label = _LABEL.search(text[max(0, start - 12) : start])
+            if label and (question.asks_how_many or len(found) > 1):
+                if question.asks_how_many or stem(words(label[0])[0]) not in question.stems:
+                    continue
+            hedge = None if rough else approximate(text, start, end)
+            between = text[mentions[-1].end : start] if mentions else ""
+            if _RANGE.match(between) or (
+                "and" in between and _BETWEEN.search(text[: mentions[-1].start])
+            ):
+                hedge = text[mentions.pop().start : end]
+            only = bool(at and _ONLY.search(text[:start]))
+            value = Value(number.value, number.other, unit)
+            mentions.append(Mention(start, end, value, hedge, lead=only))
+        return _relevant(text, mentions, question)
+
+    return find
+
+
+def _is_glued(text: str, number: Number, unit_of: UnitReader) -> bool:
+    """ "7th", "4G": no number."""
+    return bool(number.glued) and number.glued not in "xX" and unit_of(text, number)[0] is None
+
+
+def approximate(text: str, start: int, end: int) -> str | None:
+    """The words that make a number uncertain.
+
+    >>> approximate("about 5 bolts", 6, 7), approximate("5 or more", 0, 1), approximate("5", 0, 1)
+    ('about 5', '5 or more', None)
+    """
+    before = _ABOUT.search(text[max(0, start - 24) : start])
+    if before:
+        return text[max(0, start - 24) + before.start() : end].strip()
+    after = _OR_SO.match(text[end : end + 24])
+    return text[start : end + after.end()] if after else None
+
+
+def _relevant(text: str, found: list[Mention], question: Question) -> list[Mention]:
+    """Of several numbers the total, those of what was asked, and none out of the question."""
+    if len({m.value for m in found}) < 2:
+        return found
+    listed = any(_LISTED.fullmatch(text[a.end : b.start]) for a, b in pairwise(found))
+    totals = [
+        m
+        for m in found
+        if _TOTAL_BEFORE.search(text[: m.start]) or _TOTAL_AFTER.match(text[m.end : m.end + 60])
+    ]
+    if totals and (question.asks_how_many or "total" in question.words):
+        return totals[-1:]
+    if not question.asks_how_many:
+        named = [m for m in found if _named_before(text[: m.start], m.value, question)]
+        if named and not listed:
+            return named
+    found = [m for m in found if not _OUT_OF.search(text[: m.start])] or found
+    fresh = [m for m in found if m.value[0] not in question.numbers]  # type: ignore[index]
+    found = found if listed else fresh or found
+    if question.counted and len(found) > 1:
+        rest = question.stems - question.counted
+        parts = [
+            m
+            for m in found
+            if (m.lead or _OF_THEM.match(text[m.end : m.end + 12]))
+            and rest & set(content(text[m.end :]))
+        ]
+        asked = parts or [m for m in found if _counts(text[m.end :], question)]
+        found = asked[:1] if parts else asked or found
+    return found
+
+
+def _named_before(before: str, value: Hashable, question: Question) -> bool:
+    """ "epoch 12" where the question asks for an epoch."""
+    last = words(before[-24:])[-1:]
+    echoed = isinstance(value, Value) and value.number in question.numbers
+    return not echoed and before[-1:] in (" ", "#") and stem("".join(last)) in question.stems
+
+
+def _counts(after: str, question: Question) -> bool:
+    """Whether the words behind a number name what was asked for."""
+    head = words(after[:50])[:4]
+    for at, word in enumerate(head):
+        if word in ("and", "or", "of", "in", "on", "with") or (at == 0 and not after[:1].isspace()):
+            return False
+        if stem(word) in question.counted:
+            return True
+    return False
 
 
 def _integer(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
-    >>> try_out("integer", "1200", "**1,200** bolts").passed
+    >>> try_out("integer", "4", "**four** bolts").passed
     True
-    >>> try_out("integer", "5", "There are 4, wait, 5 bolts.", "How many bolts?").passed
+    >>> try_out("integer", "4", "4 or 5").reason
+    'several answers: 4 or 5'
+    >>> try_out("integer", "0", "There are no dents.", "How many dents are there?").passed
     True
-    >>> try_out("integer", "5", "4 or 5", "How many?").reason
-    'several answers: 4, 5'
     """
-    written = one(task.expected, "integer")
-    if not _INTEGER.fullmatch(written):
+    written = task.one("integer")
+    found = numbers(written)
+    if len(found) != 1 or folded(written) != folded(written[found[0].start : found[0].end]):
         raise Misfit(f"{written!r} is not a whole number")
-    wanted = Decimal(re.sub(r"[ ,.'+]", "", written))
+    wanted = next((n for n in (found[0].value, found[0].other) if n is not None and not n % 1), None)
+    if wanted is None:
+        raise Misfit(f"{written!r} is not a whole number")
+    find = finder(task.question, _unit_reader)
 
-    def unit(text: str, number: Number) -> tuple[None, int] | None:
-        return _countable(text, number, task.about)
-
-    find = _with_zero(finder(task.about, unit), task.about)
-
-    def check(said: Said) -> Verdict:
-        reading = decide(said, task.about, find, same_number)
-        value = reading.value
-        if not isinstance(value, Value):
-            return unread(reading)
-        if wanted in (value.number, value.other):
-            return judged(True, reading, written)
-        off = value.number - wanted
-        return Verdict(
-            passed=False, answer=reading.said, reason=f"off by {off:+f}, expected {written}"
-        )
-
-    return check
-
-
-def _countable(text: str, number: Number, about: About) -> tuple[None, int] | None:
-    """A number of things, not of litres; a unit that is asked for counts as well."""
-    if about.counted and text[number.start - 1 : number.start] in tuple("$£€¥"):
-        return None
-    measured = unit_at(text, number.end)
-    glued = number.glued and number.glued not in ("x", "X")
-    if measured is None:
-        return None if glued else (None, number.end)
-    if _COMPOUND.search(text[max(0, number.start - 12) : number.start]):
-        return None
-    word = text[number.end : measured[1]].strip(" -").lower()
-    if about.counted and not _asked_unit(word, measured[0], about):
-        return None if len(word) > 1 or glued else (None, number.end)
-    return None, measured[1]
-
-
-def _asked_unit(word: str, unit: Unit, about: About) -> bool:
-    return word in about.words or any(UNITS.get(w) is unit for w in about.words if len(w) > 1)
-
-
-def _with_zero(find: Finder, about: About) -> Finder:
-    """Adds "no bolts" as 0 and "a dent" as 1 where things are counted and no number is said."""
-
-    def find_all(text: str) -> list[Mention]:
+    def find_counts(text: str) -> list[Mention]:
+        zero = _without_number(text, task.question)
         found = find(text)
-        if about.counted and about.doing and _nobody(text, about):
-            return [Mention(0, len(text), _ZERO_VALUE)]
-        if not about.counted or any(m.preferred for m in found):
-            return found
-        if found and not _end_of_counted(_zero_phrase(text), about):
-            return found
-        none = _NONE.search(text)
-        if none:
-            return [Mention(none.start(), none.end(), _ZERO_VALUE)]
-        for pattern, value in ((_ZERO, _ZERO_VALUE), (_SINGLE, _ONE_VALUE)):
-            for match in pattern.finditer(text):
-                end = _end_of_counted(match[0], about)
-                if end:
-                    return [Mention(match.start(), match.start() + end, value)]
+        if none := _NONE_OF.search(text):
+            return [Mention(*none.span(), Value(Decimal(0)))]
+        if zero and found and zero[0].value == Value(Decimal(0)):
+            return [*(m for m in found if _counts(text[m.end :], task.question)), *zero]
+        of_another = [_of_another(text[m.end :], task.question) for m in found]
+        return [
+            m._replace(value=f"{m.value} of another", weak=True) if another else m
+            for m, another in zip(found, of_another, strict=True)
+        ] or zero
+
+    counted = (w for w in sorted(task.question.words) if stem(w) in task.question.counted)
+    unit = next((UNITS[w] for w in counted if len(w) > 2 and w in UNITS), None)
+
+    def fits(value: Hashable) -> bool:
+        if not isinstance(value, Value):
+            return False
+        other = value.unit not in (None, "%") and unit is not None
+        return _meets(value, wanted, unit, Decimal(0)) if other else wanted in value.readings()
+
+    return checking(find_counts, fits, written, _same, _off_by(wanted), task.question)
+
+
+def _off_by(wanted: Decimal) -> Callable[[Hashable], str]:
+    def say(value: Hashable) -> str:
+        if not isinstance(value, Value):
+            return f"{value}, expected {wanted:f}"
+        off = value.number - wanted
+        exact = not value.number % 1 and abs(off) < 10**9
+        return f"off by {int(off):+d}, expected {wanted:f}" if exact else f"expected {wanted:f}"
+
+    return say
+
+
+def _of_another(after: str, question: Question) -> bool:
+    """Whether a number counts another colour of what was asked for."""
+    return any(rivals(word) & question.words for word in words(after[:40])[:3])
+
+
+def _without_number(text: str, question: Question) -> list[Mention]:
+    """ "No dents", "none", "a single dent"; "several dents" is no number."""
+    if folded(text) in ("none", "nothing", "no"):
+        return [Mention(0, len(text), Value(Decimal(0)))] if folded(text) != "no" else []
+    if not question.counted:
         return []
-
-    return find_all
-
-
-_ZERO_VALUE = Value(Decimal(0), None, None)
-_ONE_VALUE = Value(Decimal(1), None, None)
-
-
-def _nobody(text: str, about: About) -> bool:
-    """ "2 people, but neither is wearing a helmet"."""
-    match = _NOBODY.search(text)
-    return match is not None and any(
-        stem(word) in about.doing for word in words(text[match.end() :])
-    )
+    for none in _NO.finditer(text):
+        if _MORE.match(text[none.end() :]) is None and _names_counted(text[none.end() :], question):
+            return [Mention(*none.span(), Value(Decimal(0)))]
+    if vague := _VAGUE.search(text):
+        counted = _names_counted(text[vague.end() :], question)
+        return [Mention(*vague.span(), vague[0], vague[0])] if counted else []
+    for one in _A.finditer(text):
+        if _names_counted(text[one.end() :], question, part=True):
+            return [Mention(*one.span(), Value(Decimal(1)))]
+    return []
 
 
-def _zero_phrase(text: str) -> str:
-    """ "6 barrels, but no pallets": what there is none of."""
-    return " ".join(match[0] for match in _ZERO.finditer(text))
+def _names_counted(after: str, question: Question, *, part: bool = False) -> bool:
+    """Whether a phrase is about what was asked for, all of it; with `part`, about its noun."""
+    seen: set[str] = set()
+    for word in words(after[:60])[: 4 if part else 8]:
+        if stem(word) in question.counted:
+            seen.add(stem(word))
+        elif part and seen:
+            break
+        elif not seen and word not in _HARMLESS and word not in ("of", "the"):
+            if not part:
+                return False
+    return bool(seen) if part else seen >= question.counted
 
 
-def _end_of_counted(phrase: str, about: About) -> int:
-    """Where the counted thing ends in a phrase that starts with "no" or "a"; 0 without one."""
-    for match in re.finditer(r"[\w'-]+", phrase):
-        if stem(match[0]) in about.counted:
-            return match.end()
-    return 0
+def _unit_reader(text: str, number: Number) -> tuple[str | None, int, int]:
+    measured = unit_at(text, number.end)
+    return (measured[0].name, number.start, measured[1]) if measured else (None, *number[:2])
 
 
-def same_number(values: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
-    """One value for one number, with its unit where one was given."""
-    kept: list[Hashable] = []
+def _same(values: Sequence[Hashable], unit: Unit | None = None) -> list[Hashable]:
+    """One value for one quantity, in the unit asked for where it is given in that."""
+    kept: list[Value] = []
     for value in values:
-        twin = next(
-            (
-                k
-                for k in kept
-                if isinstance(k, Value) and isinstance(value, Value) and _alike(k, value)
-            ),
-            None,
-        )
+        if not isinstance(value, Value):
+            return list(values)
+        twin = next((k for k in kept if _alike(k, value)), None)
         if twin is None:
             kept.append(value)
-        elif isinstance(twin, Value) and twin.unit is None:
+        elif twin.unit is None or (unit is not None and value.unit == unit.name):
             kept[kept.index(twin)] = value
-    return tuple(kept)
+    return list(kept)
 
 
 def _alike(a: Value, b: Value) -> bool:
     if a.unit is None or b.unit is None or a.unit == b.unit:
-        return bool({a.number, a.other} & {b.number, b.other} - {None})
+        return bool(set(a.readings()) & set(b.readings()))
     first, second = UNITS.get(a.unit), UNITS.get(b.unit)
     if first is None or second is None:
         return False
-    there = converted(a.number, first, second)
-    if there is None and first is second:
-        there = a.number
-    return there is not None and _rounds_to(there, b.number)
-
-
-def _rounds_to(exact: Decimal, stated: Decimal) -> bool:
-    """Whether a stated value is the exact one as somebody would round it: within 0.5 %."""
-    return abs(exact - stated) <= abs(exact) * Decimal("0.005")
+    there = [converted(number, first, second) for number in a.readings()]
+    return any(
+        t is not None and abs(t - w) <= abs(t) * _HALF_PERCENT for t in there for w in b.readings()
+    )
 
 
 def _decimal(task: Task) -> Check:
@@ -188,55 +312,40 @@ def _decimal(task: Task) -> Check:
     >>> try_out("decimal", "2.5 bar", "2.5 psi").reason
     'expected 2.5 bar'
     """
-    written = one(task.expected, "decimal")
-    wanted, unit = _quantity(written)
+    written = task.one("decimal")
+    wanted, unit = quantity(written)
     if task.options.get("unit"):
         unit = _unit_named(str(task.options["unit"]))
     elif unit is None:
-        unit = _asked_unit_of(task.about)
+        unit = asked_unit(task.question)
     tolerance = Decimal(str(task.options.get("tolerance", 0)))
     if tolerance < 0:
         raise Misfit("tolerance is negative")
-    find = finder(task.about, _unit_reader, exact=not tolerance)
+    scale = _asked_scale(task.question)
+    find = finder(task.question, _unit_reader, exact=not tolerance)
 
-    def check(said: Said) -> Verdict:
-        reading = decide(said, task.about, find, lambda values: _in_unit(values, unit))
-        if not isinstance(reading.value, Value):
-            return unread(reading)
-        return judged(_meets(reading.value, wanted, unit, tolerance), reading, written)
-
-    return check
-
-
-def _in_unit(values: tuple[Hashable, ...], unit: Unit | None) -> tuple[Hashable, ...]:
-    """Of a quantity given in several units the one asked for."""
-    if unit is not None:
-        asked = same_number(
-            tuple(v for v in values if isinstance(v, Value) and v.unit == unit.name)
+    def fits(value: Hashable) -> bool:
+        if not isinstance(value, Value):
+            return False
+        return _meets(value, wanted, unit, tolerance) or (
+            scale is not None and _meets(value, wanted * scale, unit, tolerance)
         )
-        rest = [v for v in values if isinstance(v, Value) and v.unit != unit.name]
-        if len(asked) == 1 and all(_converts(v, asked[0]) for v in rest):
-            return asked
-    return same_number(values)
+
+    return checking(find, fits, written, partial(_same, unit=unit), question=task.question)
 
 
-def _converts(value: Value, asked: Hashable) -> bool:
-    """The same quantity in another unit, rounded as labels round it."""
-    assert isinstance(asked, Value)
-    if value.unit is None:
-        return value.number == asked.number
-    there = [
-        converted(number, UNITS[value.unit], UNITS[asked.unit or ""])
-        for number in (value.number, value.other)
-        if number is not None
-    ]
-    wanted = [number for number in (asked.number, asked.other) if number is not None]
-    return any(
-        t is not None and abs(t - w) <= abs(w) * _LABEL_ROUNDING for t in there for w in wanted
-    )
+_IN_SCALE = pattern("in millions", r"\(?\bin (thousand|million|billion)s?\b", policy="magnitudes")
+_IN_UNIT = pattern("asks for a unit", r"\bin (?:the unit )?(?=[a-zµ°%/]{1,14}\b)|\(unit: ?")
 
 
-def _quantity(written: str) -> tuple[Decimal, Unit | None]:
+def _asked_scale(question: Question) -> Decimal | None:
+    found = _IN_SCALE.search(question.text)
+    scales = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
+    return Decimal(scales[found[1].lower()]) if found else None
+
+
+def quantity(written: str) -> tuple[Decimal, Unit | None]:
+    """An expected number and its unit. Raises: Misfit."""
     found = numbers(written)
     if len(found) != 1 or written[: found[0].start].strip(" ~+-"):
         raise Misfit(f"{written!r} is not a number with or without a unit")
@@ -247,11 +356,12 @@ def _quantity(written: str) -> tuple[Decimal, Unit | None]:
     return found[0].value, measured[0] if measured else None
 
 
-def _asked_unit_of(about: About) -> Unit | None:
+def asked_unit(question: Question) -> Unit | None:
     """The unit that a question wants its answer in: "in inches"."""
-    match = _IN_UNIT.search(about.text)
-    measured = unit_at(about.text, match.end()) if match else None
-    return measured[0] if measured else None
+    for match in _IN_UNIT.finditer(question.text):
+        if measured := unit_at(question.text, match.end()):
+            return measured[0]
+    return None
 
 
 def _unit_named(name: str) -> Unit:
@@ -261,18 +371,11 @@ def _unit_named(name: str) -> Unit:
     return measured[0]
 
 
-def _unit_reader(text: str, number: Number) -> tuple[str | None, int] | None:
-    measured = unit_at(text, number.end)
-    if measured is None:
-        return None if number.glued and number.glued not in ("x", "X") else (None, number.end)
-    return measured[0].name, measured[1]
-
-
 def _meets(value: Value, wanted: Decimal, unit: Unit | None, tolerance: Decimal) -> bool:
-    readings = [value.number] + ([value.other] if value.other is not None else [])
-    said = UNITS.get(value.unit or "")
+    readings = value.readings()
     if unit is None and value.unit == "%":
         readings.append(value.number / 100)
+    said = UNITS.get(value.unit or "")
     if said is not None and unit is not None and said.name == "deg":
         said = None if unit.dimension == "temperature" else said
     if said is None or unit is None or said.name == unit.name:
@@ -282,5 +385,85 @@ def _meets(value: Value, wanted: Decimal, unit: Unit | None, tolerance: Decimal)
     return abs(there - wanted) <= max(tolerance, abs(wanted) * Decimal("0.0005"))
 
 
+_CURRENCIES = """
+usd: $ us$ dollar dollars | gbp: £ pound pounds quid sterling | eur: € euro euros | jpy: ¥ yen
+ | cny: rmb yuan | inr: ₹ rs rupee rupees | chf: francs | sek: sek | nok: nok | dkk: dkk
+ | cad: c$ | aud: a$ | pln: zł | czk: kč | krw: ₩ | brl: r$ | rub: ₽ | try: ₺ | mxn: mxn
+ | sgd: s$ | hkd: hk$
+"""
+_CURRENCY = {
+    spelling: entry.partition(": ")[0].strip()
+    for entry in _CURRENCIES.replace("\n", " ").split("|")
+    for spelling in (entry.partition(": ")[0].strip(), *entry.partition(": ")[2].split())
+}
+_PENCE = {"p": "gbp", "pence": "gbp", "penny": "gbp", "cent": "", "cents": "", "¢": "", "c": ""}
+_NAMES = "|".join(sorted((w.replace("$", r"\$") for w in _CURRENCY), key=len, reverse=True))
+_BEFORE = pattern("currency in front", rf"(?:^|(?<![^\W\d_]))({_NAMES}) ?-?$")
+_AFTER = pattern("currency behind", rf" ?-?(?:({_NAMES})|({'|'.join(_PENCE)}))(?!\w)")
+
+
+def _money(task: Task) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("money", "$2.30", "Tax: 2.30 USD").passed
+    True
+    >>> try_out("money", "0.65", "65p", "How much in GBP?").passed
+    True
+    >>> try_out("money", "$2.30", "€2.30").reason
+    'expected $2.30'
+    """
+    written = task.one("money")
+    values = [_amount(written, number)[0] for number in numbers(written)]
+    if len(values) != 1:
+        raise Misfit(f"{written!r} is not one amount of money")
+    wanted = values[0]
+    said = (_CURRENCY[w] for w in sorted(task.question.words) if len(w) > 2 and w in _CURRENCY)
+    currency = wanted.unit or str(task.options.get("currency", "")).lower() or next(said, None)
+    find = finder(task.question, _currency_of)
+
+    def find_money(text: str) -> list[Mention]:
+        found = []
+        for mention in find(text):
+            value = mention.value
+            assert isinstance(value, Value)
+            if value.unit == "%":
+                continue
+            if (value.unit or "").startswith("1/100"):
+                unit = (value.unit or "").removeprefix("1/100 ") or None
+                value = Value(value.number / 100, None, unit)
+            like = bool(value.unit or value.number != value.number.to_integral_value())
+            found.append(mention._replace(value=value, weak=not like))
+        return found
+
+    def fits(value: Hashable) -> bool:
+        if not isinstance(value, Value):
+            return False
+        same = not value.unit or not currency or value.unit == currency
+        return same and bool(set(value.readings()) & set(wanted.readings()))
+
+    return checking(find_money, fits, written, _same, question=task.question)
+
+
+def _amount(text: str, number: Number) -> tuple[Value, int]:
+    unit, _, end = _currency_of(text, number)
+    if unit and unit.startswith("1/100"):
+        return Value(number.value / 100, None, unit.removeprefix("1/100 ") or None), end
+    return Value(number.value, number.other, unit), end
+
+
+def _currency_of(text: str, number: Number) -> tuple[str | None, int, int]:
+    head = text[max(0, number.start - 10) : number.start]
+    if before := _BEFORE.search(head):
+        return _CURRENCY[before[1].lower()], number.start - len(head) + before.start(1), number.end
+    if (after := _AFTER.match(text, number.end)) and after[1]:
+        return _CURRENCY[after[1].lower()], number.start, after.end()
+    if after:
+        return f"1/100 {_PENCE[after[2].lower()]}", number.start, after.end()
+    if text[number.end : number.end + 2].lstrip().startswith("%"):
+        return "%", number.start, number.end
+    return None, number.start, number.end
+
+
 INTEGER = Grader(name="integer", check=_integer)
 DECIMAL = Grader(name="decimal", check=_decimal, options={"tolerance": (int, float), "unit": str})
+MONEY = Grader(name="money", check=_money, options={"currency": str})

@@ -1,4 +1,4 @@
-"""Numbers in running text: digits with either thousands separator, and English number words."""
+"""Numbers in a text: digits in any usual notation, words, fractions, millions."""
 
 from __future__ import annotations
 
@@ -6,178 +6,192 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from harness.graders.lazily import lazy
+from harness.graders.patterns import pattern
 
-_UNITS = {
-    word: at
-    for at, word in enumerate(
-        str.split(
-            """zero one two three four five six seven eight nine ten eleven twelve thirteen
-            fourteen fifteen sixteen seventeen eighteen nineteen"""
-        )
-    )
+_ONES = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+fifteen sixteen seventeen eighteen nineteen""".split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_WORDS = {word: value for value, word in enumerate(_ONES)} | {
+    word: value for value, word in zip(range(20, 100, 10), _TENS, strict=True)
 }
-_TENS = {
-    word: 10 * at
-    for at, word in enumerate(
-        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
-    )
-}
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
-_ORDINALS = {
-    word: at
-    for at, word in enumerate(
-        str.split(
-            """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"""
-        ),
-        start=1,
-    )
-}
-_SMALL = f"(?:(?:{'|'.join(_TENS)})(?:[- ]?(?:{'|'.join(list(_UNITS)[1:10])}))?|{'|'.join(_UNITS)})"
-_WORDS = lazy(
-    rf"\b(?:{_SMALL}|an?(?= (?:hundred|thousand|dozen)))"
-    rf"(?:[ -](?:hundred|thousand|million|dozen)\b(?:,? (?:and )?{_SMALL}\b)?){{0,3}}(?![\w])"
-    r"|\b(?:half a dozen|a dozen|dozen)\b",
-    re.IGNORECASE,
+_WORDS |= {"a dozen": 12, "dozen": 12, "half a dozen": 6, "fourty": 40}
+_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
+_SCALES |= {"trillion": 10**12, "mn": 10**6, "bn": 10**9, "m": 10**6, "k": 1000, "b": 10**9}
+_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh
+twelfth""".split()
+_ANY = "|".join(sorted(_WORDS, key=len, reverse=True))
+_DIGITS = pattern(
+    "digits",
+    r"(?<![\w.,:])(?:[-+](?=[\d.]))?(?:\d{1,3}(?:[,' ]\d{3})+(?![\d])(?:\.\d+)?"
+    r"|\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|\d{1,3}\.\d{3},\d+|\d+(?:[.,]\d+)?|\.\d+)"
+    r"(?P<power>(?: ?[x*] ?10 ?\^? ?\{?\(?(?P<exponent>[-+]?\d{1,3})[)}]?|e[-+]?\d{1,3})(?!\d))?"
+    r"(?![\d])",
 )
-_HAS_WORD = lazy(
-    r"\b(?:z|on|tw|th|fo|fi|si|se|ei|ni|te|el|an? (?:hun|tho|doz)|doz|half a)", re.IGNORECASE
+_NEXT = re.compile(r"(?P<slash> ?/ ?)(?P<under>\d{1,6}(?:\.\d+)?)(?![\d/])")
+_MIXED = re.compile(r"[ -](\d{1,3})/(\d{1,3})(?![\d/])")
+_SCALE = pattern("scale", r" ?(thousand|million|billion|trillion|mn|bn)\b")
+_SCALE_LETTER = re.compile(r"[kMB](?![\w])")
+_SPELLED = pattern(
+    "number words",
+    rf"\b(?:(?:{_ANY}|hundred|thousand|million)(?:[ -](?:and )?(?={_ANY}|hundred|thousand|million)"
+    r"|, (?=[a-z]+ hundred)|\b))+",
 )
-_DIGITS = lazy(
-    r"(?<![\w.,])(?:(?<![\w)])[-+])?"
-    r"(?:\d{1,3}(?:[ ,.']\d{3})+(?:[.,]\d{1,3})?(?![\d])|\d+(?:[.,]\d+)?|\.\d+)"
-    r"(?![\d])"
+_PRONOUN_BEFORE = pattern(
+    "one as a pronoun",
+    r"\b(?:the|(?<!just )this|that|which|each|any|every|other|another|last|next|first|second|third|no"
+    r"|correct|right|wrong|only the|left|bottom|top|middle|lone|same|smaller|larger|bigger) $",
+    policy='"the other one" is no number',
 )
-_FRACTION = lazy(
-    r"(?<![\w.,/])(?:(?P<whole>\d{1,4})[ -])?(?P<top>\d{1,3})/(?P<bottom>[1-9]\d{0,2})"
-    r"(?P<glued>[a-zA-Z]{0,6})(?![\w/])"
+_PRONOUN_AFTER = pattern(
+    "one of them",
+    r"^ (?:of (?:the|these|them|those|which|its)|that|another|side|or more|end|can|in (?:front|the)"
+    r"|on (?:the|top)|at (?:the|each)|with|and the other|near|from|to|has|is|being|being)\b",
+    policy='"one of the boxes" counts nothing',
 )
-_AFTER = lazy(r"(st|nd|rd|th)\b|[a-zA-Z_]+|[:/]\d", re.IGNORECASE)
+_ORDINAL = pattern(
+    "ordinals", rf"\b(?:(\d{{1,3}})(?:st|nd|rd|th)|({'|'.join(_ORDINALS)}))\b(?!,)"
+)
 
 
 class Number(NamedTuple):
-    """A number as written, with its possible meanings."""
+    """A number and where it stands."""
 
     start: int
     end: int
     value: Decimal
-    other: Decimal | None
-    """The other reading of "1.234" or "1,234", where both are in use."""
-    glued: str
-    """Letters that follow at once: "12cm"."""
-    ordinal: bool
-    spelled: bool
+    other: Decimal | None = None
+    """Its other meaning: 1.250 is 1250 too."""
+    spelled: bool = False
+    glued: str = ""
+    """A letter that follows at once: the "m" of "5m"."""
+    ordinal: bool = False
 
 
 def numbers(text: str) -> list[Number]:
-    """Every number, in order of appearance.
-
-    >>> [str(n.value) for n in numbers("1,200 bolts, twenty-one nuts, 2,5 kg and 7 1/4 inches")]
-    ['1200', '21', '2.5', '7.25']
-    >>> [n.glued for n in numbers("12cm of A4 at 10:30")]
-    ['cm']
     """
-    fractions = [_fraction(match) for match in _FRACTION.finditer(text)] if "/" in text else []
-    found = [
-        number
-        for match in _DIGITS.finditer(text)
-        if not any(f.start <= match.start() < f.end for f in fractions)
-        and (number := _in_digits(text, match))
-    ]
-    if _HAS_WORD.search(text):
-        found += [_in_words(match) for match in _WORDS.finditer(text)]
-    found += fractions
-    return sorted(found, key=lambda n: n.start)
-
-
-def _fraction(match: re.Match[str]) -> Number:
-    whole = Decimal(match["whole"] or 0)
-    value = whole + Decimal(match["top"]) / Decimal(match["bottom"])
-    return Number(*match.span(), value, None, match["glued"], False, False)
-
-
-def _in_digits(text: str, match: re.Match[str]) -> Number | None:
-    start, end = match.span()
-    after = _AFTER.match(text, end)
-    glued, ordinal = "", False
-    if after is not None:
-        if after[0][0] in ":/" or (len(after[0]) > 12 and after[1] is None):
-            return None
-        ordinal, glued = after[1] is not None, after[0]
-    if start > 1 and text[start - 1] in ":/" and text[start - 2].isdigit():
-        return None
-    value, other = parsed(match[0])
-    return None if value is None else Number(start, end, value, other, glued, ordinal, False)
-
-
-def parsed(written: str) -> tuple[Decimal | None, Decimal | None]:
-    """The value, and the other one where separators leave a doubt.
-
-    >>> [str(parsed(w)[0]) for w in ("1,234", "0,58", "32 500", "1.234,50", "1'000", "-2.5")]
-    ['1234', '0.58', '32500', '1234.50', '1000', '-2.5']
-    >>> parsed("1,234")[1], parsed("1.234")
-    (Decimal('1.234'), (Decimal('1.234'), Decimal('1234')))
+    >>> [str(n.value) for n in numbers("1,250 or twenty-one; 2.5 million, 1/2, one hundred and five")]
+    ['1250', '21', '2500000.0', '0.5', '105']
+    >>> [n.value for n in numbers("the other one, one of them, P3, 10:30")]
+    []
     """
-    sign = -1 if written[0] == "-" else 1
-    bare = re.sub(r"[ ']", "", written.lstrip("+-"))
-    if bare.isdigit():
-        return sign * Decimal(bare), None
-    marks = [c for c in bare if c in ".,"]
-    if len(set(marks)) == 2:
-        thousands = "," if marks[-1] == "." else "."
-        return _decimal(bare.replace(thousands, "").replace(",", "."), sign), None
-    if len(marks) > 1:
-        return _decimal(bare.replace(marks[0], ""), sign), None
-    fraction = _decimal(bare.replace(",", "."), sign)
-    if not re.fullmatch(r"[1-9]\d{0,2}[.,]\d{3}", bare):
-        return fraction, None
-    grouped = _decimal(bare.replace(marks[0], ""), sign)
-    return (grouped, fraction) if marks[0] == "," else (fraction, grouped)
-
-
-def _decimal(written: str, sign: int) -> Decimal | None:
-    try:
-        return sign * Decimal(written)
-    except InvalidOperation:
-        return None
-
-
-def _in_words(match: re.Match[str]) -> Number:
-    return Number(*match.span(), Decimal(word_value(match[0])), None, "", False, True)
-
-
-def word_value(spelled: str) -> int:
-    """
-    >>> word_value("one hundred and twenty-seven"), word_value("half a dozen")
-    (127, 6)
-    """
-    spelled = spelled.lower()
-    if spelled == "half a dozen":
-        return 6
-    total, part = 0, 0
-    for word in re.split(r"[\s,-]+", spelled):
-        if word in _UNITS or word in _TENS:
-            part += _UNITS.get(word, 0) + _TENS.get(word, 0)
-        elif word == "dozen":
-            part = max(part, 1) * 12
-        elif word == "hundred":
-            part = max(part, 1) * 100
-        elif word in _SCALES:
-            total, part = total + max(part, 1) * _SCALES[word], 0
-    return total + part
-
-
-_ORDINAL = lazy(rf"\b(?:{'|'.join(_ORDINALS)}|\d{{1,3}}(?:st|nd|rd|th))\b", re.IGNORECASE)
+    found = _in_digits(text)
+    if any(c.isalpha() for c in text):
+        found = sorted([*found, *_in_words(text)])
+    return found
 
 
 def ordinals(text: str) -> list[Number]:
     """
-    >>> [int(n.value) for n in ordinals("the third tray, the 12th")]
-    [3, 12]
+    >>> [int(n.value) for n in ordinals("the 3rd or the eighth tray")]
+    [3, 8]
     """
-    found = []
-    for match in _ORDINAL.finditer(text):
-        word = match[0].lower()
-        value = _ORDINALS.get(word) or int(word[:-2])
-        found.append(Number(*match.span(), Decimal(value), None, "", True, not word[0].isdigit()))
+    return [
+        Number(*m.span(), Decimal(m[1] or _ORDINALS.index(m[2].lower()) + 1), ordinal=True)
+        for m in _ORDINAL.finditer(text)
+    ]
+
+
+def parsed(written: str) -> tuple[Decimal | None, Decimal | None]:
+    """A number in digits, and its other meaning.
+
+    >>> parsed("1.250"), parsed("2,5"), parsed("12,345.6")
+    ((Decimal('1.250'), Decimal('1250')), (Decimal('2.5'), None), (Decimal('12345.6'), None))
+    """
+    plain = written.replace(" ", "").replace("'", "").rstrip(".,")
+    other: Decimal | None = None
+    commas, dots = plain.count(","), plain.count(".")
+    if commas and dots:
+        last = max(plain.rfind(","), plain.rfind("."))
+        thousands = "," if plain[last] == "." else "."
+        plain = plain.replace(thousands, "").replace(",", ".")
+    elif commas > 1 or dots > 1:
+        plain = plain.replace(",", "").replace(".", "")
+    elif commas or dots:
+        head, _, tail = plain.replace(",", ".").partition(".")
+        grouped = len(tail) == 3 and head.lstrip("+-") not in ("", "0")
+        if commas and grouped:
+            plain = head + tail
+        else:
+            plain = f"{head}.{tail}"
+            other = _decimal(head + tail) if grouped else None
+    return _decimal(plain), other
+
+
+def _decimal(plain: str) -> Decimal | None:
+    try:
+        return Decimal(plain)
+    except InvalidOperation:
+        return None
+
+
+def _in_digits(text: str) -> list[Number]:
+    found: list[Number] = []
+    at = 0
+    for match in _DIGITS.finditer(text):
+        if match.start() < at:
+            continue
+        power = match["power"] or ""
+        value, other = parsed(match[0].removesuffix(power))
+        if value is None:
+            continue
+        end = match.end()
+        if power:
+            value = value.scaleb(int(match["exponent"] or power[1:]))
+            other = None
+        elif (over := _NEXT.match(text, end)) and Decimal(over["under"]):
+            value, other, end = value / Decimal(over["under"]), None, over.end()
+        elif (mixed := _MIXED.match(text, end)) and int(mixed[2]):
+            value, other, end = value + Decimal(mixed[1]) / Decimal(mixed[2]), None, mixed.end()
+        if text[end : end + 1] == ":" and text[end + 1 : end + 2].isdigit():
+            continue
+        value, other, end = _scaled(text, value, other, end)
+        glued = text[end : end + 1] if text[end : end + 1].isalpha() else ""
+        found.append(Number(match.start(), end, value, other, glued=glued))
+        at = end
     return found
+
+
+def _scaled(
+    text: str, value: Decimal, other: Decimal | None, end: int
+) -> tuple[Decimal, Decimal | None, int]:
+    scale = _SCALE.match(text, end) or _SCALE_LETTER.match(text, end)
+    if scale is None or (scale[0] == "M" and text[end - 1 : end] == " "):
+        return value, other, end
+    factor = _SCALES[scale[0].strip().lower()]
+    return value * factor, None, scale.end()
+
+
+def _in_words(text: str) -> list[Number]:
+    return [
+        Number(*match.span(), Decimal(_spelled_value(match[0])), spelled=True)
+        for match in _SPELLED.finditer(text)
+        if not _is_pronoun(text, match)
+    ]
+
+
+def _is_pronoun(text: str, match: re.Match[str]) -> bool:
+    if match[0].lower() in ("hundred", "thousand", "million"):
+        return True
+    if match[0].lower() != "one":
+        return text[match.end() : match.end() + 1] == "-"
+    return bool(
+        text[match.end() : match.end() + 1] == "-"
+        or _PRONOUN_BEFORE.search(text[max(0, match.start() - 16) : match.start()])
+        or (
+            _PRONOUN_AFTER.match(text[match.end() : match.end() + 24])
+            and not text[: match.start()].lower().endswith(("only ", "just "))
+        )
+    )
+
+
+def _spelled_value(phrase: str) -> int:
+    total = current = 0
+    for word in re.split(r"[ ,-]+(?:and )?", phrase.lower().replace("a dozen", "dozen")):
+        if word in ("hundred", "thousand", "million"):
+            scale = _SCALES[word]
+            current = (current or 1) * scale
+            if scale > 100:
+                total, current = total + current, 0
+        elif word in _WORDS:
+            current += _WORDS[word]
+    return total + current

@@ -1,4 +1,4 @@
-"""Structured answers: a grid of cells, and JSON by its fields."""
+"""Answers of several parts: a list, a grid of cells, JSON by its fields."""
 
 from __future__ import annotations
 
@@ -8,18 +8,129 @@ from typing import Any
 
 import msgspec
 
-from harness.graders.kinds import Check, Grader, Misfit, Task, one
-from harness.graders.lazily import lazy
-from harness.graders.numbers import parsed
-from harness.graders.reading import Said, empty_because
-from harness.graders.terms import folded
+from harness.graders.extract import Rank, Reply, refusal
+from harness.graders.kinds import Check, Grader, Misfit, Task, failed
+from harness.graders.numbers import numbers, parsed
+from harness.graders.patterns import pattern
+from harness.graders.words import folded, stem
 from harness.records import Verdict
 
-_RULE = lazy(r"[\s|:+=-]*-{2,}[\s|:+=-]*")
+_SEPARATOR = pattern(
+    "list separators",
+    r"\s*(?:[,;\n|]|->|→|>|\band\b|&|\bthen\b|\bfollowed by\b)\s*",
+)
+_LEAD = pattern(
+    "list lead-in",
+    r"^[^:\n]{0,120}:\s*(?=\S)|^.{0,120}?\b(?:are|is|include|includes|reads|contains|has)\b\s+",
+)
+_NOTHING = pattern(
+    "none of the list", r"^\W*(?:none|neither|no (?:figures?|items?|one))\b|\bnot\b|n't\b"
+)
+_NUMBERED = re.compile(r"^\d{1,2}[.)]\s+(?=\S)")
+
+
+def _list(task: Task) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("list", ("red", "blue"), "Blue and red.").passed
+    True
+    >>> try_out("list", ("red", "blue"), "Blue, red", ordered=True).reason
+    'the same items in another order'
+    >>> try_out("list", ("red", "blue"), "red, blue, green").reason
+    'one too many: green'
+    """
+    wanted = [_item(item) for item in items_of(task.expected)]
+    if len(wanted) < 2 and isinstance(task.expected, str):
+        raise Misfit(f"{task.expected!r} is not a list; separate the items with commas")
+    if not wanted:
+        raise Misfit("the expected list is empty")
+    ordered = bool(task.options.get("ordered", False))
+
+    def check(reply: Reply) -> Verdict:
+        if reply.fault:
+            return failed(reply.fault)
+        return _compared(wanted, _said_items(reply, wanted), ordered, reply)
+
+    return check
+
+
+def items_of(expected: str | tuple[str, ...]) -> list[str]:
+    if not isinstance(expected, str):
+        return [part.strip() for part in expected if part.strip()]
+    return [part.strip() for part in _SEPARATOR.split(expected) if part and part.strip()]
+
+
+def _item(item: str) -> str:
+    """One spelling of an item: numbers as digits, no article, singular.
+
+    >>> _item("The Boxes"), _item("seven"), _item(" 07. "), _item("figure (b)")
+    ('box', '7', '7', 'b')
+    """
+    plain = folded(item)
+    for article in ("the ", "a ", "an ", "figure ", "figures ", "both ", "option ", "options "):
+        plain = plain.removeprefix(article)
+    found = numbers(plain)
+    if len(found) == 1 and (found[0].start, found[0].end) == (0, len(plain)):
+        return f"{found[0].value.normalize():f}"
+    *first, last = re.split(r"[\s-]+", plain)
+    last = last.removesuffix("s") if last.isalpha() and len(last) > 3 and last[-2] != "s" else last
+    return " ".join([*first, stem(last) if last.endswith("xe") else last])
+
+
+def _said_items(reply: Reply, wanted: list[str]) -> list[str]:
+    """Items of the answer line, of a list, or of the statement that names most of them."""
+    answers = [s.text for s in reply.statements if s.rank == Rank.ANSWER and s.text]
+    if answers:
+        return _split(answers[-1])
+    texts = [s.text for s in reply.statements if s.text]
+    if len(texts) == 1:
+        items = _split(texts[0])
+        return items if len(items) > 1 else [_item(word) for word in texts[0].split()]
+    lines = [_split(text) for text in texts]
+    best = max(reversed(lines), key=lambda items: len(set(items) & set(wanted)))
+    if len(set(best) & set(wanted)) > 1:
+        return best
+    bullets = [item for items in lines if len(items) == 1 for item in items]
+    return bullets or best
+
+
+def _split(text: str) -> list[str]:
+    """
+    >>> _split("The colours are red, green and the blue.")
+    ['red', 'green', 'blue']
+    """
+    if _NOTHING.search(text):
+        return []
+    if lead := _LEAD.match(text):
+        text = text[lead.end() :]
+    text = _NUMBERED.sub("", text)
+    parts = (part.strip(" .\"'()[]") for part in _SEPARATOR.split(text) if part)
+    return [item for part in parts if part and (item := _item(part))]
+
+
+def _compared(wanted: list[str], items: list[str], ordered: bool, reply: Reply) -> Verdict:
+    answer = ", ".join(items) or None
+    if items == wanted or (not ordered and sorted(items) == sorted(wanted)):
+        return Verdict(passed=True, answer=answer, reason="the same items")
+    if (why := refusal(reply.text[:4000])) is not None and not set(items) & set(wanted):
+        return failed(why)
+    return failed(_difference(wanted, items), answer)
+
+
+def _difference(wanted: list[str], items: list[str]) -> str:
+    missing = [item for item in wanted if item not in items]
+    extra = [item for item in items if item not in wanted]
+    if missing:
+        return f"missing: {', '.join(missing)[:80]}"
+    if extra:
+        count = "one" if len(extra) == 1 else str(len(extra))
+        return f"{count} too many: {', '.join(extra)[:80]}"
+    same = len(items) == len(wanted)
+    return "the same items in another order" if same else "an item is said more than once"
+
+
+_RULE = pattern("rules of a table", r"[\s|:+=-]*-{2,}[\s|:+=-]*", policy="Markdown tables")
 _BLANKS = frozenset(("", "-", "_", ".", "blank", "empty", "none", "null", "n/a", " "))
-_BRACKET = lazy(r"[\[{]")
-_NUMERIC = lazy(r"[-+]?[\d.,' ]*\d")
-_JSON_TRIES = 20
 
 
 def _grid(task: Task) -> Check:
@@ -30,14 +141,14 @@ def _grid(task: Task) -> Check:
     >>> try_out("grid", "a,b\nc,d", "a b\nc e").reason
     "row 2, column 2: 'e', expected 'd'"
     """
-    wanted = rows_of(one(task.expected, "grid"))
+    wanted = rows_of(task.one("grid"))
     if len({len(row) for row in wanted}) != 1 or len(wanted) * len(wanted[0]) < 2:
         raise Misfit("the rows of the expected grid have different lengths")
 
-    def check(said: Said) -> Verdict:
-        if not said.statements:
-            return Verdict(passed=False, answer=None, reason=empty_because(said))
-        rows = _rows_said(said.body, len(wanted[0]))
+    def check(reply: Reply) -> Verdict:
+        if reply.fault:
+            return failed(reply.fault)
+        rows = _rows_said(reply.body, len(wanted[0]))
         answer = "\n".join(" | ".join(row) for row in rows) or None
         fault = _first_difference(wanted, rows)
         return Verdict(passed=fault is None, answer=answer, reason=fault or "the same cells")
@@ -46,12 +157,8 @@ def _grid(task: Task) -> Check:
 
 
 def rows_of(text: str) -> list[list[str]]:
-    lines = [
-        line
-        for line in text.replace("```", "\n").split("\n")
-        if line.strip() and not _RULE.fullmatch(line)
-    ]
-    return [_cells(line) for line in lines]
+    lines = text.replace("```", "\n").split("\n")
+    return [_cells(line) for line in lines if line.strip() and not _RULE.fullmatch(line)]
 
 
 def _cells(line: str) -> list[str]:
@@ -89,6 +196,10 @@ def _first_difference(wanted: list[list[str]], rows: list[list[str]]) -> str | N
     return None
 
 
+_NUMERIC = re.compile(r"[-+]?[\d.,' ]*\d")
+_JSON_TRIES = 20
+
+
 def _json(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
@@ -98,7 +209,7 @@ def _json(task: Task) -> Check:
     'total: 3.2, expected 2.3'
     """
     try:
-        wanted = msgspec.json.decode(one(task.expected, "json"))
+        wanted = msgspec.json.decode(task.one("json"))
     except msgspec.DecodeError as error:
         raise Misfit(f"the expected answer is not JSON: {error}") from error
     fields = task.options.get("fields")
@@ -107,18 +218,15 @@ def _json(task: Task) -> Check:
     if fields is not None:
         wanted = {name: wanted[name] for name in fields}
 
-    def check(said: Said) -> Verdict:
-        if not said.statements:
-            return Verdict(passed=False, answer=None, reason=empty_because(said))
-        found = json_in(said.body)
+    def check(reply: Reply) -> Verdict:
+        if reply.fault:
+            return failed(reply.fault)
+        found = json_in(reply.body)
         if found is None:
-            return Verdict(passed=False, answer=None, reason="no JSON in the reply")
+            return failed(refusal(reply.text[:4000]) or "no JSON in the reply")
         fault = unlike(wanted, found, "")
-        return Verdict(
-            passed=fault is None,
-            answer=msgspec.json.encode(found).decode(),
-            reason=fault or "the same fields",
-        )
+        answer = msgspec.json.encode(found).decode()
+        return Verdict(passed=fault is None, answer=answer, reason=fault or "the same fields")
 
     return check
 
@@ -130,19 +238,21 @@ def json_in(text: str) -> Any:
     {'x': [1, 2]}
     """
     decoder = msgspec.json.Decoder()
-    closers = {"{": "}", "[": "]"}
-    for tries, opening in enumerate(_BRACKET.finditer(text)):
-        if tries == _JSON_TRIES:
-            break
-        end = _closing(text, opening.start(), opening[0], closers[opening[0]])
+    start = -1
+    for _ in range(_JSON_TRIES):
+        starts = [at for c in "{[" if (at := text.find(c, start + 1)) >= 0]
+        if not starts:
+            return None
+        start = min(starts)
         try:
-            return decoder.decode(text[opening.start() : end])
+            return decoder.decode(text[start : _closing(text, start)])
         except (msgspec.DecodeError, RecursionError):
             continue
     return None
 
 
-def _closing(text: str, start: int, opens: str, closes: str) -> int:
+def _closing(text: str, start: int) -> int:
+    opens, closes = text[start], "}" if text[start] == "{" else "]"
     depth, quoted = 0, False
     for at in range(start, len(text)):
         c = text[at]
@@ -171,14 +281,11 @@ def unlike(wanted: Any, said: Any, where: str) -> str | None:
     if isinstance(wanted, list):
         if not isinstance(said, list) or len(said) != len(wanted):
             return f"{where or 'the reply'}: not {len(wanted)} items"
-        faults = (
-            unlike(a, b, f"{where}[{at}]")
-            for at, (a, b) in enumerate(zip(wanted, said, strict=True))
-        )
+        pairs = enumerate(zip(wanted, said, strict=True))
+        faults = (unlike(a, b, f"{where}[{at}]") for at, (a, b) in pairs)
         return next((fault for fault in faults if fault), None)
-    return (
-        None if _same_leaf(wanted, said) else f"{where or 'the reply'}: {said}, expected {wanted}"
-    )
+    same = _same_leaf(wanted, said)
+    return None if same else f"{where or 'the reply'}: {said}, expected {wanted}"
 
 
 def _same_leaf(wanted: Any, said: Any) -> bool:
@@ -195,5 +302,6 @@ def _number(leaf: Any) -> Decimal | None:
     return parsed(written)[0] if _NUMERIC.fullmatch(written) else None
 
 
-GRID = Grader(name="grid", check=_grid)
-JSON = Grader(name="json", check=_json, options={"fields": list})
+LIST = Grader(name="list", check=_list, options={"ordered": bool})
+GRID = Grader(name="grid", check=_grid, repeats=True)
+JSON = Grader(name="json", check=_json, options={"fields": list}, repeats=True)

@@ -1,93 +1,390 @@
-"""Short text, a name, a colour, NULL: right when it is put forward, not merely mentioned."""
+"""Short text, codes and transcriptions."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import re
+from collections.abc import Hashable, Sequence
 
-from harness.graders import slots
-from harness.graders.kinds import Check, Grader, Task, judged, one, unread
-from harness.graders.lexicon import NULLS, nulls_in, rivals_of
-from harness.graders.reading import About, Reading, Said, decide, empty_because
-from harness.graders.spelling import pattern
-from harness.graders.terms import folded, set_finder
+from harness.graders.choices import phrases
+from harness.graders.clean import without_tex
+from harness.graders.decide import _COPULA, _SUBORDINATE, _VERB, Mention, affirmed
+from harness.graders.extract import Rank, Reply, Statement, refusal
+from harness.graders.kinds import Check, Grader, Misfit, Task, checking, failed
+from harness.graders.patterns import pattern
+from harness.graders.question import Question
+from harness.graders.words import STOPWORDS, content, folded, rivals, stem, synonyms, words
 from harness.records import Verdict
 
+NULLS = ("null", "none", "n/a", "nil", "nothing")
+_ABSENT = pattern(
+    "said to be absent",
+    r"\b(?:does not|doesn't|do not|don't|is not|isn't|are not|aren't|cannot|can't|no)\b"
+    r"(?: \w+){0,3}? (?:exist|found|listed|present|included|available|appear|such|there|shown"
+    r"|contain|match|entry|see|visible)\b|^\W*(?:there (?:is|are) )?no \w+",
+)
+_NAME = pattern(
+    "names",
+    r"\"([^\"\n]{1,60})\"|\b[A-Z][\w'&-]*(?: (?:of |de )?[A-Z][\w'&-]*){0,4}",
+    flags=0,
+)
+_BACKGROUND = pattern(
+    "background",
+    r"\b(?:with|on|onto|among|amongst|amid|near|beside|behind|from|by|in|inside|under|below|above"
+    r"|than|between|around|against|next to|surrounded by|alongside|like|such as|of|for|to|over|at)"
+    r" (?:(?:a|an|the|this|that|one|some|its|other|rest of the) ){0,3}(?:[\w'-]+ ){0,2}[\"'(]?$",
+)
+_JOINED = pattern(
+    "joined names",
+    r"^[\"']?(?: [a-z]+){0,2}?(?:,? (?:and|or|as well as|along with|plus|and/or)|,|/| ?&)"
+    r"(?: (?:possibly|perhaps|maybe|also|a|an|the)){0,3} ?[\"']?$",
+)
+_ALTERNATIVE = pattern(
+    "alternatives", r"^[\"']? ?(?:,? (?:or|and/or) (?!less|so|more)\w|/ ?\w)", policy="a hedge fails"
+)
+_LISTED = pattern(
+    "listed",
+    r"^[\"']?\s?(?:,|/|;|\band\b|&)\s?(?!(?:with|as|by|on|in|at|which|who|is|it|since|because"
+    r"|making|located|from|for|not|based|although|but|this|that|there|and is|according)\b)\w",
+    policy="a list is no answer",
+)
+_ASIDE = pattern(
+    "aside",
+    r";|[,;] (?:and |but |while )?(?:the|its|another|one|it)\b[^,]{1,40} (?:is|are|has|reads|says)\b"
+    r"|\b(?:than|with|onto|among|amongst|near|beside|behind|below|above|around|against|next to"
+    r"|(?<!look )(?<!looks )like|such as|in front of|followed by|then|but|or|via|resembles?"
+    r"|similar to|from) ",
+)
+_EMPTY = frozenset("""one two three only least brand name word label sign text called named bottle item
+object product thing type kind color colour made reads says it's there's that's""".split())
+_LIST_BEFORE = pattern("list in front", r"^(.+?)(?:,|;|/| and| or| &) ?(?:(?:an?|the|then) )?$")
+_ARTICLES = ("the ", "a ", "an ")
+_SLIPS = 2
 
-def _check(task: Task) -> Check:
+
+def _text(task: Task) -> Check:
     """
     >>> from harness.graders import try_out
     >>> try_out("text", "Fiji", "Yes, a **Fiji** bottle stands among the Evian ones.").passed
     True
     >>> try_out("text", "Fiji", "Fiji and Evian").reason
     'several answers: Fiji and Evian'
-    >>> try_out("text", "red", "The cap is red, the jar blue.", "Which colour is the cap?").passed
-    True
     """
-    written = one(task.expected, "text")
+    written = task.one("text")
     aliases = [str(alias) for alias in task.options.get("aliases", ())]
     if folded(written) in NULLS:
-        return _null_check(written, aliases, task.about)
-    if kin := rivals_of(written):
-        return _kin_check(written, aliases, kin, task.about)
-    spelled = pattern([written, *aliases, *_bans(written)])
+        return _null(written, task.question)
+    find = _Slot([written, *aliases], task.question)
+    check = checking(find.mentions, lambda value: value is True, written, question=task.question)
+    spelled = {_bare(without_tex(name)) for name in (written, *aliases)}
 
-    def check(said: Said) -> Verdict:
-        reading = slots.read(said, spelled, task.about)
-        return (
-            unread(reading)
-            if reading.value is None
-            else judged(reading.value is True, reading, written)
-        )
+    def check_text(reply: Reply) -> Verdict:
+        if _bare(reply.text) in spelled:
+            return Verdict(passed=True, answer=reply.text, reason=f"says {written}")
+        return check(reply)
 
-    return check
+    return check_text
 
 
-def _bans(written: str) -> list[str]:
-    """Other words for a ban as signs have it: for "No entry" also "entry is prohibited"."""
-    no, _, banned = written.partition(" ")
-    if no.lower() != "no" or not banned:
+def _bare(text: str) -> str:
+    plain = re.sub(r"[^\w&+#%]+", " ", folded(text).replace("'", "")).strip()
+    for article in _ARTICLES:
+        plain = plain.removeprefix(article)
+    return plain
+
+
+class _Slot:
+    """Finds the expected text and its rivals in a sentence."""
+
+    def __init__(self, spellings: Sequence[str], question: Question) -> None:
+        self._question = question
+        terms: dict[str, Hashable] = {}
+        for spelling in spellings:
+            name = folded(without_tex(spelling))
+            for article in _ARTICLES:
+                name = name.removeprefix(article)
+            for term in (name, *synonyms(name), *_variants(name)):
+                terms[term] = True
+        kin = {word for term in terms for word in rivals(term)} - terms.keys()
+        self._kin = bool(kin)
+        self._own = phrases(terms | dict.fromkeys(kin, False))
+        self._longest = max(len(name.split()) for name in terms)
+
+    def mentions(self, text: str) -> list[Mention]:
+        own = self._own(text)
+        if any(m.value is True for m in own) and len({m.value for m in own}) == 1:
+            return self._among_names(text, own)
+        if own:
+            return own
+        if other := self._stated(text):
+            return [other]
+        names = self._names(text, [])
+        short = len(text.split()) <= max(4, self._longest + 1)
+        if self._kin or not (names or short) or refusal(text):
+            return []
+        if short and not self._said_nothing(text):
+            return [Mention(0, len(text), folded(text))]
+        front = [n for n in names if not _in_background(text, n)]
+        return front[:1]
+
+    def _stated(self, text: str) -> Mention | None:
+        """What a sentence says of the thing that was asked for: "The animal is a deer"."""
+        copula = _COPULA.search(text)
+        if copula is None or refusal(text):
+            return None
+        about = self._question.stems & set(content(text[: copula.start()]))
+        fresh = [w for w in content(text[copula.end() :]) if w not in self._question.stems]
+        return Mention(copula.end(), len(text), " ".join(fresh)) if about and fresh else None
+
+    def _said_nothing(self, text: str) -> bool:
+        return all(w in STOPWORDS or stem(w) in self._question.stems for w in words(text))
+
+    def _names(self, text: str, own: Sequence[Mention]) -> list[Mention]:
+        found = []
+        for match in _NAME.finditer(text):
+            name = match[1] or match[0]
+            new = [w for w in content(name) if w not in self._question.stems]
+            first = match.start() <= 1 and " " not in name and not match[1]
+            opener = " " not in name and not match[1] and text[match.end() : match.end() + 1] == ","
+            taken = opener or any(m.start < match.end() and match.start() < m.end for m in own)
+            if new and not taken and not (first and not own):
+                found.append(Mention(*match.span(), folded(name)))
+        return found
+
+    def _among_names(self, text: str, own: list[Mention]) -> list[Mention]:
+        """The expected text, unless another answer stands in front of it or beside it."""
+        first = affirmed(text, own)[:1]
+        if not first:
+            return own
+        mine = first[0]
+        for name in [] if self._kin else self._names(text, own):
+            gap = text[min(mine.end, name.end) : max(mine.start, name.start)]
+            if _JOINED.match(gap):
+                both = text[min(mine.start, name.start) : max(mine.end, name.end)]
+                return [mine._replace(hedge=both)]
+        tail = text[mine.end : mine.end + 40]
+        if _ALTERNATIVE.match(tail):
+            return [mine._replace(hedge=text[mine.start : mine.end + 40])]
+        brief = len(text.split()) <= self._longest + 6
+        if brief and not _VERB.search(text):
+            front = _LIST_BEFORE.match(text[: mine.start])
+            if _LISTED.match(tail) or (front and self._fresh(front[1])):
+                return [mine._replace(hedge=text)]
+        before = self._other_in_front(text[: mine.start])
+        return [Mention(0, mine.start, before)] if before else [mine]
+
+    def _other_in_front(self, before: str) -> str | None:
+        """Another answer in what stands before the expected text: "a Bosch, next to a ..."."""
+        if front := _SUBORDINATE.match(before):
+            before = before[front.end() :]
+        joint = None
+        for joint in _ASIDE.finditer(before):
+            pass
+        if joint is None:
+            return None
+        head = before[: joint.start()]
+        copula = None
+        for copula in _COPULA.finditer(head):
+            pass
+        told = head[copula.end() :] if copula else head
+        return " ".join(self._fresh(told)) or None
+
+    def _fresh(self, text: str) -> list[str]:
+        """Words that may be another answer."""
+        return [
+            w
+            for w in words(text)
+            if w not in STOPWORDS
+            and w not in _EMPTY
+            and stem(w) not in self._question.stems
+            and not w.endswith(("ed", "ing", "ly"))
+        ]
+
+
+def _variants(name: str) -> list[str]:
+    """Singular and plural."""
+    if not name.isalpha() or len(name) < 3:
         return []
-    ways = ("prohibited", "forbidden", "not allowed", "not permitted", "banned")
-    return [f"{banned} {verb}{way}" for verb in ("", "is ", "are ") for way in ways]
+    return [name.removesuffix("s")] if name.endswith("s") and name[-2] != "s" else [f"{name}s"]
 
 
-def _kin_check(written: str, aliases: Iterable[str], kin: dict[str, str], about: About) -> Check:
-    """A word whose rivals are known: any other colour is another answer."""
-    terms: dict[str, Hashable] = {
-        **kin,
-        **dict.fromkeys(map(folded, [written, *aliases]), kin.get(folded(written), written)),
-    }
-    find = set_finder(terms)
-    wanted = terms[folded(written)]
+def _in_background(text: str, mention: Mention) -> bool:
+    return bool(_BACKGROUND.search(text[max(0, mention.start - 60) : mention.start]))
 
-    def check(said: Said) -> Verdict:
-        reading = decide(said, about, find)
-        return (
-            unread(reading)
-            if reading.value is None
-            else judged(reading.value == wanted, reading, written)
-        )
+
+_SAYS_NULL = pattern("null", r"\bnull\b|\bn/a\b|^(?:none|nothing|nil) (?!of)")
+
+
+def _null(written: str, question: Question) -> Check:
+    """ "The SKU does not exist", "no defect is visible": what the question calls NULL."""
+    find = phrases(dict.fromkeys(NULLS, True))
+
+    def mentions(text: str) -> list[Mention]:
+        found = [m for m in find(text) if m.end - m.start == len(text.strip(" .\"'"))]
+        said = _SAYS_NULL.search(text)
+        if found or (said and not _ALTERNATIVE.match(text[said.end() :])):
+            return found or [Mention(*said.span(), True)] if said else found
+        if refusal(text):
+            return []
+        if absent := _ABSENT.search(text):
+            return [Mention(*absent.span(), True)]
+        fresh = [w for w in content(text) if w not in question.stems]
+        short = len(text.split()) <= 4 and (fresh or not content(text))
+        return [Mention(0, len(text), folded(text))] if short else []
+
+    return checking(mentions, lambda value: value is True, written, question=question)
+
+
+_CODE = pattern("codes", r"(?<![\w.])[A-Za-z0-9]+(?:[-./:#][A-Za-z0-9]+)*(?![\w])")
+_CODE_LABEL = pattern(
+    "code labels", r"^(?:[SP]/N|serial(?: no\.?| number)?|no\.)[:.]? ?(?=\S*\d)", policy="labels"
+)
+_GOES_ON = pattern("code goes on", r"^ ([A-Z0-9]+)(?=[\s.,;)]|$)", flags=0)
+_LOOSE = re.compile(r"[\s\-\[\]]")
+
+
+def _code(task: Task) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("code", "QX71882", "The ID is qx 71882.").passed
+    True
+    >>> try_out("code", "B0O8", "B008").passed
+    False
+    >>> try_out("code", "AB12", "AB12 or AB21").passed
+    False
+    """
+    written = _CODE_LABEL.sub("", task.one("code")) or task.one("code")
+    exact = bool(task.options.get("case_sensitive", False))
+    wanted = _code_key(written, exact)
+    has_digits = any(c.isdigit() for c in written)
+    joint = r"[ \-\[\]]{0,3}" if has_digits else r"[ ,-]{0,3}"
+    parts = written.split() if _in_words(written) else list(_LOOSE.sub("", written))
+    body = (r"\s{1,3}" if _in_words(written) else joint).join(map(re.escape, parts))
+    whole = re.compile(rf"(?<!\w)(?:{body})(?!\w|[-./:'][\w])", 0 if exact else re.IGNORECASE)
+
+    def find(text: str) -> list[Mention]:
+        found = []
+        for match in whole.finditer(text):
+            more = _GOES_ON.match(text[match.end() : match.end() + 30])
+            grown = more and stem(more[1].lower()) not in task.question.stems
+            end = match.end() + (more.end() if more and grown else 0)
+            found.append(Mention(match.start(), end, f"{wanted} {more[1]}" if more and grown else wanted))
+        for match in _CODE.finditer(text):
+            inside = any(m.start < match.end() and match.start() < m.end for m in found)
+            if not inside and _like(match[0], written, task.question):
+                found.append(Mention(*match.span(), _code_key(match[0], exact)))
+        if not found and len(text.split()) <= max(3, len(written.split())):
+            return [Mention(0, len(text), _code_key(text.strip(" .\"'"), exact))]
+        return sorted(found, key=lambda m: m.start)
+
+    return checking(find, lambda value: value == wanted, written, question=task.question)
+
+
+def _in_words(code: str) -> bool:
+    """Words, as in a captcha, keep their spaces; a serial number may be spaced in any way."""
+    return not any(c.isdigit() for c in code) and any(c.islower() for c in code)
+
+
+def _code_key(code: str, exact: bool) -> str:
+    code = " ".join(code.split()) if _in_words(code) else _LOOSE.sub("", code)
+    return code if exact else code.upper()
+
+
+def _like(word: str, written: str, question: Question) -> bool:
+    """Characters of the kind that the expected code is made of, and enough of them."""
+    if word.lower() in question.words or len(word) < 2:
+        return False
+    digits = sum(c.isdigit() for c in word)
+    if any(c.isdigit() for c in written):
+        enough = len(word) * 2 >= len(written.replace(" ", ""))
+        return (digits > 0 and enough) or (word.isupper() and len(word) >= 4)
+    return digits > 0 or (word.isupper() and len(word) >= max(3, len(written) - 2))
+
+
+_LEAD_IN = pattern(
+    "lead-in of a quotation",
+    r"^[^\"\n]{0,120}?(?:\b(?:says?|reads?|is|states?|written|text|transcription|sign)\b[^:\n]{0,40}:"
+    r"|\b(?:says?|reads?|states?|is|was)(?: that)?)\s*|^[^:\n]{0,60}:\s*\n",
+)
+_BY = pattern("author behind a title", r" by [A-Z][\w. ]{2,40}\.?$", flags=0)
+_QUOTED = pattern("quotations", r"\"([^\"]{1,4000})\"")
+
+
+def _transcription(task: Task) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("transcription", "Mind the closing gate", 'It says "mind the closng gate".').passed
+    True
+    >>> try_out("transcription", "Mind the closing gate", "Mind the gap").passed
+    False
+    """
+    written = task.one("transcription")
+    wanted = normal(written)
+    if not wanted:
+        raise Misfit(f"{written!r} holds nothing to transcribe")
+    share = task.options.get("max_cer")
+    limit = int(len(wanted) * share) if share is not None else min(_SLIPS, len(wanted) // 10)
+
+    def check(reply: Reply) -> Verdict:
+        if reply.fault:
+            return failed(reply.fault)
+        best = min(_candidates(reply), key=lambda said: distance(normal(said), wanted, limit))
+        off = distance(normal(best), wanted, limit)
+        if off <= limit and (share is not None or _same_words(normal(best), wanted)):
+            slips = f", {off} characters off" if off else ""
+            return Verdict(passed=True, answer=best[:200], reason=f"says it{slips}")
+        why = refusal(reply.text) if len(reply.text) < 400 else None
+        return failed(why or f"expected {written[:80]!r}", None if why else best[:200])
 
     return check
 
 
-def _null_check(written: str, aliases: Sequence[str], about: About) -> Check:
-    """NULL, none: the word, or what the question says it stands for."""
-    spelled = pattern([written, *aliases, *NULLS])
-
-    def check(said: Said) -> Verdict:
-        if not said.statements:
-            return Verdict(passed=False, answer=None, reason=empty_because(said))
-        reading = slots.read(said, spelled, about)
-        if reading.value is not True and (words := nulls_in(said, about)):
-            reading = Reading(True, words, None)
-        return (
-            unread(reading)
-            if reading.value is None
-            else judged(reading.value is True, reading, written)
-        )
-
-    return check
+def normal(text: str) -> str:
+    """Letters and digits in lower case, single spaces."""
+    plain = re.sub(r"[^\w%+#@$£€]|_", " ", folded(text).replace("&", " and "))
+    return " ".join(plain.split()).removeprefix("the ")
 
 
-TEXT = Grader(name="text", check=_check, options={"aliases": list})
+def distance(said: str, wanted: str, limit: int) -> int:
+    """Edits with swaps from one text to the other; `limit` + 1 for any more."""
+    if said == wanted:
+        return 0
+    if abs(len(said) - len(wanted)) > limit:
+        return limit + 1
+    from rapidfuzz.distance import OSA
+
+    return OSA.distance(said, wanted, score_cutoff=limit)
+
+
+def _same_words(said: str, wanted: str) -> bool:
+    """A word of which two letters differ is another word."""
+    ours, theirs = wanted.split(), said.split()
+    if len(ours) != len(theirs):
+        return distance(said, wanted, 1) <= 1
+    return all(distance(a, b, 1) <= 1 and (a == b or not a.isdigit()) for a, b in zip(ours, theirs, strict=True))
+
+
+def _candidates(reply: Reply) -> list[str]:
+    """The pieces of a reply that may be the transcription."""
+    text = reply.text
+    found = [text, *(s.text for s in reply.statements if s.rank == Rank.ANSWER)]
+    answers = [at for at, s in enumerate(reply.statements) if s.rank == Rank.ANSWER]
+    if answers:
+        tail: Sequence[Statement] = reply.statements[answers[-1] :]
+        return [" ".join(s.text for s in tail), *found[1:][-1:]]
+    quoted = [match[1] for match in _QUOTED.finditer(text)]
+    if quoted and len(quoted[0]) < len(text) - 2:
+        found += [quoted[0], " ".join(quoted)] if len(quoted) < 4 else [" ".join(quoted)]
+    if lead := _LEAD_IN.match(text):
+        found.append(text[lead.end() :])
+    if by := _BY.search(text):
+        found.append(text[: by.start()])
+    if len(set(reply.bold)) == 1:
+        found.append(reply.bold[0])
+    return found
+
+
+TEXT = Grader(name="text", check=_text, options={"aliases": list})
+CODE = Grader(name="code", check=_code, options={"case_sensitive": bool})
+TRANSCRIPTION = Grader(
+    name="transcription", check=_transcription, options={"max_cer": (int, float)}, repeats=True
+)

@@ -1,95 +1,86 @@
-"""Yes or no: the word, in many languages, or a statement that affirms or denies the question."""
+"""Yes or no: the word, in many languages, or a sentence that affirms or denies the question."""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Hashable
 
-from harness.graders.implied import MOSTLY, NEGATION, clauses, first_clause, implies
-from harness.graders.kinds import Check, Grader, Misfit, Task, judged, one, unread
-from harness.graders.lazily import lazy
-from harness.graders.reading import (
-    About,
-    Finder,
-    Mention,
-    Reading,
-    Said,
-    decide,
-    empty_because,
-    refusal,
-    stem,
-    stems,
-    word_set,
-    words,
-)
-from harness.graders.terms import folded, hedge
-from harness.records import Verdict
+from harness.graders.decide import Finder, Mention
+from harness.graders.extract import refusal
+from harness.graders.kinds import Check, Grader, Misfit, Task, checking
+from harness.graders.patterns import pattern
+from harness.graders.question import Question
+from harness.graders.words import STOPWORDS, antonyms, content, folded, stem, words
 
-YES = word_set(
-    """yes yeah yep yup yea aye affirmative true correct indeed definitely certainly absolutely
-    sure sí si oui ja sim да tak evet はい 是 是的 有 对 對 네 예 jawohl ano igen kyllä"""
+YES = frozenset(
+    """yes yeah yep yup aye affirmative true correct indeed definitely absolutely sí si oui ja sim
+    да tak evet はい 是 是的 有 对 對 네 예 jawohl""".split()
 )
-NO = word_set(
-    """no none nope nah negative false incorrect non nein não nao nej нет nie hayır いいえ 否
-    不是 没有 不
-    아니요 아니오 nee ne nem ei"""
+NO = frozenset(
+    """no nope nah negative false incorrect untrue non nein não nao nej нет nie hayır いいえ 否
+    不是 没有 不 아니요 nee ne nem ei""".split()
 )
-_ONLY_ALONE = frozenset(("sure", "certainly"))
-"""A yes as the whole reply, politeness before another word."""
-_WORD = "(?P<word>" + "|".join(sorted((YES - _ONLY_ALONE) | NO, key=len, reverse=True)) + ")"
-_LEADING = lazy(
-    r"^[\"'(]{0,2}(?:(?:well|ok|okay|so|hmm+|oh|thus|therefore|hence|actually|wait|sorry|clearly"
-    r"|definitely|simply"
-    r"|probably|likely|most likely|a clear|a definite|a resounding|(?:based on|according to"
-    r"|looking at|judging by|from)"
-    r" [\w ]{1,50}|in (?:this|the|that) (?:image|picture|photo)|i would say|i'd say|i think"
-    r"|i believe)[,:]? ){0,2}[\"'(]{0,2}"
-    + _WORD
-    + r"(?:[\"')]{0,2}(?:\s*$|\s{0,3}[.,;:!?(-])|(?= (?:there|it|the|this|that|they|i|we|he|she|you"
-    r"|nothing|none)\b)"
-    r"|(?<=[\u3040-\uffef]))",
-    re.IGNORECASE,
+_WORD = "(?P<word>" + "|".join(sorted(YES | NO, key=len, reverse=True)) + ")"
+_LEADING = pattern(
+    "leading yes or no",
+    r"^\W{0,3}(?:(?:well|so|hmm+|oh|thus|therefore|hence|clearly|simply|probably|likely|most likely"
+    r"|a clear|a definite|(?:based on|according to|looking at|judging by|from|in|given) [^,]{1,60}"
+    r"|i would say|i'd say|i think|i believe|option \w|\(?[a-h]\)|the answer is)[,:.]? ){0,2}"
+    rf"[\"'(]{{0,2}}{_WORD}(?:[\"')]{{0,2}}(?:\s*$|\s{{0,3}}[.,;:!?(-])|(?= (?:there|it|the|this"
+    r"|that|they|i|we|he|she|you|nothing|none|both|all|because|based|and|as)\b)|(?<=[\u3040-\uffef]))",
 )
-_LATER = lazy(
-    r"(?:\b(?:is|be|was|and|or|so|therefore|thus|hence|either|with|a|clear|definite|actually)"
-    r"|[,;:-]"
-    r"|\b(?:say|answer|answered)(?: is)? {0,2}[\"'(]{0,2}) {0,2}(?P<word>yes|no)"
-    r"(?=[\"')]{0,2}\s?(?:[.,;:!?-]|\bor\b|\band\b|$))",
-    re.IGNORECASE,
+_LATER = pattern(
+    "yes or no later",
+    r"(?:\b(?:is|be|was|and|or|so|therefore|thus|hence|either|with|a|say|answered?)|[,;:-])"
+    r" {0,2}[\"'(]{0,2}(?P<word>yes|no|true|false|incorrect|not (?:true|correct))"
+    r"(?=[\"')]{0,2}\s?(?:[.,;:!?-]|\bor\b|\band\b|\bbecause\b|$))",
 )
-_BOTH = lazy(r"\b(?:yes (?:and|or|/) no|no (?:and|or|/) yes)\b", re.IGNORECASE)
-_NO_SUCH = lazy(
-    r"^(?:there (?:is|are|'s|was|were) |i (?:can )?(?:see|find"
-    r"|detect) )?no (?P<noun>[\w-]+(?: [\w-]+){0,3})",
-    re.IGNORECASE,
+_BOTH = pattern("yes or no", r"\b(?:yes (?:and|or|/) no|true or false)\b", policy="a hedge fails")
+_NEGATION = pattern(
+    "negation",
+    r"\b(?:not|no|never|none|nothing|neither|nor|cannot|without|lacks?|lacking|nobody|fails? to"
+    r"|absent|isn't|unable)\b|n't\b",
 )
-_SUCH = lazy(
-    r"^there (?:is|are|'s|appears? to be) (?:an?|some|two|three|several) "
-    r"(?P<noun>[\w-]+(?: [\w-]+){0,3})",
-    re.IGNORECASE,
-)
-_HAVING = lazy(r"\b(?:have|contain|show|include) (?:an?|any) ((?:[\w-]+ ?){1,3})\W*$", re.I)
-_NOT_SO = lazy(
-    r"^not(?! (?:sure|certain|clear|possible|enough|applicable|available|only"
-    r"|visible enough))(?: [\w']+){0,5}\W*$",
-    re.I,
-)
-_ECHO = lazy(
-    r"^(?:it|there|they|he|she|this|that)(?:'s|'re)? ?(?:is|does|do|are|has|have|was|were|can|did"
-    r"|could|should)?"
-    r"(?P<not>n't| not)?\W*$",
-    re.IGNORECASE,
-)
-_DOUBT = lazy(
+_DOUBT = pattern(
+    "doubt",
     r"\b(?:may|might|could|possibly|perhaps|maybe|unclear|whether|not sure|uncertain|if)\b",
-    re.IGNORECASE,
+    policy="a hedge fails",
 )
-_POLAR = lazy(
-    r"^(?:please |can you tell me |tell me |say |determine )?(?:if |whether )?"
-    r"(?:is|are|does|do|has|have|can|was|were|did|will|could|should|would|am|any)\b",
-    re.IGNORECASE,
+_CLAUSE = pattern(
+    "clauses",
+    r"(?:[,;:]| -)\s+|\s(?:but|despite|although|though|while|whereas|because|since|and(?= not| it| there"
+    r"| they| the| are| is)|even (?:though|if)|which|as(?= the| it| there))\s",
 )
+_ECHO = pattern(
+    "short echo",
+    r"^(?:it|there|they|he|she|this|that)(?:'s|'re)? ?(?:is|does|do|are|has|have|had|was|were|can"
+    r"|did|could|should|will|would)?(?P<not>n't| not)?\W*$",
+)
+_NOT_SO = pattern(
+    "not at all", r"^(?:not (?!sure|certain|clear|enough|visible|possible)(?:at all|\w+(?: \w+)?)|never)\W*$", policy="a no"
+)
+_NO_SUCH = pattern(
+    "no such thing",
+    r"(?:^|\bthere(?:'s| is| are| was| were) |\bi (?:can )?(?:see|find) |; )no"
+    r"(?P<what>(?: [\w-]+){1,4})",
+)
+_SUCH = pattern(
+    "such a thing",
+    r"^there (?:is|are|'s|appears? to be) (?:an?|some|one|two|three|several)(?P<what>(?: [\w-]+){1,4})",
+)
+_HAVING = pattern(
+    "asks whether there is", r"\b(?:have|contain|show|include) (?:an?|any) ((?:[\w-]+ ?){1,3})\W*$"
+)
+_BUT_NOT = pattern("all but", r"\b(?:but not|except(?: for)?|apart from)\b")
+_SIGNS = (("<=", " at most "), (">=", " at least "), ("<", " less "), (">", " greater "))
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z]\b)")
+_EQUALITY = frozenset("same equal equals identical".split())
+_COMPARATIVES = frozenset(
+    """longer shorter larger bigger smaller greater less more fewer higher lower taller heavier
+    lighter wider narrower thicker thinner deeper brighter darker older younger faster slower
+    different exceeds""".split()
+)
+_MOSTLY, _SINGLE = 0.6, 1
 
 
 def _check(task: Task) -> Check:
@@ -102,21 +93,11 @@ def _check(task: Task) -> Check:
     >>> try_out("yes_no", "No", "I am not sure.").passed
     False
     """
-    wanted = as_yes_or_no(one(task.expected, "yes_no"))
+    wanted = as_yes_or_no(task.one("yes_no"))
     if wanted is None:
         raise Misfit(f"{task.expected!r} is neither yes nor no")
     word = "yes" if wanted else "no"
-    spoken, implied = _finders(task.about)
-
-    def check(said: Said) -> Verdict:
-        reading = _read(said, task.about, spoken, implied)
-        return (
-            unread(reading)
-            if reading.value is None
-            else judged(reading.value == word, reading, word)
-        )
-
-    return check
+    return checking(finder(task.question), lambda value: value == word, word)
 
 
 def as_yes_or_no(word: str) -> bool | None:
@@ -128,126 +109,112 @@ def as_yes_or_no(word: str) -> bool | None:
     return True if word in YES else False if word in NO else None
 
 
-def _read(said: Said, about: About, spoken: Finder, implied: Finder) -> Reading:
-    """The word where there is one, else what the statements imply."""
-    if not said.statements:
-        return Reading(None, None, empty_because(said))
-    if len(said.statements) == 1 and (plain := as_yes_or_no(said.statements[0].text)) is not None:
-        return Reading(_worded(plain), said.statements[0].text.strip(" .!\"'"), None)
-    reading = decide(said, about, spoken)
-    if reading.value is not None or (reading.fault or "").startswith(
-        ("several", "hedged", "takes")
-    ):
-        return reading
-    if (why := refusal(said.text)) is not None:
-        return Reading(None, None, why)
-    guessed = decide(said, about, implied)
-    return guessed if guessed.value is not None else reading
+def finder(question: Question) -> Finder:
+    """Finds "yes" and "no", spoken or implied."""
+    asked = _Asked(question)
 
-
-def _worded(yes: bool) -> str:
-    return "yes" if yes else "no"
-
-
-class _Polar(NamedTuple):
-    """What a question of yes or no asks."""
-
-    asked: frozenset[str]
-    core: frozenset[str]
-    """Its first and its last content word."""
-    had: frozenset[str]
-    """What something may have, contain or show."""
-    denied: bool
-    """Asks whether something is not so."""
-
-
-def _polar_of(about: About) -> _Polar:
-    polar = _polar(about.ask)
-    in_order = stems(polar)
-    having = _HAVING.search(polar)
-    return _Polar(
-        asked=frozenset(in_order),
-        core=frozenset((in_order[0], in_order[-1])) if in_order else frozenset(),
-        had=frozenset(stems(having[1])) if having else frozenset(),
-        denied=bool(NEGATION.search(polar)),
-    )
-
-
-def _finders(about: About) -> tuple[Finder, Finder]:
-    asked, core, had, denied = _polar_of(about)
-
-    def implied(text: str) -> list[Mention]:
-        return [
-            Mention(start, start + len(clause), _worded(value), _doubt(clause))
-            for start, clause in clauses(text)
-            if (value := implies(clause, asked, denied, MOSTLY, core)) is not None
-        ]
-
-    def spoken(text: str) -> list[Mention]:
-        leading = _LEADING.match(text)
+    def find(text: str) -> list[Mention]:
         if both := _BOTH.search(text):
             return [Mention(*both.span(), word) for word in ("yes", "no")]
-        if leading is None:
-            return _spoken_later(text, 0) or _spoken_briefly(text, asked, had, denied)
-        value = as_yes_or_no(leading["word"])
-        later = _spoken_later(text, leading.end() - 1)
-        found = [
-            Mention(
-                leading.start("word"),
-                len(text),
-                _worded(bool(value)),
-                hedge(text, leading.start("word")),
-            ),
-            *later,
-        ]
-        opposite = (
-            None if denied else implies(first_clause(text[leading.end() :]), asked, denied, 1.0)
-        )
-        if opposite is not None and opposite != value:
-            found.append(Mention(leading.end(), len(text), _worded(opposite)))
+        spoken = _spoken(text)
+        if spoken:
+            return spoken
+        if such := asked.existence(text):
+            return [Mention(0, len(text), such)]
+        if refusal(text):
+            return []
+        if echo := _ECHO.match(text):
+            return [Mention(0, len(text), "no" if echo["not"] else "yes", weak=True)]
+        implied = asked.implied(text)
+        if not implied and _NOT_SO.match(text):
+            return [Mention(0, len(text), "no")]
+        return implied
+
+    return find
+
+
+def _spoken(text: str) -> list[Mention]:
+    found = []
+    end = 0
+    if leading := _LEADING.match(text):
+        value: Hashable = "yes" if as_yes_or_no(leading["word"]) else "no"
+        end = leading.end("word")
+        found.append(Mention(leading.start("word"), end, value, lead=True))
+    for match in _LATER.finditer(text, max(0, end - 1)):
+        word = match["word"].lower()
+        found.append(Mention(*match.span("word"), "yes" if word in ("yes", "true") else "no"))
+    return found
+
+
+class _Asked:
+    """What a question of yes or no asks, in words."""
+
+    def __init__(self, question: Question) -> None:
+        clause = _worded(question.polar)
+        self._words = frozenset(word for word in words(clause) if word not in STOPWORDS)
+        self._all = frozenset(words(clause))
+        self._stems = frozenset(stem(word) for word in self._words)
+        having = _HAVING.search(clause)
+        self._had = frozenset(content(having[1])) if having else frozenset[str]()
+        self._denied = bool(_NEGATION.search(clause))
+
+    def existence(self, text: str) -> str | None:
+        """ "No cracks visible", "there is a dent": what a question of existence asks for."""
+        if self._denied:
+            return None
+        for match in _NO_SUCH.finditer(text):
+            if self._stems & {stem(word) for word in words(match["what"])}:
+                return "no"
+        there = _SUCH.match(text)
+        if there and self._had and self._had <= {stem(word) for word in words(there["what"])}:
+            return "yes"
+        return None
+
+    def implied(self, text: str) -> list[Mention]:
+        """What the clauses of a statement say about the question."""
+        found = []
+        start = 0
+        whole = _worded(text)
+        if (part := _BUT_NOT.search(whole)) and self._stems & set(content(whole[part.end() :])):
+            if self._implies(whole):
+                return [Mention(0, len(text), "no", weak=True)]
+        for clause in _CLAUSE.split(whole):
+            at = whole.find(clause, start) if clause else start
+            start = max(start, at)
+            if clause and (value := self._implies(clause)) is not None:
+                doubt = _DOUBT.search(clause)
+                span = (start, start + len(clause))
+                found.append(Mention(*span, value, doubt[0] if doubt else None, weak=True))
+        if not found and (value := self._implies(whole)) is not None:
+            doubt = _DOUBT.search(whole)
+            found.append(Mention(0, len(text), value, doubt[0] if doubt else None, weak=True))
         return found
 
-    return spoken, implied
+    def _implies(self, clause: str) -> str | None:
+        said = words(clause)
+        stems = {stem(word) for word in said}
+        against = any(antonyms(word) & set(said) and word not in said for word in self._all)
+        equal = bool(_EQUALITY & set(said)) and not _EQUALITY & self._all
+        covered = len(self._stems & stems) + against
+        if equal and self._all & _COMPARATIVES and covered >= _SINGLE:
+            return "no"
+        if _EQUALITY & self._all and _COMPARATIVES & set(said) and covered >= _SINGLE:
+            return "no"
+        core = self._all & _COMPARATIVES
+        if core and not core & set(said) and not against:
+            return None
+        if not self._stems or covered < max(_SINGLE, _MOSTLY * len(self._stems)):
+            return None
+        denied = bool(_NEGATION.search(clause)) != self._denied
+        return "no" if denied != against else "yes"
 
 
-def _doubt(clause: str) -> str | None:
-    found = _DOUBT.search(clause)
-    return found[0] if found else None
-
-
-def _spoken_later(text: str, start: int) -> list[Mention]:
-    return [
-        Mention(
-            match.start("word"),
-            match.end("word"),
-            match["word"].lower(),
-            hedge(text, match.start()),
-        )
-        for match in _LATER.finditer(text, start)
-    ]
-
-
-def _spoken_briefly(
-    text: str, asked: frozenset[str], had: frozenset[str], denied: bool
-) -> list[Mention]:
-    """ "It does not.", "Not at all.", "No cracks visible", "There is a crack in the rim"."""
-    echo = _ECHO.match(text)
-    if echo is not None and len(text.split()) > 1:
-        return [Mention(0, len(text), _worded(not echo["not"]))]
-    such = _SUCH.match(text)
-    if such is not None and had and had <= {stem(word) for word in words(such["noun"])}:
-        return [Mention(*such.span(), "yes", hedge(text, such.start("noun")))]
-    none = _NO_SUCH.match(text)
-    if none is not None and not denied and any(stem(word) in asked for word in words(none["noun"])):
-        return [Mention(*none.span(), "no")]
-    return [Mention(0, len(text), "no")] if _NOT_SO.match(text) else []
-
-
-@lru_cache(maxsize=4096)
-def _polar(ask: str) -> str:
-    """The sentence that can be answered with yes or no."""
-    parts = [part.strip() for part in ask.split(". ")]
-    return next((part for part in parts if _POLAR.match(part)), parts[0])
+def _worded(text: str) -> str:
+    """Signs as words: "angleA < 180" has "angle A less 180"."""
+    text = _CAMEL.sub(" ", text)
+    for sign, word in _SIGNS:
+        text = text.replace(sign, word)
+    return re.sub(r"(?<=[\w)°])\s*=\s*(?=[\w(])", " equals ", text)
 
 
 YES_NO = Grader(name="yes_no", check=_check)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.graders.choices import letters
+from harness.graders.question import lettered
 from harness.records import Case
 
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
@@ -40,7 +40,7 @@ def options_named(case: Case) -> list[str]:
     if case.grader != "choice":
         return []
     choices = [str(choice) for choice in case.options.get("choices", ())]
-    return _in_order(choices, case.question) if choices else list(letters(case.question))
+    return _in_order(choices, case.question) if choices else list(lettered(case.question))
 
 
 def _in_order(options: list[str], question: str) -> list[str]:

@@ -1,0 +1,285 @@
+"""A reply taken apart: its sentences, and which of them states the answer."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from harness.graders.clean import LONGEST_SCANNED, clipped, emphasised, plain, without_reasoning
+from harness.graders.patterns import pattern
+
+
+class Rank(IntEnum):
+    """How plainly a sentence states an answer."""
+
+    PLAIN = 0
+    CONCLUSION = 1
+    ANSWER = 2
+
+
+class Statement(NamedTuple):
+    """A sentence, or what follows "the answer is"."""
+
+    text: str
+    rank: Rank
+    alone: bool = False
+    """Nothing else stands on its line."""
+    final: bool = False
+    """Says that it replaces what was said before: "final answer", "therefore", "correction"."""
+
+
+class Reply(Struct, frozen=True):
+    """A reply without reasoning and markup."""
+
+    text: str
+    statements: tuple[Statement, ...]
+    bold: tuple[str, ...]
+    fault: str | None = None
+    """Why there is nothing to read."""
+    loops: bool = False
+    """Ends in one piece, over and over."""
+    body: str = ""
+    """The text with its markup."""
+
+
+_LEAD = r"(?:(?:final|correct|right|best|closest|short|my|the|your|our|most \w+) ){0,3}"
+_ANSWER = pattern(
+    "answer cue",
+    r"(?:^|(?<=[\s\"'(*#.,:;-]))"
+    rf"{_LEAD}(?:answer|option|choice|final value|letter|match|guess|estimate)"
+    r"(?: (?:choice|option|letter|value|here|is option))?"
+    r"(?: (?:to|for|of|from|among|in) [^.:\n]{1,90}?)?"
+    r"(?: (?:would|should|must|will|seems? to|appears? to|could only) be| is| was)?"
+    r"(?:(?<= is)|(?<= be)|(?<= was)|\s{0,2}[:=→])(?: (?:as follows|simply|therefore|thus|that))?"
+    r"\s{0,2}[:-]?\s{0,3}(?!\S{0,3}(?:incorrect|based|correct\b|wrong|not (?:in|among|listed)))",
+)
+_BARE_CUE = pattern(
+    "answer heading", rf"^\W*{_LEAD}(?:answer|solution)\W*$", policy="a heading over the answer"
+)
+_CHOSEN = pattern(
+    "choosing cue",
+    r"\bi(?:'d| would| will|'ll| have to)? (?:choose|chose|select|pick|go with|opt for|say|guess)"
+    r"(?: that)?:? ",
+)
+_IS_ANSWER = pattern(
+    "answer stands first",
+    r"^(.{1,90}?),? (?:is|would be|seems to be|appears to be) (?:the|my) "
+    r"(?:most likely |final |best |only )?(?:correct |right )?(?:answer|option|choice)\b",
+)
+_FOREIGN = pattern(
+    "answer cue in other languages",
+    r"(?:答案(?:是|为|选)?|回答)[:：]?\s*|\b(?:la )?(?:respuesta|réponse|antwort|risposta|resposta"
+    r"|ответ|odpowiedź|cevap)(?: correcta| finale?)?\s?(?: ist| es| est| è| é|:)+ ",
+    policy="models answer in the language of the question",
+)
+_CONCLUDES = pattern(
+    "conclusion",
+    r"^\W*(?:therefore|thus|so|hence|consequently|accordingly|in (?:conclusion|summary|total|all"
+    r"|short)|overall|as a result|totals?(?: count)?\b|altogether|to sum up|which (?:means|gives)"
+    r"|this (?:means|gives|makes)|that (?:makes|leaves)|adding (?:these|them|it|all)"
+    r"|based on (?:this|these|the above|my|that)|given (?:this|these)|finally|sum\b|however)",
+)
+_CORRECTS = pattern(
+    "correction",
+    r"(?:^|[.,;!?] ?|\.\.\. ?|- ?|\n ?|\()(?:oh,? )?(?:no,? )?(?:wait|actually|on second thought"
+    r"|correction|scratch that|sorry,? (?:i|it|that|no)|let me (?:correct|recount|re-?check"
+    r"|re-?count)|my mistake|i mean|i was wrong|or rather)\b[\s,:;.!-]*(?:no\b[,:;. ]+(?=\w))?"
+    r"(?:let me \w+(?: again)?[:;,. ]*|i (?:meant?|made a mistake)[:;,. ]*|it'?s |that'?s )?",
+    policy="the answer that a reply ends up with counts",
+)
+_POLITE = pattern(
+    "politeness",
+    r"^\W*(?:i hope (?:this|that|it) (?:helps?|answers?)|let me know|(?:please )?feel free|do you"
+    r" have (?:any )?other|if you (?:have|need|would like|want|can)|hope (?:this|that)|is there"
+    r" anything|thank you|thanks|you're welcome|sure|certainly|of course|absolutely|okay|ok|great"
+    r"|happy to help|yes, i can help|i can help|here (?:is|are) (?:the|my) (?:answer|solution))\b"
+    r"[^\n]{0,160}?[.!?:]*$",
+)
+_SURE = pattern(
+    "polite opening",
+    r"^\W*(?:sure|certainly|of course|okay|ok|great)(?: thing)?[!,.] +",
+    policy="politeness in front of the answer",
+)
+_BREAK = pattern(
+    "sentence end",
+    r"(?:(?<=[a-z\d)\]\"'%°][a-z\d)\]\"'%°][.!?])|(?<=[^A-Z\s.][.!?]))(?<!\be\.g\.)(?<!\bi\.e\.)"
+    r"(?<!\bapprox\.)(?<!\bvs\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bSt\.)(?<!\bMrs\.)(?<!\bcf\.)"
+    r"[\"')\]]{0,2}\s+(?=[^\sa-z.,;:!?)])|;\s+|(?<=\d\.)\s+(?=[A-Z][a-z])",
+    flags=0,
+)
+_REFUSES = pattern(
+    "refusal",
+    r"\b(?:cannot|can't|can not|couldn't|could not|unable to|not able to|impossible to"
+    r"|not possible to|difficult to|hard to) (?:be )?(?:\w+ly )?(?:determined?|identify|identified"
+    r"|tell|read|make out|process|analy[sz]e|say|assist|help|provide|answer(?:ed)?|know|count|see(?! any| an? )"
+    r"|discern(?:ed)?|confirm|ascertain|specify|give|recogni[sz]e|interpret|decipher|verify|view)\b"
+    r"|\bi (?:don't|do not) (?:know|have (?:the|any|enough|sufficient|access|specific|real|data"
+    r"|information|population))"
+    r"|\b(?:not|n't) (?:clearly |fully |provide |have |contain |give )*(?:enough|sufficient)"
+    r" (?:\w+ )?(?:information|details?|context|data)|\binsufficient (?:information|detail|data)"
+    r"|\bas an ai\b|\bwithout (?:more|additional|further|the specific|any) (?:\w+ )?"
+    r"(?:information|context|details?|data)|^\W*(?:i'm |i am )?sorry\b|\bnot (?:legible|readable)"
+    r"|^\W*(?:unknown|unclear|illegible|unreadable|undetermined|uncertain)\b|\btoo (?:blurry|small"
+    r" to|unclear)|\bi(?:'m| am) (?:not sure|unsure|not certain|uncertain)|\bunclear whether"
+    r"|\bquestion (?:is|seems?) (?:nonsensical|incomplete|unclear)"
+    r"|\bplease (?:provide|clarify|refer|give)",
+)
+_BLIND = pattern(
+    "no image",
+    r"\bno (?:image|picture|photo|attachment)s? (?:was |were |is |has been )?(?:provided|attached"
+    r"|uploaded|included|shared|received|given|available|visible)"
+    r"|\b(?:image|picture|photo|attachment)s? (?:was|were|is|has|have|seems)(?: not|n't)"
+    r"(?: been| to be)? (?:provided|attached|uploaded|included|shared|received|loaded|given"
+    r"|available|visible)"
+    r"|\b(?:can't|cannot|can not|unable to|couldn't|not able to|don't|do not|didn't)"
+    r" (?:actually |directly |currently )?(?:see|view|access|open|load|find|receive|display|have)"
+    r"(?: access to)? (?:any |an |the |this |that |your |attached )?(?:\w+ )?(?:image|picture|photo"
+    r"|attachment|file)s?\b|\b(?:provide|upload|share|attach|send|resend) (?:me )?(?:with )?"
+    r"(?:the|an|your|a) (?:\w+ )?(?:image|picture|photo)"
+    r"|\b(?:there is|there's|i see) no (?:image|picture|photo)\b",
+    policy="a model that was sent no picture must not look like one that saw nothing",
+)
+_FILTERED = pattern(
+    "content filter",
+    r"\bcontent (?:filter|policy|management policy)|\bviolates? (?:our|the|my) \w*\s?polic"
+    r"|\bcan't help with images of people|\bi (?:can't|cannot) (?:assist|help) with (?:that|this)"
+    r"|\binappropriate (?:content|request)",
+    policy="a content filter fails with that reason",
+)
+CANNOT_TELL = "refuses or says it cannot tell"
+_LONGEST_PERIOD, _LOOP_LENGTH = 160, 480
+_MOST_STATEMENTS = 400
+
+
+@lru_cache(maxsize=256)
+def take_apart(raw: str) -> Reply:
+    """
+    >>> [s.text for s in take_apart("I see two. **Answer:** `2`").statements]
+    ['I see two.', '2']
+    >>> take_apart("<think>hm").fault
+    'only reasoning, no answer'
+    """
+    unreasoned = without_reasoning(raw[:LONGEST_SCANNED] if len(raw) > LONGEST_SCANNED else raw)
+    if len(raw) > LONGEST_SCANNED:
+        unreasoned += without_reasoning(raw[-LONGEST_SCANNED // 2 :])
+    body = clipped(unreasoned)
+    loops = _loops(body)
+    text = plain(body)
+    if not text.strip(" \n.*_#`"):
+        fault = "only reasoning, no answer" if raw.strip() else "empty reply"
+        return Reply(text="", statements=(), bold=(), fault=fault)
+    return Reply(
+        text=text, statements=_statements(text), bold=emphasised(body), loops=loops, body=body
+    )
+
+
+def refusal(text: str) -> str | None:
+    """Why a text is no answer, in words; None when it may be one.
+
+    >>> refusal("I'm sorry, I cannot see any image."), refusal("I can't tell from this angle.")
+    ('says it sees no image', 'refuses or says it cannot tell')
+    >>> refusal("No, I see no cracks.") is None
+    True
+    """
+    if _FILTERED.search(text):
+        return "refused by a content filter"
+    if _BLIND.search(text):
+        return "says it sees no image"
+    return CANNOT_TELL if _REFUSES.search(text) else None
+
+
+def _loops(text: str) -> bool:
+    """Whether a text ends in one piece that is repeated till the end."""
+    tail = text.rstrip()[-_LOOP_LENGTH:]
+    if len(tail) < _LOOP_LENGTH:
+        return False
+    period = (tail + tail).find(tail, 1)
+    if period <= _LONGEST_PERIOD:
+        return True
+    unit = tail[-24:]
+    before = tail.rfind(unit, 0, len(tail) - 1)
+    period = len(tail) - 24 - before
+    return before > 0 and period <= _LONGEST_PERIOD and tail[period:] == tail[:-period]
+
+
+def _statements(text: str) -> tuple[Statement, ...]:
+    found: list[Statement] = []
+    pending = False
+    for line in text.split("\n"):
+        line = _SURE.sub("", line.strip())
+        if not line or not any(c.isalnum() or c in "?-" for c in line):
+            continue
+        parts = [part.strip() for part in _BREAK.split(line) if part and part.strip()]
+        for part in parts:
+            alone = len(parts) == 1
+            for statement in _read(part, alone, pending):
+                pending = not statement.text or (
+                    statement.rank == Rank.ANSWER and statement.text.endswith(":")
+                )
+                if statement.text and not pending:
+                    found.append(statement)
+        if len(found) > _MOST_STATEMENTS:
+            del found[_MOST_STATEMENTS // 2 : -_MOST_STATEMENTS // 2]
+    meant = [s for s in found if s.rank == Rank.ANSWER or not _POLITE.search(s.text)]
+    return _corrected(meant or found)
+
+
+def _read(part: str, alone: bool, pending: bool) -> list[Statement]:
+    """The statements of one sentence; one without text announces the next."""
+    if _BARE_CUE.search(part):
+        return [Statement("", Rank.ANSWER)]
+    concludes = bool(_CONCLUDES.search(part))
+    for cue in (_ANSWER, _FOREIGN, _CHOSEN):
+        hits = list(cue.finditer(part))
+        if hits:
+            final = concludes or "final" in hits[-1][0].lower()
+            said = part[hits[-1].end() :].strip()
+            return [Statement(said, Rank.ANSWER, alone, final)]
+    if stated := _IS_ANSWER.match(part):
+        return [Statement(stated[1], Rank.ANSWER, alone, concludes)]
+    rank = Rank.ANSWER if pending else Rank.CONCLUSION if concludes else Rank.PLAIN
+    return [Statement(part, rank, alone, concludes)]
+
+
+def _corrected(found: list[Statement]) -> tuple[Statement, ...]:
+    """Without what a correction takes back."""
+    kept: list[Statement] = []
+    for statement in found:
+        cut = None
+        for cut in _CORRECTS.finditer(statement.text):
+            pass
+        rest = statement.text[cut.end() :].strip() if cut else ""
+        if cut and rest:
+            kept.append(statement._replace(text=statement.text[: cut.start()]))
+            kept = [it for it in kept if it.text.strip()]
+            kept.append(Statement("", Rank.ANSWER))
+            kept.append(statement._replace(text=rest, final=True))
+        elif cut and not rest:
+            kept.append(Statement("", Rank.ANSWER))
+        else:
+            kept.append(statement)
+    return tuple(kept)
+
+
+_SAYS_AT_ONCE = pattern(
+    "answer at once", r"^\W{0,3}(?:yes|no|true|false)\b", policy="a reply that was cut later"
+)
+_BRIEF_WORDS = 6
+
+
+def plainly_stated(reply: Reply) -> Reply:
+    """Of a reply that was cut, what it says is its answer: the rest may have led elsewhere."""
+    first = reply.statements[:1]
+    brief = [s for s in first if s.alone and len(s.text.split()) <= _BRIEF_WORDS]
+    at_once = [s for s in first if _SAYS_AT_ONCE.match(s.text)]
+    stated = [s for s in reply.statements if s.rank == Rank.ANSWER and s.text]
+    whole = len(reply.statements) == 1 and bool(brief)
+    kept = tuple(stated or brief or at_once)
+    if whole or (brief and len(reply.statements) > 1) or stated or at_once:
+        return replace(reply, statements=kept)
+    fault = reply.fault or "cut before it stated an answer"
+    return replace(reply, statements=(), text="", body="", bold=(), fault=fault)

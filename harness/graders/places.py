@@ -1,0 +1,357 @@
+"""Places: a row and column, a side or corner, a point, a box; and the dimensions of a thing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from harness.graders.decide import Mention
+from harness.graders.extract import Reply, refusal
+from harness.graders.kinds import Check, Grader, Misfit, Task, checking, failed
+from harness.graders.measures import approximate
+from harness.graders.numbers import parsed
+from harness.graders.patterns import pattern
+from harness.graders.units import UNITS, Unit, unit_at
+from harness.graders.words import folded
+from harness.records import Verdict
+
+_CARDINALS = "one two three four five six seven eight nine ten eleven twelve".split()
+_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh
+twelfth""".split()
+_ORDER = "|".join(_CARDINALS + _ORDINALS)
+_ROW = r"(?:row|r)[ :#=.-]{0,3}(?:number |no\.? )?"
+_COLUMN = r"(?:column|col\.?|c)[ :#=.-]{0,3}(?:number |no\.? )?"
+_LINK = r"[\s,;:/&-]{0,4}(?:and |at |in |of |the )?"
+_AT = rf"(\d{{1,3}}|{_ORDER})"
+_CELL = pattern("row, column", rf"(?<![a-z0-9]){_ROW}{_AT}{_LINK}{_COLUMN}{_AT}(?![a-z0-9])")
+_CELL_TURNED = pattern(
+    "column, row", rf"(?<![a-z0-9]){_COLUMN}{_AT}{_LINK}{_ROW}{_AT}(?![a-z0-9])", policy="C4R1"
+)
+_CELL_ORDINAL = pattern(
+    "first row, fourth column",
+    rf"\b(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) row{_LINK}(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) col(?:umn)?\b",
+    policy="in words",
+)
+_PLACE_TABLE = """
+top: top upper uppermost topmost | bottom: bottom lower bottommost | left: left leftmost left-hand
+lefthand | right: right rightmost right-hand righthand | center: center centre middle central
+centered centred mid | north: north northern | south: south southern | east: east eastern
+| west: west western | north east: northeast | north west: northwest | south east: southeast
+| south west: southwest | front: front foreground | back: back rear background
+"""
+_PLACE_WORDS = {
+    word: entry.partition(":")[0].strip()
+    for entry in _PLACE_TABLE.replace("\n", " ").split("|")
+    for word in entry.partition(":")[2].split()
+}
+_POINTS = {"n": "north", "s": "south", "e": "east", "w": "west"}
+_POINTS |= {a + b: f"{_POINTS[a]} {_POINTS[b]}" for a in "ns" for b in "ew"}
+_PLACE = "|".join(sorted(_PLACE_WORDS, key=len, reverse=True))
+_PLACES = pattern(
+    "places",
+    rf"(?<![\w])(?:{_PLACE})(?:(?:[ ,/-]{{1,2}}|,? (?:and )?(?:to )?(?:the )?|most |ly )(?:{_PLACE}))*"
+    r"(?![\w])",
+)
+_PLACE_WORD = re.compile(_PLACE, re.IGNORECASE)
+_ADVERB = re.compile(r" (?:above|below|next|behind|in front|there|here|now|on top)\b", re.I)
+
+
+def _position(task: Task) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("position", "R1C4", "Row 1, column 4").passed
+    True
+    >>> try_out("position", "top center", "top").passed
+    False
+    >>> try_out("position", "top left", "It is in the upper-left corner.").passed
+    True
+    """
+    written = task.one("position")
+    cells = find_cells(written)
+    find = find_cells if cells else find_places
+    wanted = [mention.value for mention in find(written)]
+    if len(wanted) != 1:
+        raise Misfit(f"{written!r} is neither a row and column nor a place like 'top left'")
+    settle = None if cells else _most_precise
+    return checking(find, lambda said: said == wanted[0], written, settle, None, task.question)
+
+
+def find_cells(text: str) -> list[Mention]:
+    found = [_cell(m, m[1], m[2]) for m in _CELL.finditer(text)]
+    if not found:
+        found = [_cell(m, m[2], m[1]) for m in _CELL_TURNED.finditer(text)]
+        found += [_cell(m, m[1], m[2]) for m in _CELL_ORDINAL.finditer(text)]
+    return found
+
+
+def _cell(match: re.Match[str], row: str, column: str) -> Mention:
+    return Mention(*match.span(), f"R{_ordinal(row)}C{_ordinal(column)}")
+
+
+def _ordinal(word: str) -> int:
+    for names in (_CARDINALS, _ORDINALS):
+        if word.lower() in names:
+            return names.index(word.lower()) + 1
+    return int(re.sub(r"\D", "", word))
+
+
+def find_places(text: str) -> list[Mention]:
+    point = _POINTS.get(folded(text))
+    if point is not None:
+        return [Mention(0, len(text), point)]
+    return [
+        Mention(*m.span(), _place(m[0]))
+        for m in _PLACES.finditer(text)
+        if not (m[0].lower() == "right" and _ADVERB.match(text[m.end() : m.end() + 12]))
+    ]
+
+
+def _place(said: str) -> str:
+    named = {
+        part for word in _PLACE_WORD.findall(said) for part in _PLACE_WORDS[word.lower()].split()
+    }
+    return " ".join(sorted(named))
+
+
+def _most_precise(values: Sequence[Hashable]) -> list[Hashable]:
+    """Without those that another one only makes more precise: "top" beside "top center"."""
+    sets = {value: frozenset(str(value).split()) for value in values}
+    return [v for v in dict.fromkeys(values) if not any(sets[v] < other for other in sets.values())]
+
+
+_NUMBER = r"\d+(?:[.,]\d+)*"
+_LENGTH = pattern(
+    "lengths",
+    r"(?<![\w.,/])(?P<feet>\d+)\s?(?:'(?!')|ft\.?|feet|foot)[\s,-]{0,2}"
+    rf"(?:(?P<inches>{_NUMBER})?(?:[\s-]?(?P<part>\d/\d{{1,2}}))?\s?(?:\"|''|in(?:ch(?:es)?)?\b\.?)?)"
+    rf"|(?<![\w.,/])(?P<number>{_NUMBER})",
+)
+_BETWEEN = pattern(
+    "between lengths",
+    r"[\s.]{0,2}(?:\([^()]{1,30}\)\s?)?(?:\b(?:wide|long|deep|high|tall|in width|in length)\b\s?)?"
+    r"(?:x|\*|by|and|,)\s{0,2}",
+)
+_TIMES = re.compile(r"(?<=\d)[xX](?=\d)")
+
+
+class Sizes(NamedTuple):
+    """Lengths in metres, or bare numbers where no unit is given."""
+
+    sizes: tuple[Decimal, ...]
+    bare: bool
+
+
+class _Length(NamedTuple):
+    start: int
+    end: int
+    number: Decimal
+    unit: Unit | None
+
+
+def dimensions(text: str, least: int = 2) -> list[Mention]:
+    """Runs of at least so many lengths; a single one needs its unit.
+
+    >>> [[str(size) for size in m.value.sizes] for m in dimensions("120 x 60 cm; 10' 2'' by 16 ft")]
+    [['1.200000', '0.600000'], ['3.098800', '4.876800']]
+    """
+    found: list[Mention] = []
+    run: list[_Length] = []
+    for length in _lengths(_TIMES.sub("*", text)):
+        if run and not _BETWEEN.fullmatch(text[run[-1].end : length.start].replace("X", "x")):
+            found += _together(text, run, least)
+            run = []
+        run.append(length)
+    return found + _together(text, run, least)
+
+
+def _lengths(text: str) -> list[_Length]:
+    found = []
+    for match in _LENGTH.finditer(text):
+        if match["feet"]:
+            inches = Decimal((match["inches"] or "0").replace(",", "."))
+            if match["part"]:
+                top, bottom = match["part"].split("/")
+                inches += Decimal(top) / Decimal(bottom) if bottom.strip("0") else 0
+            end = match.start() + len(match[0].rstrip(" ,-"))
+            found.append(
+                _Length(match.start(), end, int(match["feet"]) + inches / 12, UNITS["ft"])
+            )
+        elif (number := parsed(match["number"])[0]) is not None:
+            unit = unit_at(text, match.end())
+            unit = unit if unit and unit[0].dimension == "length" else None
+            end = unit[1] if unit else match.end()
+            found.append(_Length(match.start(), end, number, unit[0] if unit else None))
+    return found
+
+
+def _together(text: str, run: list[_Length], least: int) -> list[Mention]:
+    if len(run) < least or (len(run) == 1 and run[0].unit is None):
+        return []
+    last = run[-1].unit or next((length.unit for length in run if length.unit), None)
+    units = [length.unit or last for length in run]
+    sizes = tuple(
+        round(length.number * (unit.factor if unit else 1), 6)
+        for length, unit in zip(run, units, strict=True)
+    )
+    start, end = run[0].start, run[-1].end
+    return [Mention(start, end, Sizes(sizes, last is None), approximate(text, start, end))]
+
+
+def _dimensions(task: Task) -> Check:
+    r"""
+    >>> from harness.graders import try_out
+    >>> said = ("9'2 X 16'0", "9 ft 2 in by 16 ft", "9' x 16'")
+    >>> [try_out("dimensions", "9'2\" x 16'", it).passed for it in said]
+    [True, True, False]
+    """
+    written = task.one("dimensions")
+    found = dimensions(written, least=1)
+    if len(found) != 1:
+        raise Misfit(f"{written!r} is not one set of dimensions")
+    wanted = found[0].value
+    assert isinstance(wanted, Sizes)
+    find = dimensions if len(wanted.sizes) > 1 else _single
+
+    def fits(said: Sizes) -> bool:
+        if len(said.sizes) != len(wanted.sizes):
+            return False
+        pairs = list(zip(said.sizes, wanted.sizes, strict=True))
+        if said.bare == wanted.bare:
+            return all(abs(a - b) <= Decimal("0.002") * max(b, Decimal(1) / 4) for a, b in pairs)
+        plain = [number for number in re.findall(r"\d+(?:\.\d+)?", written)]
+        return [f"{size.normalize():f}" for size in said.sizes] == plain
+
+    return checking(find, fits, written, None, None, task.question)
+
+
+def _single(text: str) -> list[Mention]:
+    return dimensions(text, least=1)
+
+
+_COORDINATE = r"-?\d{1,6}(?:\.\d{1,6})?"
+_NUMBERS = pattern("coordinates", rf"(?<![\w.]){_COORDINATE}(?![\w])")
+_KEYS = pattern(
+    "coordinate names",
+    r"[\"']?\b(?:x|y|x_?min|y_?min|x_?max|y_?max|x1|y1|x2|y2|left|top|right|bottom|width|height|w|h)"
+    r"\b[\"']?\s?[:=]",
+    policy="JSON with named coordinates",
+)
+_GROUP = pattern("groups of numbers", r"[\[({<][^\[\](){}<>]{3,200}[\])}>/]")
+Box = tuple[float, float, float, float]
+
+
+def _coordinates(text: str, count: int) -> list[tuple[float, ...]]:
+    """Groups of so many numbers: in brackets if there are such, else all numbers of the text.
+
+    >>> _coordinates('{"x": 10, "y": 20.5}', 2), _coordinates("[[1,2],[3,4]]", 4)
+    ([(10.0, 20.5)], [(1.0, 2.0, 3.0, 4.0)])
+    """
+    plain = _KEYS.sub(" ", text)
+    groups = [_floats(group[0]) for group in _GROUP.finditer(plain)]
+    fitting = [group for group in groups if len(group) == count]
+    if fitting:
+        return list(dict.fromkeys(fitting))
+    everything = _floats(plain)
+    return [everything] if len(everything) == count else []
+
+
+def _floats(text: str) -> tuple[float, ...]:
+    return tuple(float(number[0]) for number in _NUMBERS.finditer(text))
+
+
+def _box_of(task: Task, kind: str) -> tuple[Box, str]:
+    form = str(task.options.get("format", "xyxy"))
+    if form not in ("xyxy", "xywh"):
+        raise Misfit("format is xyxy or xywh")
+    found = _floats(task.one(kind))
+    if len(found) != 4:
+        raise Misfit(f"{task.expected!r} is not a box of four numbers")
+    return _corners(found, form), form
+
+
+def _corners(numbers: tuple[float, ...], form: str) -> Box:
+    x1, y1, x2, y2 = numbers
+    if form == "xywh":
+        x2, y2 = x1 + x2, y1 + y2
+    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
+
+
+def _point(task: Task) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("point", "[10, 10, 50, 40]", "(30, 20)").passed
+    True
+    >>> try_out("point", "[10, 10, 50, 40]", "x=60, y=20").reason
+    'outside the box 10, 10, 50, 40'
+    """
+    (left, top, right, bottom), _ = _box_of(task, "point")
+
+    def check(reply: Reply) -> Verdict:
+        found = _one_group(reply, 2)
+        if isinstance(found, Verdict):
+            return found
+        x, y = found
+        inside = left <= x <= right and top <= y <= bottom
+        where = f"the box {left:g}, {top:g}, {right:g}, {bottom:g}"
+        reason = f"{'inside' if inside else 'outside'} {where}"
+        return Verdict(passed=inside, answer=f"{x:g}, {y:g}", reason=reason)
+
+    return check
+
+
+def _box(task: Task) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> try_out("box", "[0, 0, 10, 10]", '{"box": [0, 0, 10, 8]}').reason
+    'overlap (IoU) 0.80, needed 0.50'
+    """
+    wanted, form = _box_of(task, "box")
+    needed = float(task.options.get("iou", 0.5))
+    if not 0 < needed <= 1:
+        raise Misfit("iou is a share above 0, at most 1")
+
+    def check(reply: Reply) -> Verdict:
+        found = _one_group(reply, 4)
+        if isinstance(found, Verdict):
+            return found
+        overlap = iou(wanted, _corners(found, form))
+        answer = ", ".join(f"{number:g}" for number in found)
+        reason = f"overlap (IoU) {overlap:.2f}, needed {needed:.2f}"
+        return Verdict(passed=overlap >= needed, answer=answer, reason=reason)
+
+    return check
+
+
+def _one_group(reply: Reply, count: int) -> tuple[float, ...] | Verdict:
+    if reply.fault:
+        return failed(reply.fault)
+    groups = _coordinates(reply.body, count)
+    if len(groups) == 1:
+        return groups[0]
+    if groups:
+        return failed(f"several answers: {len(groups)} sets of coordinates")
+    return failed(refusal(reply.text[:4000]) or f"no {count} coordinates in the reply")
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union.
+
+    >>> iou((0, 0, 2, 2), (1, 0, 3, 2)), iou((0, 0, 1, 1), (5, 5, 6, 6))
+    (0.3333333333333333, 0.0)
+    """
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
+    return shared / (areas - shared)
+
+
+_FORMAT: dict[str, Any] = {"format": str}
+POSITION = Grader(name="position", check=_position)
+DIMENSIONS = Grader(name="dimensions", check=_dimensions)
+POINT = Grader(name="point", check=_point, options=_FORMAT, literal=False)
+BOX = Grader(name="box", check=_box, options={"iou": (int, float), **_FORMAT})
