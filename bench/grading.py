@@ -1,13 +1,28 @@
-"""How fast replies are graded: 100,000 short replies over cases of every grader, one process."""
+"""How well and how fast replies are graded: agreement with readers, patterns that matter, speed.
+
+`python -m bench.grading [GOLD.jsonl ...] [--set NAME] [--ablate]`: the files hold question,
+reference, response and label, as `evalrun audit` reads them; without one, those of a folder
+`gold` in a folder beside the checkout.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import time
 from itertools import cycle, islice
+from pathlib import Path
 
-from harness.graders import grade, infer
+from harness import suites
+from harness.graders import forget, grade, infer
+from harness.graders.agreement import audit
+from harness.graders.patterns import PATTERNS
+from harness.graders.recorded import Labelled, labelled
 from harness.records import Case
+from harness.suites.lint.answers import answer_of
+from harness.suites.lint.wordings import WORDINGS
 
+ROOT = Path(__file__).parents[1]
 REPLIES = 100_000
 KINDS = (
     ("How many forks are on the table?", "7", ("7", "There are 7 forks on the table.", "Eight.")),
@@ -24,34 +39,73 @@ KINDS = (
 
 
 def main() -> None:
-    """Print the rate, and how each kind of answer does."""
-    pairs = []
-    for question, expected, replies in KINDS:
-        grader, options = infer(question, expected)
-        case = Case(
-            id=question,
-            category="bench",
-            question=question,
-            image="none",
-            expected=expected,
-            grader=grader,
-            options=options,
-        )
-        pairs += [(case, reply) for reply in replies]
-        spent_us = _microseconds([(case, reply) for reply in replies], 3_000)
-        print(f"{grader:14}{spent_us:8.1f} us a reply")
+    """Print agreement with each file, then the speed; with --ablate what each pattern changes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("gold", nargs="*", type=Path)
+    parser.add_argument("--set", help="only lines whose field `set` is this")
+    parser.add_argument("--ablate", action="store_true")
+    given = parser.parse_args()
+    found = sorted(ROOT.parent.glob("*/gold/*.jsonl"))
+    answers = [answer for path in given.gold or found for answer in _answers(path, given.set)]
+    if given.ablate:
+        _ablate(answers)
+    else:
+        _speed()
+
+
+def _answers(path: Path, wanted: str | None) -> list[Labelled]:
+    lines = path.read_bytes().splitlines()
+    of_set = [it for it in lines if wanted is None or json.loads(it).get("set", wanted) == wanted]
+    answers = [labelled(line) for line in of_set]
+    tally = audit(answers).by_answers["evalrun"]
+    wrong = f"{tally.wrong_pass} wrong passes, {tally.wrong_fail} wrong fails"
+    print(f"{path.name}: {100 * tally.agreement:.2f} % of {tally.total} answers, {wrong}")
+    return answers
+
+
+def _ablate(answers: list[Labelled]) -> None:
+    """Switch each pattern off in turn; say which change no verdict, and why they stay."""
+    pairs = [(_case(it.question, str(it.reference)), it.response or "") for it in answers]
+    for case in suites.load(ROOT / "prompts").cases:
+        pairs += [(case, wording.format(answer=answer_of(case))) for wording in WORDINGS]
+    before = _verdicts(pairs)
+    idle = 0
+    for pattern in PATTERNS.values():
+        pattern.switch(off=True)
+        changed = sum(a != b for a, b in zip(before, _verdicts(pairs), strict=True))
+        pattern.switch(off=False)
+        if not changed:
+            idle += 1
+            print(f"changes nothing: {pattern.name}: {pattern.policy or 'NO REASON GIVEN'}")
+    print(f"{idle} of {len(PATTERNS)} patterns change none of {len(pairs)} verdicts")
+
+
+def _verdicts(pairs: list[tuple[Case, str]]) -> list[bool]:
+    forget()
+    return [grade(case, said).passed for case, said in pairs]
+
+
+def _case(question: str, expected: str) -> Case:
+    grader, options = infer(question, expected)
+    return Case(
+        id=question,
+        category="bench",
+        question=question,
+        image="none",
+        expected=expected,
+        grader=grader,
+        options=options,
+    )
+
+
+def _speed() -> None:
+    """The rate; replies differ by spaces, more of them than are kept taken apart."""
+    pairs = [(_case(question, right), it) for question, right, said in KINDS for it in said]
     started = time.process_time()
-    for case, reply in islice(cycle(pairs), REPLIES):
-        grade(case, reply)
+    for at, (case, reply) in enumerate(islice(cycle(pairs), REPLIES)):
+        grade(case, reply + " " * (at // len(pairs) % 12))
     spent_s = time.process_time() - started
     print(f"{REPLIES:,} replies in {spent_s:.2f} s of processor time")
-
-
-def _microseconds(pairs: list[tuple[Case, str]], count: int) -> float:
-    started = time.process_time()
-    for case, reply in islice(cycle(pairs), count):
-        grade(case, reply)
-    return 1e6 * (time.process_time() - started) / count
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from msgspec import Struct
 
-import re
 from harness.graders.recorded import Graded, Labelled, graded
 
 OURS = "evalrun"

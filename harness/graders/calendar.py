@@ -14,8 +14,20 @@ from harness.graders.patterns import pattern
 _MONTHS = {
     name: at
     for at, names in enumerate(
-        "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug"
-        "|september sep sept|october oct|november nov|december dec".split("|"),
+        [
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sep sept",
+            "october oct",
+            "november nov",
+            "december dec",
+        ],
         start=1,
     )
     for name in names.split()
@@ -24,9 +36,7 @@ _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>\d{4}|'\d{2}|\d{2}(?![\d:]))"
 _FORMS = (
-    pattern(
-        "year first", r"(?<!\d)(?P<year>\d{4})[-/.年] ?(?P<month>\d{1,2})[-/.月] ?(?P<day>\d{1,2})(?!\d)"
-    ),
+    pattern("year first"),
     pattern(
         "month name first",
         rf"\b(?P<month>{_MONTH})\b\.?,? {_DAY}\b(?:,? (?:of )?{_YEAR})?(?!\d)",
@@ -45,17 +55,8 @@ _FORMS = (
         rf"\b(?P<month>{_MONTH})\b\.?,?[ -](?:of )?(?P<year>\d{{4}})\b",
         policy="best before",
     ),
-    pattern(
-        "numeric date",
-        r"(?<![\d/.-])(?P<day>\d{1,2})(?P<sep>[-/.]) ?(?P<month>\d{1,2})(?P=sep) ?"
-        r"(?P<year>\d{4}|\d{2})(?![\d/.-]\d|\d)",
-    ),
-    pattern(
-        "numeric month",
-        r"(?<![\d/.-])(?:(?P<year>\d{4})[-/.](?P<month>\d{1,2})"
-        r"|(?P<month2>\d{1,2})[-/.](?P<year2>\d{4}))(?![\d/]|[.-]\d)",
-        policy="best before 09/2023",
-    ),
+    pattern("numeric date"),
+    pattern("numeric month"),
 )
 
 
@@ -124,7 +125,9 @@ def _date(task: Task) -> Check:
     if len(wanted) != 1:
         raise Misfit(f"{written!r} is not one date")
     meant = wanted[0].value
-    return checking(dates, lambda value: _fits(meant, value), written, _same_day, None, task.question)
+    return checking(
+        dates, lambda value: _fits(meant, value), written, _same_day, None, task.question
+    )
 
 
 def _fits(wanted: Hashable, said: Hashable) -> bool:
@@ -150,13 +153,13 @@ def _same_day(values: Sequence[Hashable]) -> list[Hashable]:
     return kept
 
 
-_HOURS = "one two three four five six seven eight nine ten eleven twelve".split()
+_HOURS = str.split("""one two three four five six seven eight nine ten eleven twelve""")
 _HALF_DAY = (
     r"(?: ?(?P<half>[ap])\.? ?m\b\.?| (?P<when>in the (?:morning|afternoon|evening)|at night))?"
 )
 _CLOCK = pattern(
     "clock",
-    rf"(?<![\d:.])(?P<hour>\d{{1,2}})(?: ?: ?|[.h])(?P<minute>\d{{2}})(?::(?P<second>\d{{2}}))?(?!\d)"
+    r"(?<![\d:.])(?P<hour>\d{1,2})(?: ?: ?|[.h])(?P<minute>\d{2})(?::(?P<second>\d{2}))?(?!\d)"
     + _HALF_DAY,
 )
 _HOUR = pattern(
@@ -171,9 +174,7 @@ _SPOKEN = pattern(
     policy="quarter to three",
 )
 _PARTS = {"half": 30, "quarter": 15, "five": 5, "ten": 10, "twenty": 20, "twenty five": 25}
-_MILITARY = pattern(
-    "military time", r"([01]\d|2[0-3])([0-5]\d)(?: ?(?:h|hrs|hours))?\.?", policy="0830"
-)
+_MILITARY = pattern("military time")
 
 
 class Clock(NamedTuple):

@@ -28,63 +28,38 @@ _ODD = str.maketrans(
         **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u0000\ufe0f", ""),
         **dict.fromkeys("\u2028\u2029\x85\r", "\n"),
         **dict.fromkeys("×✕", "x"),
-        **{"…": "...", "。": ". ", "、": ", ", "⁄": "/", "º": "°", "℃": "°C", "℉": "°F"},
-        **{"½": " 1/2", "¼": " 1/4", "¾": " 3/4"},
+        "…": "...",
+        "。": ". ",
+        "、": ", ",
+        "⁄": "/",
+        "º": "°",
+        "℃": "°C",
+        "℉": "°F",
+        "½": " 1/2",
+        "¼": " 1/4",
+        "¾": " 3/4",
     }
 )
-_REASONING = pattern(
-    "reasoning tags",
-    r"(?P<open><\s?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis"
-    r"|seed:think)\s?>|\[THINK\]|◁think▷)"
-    r"|</\s?(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis"
-    r"|seed:think)\s?>|\[/THINK\]|◁/think▷",
-    policy="reasoning is never graded",
-)
+_REASONING = pattern("reasoning tags")
 _FINAL_CHANNEL = "<|channel|>final<|message|>"
-_ANSWER_TAG = pattern(
-    "answer tags", r"<(?:final_)?answer>|<\|begin_of_box\|>", policy="tags that models are taught"
-)
-_BREAK_TAG = pattern(
-    "line break tags", r"<br\s?/?>|</(?:p|li|(?:final_)?answer)>|<\|end_of_box\|>", policy="markup"
-)
-_TAG = pattern("other tags", r"<\|[^|<>\n]{1,40}\|>|</?[a-z][^<>\n]{0,80}>", policy="markup")
-_FENCE = pattern(
-    "code fences",
-    r"^[ ]{0,8}(?:```|~~~)[\w+-]{0,20}[ ]*$",
-    flags=re.MULTILINE,
-    policy="markup",
-)
-_STRUCK = pattern("struck out", r"~~[^~\n]{1,200}~~", policy="what is struck out is not said")
-_LINK = pattern(
-    "links", r"!?\[([^\[\]\n]{1,200})\]\((?:https?:|#|/)[^()\s]{0,500}\)", policy="markup"
-)
-_LINE_MARK = pattern(
-    "line marks",
-    r"^[ ]{0,12}(?:#{1,6}[ ]+|(?:>[ ]?){1,4}|[-*+•‣▪●][ ]+)",
-    flags=re.MULTILINE,
-    policy="markup",
-)
-_NUMBERED = pattern(
-    "numbered lines", r"^[ ]{0,12}\**\d{1,2}[.)]\**[ ]+(?=\S)", flags=re.MULTILINE, policy="markup"
-)
-_STARS = pattern("stars", r"\*\*+|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)", policy="markup")
-_UNDERLINES = pattern(
-    "underlines", r"(?<![\w_])_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?![\w_])", policy="markup"
-)
-_BOLD = pattern("bold", r"(?<!\*)\*\*([^*\n]{1,120})\*\*(?!\*)|`([^`\n]{1,120})`", policy="markup")
-_TEX_TEXT = pattern(
-    "TeX text",
-    r"\\(?:text|mathrm|mathbf|mathit|mathsf|textbf|textit|texttt|operatorname|mbox)"
-    r"\s?\{([^{}]{0,200})\}",
-)
-_TEX_FRACTION = pattern(
-    "TeX fractions", r"\\[dt]?frac\s?\{([^{}]{1,40})\}\s?\{([^{}]{1,40})\}", policy="TeX"
-)
-_TEX_ROOT = pattern("TeX roots", r"(?:\\sqrt|√)\s?\{([^{}]{1,40})\}", policy="TeX")
-_TEX_MATH = pattern("TeX math", r"\$([^$\s](?:[^$\n]{0,200}[^$\s])?)\$(?!\d)")
-_TEX_BOX = pattern("TeX boxes", r"\\(?:boxed|fbox)\s?\{")
-_TEX_SIGN = pattern("TeX signs", r"\\([*_#$%&`~\[\]{}()>.!,;: -])", policy="TeX")
-_TEX_WORD = pattern("TeX words", r"\\([a-z]{2,12})(?![a-z])", policy="TeX")
+_ANSWER_TAG = pattern("answer tags")
+_BREAK_TAG = pattern("line break tags")
+_TAG = pattern("other tags")
+_FENCE = pattern("code fences")
+_STRUCK = pattern("struck out")
+_LINK = pattern("links")
+_LINE_MARK = pattern("line marks")
+_NUMBERED = pattern("numbered lines")
+_STARS = pattern("stars")
+_UNDERLINES = pattern("underlines")
+_BOLD = pattern("bold")
+_TEX_TEXT = pattern("TeX text")
+_TEX_FRACTION = pattern("TeX fractions")
+_TEX_ROOT = pattern("TeX roots")
+_TEX_MATH = pattern("TeX math")
+_TEX_BOX = pattern("TeX boxes")
+_TEX_SIGN = pattern("TeX signs")
+_TEX_WORD = pattern("TeX words")
 _SIGNS = {"times": "x", "cdot": "x", "approx": "~", "sim": "~", "circ": "°", "pounds": "£"}
 _SIGNS |= {"quad": " ", "displaystyle": "", "left": "", "right": "", "pi": "π", "theta": "θ"}
 _ANSWER_KEYS = ("final_answer", "finalanswer", "answer", "result", "value", "output", "response")
@@ -141,7 +116,7 @@ def plain(text: str) -> str:
     text = _FENCE.sub("", text).strip()
     if text[:1] in ("{", "["):
         text = _out_of_json(text)
-    if "\\" in text or "√{" in text or text.count("$") > 1:
+    if "\\" in text or "√{" in text or "{,}" in text or text.count("$") > 1:
         text = without_tex(text)
     if "<" in text:
         text = _TAG.sub("", _BREAK_TAG.sub("\n", _ANSWER_TAG.sub("\nAnswer: ", text)))
@@ -174,7 +149,7 @@ def without_tex(text: str) -> str:
     >>> without_tex(r"$16 \sqrt { 5 }$ and 12{,}000, $55^{\circ}$")
     '16 √(5) and 12,000, 55°'
     """
-    if "\\" not in text and "√" not in text:
+    if "\\" not in text and "√" not in text and "{,}" not in text:
         return _TEX_MATH.sub(r"\1", text) if text.count("$") > 1 else text
     text = text.replace("{,}", ",").replace("$$", "\n").replace("\\\\", "\n")
     text = _TEX_ROOT.sub(r"√(\1)", _TEX_TEXT.sub(r"\1", text))
@@ -183,7 +158,7 @@ def without_tex(text: str) -> str:
     text = text.replace("^\\circ", "°").replace("^{\\circ}", "°")
     for opening in ("\\(", "\\)", "\\!"):
         text = text.replace(opening, "")
-    text = text.replace("\\[", "\n").replace("\\]", "\n").replace("\\,", "").replace("~", " ")
+    text = text.replace("\\[", "\n").replace("\\]", "\n").replace("\\,", "").replace("~", "")
     text = _TEX_MATH.sub(r"\1", text).replace("$\nAnswer:", "\nAnswer:").replace("\n$", "\n")
     return _TEX_SIGN.sub(r"\1", _TEX_WORD.sub(lambda m: _SIGNS.get(m[1], m[1]), text))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -60,96 +61,23 @@ _ANSWER = pattern(
 _BARE_CUE = pattern(
     "answer heading", rf"^\W*{_LEAD}(?:answer|solution)\W*$", policy="a heading over the answer"
 )
-_CHOSEN = pattern(
-    "choosing cue",
-    r"\bi(?:'d| would| will|'ll| have to)? (?:choose|chose|select|pick|go with|opt for|say|guess)"
-    r"(?: that)?:? ",
+_HINT = re.compile(
+    r"answer|option|choice|value|letter|match|guess|estimate|cho|select|pick|go with|opt |say"
+    r"|[^\x00-\x7f]|resp|ris|antw|odp|cevap|r.ponse",
+    re.IGNORECASE,
 )
-_IS_ANSWER = pattern(
-    "answer stands first",
-    r"^(.{1,90}?),? (?:is|would be|seems to be|appears to be) (?:the|my) "
-    r"(?:most likely |final |best |only )?(?:correct |right )?(?:answer|option|choice)\b",
-)
-_FOREIGN = pattern(
-    "answer cue in other languages",
-    r"(?:答案(?:是|为|选)?|回答)[:：]?\s*|\b(?:la )?(?:respuesta|réponse|antwort|risposta|resposta"
-    r"|ответ|odpowiedź|cevap)(?: correcta| finale?)?\s?(?: ist| es| est| è| é|:)+ ",
-    policy="models answer in the language of the question",
-)
-_CONCLUDES = pattern(
-    "conclusion",
-    r"^\W*(?:therefore|thus|so|hence|consequently|accordingly|in (?:conclusion|summary|total|all"
-    r"|short)|overall|as a result|totals?(?: count)?\b|altogether|to sum up|which (?:means|gives)"
-    r"|this (?:means|gives|makes)|that (?:makes|leaves)|adding (?:these|them|it|all)"
-    r"|based on (?:this|these|the above|my|that)|given (?:this|these)|finally|sum\b|however)",
-)
-_CORRECTS = pattern(
-    "correction",
-    r"(?:^|[.,;!?] ?|\.\.\. ?|- ?|\n ?|\()(?:oh,? )?(?:no,? )?(?:wait|actually|on second thought"
-    r"|correction|scratch that|sorry,? (?:i|it|that|no)|let me (?:correct|recount|re-?check"
-    r"|re-?count)|my mistake|i mean|i was wrong|or rather)\b[\s,:;.!-]*(?:no\b[,:;. ]+(?=\w))?"
-    r"(?:let me \w+(?: again)?[:;,. ]*|i (?:meant?|made a mistake)[:;,. ]*|it'?s |that'?s )?",
-    policy="the answer that a reply ends up with counts",
-)
-_POLITE = pattern(
-    "politeness",
-    r"^\W*(?:i hope (?:this|that|it) (?:helps?|answers?)|let me know|(?:please )?feel free|do you"
-    r" have (?:any )?other|if you (?:have|need|would like|want|can)|hope (?:this|that)|is there"
-    r" anything|thank you|thanks|you're welcome|sure|certainly|of course|absolutely|okay|ok|great"
-    r"|happy to help|yes, i can help|i can help|here (?:is|are) (?:the|my) (?:answer|solution))\b"
-    r"[^\n]{0,160}?[.!?:]*$",
-)
-_SURE = pattern(
-    "polite opening",
-    r"^\W*(?:sure|certainly|of course|okay|ok|great)(?: thing)?[!,.] +",
-    policy="politeness in front of the answer",
-)
-_BREAK = pattern(
-    "sentence end",
-    r"(?:(?<=[a-z\d)\]\"'%°][a-z\d)\]\"'%°][.!?])|(?<=[^A-Z\s.][.!?]))(?<!\be\.g\.)(?<!\bi\.e\.)"
-    r"(?<!\bapprox\.)(?<!\bvs\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bSt\.)(?<!\bMrs\.)(?<!\bcf\.)"
-    r"[\"')\]]{0,2}\s+(?=[^\sa-z.,;:!?)])|;\s+|(?<=\d\.)\s+(?=[A-Z][a-z])",
-    flags=0,
-)
-_REFUSES = pattern(
-    "refusal",
-    r"\b(?:cannot|can't|can not|couldn't|could not|unable to|not able to|impossible to"
-    r"|not possible to|difficult to|hard to) (?:be )?(?:\w+ly )?(?:determined?|identify|identified"
-    r"|tell|read|make out|process|analy[sz]e|say|assist|help|provide|answer(?:ed)?|know|count|see(?! any| an? )"
-    r"|discern(?:ed)?|confirm|ascertain|specify|give|recogni[sz]e|interpret|decipher|verify|view)\b"
-    r"|\bi (?:don't|do not) (?:know|have (?:the|any|enough|sufficient|access|specific|real|data"
-    r"|information|population))"
-    r"|\b(?:not|n't) (?:clearly |fully |provide |have |contain |give )*(?:enough|sufficient)"
-    r" (?:\w+ )?(?:information|details?|context|data)|\binsufficient (?:information|detail|data)"
-    r"|\bas an ai\b|\bwithout (?:more|additional|further|the specific|any) (?:\w+ )?"
-    r"(?:information|context|details?|data)|^\W*(?:i'm |i am )?sorry\b|\bnot (?:legible|readable)"
-    r"|^\W*(?:unknown|unclear|illegible|unreadable|undetermined|uncertain)\b|\btoo (?:blurry|small"
-    r" to|unclear)|\bi(?:'m| am) (?:not sure|unsure|not certain|uncertain)|\bunclear whether"
-    r"|\bquestion (?:is|seems?) (?:nonsensical|incomplete|unclear)"
-    r"|\bplease (?:provide|clarify|refer|give)",
-)
-_BLIND = pattern(
-    "no image",
-    r"\bno (?:image|picture|photo|attachment)s? (?:was |were |is |has been )?(?:provided|attached"
-    r"|uploaded|included|shared|received|given|available|visible)"
-    r"|\b(?:image|picture|photo|attachment)s? (?:was|were|is|has|have|seems)(?: not|n't)"
-    r"(?: been| to be)? (?:provided|attached|uploaded|included|shared|received|loaded|given"
-    r"|available|visible)"
-    r"|\b(?:can't|cannot|can not|unable to|couldn't|not able to|don't|do not|didn't)"
-    r" (?:actually |directly |currently )?(?:see|view|access|open|load|find|receive|display|have)"
-    r"(?: access to)? (?:any |an |the |this |that |your |attached )?(?:\w+ )?(?:image|picture|photo"
-    r"|attachment|file)s?\b|\b(?:provide|upload|share|attach|send|resend) (?:me )?(?:with )?"
-    r"(?:the|an|your|a) (?:\w+ )?(?:image|picture|photo)"
-    r"|\b(?:there is|there's|i see) no (?:image|picture|photo)\b",
-    policy="a model that was sent no picture must not look like one that saw nothing",
-)
-_FILTERED = pattern(
-    "content filter",
-    r"\bcontent (?:filter|policy|management policy)|\bviolates? (?:our|the|my) \w*\s?polic"
-    r"|\bcan't help with images of people|\bi (?:can't|cannot) (?:assist|help) with (?:that|this)"
-    r"|\binappropriate (?:content|request)",
-    policy="a content filter fails with that reason",
-)
+"""Every cue holds one of these: a quick look."""
+_CHOSEN = pattern("choosing cue")
+_IS_ANSWER = pattern("answer stands first")
+_FOREIGN = pattern("answer cue in other languages")
+_CONCLUDES = pattern("conclusion")
+_CORRECTS = pattern("correction")
+_POLITE = pattern("politeness")
+_SURE = pattern("polite opening")
+_BREAK = pattern("sentence end")
+_REFUSES = pattern("refusal")
+_BLIND = pattern("no image")
+_FILTERED = pattern("content filter")
 CANNOT_TELL = "refuses or says it cannot tell"
 _LONGEST_PERIOD, _LOOP_LENGTH = 160, 480
 _MOST_STATEMENTS = 400
@@ -230,16 +158,16 @@ def _statements(text: str) -> tuple[Statement, ...]:
 
 def _read(part: str, alone: bool, pending: bool) -> list[Statement]:
     """The statements of one sentence; one without text announces the next."""
-    if _BARE_CUE.search(part):
+    if len(part) < 40 and _BARE_CUE.search(part):
         return [Statement("", Rank.ANSWER)]
     concludes = bool(_CONCLUDES.search(part))
-    for cue in (_ANSWER, _FOREIGN, _CHOSEN):
+    for cue in (_ANSWER, _FOREIGN, _CHOSEN) if _HINT.search(part) else ():
         hits = list(cue.finditer(part))
         if hits:
             final = concludes or "final" in hits[-1][0].lower()
             said = part[hits[-1].end() :].strip()
             return [Statement(said, Rank.ANSWER, alone, final)]
-    if stated := _IS_ANSWER.match(part):
+    if " the " in part and (stated := _IS_ANSWER.match(part)):
         return [Statement(stated[1], Rank.ANSWER, alone, concludes)]
     rank = Rank.ANSWER if pending else Rank.CONCLUSION if concludes else Rank.PLAIN
     return [Statement(part, rank, alone, concludes)]
@@ -249,9 +177,7 @@ def _corrected(found: list[Statement]) -> tuple[Statement, ...]:
     """Without what a correction takes back."""
     kept: list[Statement] = []
     for statement in found:
-        cut = None
-        for cut in _CORRECTS.finditer(statement.text):
-            pass
+        cut = _CORRECTS.last(statement.text)
         rest = statement.text[cut.end() :].strip() if cut else ""
         if cut and rest:
             kept.append(statement._replace(text=statement.text[: cut.start()]))
@@ -265,9 +191,7 @@ def _corrected(found: list[Statement]) -> tuple[Statement, ...]:
     return tuple(kept)
 
 
-_SAYS_AT_ONCE = pattern(
-    "answer at once", r"^\W{0,3}(?:yes|no|true|false)\b", policy="a reply that was cut later"
-)
+_SAYS_AT_ONCE = pattern("answer at once")
 _BRIEF_WORDS = 6
 
 

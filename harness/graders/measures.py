@@ -16,53 +16,26 @@ from harness.graders.question import Question
 from harness.graders.units import UNITS, Unit, converted, unit_at
 from harness.graders.words import content, folded, rivals, stem, words
 
-_ABOUT = pattern(
-    "approximate",
-    r"(?:\b(?:about|around|approximately|approx\.?|roughly|nearly|almost|circa|some|close to|an"
-    r" estimated|estimated(?: at)?|at least|at most|more than|over|under|less than|fewer than|up to"
-    r"|no (?:more|fewer|less) than|anywhere from|somewhere)|[~≈<>≥≤]) ?(?:the |a |an )?[$£€]?$",
-    policy="a hedge fails",
+_ABOUT = pattern("approximate")
+_OR_SO = pattern("or so")
+_ASKS_ROUGHLY = pattern("asks roughly")
+_RANGE = pattern("range")
+_LABEL = pattern("numbered things")
+_LISTED = pattern("listed numbers")
+_OUT_OF = pattern("out of")
+_BETWEEN = pattern("between two")
+_TOTAL_BEFORE = pattern("total of")
+_TOTAL_AFTER = pattern("in total")
+_ONLY = pattern("only so many")
+_OF_THEM = pattern("some of them")
+_NO = pattern("none of them")
+_NONE_OF = pattern("none of those")
+_MORE = pattern("no others")
+_A = pattern("a single one")
+_VAGUE = pattern("vague counts")
+_HARMLESS = frozenset(
+    str.split("""of visible visibly clear clearly noticeable obvious apparent the such""")
 )
-_OR_SO = pattern(
-    "or so",
-    r"^(?:\+(?![\d])|(?: \w+)? or (?:so|more|less|fewer)\b|-?ish\b|(?: \w+)?,? give or take)",
-    policy="a hedge fails",
-)
-_ASKS_ROUGHLY = pattern(
-    "asks roughly",
-    r"\b(?:about|approximate(?:ly)?|roughly|estimate[ds]?|nearest|around|closest)\b",
-    policy="an answer as rough as its question",
-)
-_RANGE = pattern("range", r"^ ?(?:-|to|~|\.\.\.?) ?$", policy="a range is no number")
-_LABEL = pattern(
-    "numbered things",
-    r"\b(?:rows?|columns?|col\.|steps?|figures?|fig\.|images?|pictures?|photos?|pages?|lines?"
-    r"|questions?|levels?|examples?|sections?|tables?|options?|weeks?|chapters?|no\.|nos\.|nr\.) ?#?$",
-)
-_LISTED = pattern("listed numbers", r" ?(?:,|,? ?(?:and|or)|&) ?", policy='"5 and 6" is two answers')
-_OUT_OF = pattern(
-    "out of", r"\bout of(?: the| a| all)?(?: total| maximum)?(?: of)? $|\bof (?:the|all|all the) $"
-    r"|\d\s+of $|\d ?/ ?$"
-)
-_BETWEEN = pattern("between two", r"\bbetween (?:\w+ )?$", policy="a range is no number")
-_TOTAL_BEFORE = pattern(
-    "total of", r"\btotal(?:s|ing|ling)?(?: (?:number|count))?(?: of \w+)?(?: of| is| to|:| =|,)? ?$"
-)
-_TOTAL_AFTER = pattern("in total", r"^(?: [\w-]+){0,4} (?:in total|altogether|in all|overall)\b")
-_ONLY = pattern("only so many", r"\b(?:only|just) $")
-_OF_THEM = pattern(
-    "some of them", r"^ (?:of (?:the (?=\d)|them|whom|which|these|those)|(?:\w+ )?are not\b)"
-)
-_NO = pattern("none of them", r"\b(?:no|none)\b|(?:n't|\bnot) (?:\w+ )?any\b")
-_NONE_OF = pattern("none of those", r"\b(?:none|not one) of (?:them|these|those|which|whom|the \d+)\b|\bbut neither\b")
-_MORE = pattern("no others", r"^ (?:other|more|further|additional|longer|doubt|one\b|clear)")
-_A = pattern("a single one", r"\b(?:an?|(?:(?:an?|only an?|the) )?(?:single|lone|sole|only))(?= )")
-_VAGUE = pattern(
-    "vague counts",
-    r"\b(?:several|multiple|many|numerous|a few|a couple of|various|hundreds|dozens|some)\b",
-    policy='"several" is no number',
-)
-_HARMLESS = frozenset("visible visibly clear clearly noticeable obvious apparent the such".split())
 _HALF_PERCENT = Decimal("0.005")
 
 
@@ -94,9 +67,9 @@ def finder(question: Question, unit_of: UnitReader, *, exact: bool = True) -> Fi
         for at, number in enumerate(found):
             unit, start, end = unit_of(text, number)
             label = _LABEL.search(text[max(0, start - 12) : start])
-            if label and (question.asks_how_many or len(found) > 1):
-                if question.asks_how_many or stem(words(label[0])[0]) not in question.stems:
-                    continue
+            named = label and stem(words(label[0])[0]) in question.stems
+            if label and (question.asks_how_many or (len(found) > 1 and not named)):
+                continue
             hedge = None if rough else approximate(text, start, end)
             between = text[mentions[-1].end : start] if mentions else ""
             if _RANGE.match(between) or (
@@ -148,7 +121,7 @@ def _relevant(text: str, found: list[Mention], question: Question) -> list[Menti
     found = [m for m in found if not _OUT_OF.search(text[: m.start])] or found
     fresh = [m for m in found if m.value[0] not in question.numbers]  # type: ignore[index]
     found = found if listed else fresh or found
-    if question.counted and len(found) > 1:
+    if question.counted and len(found) > 1 and not listed:
         rest = question.stems - question.counted
         parts = [
             m
@@ -193,24 +166,13 @@ def _integer(task: Task) -> Check:
     found = numbers(written)
     if len(found) != 1 or folded(written) != folded(written[found[0].start : found[0].end]):
         raise Misfit(f"{written!r} is not a whole number")
-    wanted = next((n for n in (found[0].value, found[0].other) if n is not None and not n % 1), None)
+    wanted = next(
+        (n for n in (found[0].value, found[0].other) if n is not None and not n % 1), None
+    )
     if wanted is None:
         raise Misfit(f"{written!r} is not a whole number")
-    find = finder(task.question, _unit_reader)
-
-    def find_counts(text: str) -> list[Mention]:
-        zero = _without_number(text, task.question)
-        found = find(text)
-        if none := _NONE_OF.search(text):
-            return [Mention(*none.span(), Value(Decimal(0)))]
-        if zero and found and zero[0].value == Value(Decimal(0)):
-            return [*(m for m in found if _counts(text[m.end :], task.question)), *zero]
-        of_another = [_of_another(text[m.end :], task.question) for m in found]
-        return [
-            m._replace(value=f"{m.value} of another", weak=True) if another else m
-            for m, another in zip(found, of_another, strict=True)
-        ] or zero
-
+    find_counts = _counts_finder(finder(task.question, _unit_reader), task.question)
+    scale = _asked_scale(task.question)
     counted = (w for w in sorted(task.question.words) if stem(w) in task.question.counted)
     unit = next((UNITS[w] for w in counted if len(w) > 2 and w in UNITS), None)
 
@@ -218,9 +180,30 @@ def _integer(task: Task) -> Check:
         if not isinstance(value, Value):
             return False
         other = value.unit not in (None, "%") and unit is not None
+        if scale is not None and wanted * scale in value.readings():
+            return True
         return _meets(value, wanted, unit, Decimal(0)) if other else wanted in value.readings()
 
     return checking(find_counts, fits, written, _same, _off_by(wanted), task.question)
+
+
+def _counts_finder(find: Finder, question: Question) -> Finder:
+    """Also finds that there are none, or a single one, of what is counted."""
+
+    def find_counts(text: str) -> list[Mention]:
+        zero = _without_number(text, question)
+        found = find(text)
+        if none := _NONE_OF.search(text):
+            return [Mention(*none.span(), Value(Decimal(0)))]
+        if zero and found and zero[0].value == Value(Decimal(0)):
+            return [*(m for m in found if _counts(text[m.end :], question)), *zero]
+        of_another = [_of_another(text[m.end :], question) for m in found]
+        return [
+            m._replace(value=f"{m.value} of another", weak=True) if another else m
+            for m, another in zip(found, of_another, strict=True)
+        ] or zero
+
+    return find_counts
 
 
 def _off_by(wanted: Decimal) -> Callable[[Hashable], str]:
@@ -265,9 +248,8 @@ def _names_counted(after: str, question: Question, *, part: bool = False) -> boo
             seen.add(stem(word))
         elif part and seen:
             break
-        elif not seen and word not in _HARMLESS and word not in ("of", "the"):
-            if not part:
-                return False
+        elif not part and not seen and word not in _HARMLESS and not word.isdigit():
+            return False
     return bool(seen) if part else seen >= question.counted
 
 
@@ -334,8 +316,8 @@ def _decimal(task: Task) -> Check:
     return checking(find, fits, written, partial(_same, unit=unit), question=task.question)
 
 
-_IN_SCALE = pattern("in millions", r"\(?\bin (thousand|million|billion)s?\b", policy="magnitudes")
-_IN_UNIT = pattern("asks for a unit", r"\bin (?:the unit )?(?=[a-zµ°%/]{1,14}\b)|\(unit: ?")
+_IN_SCALE = pattern("in millions")
+_IN_UNIT = pattern("asks for a unit")
 
 
 def _asked_scale(question: Question) -> Decimal | None:

@@ -1,54 +1,80 @@
-"""Regular expressions with names: compiled at their first use, and each can be switched off.
+"""Regular expressions by name, of the table `patterns.toml` beside this file.
 
-`bench/grading.py --ablate` does that in turn, to find those that change no verdict.
+Each is compiled at its first use, and can be switched off: `bench/grading.py --ablate` does that in
+turn, to find those that change no verdict.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 PATTERNS: dict[str, Pattern] = {}
 
 
 class Pattern:
-    """A regular expression that ignores case. Switched off, it matches nothing."""
+    """A regular expression that ignores case. Switched off, it matches nothing.
 
-    __slots__ = ("_compiled", "flags", "name", "off", "policy", "source")
+    From its first use on, its methods are those of the compiled expression.
+    """
 
     def __init__(self, name: str, source: str, flags: int, policy: str) -> None:
         self.name, self.source, self.flags, self.policy = name, source, flags, policy
-        self.off = False
-        self._compiled: re.Pattern[str] | None = None
+        self._off = False
 
-    @property
-    def compiled(self) -> re.Pattern[str]:
-        if self._compiled is None:
-            self._compiled = re.compile(self.source, self.flags)
-        return self._compiled
+    def switch(self, *, off: bool) -> None:
+        self._off = off
+        for method in _METHODS:
+            self.__dict__.pop(method, None)
 
     def search(self, text: str, start: int = 0) -> re.Match[str] | None:
-        return None if self.off else self.compiled.search(text, start)
+        return None if self._off else self._compiled().search(text, start)
 
     def match(self, text: str, start: int = 0) -> re.Match[str] | None:
-        return None if self.off else self.compiled.match(text, start)
+        return None if self._off else self._compiled().match(text, start)
 
     def fullmatch(self, text: str) -> re.Match[str] | None:
-        return None if self.off else self.compiled.fullmatch(text)
+        return None if self._off else self._compiled().fullmatch(text)
 
     def finditer(self, text: str, start: int = 0) -> Iterator[re.Match[str]]:
-        return iter(()) if self.off else self.compiled.finditer(text, start)
+        return iter(()) if self._off else self._compiled().finditer(text, start)
+
+    def last(self, text: str) -> re.Match[str] | None:
+        found = None
+        for match in self.finditer(text):
+            found = match
+        return found
 
     def sub(self, by: str | Callable[[re.Match[str]], str], text: str) -> str:
-        return text if self.off else self.compiled.sub(by, text)
+        return text if self._off else self._compiled().sub(by, text)
 
     def split(self, text: str) -> list[str]:
-        return [text] if self.off else self.compiled.split(text)
+        return [text] if self._off else self._compiled().split(text)
+
+    def _compiled(self) -> re.Pattern[str]:
+        compiled = re.compile(self.source, self.flags)
+        self.__dict__.update({method: getattr(compiled, method) for method in _METHODS})
+        return compiled
 
 
-def pattern(name: str, source: str, *, policy: str = "", flags: int = re.IGNORECASE) -> Pattern:
-    """A registered pattern. `policy`: why it stays although no gold answer needs it."""
-    if name in PATTERNS:
-        raise ValueError(f"two patterns are called {name!r}")
-    PATTERNS[name] = Pattern(name, source, flags, policy)
+_METHODS = ("search", "match", "fullmatch", "finditer", "sub", "split")
+_TABLE: dict[str, dict[str, Any]] = {
+    name: entry
+    for section in tomllib.loads(
+        Path(__file__).with_name("patterns.toml").read_text(encoding="utf-8")
+    ).values()
+    for name, entry in section.items()
+}
+
+
+def pattern(name: str, source: str = "", *, policy: str = "") -> Pattern:
+    """A pattern of the table, or one that is built from words; every name is used once."""
+    entry = _TABLE.get(name, {})
+    flags = 0 if entry.get("case") else re.IGNORECASE
+    flags |= re.MULTILINE if entry.get("multiline") else 0
+    source = source or "".join(entry["regex"])
+    PATTERNS[name] = Pattern(name, source, flags, policy or entry.get("policy", ""))
     return PATTERNS[name]

@@ -17,9 +17,10 @@ from harness.graders.units import UNITS, Unit, unit_at
 from harness.graders.words import folded
 from harness.records import Verdict
 
-_CARDINALS = "one two three four five six seven eight nine ten eleven twelve".split()
-_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh
-twelfth""".split()
+_CARDINALS = str.split("""one two three four five six seven eight nine ten eleven twelve""")
+_ORDINALS = str.split(
+    """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"""
+)
 _ORDER = "|".join(_CARDINALS + _ORDINALS)
 _ROW = r"(?:row|r)[ :#=.-]{0,3}(?:number |no\.? )?"
 _COLUMN = r"(?:column|col\.?|c)[ :#=.-]{0,3}(?:number |no\.? )?"
@@ -31,7 +32,8 @@ _CELL_TURNED = pattern(
 )
 _CELL_ORDINAL = pattern(
     "first row, fourth column",
-    rf"\b(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) row{_LINK}(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) col(?:umn)?\b",
+    rf"\b(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) row{_LINK}"
+    rf"(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) col(?:umn)?\b",
     policy="in words",
 )
 _PLACE_TABLE = """
@@ -51,7 +53,8 @@ _POINTS |= {a + b: f"{_POINTS[a]} {_POINTS[b]}" for a in "ns" for b in "ew"}
 _PLACE = "|".join(sorted(_PLACE_WORDS, key=len, reverse=True))
 _PLACES = pattern(
     "places",
-    rf"(?<![\w])(?:{_PLACE})(?:(?:[ ,/-]{{1,2}}|,? (?:and )?(?:to )?(?:the )?|most |ly )(?:{_PLACE}))*"
+    rf"(?<![\w])(?:{_PLACE})(?:(?:[ ,/-]{{1,2}}|,? (?:and )?(?:to )?(?:the )?|most |ly )"
+    rf"(?:{_PLACE}))*"
     r"(?![\w])",
 )
 _PLACE_WORD = re.compile(_PLACE, re.IGNORECASE)
@@ -128,11 +131,7 @@ _LENGTH = pattern(
     rf"(?:(?P<inches>{_NUMBER})?(?:[\s-]?(?P<part>\d/\d{{1,2}}))?\s?(?:\"|''|in(?:ch(?:es)?)?\b\.?)?)"
     rf"|(?<![\w.,/])(?P<number>{_NUMBER})",
 )
-_BETWEEN = pattern(
-    "between lengths",
-    r"[\s.]{0,2}(?:\([^()]{1,30}\)\s?)?(?:\b(?:wide|long|deep|high|tall|in width|in length)\b\s?)?"
-    r"(?:x|\*|by|and|,)\s{0,2}",
-)
+_BETWEEN = pattern("between lengths")
 _TIMES = re.compile(r"(?<=\d)[xX](?=\d)")
 
 
@@ -175,9 +174,7 @@ def _lengths(text: str) -> list[_Length]:
                 top, bottom = match["part"].split("/")
                 inches += Decimal(top) / Decimal(bottom) if bottom.strip("0") else 0
             end = match.start() + len(match[0].rstrip(" ,-"))
-            found.append(
-                _Length(match.start(), end, int(match["feet"]) + inches / 12, UNITS["ft"])
-            )
+            found.append(_Length(match.start(), end, int(match["feet"]) + inches / 12, UNITS["ft"]))
         elif (number := parsed(match["number"])[0]) is not None:
             unit = unit_at(text, match.end())
             unit = unit if unit and unit[0].dimension == "length" else None
@@ -220,7 +217,7 @@ def _dimensions(task: Task) -> Check:
         pairs = list(zip(said.sizes, wanted.sizes, strict=True))
         if said.bare == wanted.bare:
             return all(abs(a - b) <= Decimal("0.002") * max(b, Decimal(1) / 4) for a, b in pairs)
-        plain = [number for number in re.findall(r"\d+(?:\.\d+)?", written)]
+        plain = re.findall(r"\d+(?:\.\d+)?", written)
         return [f"{size.normalize():f}" for size in said.sizes] == plain
 
     return checking(find, fits, written, None, None, task.question)
@@ -232,13 +229,8 @@ def _single(text: str) -> list[Mention]:
 
 _COORDINATE = r"-?\d{1,6}(?:\.\d{1,6})?"
 _NUMBERS = pattern("coordinates", rf"(?<![\w.]){_COORDINATE}(?![\w])")
-_KEYS = pattern(
-    "coordinate names",
-    r"[\"']?\b(?:x|y|x_?min|y_?min|x_?max|y_?max|x1|y1|x2|y2|left|top|right|bottom|width|height|w|h)"
-    r"\b[\"']?\s?[:=]",
-    policy="JSON with named coordinates",
-)
-_GROUP = pattern("groups of numbers", r"[\[({<][^\[\](){}<>]{3,200}[\])}>/]")
+_KEYS = pattern("coordinate names")
+_GROUP = pattern("groups of numbers")
 Box = tuple[float, float, float, float]
 
 

@@ -15,17 +15,9 @@ from harness.graders.patterns import pattern
 from harness.graders.words import folded, stem
 from harness.records import Verdict
 
-_SEPARATOR = pattern(
-    "list separators",
-    r"\s*(?:[,;\n|]|->|→|>|\band\b|&|\bthen\b|\bfollowed by\b)\s*",
-)
-_LEAD = pattern(
-    "list lead-in",
-    r"^[^:\n]{0,120}:\s*(?=\S)|^.{0,120}?\b(?:are|is|include|includes|reads|contains|has)\b\s+",
-)
-_NOTHING = pattern(
-    "none of the list", r"^\W*(?:none|neither|no (?:figures?|items?|one))\b|\bnot\b|n't\b"
-)
+_SEPARATOR = pattern("list separators")
+_LEAD = pattern("list lead-in")
+_NOTHING = pattern("none of the list")
 _NUMBERED = re.compile(r"^\d{1,2}[.)]\s+(?=\S)")
 
 
@@ -86,7 +78,7 @@ def _said_items(reply: Reply, wanted: list[str]) -> list[str]:
     if len(texts) == 1:
         items = _split(texts[0])
         return items if len(items) > 1 else [_item(word) for word in texts[0].split()]
-    lines = [_split(text) for text in texts]
+    lines = [_split(text) for text in texts] or [[]]
     best = max(reversed(lines), key=lambda items: len(set(items) & set(wanted)))
     if len(set(best) & set(wanted)) > 1:
         return best
@@ -129,7 +121,7 @@ def _difference(wanted: list[str], items: list[str]) -> str:
     return "the same items in another order" if same else "an item is said more than once"
 
 
-_RULE = pattern("rules of a table", r"[\s|:+=-]*-{2,}[\s|:+=-]*", policy="Markdown tables")
+_RULE = pattern("rules of a table")
 _BLANKS = frozenset(("", "-", "_", ".", "blank", "empty", "none", "null", "n/a", " "))
 
 

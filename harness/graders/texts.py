@@ -16,47 +16,19 @@ from harness.graders.words import STOPWORDS, content, folded, rivals, stem, syno
 from harness.records import Verdict
 
 NULLS = ("null", "none", "n/a", "nil", "nothing")
-_ABSENT = pattern(
-    "said to be absent",
-    r"\b(?:does not|doesn't|do not|don't|is not|isn't|are not|aren't|cannot|can't|no)\b"
-    r"(?: \w+){0,3}? (?:exist|found|listed|present|included|available|appear|such|there|shown"
-    r"|contain|match|entry|see|visible)\b|^\W*(?:there (?:is|are) )?no \w+",
+_ABSENT = pattern("said to be absent")
+_NAME = pattern("names")
+_BACKGROUND = pattern("background")
+_JOINED = pattern("joined names")
+_ALTERNATIVE = pattern("alternatives")
+_LISTED = pattern("listed")
+_ASIDE = pattern("aside")
+_EMPTY = frozenset(
+    str.split("""one two three only least brand name word label sign text called named bottle item
+object
+product thing type kind color colour made reads says it's there's that's""")
 )
-_NAME = pattern(
-    "names",
-    r"\"([^\"\n]{1,60})\"|\b[A-Z][\w'&-]*(?: (?:of |de )?[A-Z][\w'&-]*){0,4}",
-    flags=0,
-)
-_BACKGROUND = pattern(
-    "background",
-    r"\b(?:with|on|onto|among|amongst|amid|near|beside|behind|from|by|in|inside|under|below|above"
-    r"|than|between|around|against|next to|surrounded by|alongside|like|such as|of|for|to|over|at)"
-    r" (?:(?:a|an|the|this|that|one|some|its|other|rest of the) ){0,3}(?:[\w'-]+ ){0,2}[\"'(]?$",
-)
-_JOINED = pattern(
-    "joined names",
-    r"^[\"']?(?: [a-z]+){0,2}?(?:,? (?:and|or|as well as|along with|plus|and/or)|,|/| ?&)"
-    r"(?: (?:possibly|perhaps|maybe|also|a|an|the)){0,3} ?[\"']?$",
-)
-_ALTERNATIVE = pattern(
-    "alternatives", r"^[\"']? ?(?:,? (?:or|and/or) (?!less|so|more)\w|/ ?\w)", policy="a hedge fails"
-)
-_LISTED = pattern(
-    "listed",
-    r"^[\"']?\s?(?:,|/|;|\band\b|&)\s?(?!(?:with|as|by|on|in|at|which|who|is|it|since|because"
-    r"|making|located|from|for|not|based|although|but|this|that|there|and is|according)\b)\w",
-    policy="a list is no answer",
-)
-_ASIDE = pattern(
-    "aside",
-    r";|[,;] (?:and |but |while )?(?:the|its|another|one|it)\b[^,]{1,40} (?:is|are|has|reads|says)\b"
-    r"|\b(?:than|with|onto|among|amongst|near|beside|behind|below|above|around|against|next to"
-    r"|(?<!look )(?<!looks )like|such as|in front of|followed by|then|but|or|via|resembles?"
-    r"|similar to|from) ",
-)
-_EMPTY = frozenset("""one two three only least brand name word label sign text called named bottle item
-object product thing type kind color colour made reads says it's there's that's""".split())
-_LIST_BEFORE = pattern("list in front", r"^(.+?)(?:,|;|/| and| or| &) ?(?:(?:an?|the|then) )?$")
+_LIST_BEFORE = pattern("list in front")
 _ARTICLES = ("the ", "a ", "an ")
 _SLIPS = 2
 
@@ -67,7 +39,7 @@ def _text(task: Task) -> Check:
     >>> try_out("text", "Fiji", "Yes, a **Fiji** bottle stands among the Evian ones.").passed
     True
     >>> try_out("text", "Fiji", "Fiji and Evian").reason
-    'several answers: Fiji and Evian'
+    'hedged: Fiji and Evian'
     """
     written = task.one("text")
     aliases = [str(alias) for alias in task.options.get("aliases", ())]
@@ -97,12 +69,18 @@ class _Slot:
 
     def __init__(self, spellings: Sequence[str], question: Question) -> None:
         self._question = question
+        self._person = bool(question.words & {"who", "whose", "whom"})
         terms: dict[str, Hashable] = {}
         for spelling in spellings:
             name = folded(without_tex(spelling))
             for article in _ARTICLES:
                 name = name.removeprefix(article)
-            for term in (name, *synonyms(name), *_variants(name)):
+            for term in (
+                name,
+                *synonyms(name),
+                *_variants(name),
+                *_names_of(spelling, self._person),
+            ):
                 terms[term] = True
         kin = {word for term in terms for word in rivals(term)} - terms.keys()
         self._kin = bool(kin)
@@ -176,17 +154,10 @@ class _Slot:
         """Another answer in what stands before the expected text: "a Bosch, next to a ..."."""
         if front := _SUBORDINATE.match(before):
             before = before[front.end() :]
-        joint = None
-        for joint in _ASIDE.finditer(before):
-            pass
+        joint = _ASIDE.last(before)
         if joint is None:
             return None
-        head = before[: joint.start()]
-        copula = None
-        for copula in _COPULA.finditer(head):
-            pass
-        told = head[copula.end() :] if copula else head
-        return " ".join(self._fresh(told)) or None
+        return " ".join(self._fresh(before[: joint.start()])) or None
 
     def _fresh(self, text: str) -> list[str]:
         """Words that may be another answer."""
@@ -200,6 +171,26 @@ class _Slot:
         ]
 
 
+_GENERIC = frozenset(
+    str.split("""republic river lake mount city town church castle company inc ltd
+corporation corp s.a filmography album film movie newspaper band the of""")
+)
+
+
+def _names_of(written: str, person: bool) -> list[str]:
+    """Shorter forms of a name: "Niger" for "Niger Republic", first and last name of a person."""
+    parts = [part.strip(".,()") for part in written.split()]
+    names = [part for part in parts if part[:1].isupper() and part.lower() not in _GENERIC]
+    rest = [part for part in parts if part not in names]
+    if not names or len(parts) == 1:
+        return []
+    described = len(names) > 1 and parts[-len(names) :] == names
+    if rest and (described or all(part.lower() in _GENERIC for part in rest)):
+        return [" ".join(names).lower()]
+    whole = person and 2 < len(names) == len(parts) < 5
+    return [f"{names[0]} {names[-1]}".lower()] if whole else []
+
+
 def _variants(name: str) -> list[str]:
     """Singular and plural."""
     if not name.isalpha() or len(name) < 3:
@@ -211,7 +202,7 @@ def _in_background(text: str, mention: Mention) -> bool:
     return bool(_BACKGROUND.search(text[max(0, mention.start - 60) : mention.start]))
 
 
-_SAYS_NULL = pattern("null", r"\bnull\b|\bn/a\b|^(?:none|nothing|nil) (?!of)")
+_SAYS_NULL = pattern("null")
 
 
 def _null(written: str, question: Question) -> Check:
@@ -234,11 +225,9 @@ def _null(written: str, question: Question) -> Check:
     return checking(mentions, lambda value: value is True, written, question=question)
 
 
-_CODE = pattern("codes", r"(?<![\w.])[A-Za-z0-9]+(?:[-./:#][A-Za-z0-9]+)*(?![\w])")
-_CODE_LABEL = pattern(
-    "code labels", r"^(?:[SP]/N|serial(?: no\.?| number)?|no\.)[:.]? ?(?=\S*\d)", policy="labels"
-)
-_GOES_ON = pattern("code goes on", r"^ ([A-Z0-9]+)(?=[\s.,;)]|$)", flags=0)
+_CODE = pattern("codes")
+_CODE_LABEL = pattern("code labels")
+_GOES_ON = pattern("code goes on")
 _LOOSE = re.compile(r"[\s\-\[\]]")
 
 
@@ -267,7 +256,9 @@ def _code(task: Task) -> Check:
             more = _GOES_ON.match(text[match.end() : match.end() + 30])
             grown = more and stem(more[1].lower()) not in task.question.stems
             end = match.end() + (more.end() if more and grown else 0)
-            found.append(Mention(match.start(), end, f"{wanted} {more[1]}" if more and grown else wanted))
+            found.append(
+                Mention(match.start(), end, f"{wanted} {more[1]}" if more and grown else wanted)
+            )
         for match in _CODE.finditer(text):
             inside = any(m.start < match.end() and match.start() < m.end for m in found)
             if not inside and _like(match[0], written, task.question):
@@ -300,13 +291,9 @@ def _like(word: str, written: str, question: Question) -> bool:
     return digits > 0 or (word.isupper() and len(word) >= max(3, len(written) - 2))
 
 
-_LEAD_IN = pattern(
-    "lead-in of a quotation",
-    r"^[^\"\n]{0,120}?(?:\b(?:says?|reads?|is|states?|written|text|transcription|sign)\b[^:\n]{0,40}:"
-    r"|\b(?:says?|reads?|states?|is|was)(?: that)?)\s*|^[^:\n]{0,60}:\s*\n",
-)
-_BY = pattern("author behind a title", r" by [A-Z][\w. ]{2,40}\.?$", flags=0)
-_QUOTED = pattern("quotations", r"\"([^\"]{1,4000})\"")
+_LEAD_IN = pattern("lead-in of a quotation")
+_BY = pattern("author behind a title")
+_QUOTED = pattern("quotations")
 
 
 def _transcription(task: Task) -> Check:
@@ -360,7 +347,10 @@ def _same_words(said: str, wanted: str) -> bool:
     ours, theirs = wanted.split(), said.split()
     if len(ours) != len(theirs):
         return distance(said, wanted, 1) <= 1
-    return all(distance(a, b, 1) <= 1 and (a == b or not a.isdigit()) for a, b in zip(ours, theirs, strict=True))
+    return all(
+        distance(a, b, 1) <= 1 and (a == b or not a.isdigit())
+        for a, b in zip(ours, theirs, strict=True)
+    )
 
 
 def _candidates(reply: Reply) -> list[str]:

@@ -36,7 +36,8 @@ time: s 1 sec secs second seconds | min 60 mins minute minutes | h 3600 hr hrs h
  | ms 0.001 millisecond milliseconds | day 86400 days
 pressure: bar 100000 bars | mbar 100 millibar | psi 6894.757293168 | pa 1 pascal pascals
  | kpa 1000 kilopascal kilopascals | mpa 1000000 megapascal megapascals | atm 101325
-speed: km/h 0.2777777777777778 kmh kph kmph kilometers_per_hour kilometres_per_hour | mph 0.44704 mi/h miles_per_hour | m/s 1 mps | rpm 0 r/min
+speed: km/h 0.2777777777777778 kmh kph kmph kilometers_per_hour kilometres_per_hour | mph 0.44704
+ mi/h miles_per_hour | m/s 1 mps | rpm 0 r/min
 power: w 1 watt watts | kw 1000 kilowatt kilowatts | hp 745.6998715822702 horsepower
 energy: kwh 3600 | j 0.001 joule joules | kj 1 | kcal 4.184 cal calories calorie
 volt: v 1 volt volts | mv 0.001 millivolt millivolts | kv 1000 kilovolt kilovolts
@@ -71,7 +72,7 @@ _UNIT = pattern(
     r"|(?P<square>square|sq\.?|cubic|cu\.?|fluid|fl\.?) ?(?P<of>[a-z]+)\.?"
     rf"|(?P<unit>{_SPELLED})(?![\w²³]))",
 )
-_GOES_ON = pattern("unit that goes on", r" [a-z]{2,}", policy='"9 in total" is no length')
+_GOES_ON = pattern("unit that goes on")
 _POWERS = {("s", "m"): "m2", ("s", "ft"): "ft2", ("c", "m"): "m3", ("c", "ft"): "ft3"}
 _POWERS |= {("f", "oz"): "floz", ("s", "cm"): "cm2", ("c", "cm"): "cm3", ("s", "mm"): "mm2"}
 

@@ -10,11 +10,13 @@ _WORD = re.compile(r"[^\W_]+(?:['.][^\W_]+)*")
 _SPACED = re.compile(r"[\s\"“”(){}\[\]*`]+")
 _EDGES = " \t\n.,;:!?*_`\"'"
 STOPWORDS = frozenset(
-    """a an the this that these those of to in on at by for from with and or is are was were be been
-    being am do does did has have had can could will would should it its there here they them their
-    he she his her we you your i me my us our what which who whom whose when where why how if than
-    then so as any some all please only answer return reply yes no true false image picture photo
-    shown see visible seen appear appears seem seems provided given according based""".split()
+    str.split("""a an the this that these those of to in on at by for from with and or is are was
+were be
+been being am do does did has have had can could will would should it its there here they
+them their he she his her we you your i me my us our what which who whom whose when where
+why how if than then so as any some all please only answer return reply yes no true false
+image picture photo shown see visible seen appear appears seem seems provided given
+according based""")
 )
 _RIVALS = """
 red|orange|yellow|green|blue|purple violet|pink|brown|black|white|grey gray|beige tan cream
@@ -36,7 +38,8 @@ open opened / closed shut
 full / empty
 forward forwards / backward backwards reverse reversing
 left / right
-increase increases increased increasing rise rises / decrease decreases decreased decreasing fall
+increase increases increased increasing rise rises rose risen grow grows grew / decrease decreases
+ decreased decreasing fall falls fell fallen shrink shrinks shrank drop drops dropped
 straight / curved bent crooked tilted slanted
 on lit / off
 inside / outside

@@ -60,7 +60,9 @@ class Asking:
             return record(outcome=error.as_failure(), started_at=started_at)
         graded = record(
             outcome=reply,
-            verdict=grade(case, reply.text, truncated=reply.truncated),
+            verdict=grade(
+                case, reply.text, truncated=reply.truncated, reasoning=bool(reply.reasoning)
+            ),
             cost_usd=self._price.cost_usd(reply.tokens_in, reply.tokens_out)
             if self._price
             else None,

@@ -150,7 +150,8 @@ def _spelled(case: Case, answer: str, text: str) -> str | None:
     '4'
     """
     as_number = [f"{it.value}" for it in numbers(answer)]
-    for spelling in (answer, answer.strip("*_`\"' ."), *as_number, *_WORDLESS):
+    first = as_number if case.grader == "integer" else []
+    for spelling in (*first, answer, answer.strip("*_`\"' ."), *as_number, *_WORDLESS):
         expecting = replace(case, expected=spelling)
         if spelling and not problems(expecting) and grade(expecting, text).passed:
             return spelling

@@ -1,4 +1,4 @@
-"""The corpus and a shorthand for cases, shared by the tests of the graders."""
+"""The table of graded replies and a shorthand for cases, shared by the tests of the graders."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any
 from harness.graders import infer
 from harness.records import Case
 
-CORPUS: list[dict[str, Any]] = [
-    entry
-    for path in sorted(Path(__file__).parent.glob("corpus*.toml"))
-    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["question"]
-]
+TABLE: list[dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("cases.toml").read_text(encoding="utf-8")
+)["question"]
 
 
 def case_of(
@@ -36,5 +34,7 @@ def case_of(
     )
 
 
-def corpus_case(entry: dict[str, Any]) -> Case:
-    return case_of(entry["question"], entry["reference"], entry.get("grader"), entry.get("options"))
+def table_case(entry: dict[str, Any]) -> Case:
+    reference = entry["reference"]
+    expected = tuple(reference) if isinstance(reference, list) else reference
+    return case_of(entry["question"], expected, entry.get("grader"), entry.get("options"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.graders import grade
-from tests.graders.cases import CORPUS, corpus_case
+from tests.graders.cases import TABLE, table_case
 
 SIZE = 10_000_000
 PIECES = {
@@ -45,7 +45,7 @@ PIECES = {
     "combining characters": "e\u0301",
     "json": '{"a":[',
 }
-CASES = list({corpus_case(entry).grader: corpus_case(entry) for entry in CORPUS}.values())
+CASES = list({table_case(entry).grader: table_case(entry) for entry in TABLE}.values())
 
 
 @pytest.mark.parametrize("piece", PIECES.values(), ids=PIECES.keys())
@@ -63,7 +63,7 @@ def test_a_piece_that_is_read_as_a_whole_is_graded(piece: str) -> None:
 
 def test_an_answer_at_either_end_of_a_huge_reply_is_found() -> None:
     (case,) = (
-        corpus_case(entry) for entry in CORPUS if entry["question"].startswith("How many forks")
+        table_case(entry) for entry in TABLE if entry["question"].startswith("How many forks")
     )
     filler = "The table is made of oak. " * 400_000
     assert grade(case, f"{filler}\n\nAnswer: 7").passed

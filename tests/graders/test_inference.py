@@ -57,7 +57,7 @@ def test_the_grader_is_inferred_from_question_and_answer(
 @pytest.mark.parametrize(
     ("expected", "grader", "options", "said"),
     [
-        ("four", "integer", {}, "not a whole number"),
+        ("many", "integer", {}, "not a whole number"),
         ("maybe", "yes_no", {}, "neither yes nor no"),
         ("x", "choice", {"choices": ["a", "b"]}, "not one of the choices"),
         ("5 blorps", "decimal", {}, "not a unit we know"),
@@ -97,4 +97,4 @@ def test_silence_refusal_and_blindness_fail_with_that_reason() -> None:
     assert grade(case, "<think>I see 4").reason == "only reasoning, no answer"
     assert grade(case, "I cannot see the image.").reason == "says it sees no image"
     assert grade(case, "I'm unable to determine that.").reason == "refuses or says it cannot tell"
-    assert grade(case, "There are 4 or 5 bolts.").reason == "several answers: 4, 5"
+    assert grade(case, "There are 4 or 5 bolts.").reason == "several answers: 4 or 5"

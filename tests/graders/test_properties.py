@@ -7,8 +7,8 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.graders import GRADERS, grade, problems
-from tests.graders.cases import CORPUS, case_of, corpus_case
+from harness.graders import grade, problems
+from tests.graders.cases import TABLE, case_of, table_case
 
 KINDS = [
     ("How many bolts are in the box?", "27", "31"),
@@ -111,7 +111,7 @@ is : , . ? ( ) answer wait actually \boxed{ } ** ` <think> </think> | { } [ ] "
 WORDS = st.sampled_from(str.split(_PIECES))
 
 
-SOME_CASES = [corpus_case(entry) for entry in CORPUS[::6]]
+SOME_CASES = [table_case(entry) for entry in TABLE[::4]]
 
 
 @settings(deadline=None)
@@ -119,7 +119,3 @@ SOME_CASES = [corpus_case(entry) for entry in CORPUS[::6]]
 def test_no_reply_makes_a_grader_raise(said: str) -> None:
     for case in SOME_CASES:
         grade(case, said)
-
-
-def test_the_corpus_has_a_case_for_every_grader() -> None:
-    assert {corpus_case(entry).grader for entry in CORPUS} == set(GRADERS)
