@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 from harness.graders.choices import phrases
 from harness.graders.clean import without_tex
 from harness.graders.decide import _COPULA, _SUBORDINATE, _VERB, Mention, affirmed
-from harness.graders.extract import Rank, Reply, Statement, refusal
+from harness.graders.extract import Rank, Reply, refusal
 from harness.graders.kinds import Check, Grader, Misfit, Task, checking, failed
 from harness.graders.patterns import pattern
 from harness.graders.question import Question
@@ -356,11 +356,10 @@ def _same_words(said: str, wanted: str) -> bool:
 def _candidates(reply: Reply) -> list[str]:
     """The pieces of a reply that may be the transcription."""
     text = reply.text
-    found = [text, *(s.text for s in reply.statements if s.rank == Rank.ANSWER)]
-    answers = [at for at, s in enumerate(reply.statements) if s.rank == Rank.ANSWER]
+    answers = [s.text for s in reply.statements if s.rank == Rank.ANSWER and s.text]
     if answers:
-        tail: Sequence[Statement] = reply.statements[answers[-1] :]
-        return [" ".join(s.text for s in tail), *found[1:][-1:]]
+        return [text[text.rfind(answers[-1]) :], answers[-1]]
+    found = [text]
     quoted = [match[1] for match in _QUOTED.finditer(text)]
     if quoted and len(quoted[0]) < len(text) - 2:
         found += [quoted[0], " ".join(quoted)] if len(quoted) < 4 else [" ".join(quoted)]
