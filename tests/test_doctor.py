@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.llamacpp.tools import script
+
 
 def doctor(tmp_path: Path, *more: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -43,3 +45,14 @@ def test_what_is_broken_is_named_with_its_mending(tmp_path: Path) -> None:
     ):
         assert words in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_a_graphics_card_that_the_server_cannot_use_is_named_with_what_can(tmp_path: Path) -> None:
+    row = "NVIDIA H100 80GB HBM3, 570.86.10, 81559, 80994"
+    script(tmp_path / "nvidia-smi", f'case "$*" in *query-gpu*) echo "{row}";; esac')
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    found = {it["what"]: it for it in json.loads(doctor(tmp_path, "--json", PATH=path).stdout)}
+    assert found["GPU"]["state"] == "missing"
+    assert "H100 80GB HBM3 (86 GB), driver 570.86.10, not used by" in found["GPU"]["says"]
+    assert "xllamacpp/whl/cu" in found["GPU"]["fix"]
+    assert found["machine"]["says"]

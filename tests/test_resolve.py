@@ -18,6 +18,7 @@ from harness.adapters.running import LLAMA_CPP_URLS, candidates, look_around
 from harness.catalogue import Catalogue, load
 from harness.errors import TargetError, UsageError
 from harness.records import GgufFiles, GgufSource, HostedSource, ModelCard, Preset
+from tests.conftest import Evalrun
 
 REPO, MODEL, MMPROJ = "org/seer-GGUF", "seer-7b-Q4_K_M.gguf", "mmproj-seer-7b-f16.gguf"
 SEER = ModelCard(
@@ -262,6 +263,38 @@ def test_a_server_on_this_machine_is_asked_one_thing_at_a_time_unless_told_other
         assert resolved("a", base_url=url).target.concurrency == 1
         assert resolved("a", base_url=url, concurrency=4).target.concurrency == 4
     assert resolved("a", base_url="https://alpha.example/v1").target.concurrency is None
+
+
+@pytest.mark.parametrize(
+    ("given", "how"),
+    [
+        ({"image_tokens": (280, 1120)}, "--image-min-tokens 280 --image-max-tokens 1120"),
+        ({"server_args": ("--flash-attn=on",)}, "start it with --flash-attn=on"),
+        ({"image_detail": "low"}, "--image-tokens"),
+    ],
+)
+def test_what_a_running_server_cannot_be_told_is_refused_with_how_to_start_it(
+    given: dict[str, Any], how: str
+) -> None:
+    with server("seer-7b", owner="llamacpp") as url, pytest.raises(UsageError) as caught:
+        resolved("seer-7b", base_url=url, **given)
+    assert how in caught.value.fix
+    assert caught.value.exit_code == 2
+
+
+def test_a_hosted_model_takes_the_detail_and_no_number_of_tokens() -> None:
+    far = "https://alpha.example/v1"
+    assert resolved("m", base_url=far, image_detail="low").target.image_detail == "low"
+    with pytest.raises(UsageError, match="--image-detail low"):
+        resolved("m", base_url=far, image_tokens=(1, 2))
+
+
+@pytest.mark.parametrize("given", ["300-100", "0", "many", "-5", "1-2-3"])
+def test_a_range_of_image_tokens_that_is_none_is_refused(evalrun: Evalrun, given: str) -> None:
+    done = evalrun(f"--image-tokens={given}", "--limit", "1")
+    assert done.returncode == 2
+    assert f"--image-tokens {given!r} is neither a number nor a range" in done.stderr
+    assert done.stderr.count("fix:") == 1
 
 
 def test_a_base_url_makes_any_name_good_and_sends_no_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct, field
 
@@ -58,6 +58,12 @@ class Target(Struct, frozen=True, kw_only=True):
     """A recorded run file, for the replay adapter."""
     sampling: Sampling = Sampling()
     system: str | None = None
+    image_tokens: tuple[int, int] | None = None
+    """The fewest and the most tokens a picture may take, for a server of our own."""
+    image_detail: Literal["low", "high", "auto"] | None = None
+    """How closely a hosted model looks, where its endpoint takes it."""
+    server_args: tuple[str, ...] = ()
+    """Further flags for a server of our own, each as `--flag` or `--flag=value`."""
     cold: bool = False
     """Switch the server's prompt cache off, so that every latency is a cold one."""
     concurrency: int | None = None

@@ -58,11 +58,12 @@ class OpenAIChat:
         concurrency: int = DEFAULT_CONCURRENCY,
         backend: str = "openai",
         server: ServerFacts | None = None,
+        image_detail: str | None = None,
     ) -> None:
         """`extra`: further request parameters. `tokens_before_image`: see `Reply.image_cached`."""
         self._transport = transport
         self._model_id, self._sampling, self._system = model_id, sampling, system
-        self._extra = extra or {}
+        self._extra, self._image_detail = extra or {}, image_detail
         self._tokens_before_image = tokens_before_image
         self._changes: dict[str, str | None] = {}
         self._lock = threading.Lock()
@@ -84,7 +85,9 @@ class OpenAIChat:
                 return self._reply(call, changes)
 
     def _send(self, prompt: Request, changes: dict[str, str | None]) -> Call[Reply]:
-        payload = to_payload(self._model_id, prompt, self._sampling, self._system)
+        payload = to_payload(
+            self._model_id, prompt, self._sampling, self._system, self._image_detail
+        )
         body = to_body(changed(payload | self._extra, changes), prompt.images)
         return self._transport.post("chat/completions", body, read_reply)
 
@@ -112,13 +115,18 @@ class OpenAIChat:
 
 
 def to_payload(
-    model_id: str, prompt: Request, sampling: Sampling, system: str | None
+    model_id: str,
+    prompt: Request,
+    sampling: Sampling,
+    system: str | None,
+    image_detail: str | None = None,
 ) -> dict[str, Any]:
     """The request, the picture's bytes still to be spliced in (`to_body`)."""
     content: list[dict[str, Any]] = []
     for image in prompt.images:
         url = f"data:{image.media_type};base64,{_PICTURE_HERE}"
-        content.append({"type": "image_url", "image_url": {"url": url}})
+        detail = {"detail": image_detail} if image_detail else {}
+        content.append({"type": "image_url", "image_url": {"url": url, **detail}})
     content.append({"type": "text", "text": prompt.question})
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
     return {
@@ -205,4 +213,5 @@ def open_openai(target: Target) -> Iterator[OpenAIChat]:
             sampling=target.sampling,
             system=target.system,
             concurrency=concurrency,
+            image_detail=target.image_detail,
         )

@@ -93,7 +93,8 @@ def _reply(
 ) -> Reply:
     usage = _dict(body.get("usage"))
     timings = _timings(_dict(body.get("timings")))
-    cached = _count(_dict(usage.get("prompt_tokens_details")).get("cached_tokens"))
+    details = _dict(usage.get("prompt_tokens_details"))
+    cached = _count(details.get("cached_tokens"))
     return Reply(
         text=valid_unicode(text),
         reasoning=valid_unicode(reasoning) or None,
@@ -106,6 +107,7 @@ def _reply(
         tokens_cached=timings.cache_n if timings and timings.cache_n is not None else cached,
         ttft_s=ttft_s,
         timings=timings,
+        image_tokens=_count(details.get("image_tokens")),
     )
 
 

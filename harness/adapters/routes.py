@@ -41,6 +41,14 @@ _GENERIC_NAMES = {"ggml-model", "model"}
 """File names that many repositories give their weights."""
 
 
+_NO_DETAIL = {"llamacpp", DEMO, "replay", "anthropic", "vllm", "ollama", "lmstudio"}
+"""Adapters and endpoints that ignore how closely a picture should be looked at."""
+_START_WITH = """start it so, and leave --image-tokens out:
+    llama-server … --image-min-tokens {fewest} --image-max-tokens {most} --ubatch-size {batch} \
+--batch-size {batch}
+    vllm serve … --mm-processor-kwargs JSON (Qwen-VL: min_pixels and max_pixels)"""
+
+
 class Route(Struct, frozen=True, kw_only=True):
     """One way to reach a model, open or closed."""
 
@@ -94,11 +102,37 @@ def resolve(name: str | None, given: Target, *, backend: str | None, catalogue: 
     Raises: UsageError, or TargetError with a command for each route when none is open.
     """
     route = _Resolver(name, given, catalogue).resolve(backend)
+    _check_settings(route)
     url = route.target.base_url
     if route.target.concurrency is None and url is not None and is_loopback(url):
         # Calls at once would share this machine and make each other's response times longer.
         return replace(route, target=replace(route.target, concurrency=1))
     return route
+
+
+def _check_settings(route: Route) -> None:
+    """Raises: UsageError for a setting that this route cannot be given."""
+    target = route.target
+    started = route.backend in ("llamacpp", DEMO) and target.base_url is None
+    if target.server_args and not started:
+        flags = shlex.join(target.server_args)
+        raise UsageError(
+            "--server-arg is for a server that evalrun starts, and this one runs already",
+            fix=f"start it with {flags}, and leave --server-arg out",
+        )
+    if target.image_tokens and not started:
+        fewest, most = target.image_tokens
+        raise UsageError(
+            "--image-tokens is for a server that evalrun starts: a running one cannot be told",
+            fix=_START_WITH.format(fewest=fewest, most=most, batch=max(2048, most))
+            if route.local
+            else "leave it out, or try --image-detail low|high",
+        )
+    if target.image_detail and (route.backend in _NO_DETAIL or route.preset in _NO_DETAIL):
+        raise UsageError(
+            f"--image-detail is not for {route.preset or route.backend}, which does not take it",
+            fix="leave it out; a server that evalrun starts takes --image-tokens N",
+        )
 
 
 def bare_name(name: str) -> str:

@@ -136,6 +136,8 @@ def _target(options: AskOptions, name: str | None, base_url: str | None, stoppin
         api_key_env=options.api_key_env,
         sampling=targets.sampling(options.sampling),
         system=options.sampling.system,
+        image_tokens=targets.image_tokens(options.sampling.image_tokens),
+        image_detail=options.sampling.image_detail,
         concurrency=1,
         stopping=stopping,
         notify=say,

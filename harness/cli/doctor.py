@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness import __version__, catalogue, images
-from harness.adapters import Request, Target, opener
+from harness.adapters import Request, Target, machine, opener
 from harness.adapters.llamacpp import program
+from harness.adapters.llamacpp.weights import size_text
 from harness.adapters.running import candidates, look_around
 from harness.cli.options import DEFAULT_RESULTS, AsJson, ResultsDir
 from harness.cli.output import console, print_json
@@ -52,6 +53,9 @@ def doctor(
 def _versions() -> Iterator[Finding]:
     python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     yield Finding(what="evalrun", state="ok", says=f"{__version__}, {python}")
+    memory = machine.memory_bytes()
+    held = f", {size_text(memory)} of memory" if memory else ""
+    yield Finding(what="machine", state="ok", says=f"{machine.cpu_name()}{held}")
 
 
 def _extras() -> Iterator[Finding]:
@@ -73,6 +77,19 @@ def _server() -> Iterator[Finding]:
         yield Finding(what="llama.cpp", state=state, says=error.problem, fix=error.fix)
     else:
         yield Finding(what="llama.cpp", state="ok", says=found.build or found.command[0])
+        yield from _gpus(found)
+
+
+def _gpus(found: program.Program) -> Iterator[Finding]:
+    """The cards, and whether the server that would be started can compute on them."""
+    for gpu in machine.gpus():
+        idle = program.has_gpu(found) is False
+        yield Finding(
+            what="GPU",
+            state="missing" if idle else "ok",
+            says=f"{gpu}, driver {gpu.driver}" + (", not used by llama.cpp" if idle else ""),
+            fix=program.gpu_fix(found) if idle else None,
+        )
 
 
 def _demo() -> Iterator[Finding]:

@@ -36,6 +36,14 @@ class SamplingOptions:
     image_max_side: Annotated[
         int, Option(min=16, max=16384, help="Longest side sent, in pixels.")
     ] = 1024
+    image_tokens: Annotated[
+        str | None,
+        Option(metavar="N|MIN-MAX", help="Tokens a picture takes, on a server that is started."),
+    ] = None
+    image_detail: Annotated[
+        Literal["low", "high", "auto"] | None,
+        Option(help="How closely a hosted model looks (OpenAI, Gemini)."),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,10 @@ class ModelOptions:
     replay: Annotated[
         Path | None, Option(help="Answers recorded in a file, instead of a model.")
     ] = None
+    server_arg: Annotated[
+        list[str],
+        Option(help="A flag for the server that is started: --server-arg=--flag=value."),
+    ] = field(default_factory=list)
     yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import ExitStack
 from threading import Event
@@ -29,6 +30,23 @@ def sampling(options: SamplingOptions) -> Sampling:
     return Sampling(
         temperature=options.temperature, seed=options.seed, max_tokens=options.max_tokens
     )
+
+
+def image_tokens(text: str | None) -> tuple[int, int] | None:
+    """
+    >>> image_tokens("280"), image_tokens("256-1120"), image_tokens(None)
+    ((280, 280), (256, 1120), None)
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", text.strip())
+    fewest, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= fewest <= most:
+        raise UsageError(
+            f"--image-tokens {text!r} is neither a number nor a range from low to high",
+            fix="give --image-tokens 280 or --image-tokens 256-1120",
+        )
+    return fewest, most
 
 
 def with_limits(route: Route, options: LimitOptions) -> Route:

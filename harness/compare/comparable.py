@@ -9,11 +9,22 @@ from harness.records import RunHeader, ServerFacts
 
 _NO_SERVER = ServerFacts()
 
+
+def hardware(server: ServerFacts | None) -> str | None:
+    """What computed: the GPU where layers lie on one, else the CPU."""
+    machine = server.machine if server else None
+    if machine is None:
+        return None
+    return ", ".join(machine.gpus) if machine.offloaded_layers else machine.cpu
+
+
 MUST_AGREE: dict[str, Callable[[RunHeader], object]] = {
     "suite": lambda it: f"{it.suite} {it.suite_version} ({it.suite_sha256[:12]})",
     "grader version": lambda it: it.grader_version,
     "judge": lambda it: it.judge or "none",
     "image limit": lambda it: f"{it.image_max_side_px} px",
+    "image tokens": lambda it: "{}-{}".format(*it.image_tokens) if it.image_tokens else "default",
+    "image detail": lambda it: it.image_detail or "default",
     "temperature": lambda it: it.sampling.temperature,
     "seed": lambda it: it.sampling.seed,
     "max tokens": lambda it: it.sampling.max_tokens,
@@ -24,6 +35,8 @@ MAY_DIFFER: dict[str, Callable[[RunHeader], object]] = {
     "quantization": lambda it: (it.server or _NO_SERVER).quantization,
     "projector": lambda it: (it.server or _NO_SERVER).mmproj_file,
     "server build": lambda it: (it.server or _NO_SERVER).build,
+    "server flags": lambda it: " ".join(it.server_args) or "none",
+    "hardware": lambda it: hardware(it.server),
     "concurrency": lambda it: it.concurrency,
     "repeats": lambda it: it.repeats,
 }

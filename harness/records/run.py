@@ -107,6 +107,8 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
     timings: ServerTimings | None = None
     image_cached: bool = False
     """The picture came out of the server's cache; kept out of latency figures."""
+    image_tokens: int | None = None
+    """What the question's pictures took of `tokens_in`, where that can be known."""
     adapted: tuple[str, ...] = ()
     """Request parameters this model refused, and what was sent instead."""
 
@@ -255,6 +257,25 @@ class Price(Struct, frozen=True, kw_only=True):
         return (tokens_in * self.in_usd_per_mtok + tokens_out * self.out_usd_per_mtok) / 1e6
 
 
+class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a server that we started ran on, and what it took; figures in GB are of 10^9 bytes."""
+
+    cpu: str | None = None
+    threads: int | None = None
+    """That computed."""
+    memory_gb: float | None = None
+    gpus: tuple[str, ...] = ()
+    """Each with its memory, whether the server used it or not."""
+    gpu_driver: str | None = None
+    offloaded_layers: str | None = None
+    """On the GPU, of all: "33/33"; None when the server had no GPU to use."""
+    weights_gb: float | None = None
+    projector_gb: float | None = None
+    peak_memory_gb: float | None = None
+    """Resident, from its start to the last test picture."""
+    peak_gpu_memory_gb: float | None = None
+
+
 class ServerFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a local server was found to be at preflight."""
 
@@ -274,6 +295,7 @@ class ServerFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Cached tokens beyond this many mean that the picture was cached."""
     sees_images: bool | None = None
     """Whether the coloured test picture was named rightly at preflight."""
+    machine: Machine | None = None
 
 
 class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="header"):
@@ -299,6 +321,11 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     image_max_side_px: int
     sampling: Sampling
     system: str | None = None
+    image_tokens: tuple[int, int] | None = None
+    """The fewest and the most tokens of a picture that the server was started with."""
+    image_detail: Literal["low", "high", "auto"] | None = None
+    server_args: tuple[str, ...] = ()
+    """Further flags that the server was started with."""
     blind: bool = False
     cold: bool = False
     concurrency: int

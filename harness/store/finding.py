@@ -68,8 +68,14 @@ def newest_alike(results: Path, header: RunHeader) -> Run | None:
 
 def differences(old: RunHeader, new: RunHeader) -> list[str]:
     """The settings that two halves of one run may not differ in."""
-    before, now = msgspec.structs.asdict(old), msgspec.structs.asdict(new)
+    before, now = map(_settings, (old, new))
     return [name for name in before if name not in _MAY_DIFFER and before[name] != now[name]]
+
+
+def _settings(header: RunHeader) -> dict[str, object]:
+    """What its machine took is measured anew by every server that is started."""
+    server = header.server and msgspec.structs.replace(header.server, machine=None)
+    return msgspec.structs.asdict(header) | {"server": server}
 
 
 def counts(header: RunHeader) -> bool:
@@ -96,10 +102,13 @@ def _options(header: RunHeader) -> Iterator[str]:
         "--seed": (sampling.seed, usual.seed),
         "--max-tokens": (sampling.max_tokens, usual.max_tokens),
         "--image-max-side": (header.image_max_side_px, 1024),
+        "--image-tokens": ("{}-{}".format(*header.image_tokens or ("", "")), "-"),
+        "--image-detail": (header.image_detail, None),
         "--repeats": (header.repeats, 1),
         "--judge": (header.judge, None),
     }
     for option, (value, default) in settings.items():
         if value != default:
             yield from (option, f"{value:g}" if isinstance(value, float) else str(value))
+    yield from (f"--server-arg={it}" for it in header.server_args)
     yield from ["--blind"] * header.blind + ["--cold"] * (header.cold and header.repeats == 1)

@@ -50,6 +50,22 @@ def test_the_picture_goes_before_the_question_as_a_data_uri(vision_server: Visio
     assert (sent["temperature"], sent["seed"], sent["max_tokens"]) == (0, 7, 9)
 
 
+def test_the_detail_is_sent_and_the_image_tokens_that_are_told_are_kept(
+    vision_server: VisionServer,
+) -> None:
+    usage = {"prompt_tokens": 300, "prompt_tokens_details": {"image_tokens": 272}}
+    vision_server.then(say("two", usage=usage), say("two"))
+
+    assert ask(vision_server, image_detail="low").image_tokens == 272
+    assert ask(vision_server).image_tokens is None
+
+    with_detail, without = (
+        it["messages"][0]["content"][0]["image_url"] for it in vision_server.seen
+    )
+    assert with_detail["detail"] == "low"
+    assert "detail" not in without
+
+
 def test_each_repeat_sends_the_next_seed(vision_server: VisionServer) -> None:
     with open_openai(Target(model="tiny", base_url=vision_server.url)) as model:
         for repeat in range(3):

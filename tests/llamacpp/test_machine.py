@@ -46,8 +46,8 @@ def test_what_a_container_may_use_is_respected(
     tmp_path: Path, limit: str, cpus: int | None
 ) -> None:
     (tmp_path / "cpu.max").write_text(f"{limit}\n")
-    assert quota_cpus(tmp_path / "cpu.max") == cpus
+    assert quota_cpus(tmp_path) == cpus
 
 
 def test_no_container_no_limit(tmp_path: Path) -> None:
-    assert quota_cpus(tmp_path / "nothing") is None
+    assert quota_cpus(tmp_path) is None

@@ -64,6 +64,52 @@ def altered(source: Path, to: Path, **changes: Any) -> Path:
     return to
 
 
+def dynamic_projector(to: Path) -> Path:
+    """A projector whose pictures take more tokens the larger they are, of random weights, which
+    fits the demonstration model's text weights."""
+    random, width, hidden, text_width, patch_px = np.random.default_rng(1), 32, 64, 64, 16
+
+    def noise(*shape: int) -> Any:
+        return (random.standard_normal(shape) * 0.05).astype(np.float32)
+
+    def ones(size: int) -> Any:
+        return np.ones(size, np.float32)
+
+    writer = GGUFWriter(to, "clip")
+    writer.add_bool("clip.has_vision_encoder", True)
+    writer.add_bool("clip.use_silu", True)
+    writer.add_string("clip.projector_type", "pixtral")
+    sizes = {"image_size": 1024, "patch_size": patch_px, "embedding_length": width}
+    sizes |= {"feed_forward_length": hidden, "projection_dim": text_width, "spatial_merge_size": 2}
+    for key, value in (sizes | {"attention.head_count": 1, "block_count": 1}).items():
+        writer.add_uint32(f"clip.vision.{key}", value)
+    writer.add_float32("clip.vision.attention.layer_norm_epsilon", 1e-5)
+    writer.add_array("clip.vision.image_mean", [0.5] * 3)
+    writer.add_array("clip.vision.image_std", [0.5] * 3)
+    tensors = {
+        "v.patch_embd.weight": noise(width, 3, patch_px, patch_px),
+        "v.pre_ln.weight": ones(width),
+        "v.blk.0.ffn_gate.weight": noise(hidden, width),
+        "v.blk.0.ffn_up.weight": noise(hidden, width),
+        "v.blk.0.ffn_down.weight": noise(width, hidden),
+        "mm.input_norm.weight": ones(width),
+        "mm.patch_merger.weight": noise(width, 4 * width),
+        "mm.1.weight": noise(text_width, width),
+        "mm.2.weight": noise(text_width, text_width),
+        "v.token_embd.img_break": noise(text_width),
+    }
+    tensors |= {f"v.blk.0.{it}.weight": ones(width) for it in ("ln1", "ln2")}
+    for part in ("attn_q", "attn_k", "attn_v", "attn_out"):
+        tensors[f"v.blk.0.{part}.weight"] = noise(width, width)
+    for name, data in tensors.items():
+        writer.add_tensor(name, data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return to
+
+
 def eventually(condition: Callable[[], bool], *, within_s: float = 20.0) -> bool:
     until = time.monotonic() + within_s
     while time.monotonic() < until:

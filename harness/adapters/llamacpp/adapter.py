@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +11,16 @@ from typing import Any
 
 import msgspec
 
+from harness.adapters import machine
 from harness.adapters.base import Request, Target
 from harness.adapters.llamacpp import preflight, program
 from harness.adapters.llamacpp.hub import locate
 from harness.adapters.llamacpp.server import LocalServer
-from harness.adapters.llamacpp.weights import Files, quantization_in, sha256
-from harness.adapters.machine import compute_threads
+from harness.adapters.llamacpp.weights import Files, quantization_in, sha256, weights_of
 from harness.adapters.openai import OpenAIChat, key_from
-from harness.errors import TargetError
-from harness.records import Reply, Sampling, ServerFacts
-from harness.transport import Stopped, Transport, is_loopback
+from harness.errors import CallError, TargetError
+from harness.records import Machine, Reply, Sampling, ServerFacts
+from harness.transport import Incoming, Stopped, Transport, is_loopback
 
 DEFAULT_CONCURRENCY = 1
 PROMPT_ROOM_TOKENS = 8192
@@ -34,20 +35,57 @@ class LlamaCpp:
 
     shards_by_picture = True
 
-    def __init__(self, chat: OpenAIChat, base_url: str | None, local: LocalServer | None) -> None:
-        self._chat, self._local = chat, local
+    def __init__(
+        self,
+        chat: OpenAIChat,
+        counter: TokenCounter,
+        base_url: str | None,
+        local: LocalServer | None,
+    ) -> None:
+        self._chat, self._counter, self._local = chat, counter, local
         self.base_url = base_url
         self.backend, self.concurrency, self.server = chat.backend, chat.concurrency, chat.server
 
     def ask(self, prompt: Request) -> Reply:
         if self._local is None:
-            return self._chat.ask(prompt)
+            return self._counter.counted(prompt, self._chat.ask(prompt))
         self._local.wait_until_up()
         try:
-            return self._chat.ask(prompt)
+            return self._counter.counted(prompt, self._chat.ask(prompt))
         except Stopped:
             self._local.raise_if_dead()  # then that is why
             raise
+
+
+class TokenCounter:
+    """How many tokens the pictures of a request took: all of its tokens but those of its text."""
+
+    def __init__(self, transport: Transport, system: str | None) -> None:
+        self._transport = transport
+        self._before = [{"role": "system", "content": system}] if system else []
+        self._text_tokens: dict[str, int] = {}
+        self._able = True
+
+    def counted(self, prompt: Request, reply: Reply) -> Reply:
+        if not prompt.images or reply.tokens_in is None:
+            return reply
+        text_tokens = self._of_text(prompt.question)
+        if text_tokens is None or text_tokens >= reply.tokens_in:
+            return reply
+        return msgspec.structs.replace(reply, image_tokens=reply.tokens_in - text_tokens)
+
+    def _of_text(self, question: str) -> int | None:
+        """Asked of the server once a question; None for a build that does not count."""
+        if question not in self._text_tokens and self._able:
+            messages = [*self._before, {"role": "user", "content": question}]
+            body = msgspec.json.encode({"messages": messages})
+            try:
+                path = "chat/completions/input_tokens"
+                counted = self._transport.post(path, (body,), Incoming.json).value["input_tokens"]
+                self._text_tokens[question] = int(counted)
+            except (CallError, KeyError, TypeError, ValueError):
+                self._able = False
+        return self._text_tokens.get(question)
 
 
 @contextmanager
@@ -82,7 +120,7 @@ def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
         target.notify(f"the server has {concurrency} slots: so many calls at once, not {wanted}")
     with _transport(target, root, key, concurrency=concurrency) as transport:
         chat = _chat(target, transport, facts, concurrency=concurrency)
-        yield LlamaCpp(chat, chat.base_url, None)
+        yield LlamaCpp(chat, TokenCounter(transport, target.system), chat.base_url, None)
 
 
 @contextmanager
@@ -96,20 +134,25 @@ def serving(
         mmproj=files.mmproj,
         alias=target.model,
         context_tokens=max(PROMPT_ROOM_TOKENS, files.context_tokens or 0)
+        + (target.image_tokens or (0, 0))[1]
         + target.sampling.max_tokens,
         slots=slots,
-        threads=compute_threads(files.gguf.stat().st_size),
+        threads=machine.compute_threads(files.gguf.stat().st_size),
         cache_ram_mib=0 if target.cold else CACHE_RAM_MIB,
+        image_tokens=target.image_tokens,
+        extra=target.server_args,
     )
+    program.check(found, settings)
     target.notify(f"starting {found.build or found.command[0]} with {files.gguf.name}")
     with LocalServer(found, settings, notify=target.notify, stopping=target.stopping) as local:
         facts = _local_facts(target, files, found, local)
+        _warn_of_idle_gpu(target, found, facts.machine)
         slots = min(slots, facts.slots or slots)
         with _transport(target, local.root, local.key, concurrency=slots) as transport:
             local.watch()
             chat = _chat(target, transport, facts, concurrency=slots, backend=backend)
             # No address: the port is another one every time, and gone afterwards.
-            yield LlamaCpp(chat, None, local)
+            yield LlamaCpp(chat, TokenCounter(transport, target.system), None, local)
 
 
 def _local_facts(
@@ -129,8 +172,38 @@ def _local_facts(
         mmproj_file=files.mmproj.name,
         mmproj_sha256=sha256(files.mmproj, target.notify),
         quantization=files.quantization or quantization_in(files.gguf.name) or stated.quantization,
-        system_info=_system_info(local.log_head()),
+        system_info=_logged(local, r"system_info: (.*?)[ |]*$"),
+        machine=_machine(files, local),
     )
+
+
+def _machine(files: Files, local: LocalServer) -> Machine:
+    """What the server runs on and what it has taken so far."""
+    info = _logged(local, r"system_info: (.*?)[ |]*$") or ""
+    threads = re.search(r"n_threads = (\d+)", info)
+    cards, memory, held = machine.gpus(), machine.memory_bytes(), local.memory()
+    return Machine(
+        cpu=machine.cpu_name(),
+        threads=int(threads[1]) if threads else None,
+        memory_gb=_gb(memory),
+        gpus=tuple(map(str, cards)),
+        gpu_driver=cards[0].driver if cards else None,
+        offloaded_layers=_logged(local, r"offloaded (\d+/\d+) layers to GPU"),
+        weights_gb=_gb(sum(it.stat().st_size for it in weights_of(files.gguf))),
+        projector_gb=_gb(files.mmproj.stat().st_size),
+        peak_memory_gb=_gb(held.resident_bytes),
+        peak_gpu_memory_gb=_gb(held.gpu_bytes),
+    )
+
+
+def _gb(count: int | None) -> float | None:
+    """To four significant digits: the demonstration model has half a thousandth of one."""
+    return None if count is None else float(f"{count / 1e9:.4g}")
+
+
+def _warn_of_idle_gpu(target: Target, found: program.Program, ran_on: Machine | None) -> None:
+    if ran_on and ran_on.gpus and (ran_on.offloaded_layers or "0/").startswith("0/"):
+        target.notify(f"WARNING: {program.idle_gpu(ran_on.gpus[0], found)}")
 
 
 def _with_sight(target: Target, probe: Transport, facts: ServerFacts) -> ServerFacts:
@@ -139,9 +212,24 @@ def _with_sight(target: Target, probe: Transport, facts: ServerFacts) -> ServerF
     chat = _chat(
         msgspec.structs.replace(target, sampling=sampling), probe, facts, extra={"id_slot": 0}
     )
+    counter = TokenCounter(probe, target.system)
     target.notify("showing it two plain test pictures")
-    sees, before = preflight.look(chat.ask, target.notify)
-    return msgspec.structs.replace(facts, sees_images=sees, tokens_before_image=before)
+    sight = preflight.look(lambda it: counter.counted(it, chat.ask(it)), target.notify)
+    if target.image_tokens and sight.image_tokens:
+        _warn_of_image_tokens(target, target.image_tokens, sight.image_tokens)
+    return msgspec.structs.replace(
+        facts, sees_images=sight.sees, tokens_before_image=sight.tokens_before_image
+    )
+
+
+def _warn_of_image_tokens(target: Target, wanted: tuple[int, int], taken: int) -> None:
+    """Rows of a picture end in tokens of their own: a third more or less is as it should be."""
+    fewest, most = wanted
+    if not fewest / 1.34 <= taken <= most * 1.34:
+        target.notify(
+            f"WARNING: a test picture took {taken} tokens, not {fewest} to {most}: this model's "
+            "projector has a number of its own"
+        )
 
 
 def _chat(
@@ -184,10 +272,7 @@ def _transport(
     )
 
 
-def _system_info(log: str) -> str | None:
-    """llama.cpp's line on the CPU's features, or the GPU's."""
-    for line in log.splitlines():
-        _, found, info = line.partition("system_info: ")
-        if found:
-            return info.strip(" |")
-    return None
+def _logged(local: LocalServer, pattern: str) -> str | None:
+    """What the first match in the log of its start holds."""
+    found = re.search(pattern, local.log_head(), re.MULTILINE)
+    return found[1] if found else None

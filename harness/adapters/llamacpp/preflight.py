@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import Struct
+
 from harness import images
 from harness.adapters.base import Request
 from harness.errors import (
@@ -120,23 +122,32 @@ def short_type(words: str | None) -> str | None:
     return found["type"] + (f"_{found['size'][0]}" if found["size"] else "")
 
 
-def look(ask: Ask, notify: Callable[[str], None]) -> tuple[bool, int | None]:
+class Sight(Struct, frozen=True, kw_only=True):
+    """What showing the test pictures has told."""
+
+    sees: bool
+    """Whether both colours were named rightly."""
+    tokens_before_image: int | None
+    """Of the second request these came out of the cache: they stand before any picture."""
+    image_tokens: int | None
+    """What the second picture took."""
+
+
+def look(ask: Ask, notify: Callable[[str], None]) -> Sight:
     """Show two plain pictures, one after the other.
 
-    Returns: whether both colours were named rightly, and how many tokens of the second request
-        came out of the cache: those that stand before any picture.
-    Raises:  TargetError when a picture is too much for the server.
+    Raises: TargetError when a picture is too much for the server.
     """
     named = True
-    cached: int | None = None
     for colour, pure in COLOURS.items():
         # A server that was running before may remember the pictures of an earlier preflight.
         reply = _shown(ask, _shade(pure))
         if named_colour(reply) != colour:
             named = False
             notify(_warning(colour, reply.text))
-        cached = reply.tokens_cached
-    return named, cached
+    return Sight(
+        sees=named, tokens_before_image=reply.tokens_cached, image_tokens=reply.image_tokens
+    )
 
 
 def _shade(pure: tuple[int, int, int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -14,10 +15,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from harness.adapters.llamacpp.guard import GRACE_S
 from harness.adapters.llamacpp.log import PORT_TAKEN, explain
 from harness.adapters.llamacpp.program import Program, Settings, clean, command_line
 from harness.adapters.llamacpp.weights import size_text
+from harness.adapters.machine import gpu_bytes_of
 from harness.errors import CallError, TargetError
 from harness.transport import Stopped, Transport
 
@@ -28,6 +32,15 @@ _PORTS_TRIED = 3
 _RESTARTS = 1
 _TAIL_BYTES = 64 << 10
 _GUARD = Path(__file__).with_name("guard.py")
+
+
+class Memory(Struct, frozen=True, kw_only=True):
+    """None: the system does not tell."""
+
+    resident_bytes: int | None
+    """At its peak."""
+    gpu_bytes: int | None
+    """Now; a server keeps on the cards what it has taken."""
 
 
 class Process:
@@ -81,16 +94,30 @@ class Process:
         self.stop()
         self._log.close()
 
-    def resident_bytes(self) -> int | None:
-        """Memory its processes hold, weights mapped from the file included; None off Linux."""
+    def memory(self, *, on_cards: bool = True) -> Memory:
+        """What its processes hold."""
+        pids = self._server_pids()
+        return Memory(
+            resident_bytes=_peak_bytes(pids), gpu_bytes=gpu_bytes_of(pids) if on_cards else None
+        )
+
+    def _server_pids(self) -> list[int]:
+        """The server below the guard; none off Linux."""
         try:
             children = Path(f"/proc/{self._guard.pid}/task/{self._guard.pid}/children").read_text()
-            pages = [
-                int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in children.split()
-            ]
-        except (OSError, ValueError, IndexError):
-            return None
-        return sum(pages) * os.sysconf("SC_PAGE_SIZE")
+        except OSError:
+            return []
+        return [int(pid) for pid in children.split()]
+
+
+def _peak_bytes(pids: list[int]) -> int | None:
+    """The most memory that was ever resident, weights mapped from the file included."""
+    peaks = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{pid}/status").read_text()
+            peaks += [int(kib) << 10 for kib in re.findall(r"VmHWM:\s+(\d+) kB", status)]
+    return sum(peaks) if peaks else None
 
 
 class LocalServer:
@@ -166,6 +193,10 @@ class LocalServer:
         code = self._process.wait(1.0)
         return None if code is None else explain(self._process.log(), code)
 
+    def memory(self) -> Memory:
+        assert self._process is not None
+        return self._process.memory()
+
     def log_head(self) -> str:
         assert self._process is not None
         return self._process.log_head()
@@ -211,7 +242,7 @@ class LocalServer:
 
     def _progress(self, process: Process, seconds: float) -> str:
         weights = size_text(self._settings.gguf.stat().st_size)
-        resident = process.resident_bytes()
+        resident = process.memory(on_cards=False).resident_bytes
         held = "" if resident is None else f", {size_text(resident)} of {weights} in memory"
         return f"still loading {self._settings.gguf.name} after {seconds:.0f} s{held}"
 

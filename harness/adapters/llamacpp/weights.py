@@ -69,6 +69,12 @@ def shards(model_file: str) -> list[str]:
     return [f"{stem}-{at:05}-of-{found[1]}.gguf" for at in range(1, int(found[1]) + 1)]
 
 
+def weights_of(gguf: Path) -> list[Path]:
+    """The file and the rest of its parts, as far as they lie beside it."""
+    parts = [gguf.with_name(name) for name in shards(gguf.name)]
+    return [it for it in parts if it.is_file()]
+
+
 def size_text(count: int) -> str:
     """
     >>> size_text(15_210_000_000), size_text(518_000_000), size_text(381_664)
