@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import socket
 import struct
 import subprocess
@@ -234,3 +236,29 @@ def evalrun(tmp_path: Path) -> Evalrun:
         )
 
     return call
+
+
+def on_a_terminal(arguments: list[str], folder: Path, *, columns: int = 100, code: int = 0) -> str:
+    """What a person would have seen; fails when the command does not end by itself."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=folder,
+        env=clean_environment(TERM="xterm", COLUMNS=str(columns)),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen, until = b"", time.monotonic() + 60
+    while time.monotonic() < until:
+        if not select.select([ours], [], [], 0.2)[0]:
+            continue
+        try:
+            data = os.read(ours, 65536)
+        except OSError:
+            break
+        seen += data
+    os.close(ours)
+    assert process.wait(timeout=10) == code
+    return seen.decode()

@@ -1,7 +1,8 @@
 """Answers out of a file instead of a model: a recorded run, or another tool's JSON lines.
 
-Foreign lines are objects with `prompt` (the case's id) and `response`, optionally `repeat` and
-`latency_s`; the figures of a recorded run are kept as they were measured.
+Foreign lines are objects with `prompt` (the case's id) and `response`, optionally `model`,
+`repeat`, `finish_reason` ("length": cut) and `latency_s`; the figures of a recorded run are kept
+as they were measured.
 """
 
 from __future__ import annotations
@@ -17,11 +18,17 @@ from harness.errors import CallError, RequestRefused, ResultsError, TargetError
 from harness.records import CallFailure, Reply, ServerFacts
 from harness.store import read
 
+EXAMPLE = Path("example")
+"""Stands for the recorded answers that come with evalrun, unless there is a file of that name."""
+_EXAMPLE_FILE = Path(__file__).parent.parent / "example-answers.jsonl"
+
 
 class _Line(msgspec.Struct, kw_only=True):
     prompt: str
     response: str
+    model: str | None = None
     repeat: int = 0
+    finish_reason: str | None = None
     latency_s: float | None = None
 
 
@@ -38,6 +45,10 @@ class Replay:
     ) -> None:
         self._outcomes = outcomes
         self.server = server
+
+    def prompts(self) -> set[str]:
+        """The ids that something is recorded for."""
+        return {prompt for prompt, _ in self._outcomes}
 
     def ask(self, prompt: Request) -> Reply:
         outcome = self._outcomes.get((prompt.id, prompt.repeat))
@@ -59,7 +70,22 @@ def open_replay(target: Target) -> Iterator[Replay]:
     yield _recorded(target.replay)
 
 
+def recorded_model(path: Path) -> str:
+    """The model whose answers they are, as the file says; else the file's name stands for it."""
+    try:
+        with _located(path).open("rb") as file:
+            first = msgspec.json.decode(file.readline())
+        return str(first["model"])
+    except (OSError, msgspec.MsgspecError, KeyError, TypeError):
+        return path.stem  # opening it says what is wrong with it
+
+
+def _located(path: Path) -> Path:
+    return _EXAMPLE_FILE if path == EXAMPLE and not path.exists() else path
+
+
 def _recorded(path: Path) -> Replay:
+    path = _located(path)
     try:
         run = read(path)
     except ResultsError:
@@ -81,7 +107,9 @@ def _foreign(path: Path) -> dict[tuple[str, int], Reply | CallFailure]:
         except msgspec.MsgspecError as error:
             bad.append(f"line {number}: {error}")
         else:
-            outcomes[it.prompt, it.repeat] = Reply(text=it.response, latency_s=it.latency_s)
+            outcomes[it.prompt, it.repeat] = Reply(
+                text=it.response, finish_reason=it.finish_reason, latency_s=it.latency_s
+            )
     if bad or not outcomes:
         listed = "\n  ".join(bad[:10]) or "it is empty"
         raise TargetError(

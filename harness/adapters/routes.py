@@ -22,6 +22,7 @@ from harness.adapters import names as adapter_names
 from harness.adapters.base import Target
 from harness.adapters.llamacpp import hub, program, weights
 from harness.adapters.openai import key_from
+from harness.adapters.replay import recorded_model
 from harness.adapters.running import Running, candidates, look, look_around
 from harness.catalogue import Catalogue, list_price
 from harness.errors import TargetError, UsageError, install_command
@@ -161,7 +162,7 @@ class _Resolver:
                 "--gguf names weights and --base-url a server", fix="give one of the two"
             )
         if given.replay is not None:
-            return self._route("replay", model=self._name or given.replay.stem)
+            return self._route("replay", model=self._name or recorded_model(given.replay))
         if backend is not None:
             return self._by_backend(backend)
         if given.base_url is not None:

@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from harness import __version__
 from harness.cli.options import flattened
-from harness.cli.output import leave, say
+from harness.cli.output import complain, leave
 from harness.errors import EvalrunError, ExitCode
 from harness.text import inert
 
@@ -106,7 +106,7 @@ class Commands(TyperGroup):
         try:
             code = super().invoke(ctx)
         except EvalrunError as error:
-            say(f"evalrun: {inert(str(error))}")
+            complain(f"evalrun: {inert(str(error))}")
             code = error.exit_code
         except BrokenPipeError:  # the reader of our stdout left: `evalrun runs | head`
             code = ExitCode.DONE

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from harness import store
-from harness.cli.output import console, print_json, say
+from harness.cli.output import Voice, console, print_json, say
 from harness.cli.run import OutputOptions
 from harness.cli.session import Outcome
 from harness.errors import ExitCode, TargetError
@@ -76,7 +76,7 @@ def _say_failures(outcome: Outcome) -> None:
             counts[record.case.category] += 1
             if len(first) < _FAILURES_SHOWN:
                 first.append(record)
-    if not first:
+    if not first or Voice.quiet:
         return
     shown = console(stderr=True)
     shown.print()

@@ -12,6 +12,7 @@ import msgspec
 
 from harness import catalogue, suites
 from harness.adapters import Adapter, Target, opener
+from harness.adapters.replay import Replay
 from harness.adapters.routes import Route, resolve
 from harness.cli import ending, session, targets
 from harness.cli.dry_run import describe
@@ -21,7 +22,7 @@ from harness.errors import ExitCode, UsageError
 from harness.records import Case, Price, RunHeader
 from harness.runner import Asking, header_of, plan
 from harness.suites import Suite
-from harness.text import one_line
+from harness.text import inert, one_line
 
 _CREDENTIALS = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
 
@@ -109,6 +110,8 @@ def _price(options: RunOptions, route: Route) -> Price | None:
 
 def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack) -> int:
     adapter = stack.enter_context(opener(work.route.backend)(work.route.target))
+    if isinstance(adapter, Replay):
+        _report_strays(adapter.prompts(), work.suite)
     judge = targets.open_judge(options.judge, stack, stopping)
     asking = Asking(
         adapter,
@@ -136,6 +139,13 @@ def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack)
         max_cost_usd=options.limits.max_cost,
     )
     return ending.finish(options.output, outcome)
+
+
+def _report_strays(recorded: set[str], suite: Suite) -> None:
+    strays = sorted(recorded - {case.id for case in suite.cases})
+    if strays:
+        shown = ", ".join(strays[:5]) + (", …" if len(strays) > 5 else "")
+        say(f"{len(strays)} recorded answers are to no prompt of {suite.name}: {inert(shown)}")
 
 
 def _header(options: RunOptions, work: Work, adapter: Adapter) -> RunHeader:

@@ -16,10 +16,21 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from typer import Argument, Option
 from typer.models import OptionInfo
 
+from harness.cli.output import Voice
+
+
+def _be_quiet(wanted: bool) -> bool:
+    Voice.quiet = wanted
+    return wanted
+
+
 ResultsDir = Annotated[Path, Option("--results", help="Folder of the runs.")]
 DEFAULT_RESULTS = Path("results")
 AsJson = Annotated[bool, Option("--json", help="JSON on stdout.")]
 CsvFile = Annotated[str | None, Option(help="CSV file to write, or - for stdout.")]
+Quiet = Annotated[
+    bool, Option("--quiet", "-q", callback=_be_quiet, help="Say nothing on stderr but errors.")
+]
 IncludeCached = Annotated[
     bool, Option("--include-cached", help="Count cached replies in response times.")
 ]
@@ -113,6 +124,7 @@ class AskOptions:
     ] = None
     yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
     json: AsJson = False
+    quiet: Quiet = False
 
 
 def flattened(command: Callable[..., Any]) -> Callable[..., Any]:

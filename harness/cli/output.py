@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
@@ -14,10 +16,47 @@ from harness.errors import ExitCode
 if TYPE_CHECKING:
     from rich.console import Console
 
+_NARROWEST, _WIDEST = 40, 200
+"""Columns of a terminal that lines are fitted to."""
 
-def say(line: str) -> None:
+
+class Voice:
+    """How much is said on stderr; set once, from --quiet."""
+
+    quiet = False
+
+
+def say(text: str) -> None:
     """A line for the person, on stderr: stdout is for data."""
-    typer.echo(line, err=True)
+    if not Voice.quiet:
+        complain(text)
+
+
+def complain(text: str) -> None:
+    """What is said even with --quiet: errors. A terminal gets whole words on every line."""
+    if sys.stderr.isatty():
+        width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
+        text = "\n".join(wrapped(line, width) for line in text.splitlines())
+    typer.echo(text, err=True)
+
+
+def wrapped(line: str, width: int) -> str:
+    """Break at words, indented as the line is; a command stays whole, so that it can be copied.
+
+    >>> print(wrapped("  fix: name a file that can be read", 24))
+      fix: name a file that
+        can be read
+    """
+    indent = line[: len(line) - len(line.lstrip())]
+    if len(line) <= width or line.startswith("  evalrun "):
+        return line
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def is_watched(stream: TextIO) -> bool:

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.output import is_watched, say
+from harness.cli.output import Voice, is_watched, say
 from harness.records import ModelScore, Record
 from harness.summary import Tally
 from harness.tables import words
@@ -163,7 +163,8 @@ class LiveView:
 
 
 def view(progress: Progress) -> View:
-    return LiveView(progress) if is_watched(sys.stderr) else PlainView(progress)
+    watched = is_watched(sys.stderr) and not Voice.quiet
+    return LiveView(progress) if watched else PlainView(progress)
 
 
 def _duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ from harness.cli.options import (
     IncludeCached,
     JudgeOptions,
     LimitOptions,
+    Quiet,
     ResultsDir,
     SamplingOptions,
 )
@@ -40,7 +41,7 @@ class ModelOptions:
     gguf: Annotated[Path | None, Option(help="Weights of a local model.")] = None
     mmproj: Annotated[Path | None, Option(help="Its picture projector.")] = None
     replay: Annotated[
-        Path | None, Option(help="Answers recorded in a file, instead of a model.")
+        Path | None, Option(help="Answers recorded in a file; `example` comes with evalrun.")
     ] = None
     server_arg: Annotated[
         list[str],
@@ -104,6 +105,7 @@ class OutputOptions:
         float | None, Option(min=0, max=100, help="Exit 6 below this score, in per cent.")
     ] = None
     json: Annotated[bool, Option("--json", help="Scores as JSON on stdout.")] = False
+    quiet: Quiet = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.app import COMMANDS
-from tests.conftest import Evalrun
+from tests.conftest import Evalrun, on_a_terminal
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -89,3 +89,25 @@ def test_a_wrong_guess_is_answered_with_the_command_that_was_meant(
     assert done.returncode == 2
     assert meant in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("columns", [40, 100, 200])
+def test_a_terminal_gets_whole_words_on_every_line(tmp_path: Path, columns: int) -> None:
+    shown = on_a_terminal(["--model", "no-such-model"], tmp_path, columns=columns, code=4)
+
+    lines = [line.rstrip("\r") for line in shown.splitlines()]
+    assert max(map(len, lines)) <= columns
+    words = [word for line in lines for word in line.split()]
+    assert " ".join(words).count("choose one that `evalrun models` lists, say where the model") == 1
+
+
+def test_quiet_leaves_errors_and_the_data(evalrun: Evalrun, suite: Path, tmp_path: Path) -> None:
+    answers = tmp_path / "a.jsonl"
+    answers.write_text("".join(f'{{"prompt": "p-0{n}", "response": "yes"}}\n' for n in range(4)))
+
+    done = evalrun("--replay", answers, "--suite", suite, "--quiet")
+    wrong = evalrun("--replay", "nowhere.jsonl", "--suite", suite, "--quiet")
+
+    assert done.stderr == ""
+    assert "100.0 % (4/4)" in done.stdout
+    assert "nowhere.jsonl" in wrong.stderr

@@ -3,12 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
-import subprocess
-import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -18,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.runner.consensus import consensus
-from tests.conftest import Evalrun, VisionServer, clean_environment, fail, say, stream
+from tests.conftest import Evalrun, VisionServer, fail, on_a_terminal, say, stream
 
 QUESTION = "How many bolts are there? Answer with a number."
 
@@ -271,35 +265,13 @@ def test_on_a_terminal_the_answers_stand_beside_each_other(
     vision_server: VisionServer, picture: Path, tmp_path: Path
 ) -> None:
     by_model(vision_server, a="Four.", b="Five.")
-    command = [sys.executable, "-m", "harness", "ask", str(picture), QUESTION, *models("a", "b")]
+    command = ["ask", str(picture), QUESTION, *models("a", "b"), "--base-url", vision_server.url]
 
-    shown = _on_a_terminal([*command, "--base-url", vision_server.url], tmp_path)
+    shown = on_a_terminal(command, tmp_path)
 
     line = next(it for it in shown.splitlines()[::-1] if "Four." in it)
     assert "Five." in line
     assert "They differ" in shown
-
-
-def _on_a_terminal(command: list[str], folder: Path) -> str:
-    """What a person would have seen; fails when the command does not end by itself."""
-    ours, theirs = pty.openpty()
-    environment = clean_environment(TERM="xterm", COLUMNS="100")
-    process = subprocess.Popen(
-        command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    seen, until = b"", time.monotonic() + 60
-    while time.monotonic() < until:
-        if not select.select([ours], [], [], 0.2)[0]:
-            continue
-        try:
-            data = os.read(ours, 65536)
-        except OSError:
-            break
-        seen += data
-    os.close(ours)
-    assert process.wait(timeout=10) == 0
-    return seen.decode()
 
 
 @pytest.mark.parametrize(
