@@ -101,7 +101,9 @@ class CallError(EvalrunError):
     """Set by the transport when it gives up."""
 
     def as_failure(self) -> CallFailure:
-        return CallFailure(kind=self.kind, message=self.problem, effort=self.effort)
+        return CallFailure(
+            kind=self.kind, message=self.problem, fix=self.fix or None, effort=self.effort
+        )
 
 
 class CallTimeout(CallError):

@@ -30,7 +30,6 @@ HOMES = {
     "pyarrow": {"suites"},
     "openpyxl": {"suites"},
     "httpx": {"transport"},
-    "tenacity": {"transport"},
     "typer": {"cli"},
     "rich": {"tables", "cli"},
     "pandas": {"tables"},

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Event
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
 
@@ -22,6 +22,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """In the question's order; none when asked blind."""
     repeat: int = 0
     """The seed sent is the sampling seed plus this."""
+    max_tokens: int | None = None
+    """None: the sampling's own limit."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -56,7 +58,13 @@ class Target(Struct, frozen=True, kw_only=True):
     """Where to fetch the weights when `gguf` is not given."""
     replay: Path | None = None
     """A recorded run file, for the replay adapter."""
+    preset: str | None = None
+    """The catalogue's name of the endpoint, when it is a known one."""
     sampling: Sampling = Sampling()
+    body: dict[str, Any] = {}
+    """Further request parameters, as the user gave them."""
+    sends_pictures: bool = True
+    """False in a blind run, and for a judge that is shown none: then no eyes are needed."""
     system: str | None = None
     image_tokens: tuple[int, int] | None = None
     """The fewest and the most tokens a picture may take, for a server of our own."""

@@ -1,217 +1,241 @@
 """The chat-completions wire (OpenAI, OpenRouter, Mistral, vLLM, llama.cpp, Ollama, LM Studio, …).
 
-`to_payload` and `to_reply` are pure; `OpenAIChat` joins them with the transport.
 Source: https://platform.openai.com/docs/api-reference/chat/create
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import secrets
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar
 
 import msgspec
 
 from harness.adapters.base import Request, Target
-from harness.adapters.openai_reply import read_reply
-from harness.errors import RequestRefused, TargetError
-from harness.records import EncodedImage, Reply, Sampling, ServerFacts
-from harness.transport import Call, Transport, without_credentials
-
-DEFAULT_CONCURRENCY = 8
-_PICTURE_HERE = f"picture-{secrets.token_hex(16)}"
-"""Stands for the base64 text while the rest is turned into JSON; splicing 300 KB is nearly free."""
-_REFUSAL = re.compile(
-    r"not (?:be )?(?:support|allow|permit)|unsupport|unrecogni|unknown|unexpected|extra|instead"
-    r"|deprecated|does not|cannot|only the default",
-    re.IGNORECASE,
+from harness.adapters.chat import (
+    DEFAULT_CONCURRENCY,
+    PICTURE_HERE,
+    ChatModel,
+    as_count,
+    as_dict,
+    is_amount,
+    open_transport,
+    raise_if_failed,
 )
-_ADAPTABLE: dict[str, dict[str, str | None]] = {
-    "max_tokens": {"max_tokens": "max_completion_tokens"},
-    "temperature": {"temperature": None},
-    "stream_options": {"stream_options": None},
-    "seed": {"seed": None},
-    "stream": {"stream": None, "stream_options": None},
-}
-"""A parameter a model may refuse -> what becomes of it (None: left out)."""
+from harness.adapters.running import listed_models, warn_if_unlisted
+from harness.errors import BadReply, CallError, EvalrunError
+from harness.records import Reply, ServerTimings
+from harness.text import valid_unicode
+from harness.transport import ErrorInside, Incoming, quoted
+
+_LISTING_S = 3.0
+_USAGE_WAIT_S = 5.0
+"""How long a finished answer waits for the usage that should follow it."""
 
 
-class OpenAIChat:
-    """One model behind one endpoint. Threads share it."""
+class OpenAIChat(ChatModel):
+    """A model behind a chat-completions endpoint."""
 
-    shards_by_picture = False
-
-    def __init__(
-        self,
-        transport: Transport,
-        *,
-        model_id: str,
-        sampling: Sampling,
-        system: str | None = None,
-        extra: dict[str, Any] | None = None,
-        tokens_before_image: int | None = None,
-        concurrency: int = DEFAULT_CONCURRENCY,
-        backend: str = "openai",
-        server: ServerFacts | None = None,
-        image_detail: str | None = None,
-    ) -> None:
-        """`extra`: further request parameters. `tokens_before_image`: see `Reply.image_cached`."""
-        self._transport = transport
-        self._model_id, self._sampling, self._system = model_id, sampling, system
-        self._extra, self._image_detail = extra or {}, image_detail
-        self._tokens_before_image = tokens_before_image
-        self._changes: dict[str, str | None] = {}
-        self._lock = threading.Lock()
-        self.concurrency, self.backend, self.server = concurrency, backend, server
-
-    @property
-    def base_url(self) -> str | None:
-        return without_credentials(self._transport.base_url)
-
-    def ask(self, prompt: Request) -> Reply:
-        while True:
-            changes = dict(self._changes)
-            try:
-                call = self._send(prompt, changes)
-            except RequestRefused as refused:
-                if not self._adapt(refused, changes):
-                    raise
-            else:
-                return self._reply(call, changes)
-
-    def _send(self, prompt: Request, changes: dict[str, str | None]) -> Call[Reply]:
-        payload = to_payload(
-            self._model_id, prompt, self._sampling, self._system, self._image_detail
-        )
-        body = to_body(changed(payload | self._extra, changes), prompt.images)
-        return self._transport.post("chat/completions", body, read_reply)
-
-    def _reply(self, call: Call[Reply], changes: dict[str, str | None]) -> Reply:
-        return msgspec.structs.replace(
-            call.value,
-            text=self._transport.secrets.without(call.value.text),
-            latency_s=call.latency_s,
-            effort=call.effort,
-            image_cached=is_image_cached(call.value, self._tokens_before_image),
-            adapted=tuple(f"{old}: {new or 'left out'}" for old, new in changes.items()),
-        )
-
-    def _adapt(self, refused: RequestRefused, tried: dict[str, str | None]) -> bool:
-        """Learn from a refusal which parameter to change. False when it names none we can."""
-        with self._lock:
-            if self._changes != tried:
-                return True  # another thread has learned something meanwhile
-            for name, change in _ADAPTABLE.items():
-                named = re.search(rf"\b{name}\b", refused.problem)
-                if named and _REFUSAL.search(refused.problem) and not change.keys() <= tried.keys():
-                    self._changes = self._changes | change
-                    return True
-            return False
-
-
-def to_payload(
-    model_id: str,
-    prompt: Request,
-    sampling: Sampling,
-    system: str | None,
-    image_detail: str | None = None,
-) -> dict[str, Any]:
-    """The request, the picture's bytes still to be spliced in (`to_body`)."""
-    content: list[dict[str, Any]] = []
-    for image in prompt.images:
-        url = f"data:{image.media_type};base64,{_PICTURE_HERE}"
-        detail = {"detail": image_detail} if image_detail else {}
-        content.append({"type": "image_url", "image_url": {"url": url, **detail}})
-    content.append({"type": "text", "text": prompt.question})
-    messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    return {
-        "model": model_id,
-        "messages": [*messages, {"role": "user", "content": content}],
-        "temperature": sampling.temperature,
-        "seed": sampling.seed + prompt.repeat,
-        "max_tokens": sampling.max_tokens,
-        "stream": True,
-        "stream_options": {"include_usage": True},
+    path = "chat/completions"
+    adaptable: ClassVar = {
+        "max_tokens": {"max_tokens": "max_completion_tokens"},
+        "temperature": {"temperature": None},
+        "stream_options": {"stream_options": None},
+        "seed": {"seed": None},
+        "stream": {"stream": None, "stream_options": None},
     }
 
+    def payload(self, request: Request) -> dict[str, Any]:
+        """A question without pictures is a plain string: text-only servers take nothing else."""
+        content: str | list[dict[str, Any]] = request.question
+        if request.images:
+            detail = self._target.image_detail
+            more = {"detail": detail} if detail else {}
+            urls = (f"data:{it.media_type};base64,{PICTURE_HERE}" for it in request.images)
+            content = [{"type": "image_url", "image_url": {"url": it, **more}} for it in urls]
+            content.append({"type": "text", "text": request.question})
+        system, sampling = self._target.system, self._target.sampling
+        messages = [{"role": "system", "content": system}] if system else []
+        return {
+            "model": self._model_id,
+            "messages": [*messages, {"role": "user", "content": content}],
+            "temperature": sampling.temperature,
+            "seed": sampling.seed + request.repeat,
+            "max_tokens": request.max_tokens or sampling.max_tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
 
-def changed(payload: dict[str, Any], changes: dict[str, str | None]) -> dict[str, Any]:
+    def read(self, incoming: Incoming) -> Reply:
+        return read_reply(incoming)
+
+
+def read_reply(incoming: Incoming) -> Reply:
+    """Streamed if the server streams, plain if it does not, whatever was asked for.
+
+    Raises: CallError, ErrorInside.
     """
-    >>> changed({"max_tokens": 9, "seed": 1}, {"max_tokens": "max_completion_tokens", "seed": None})
-    {'max_completion_tokens': 9}
+    return from_stream(incoming) if incoming.is_stream() else from_body(incoming.json())
+
+
+def from_body(body: Any) -> Reply:
+    """A whole `chat.completion` object."""
+    _raise_error_inside(body)
+    try:
+        choice = body["choices"][0]
+        message = choice["message"]
+    except (KeyError, IndexError, TypeError) as error:
+        raise _unlike_the_wire(body) from error
+    if not isinstance(message, dict):
+        raise _unlike_the_wire(body)
+    parts = _Parts()
+    parts.add(message, choice)
+    return parts.reply(body, ttft_s=None)
+
+
+def from_stream(incoming: Incoming) -> Reply:
+    """A stream of `chat.completion.chunk` events. A finished answer is never lost.
+
+    Raises: BadReply when it breaks off before the model has finished.
     """
-    kept = {changes.get(name, name): value for name, value in payload.items()}
-    return {name: value for name, value in kept.items() if name is not None}
-
-
-def to_body(payload: dict[str, Any], images: Sequence[EncodedImage]) -> tuple[bytes, ...]:
-    """In pieces, of which the pictures are never copied."""
-    first, *rest = json.dumps(payload, ensure_ascii=False).encode().split(_PICTURE_HERE.encode())
-    pairs = zip(images, rest, strict=True)
-    return first, *(piece for image, text in pairs for piece in (image.base64, text))
-
-
-def is_image_cached(reply: Reply, tokens_before_image: int | None) -> bool:
-    """Whether the picture came out of the server's cache.
-
-    Without a preflight (hosted endpoints), more than half of the input from the cache says so.
-    """
-    if not reply.tokens_cached:
-        return False
-    if tokens_before_image is not None:
-        return reply.tokens_cached > tokens_before_image
-    return reply.tokens_in is not None and reply.tokens_cached * 2 > reply.tokens_in
-
-
-def key_from(variable: str | None) -> str | None:
-    """The API key out of the environment. Raises: TargetError when the variable is not set."""
-    if variable is None:
-        return None
-    key = os.environ.get(variable, "").strip()
-    if not key or not key.isprintable() or not key.isascii():
-        what = "holds no usable key" if key else "is not set"
-        raise TargetError(
-            f"{variable} {what}, and this endpoint needs a key",
-            fix=f"export {variable}=…, or name another variable with --api-key-env",
+    parts = _Parts()
+    ttft_s: float | None = None
+    last: dict[str, Any] = {}
+    try:
+        for chunk in incoming.events():
+            _raise_error_inside(chunk)
+            for choice in _choices(chunk)[:1]:
+                parts.add(as_dict(choice.get("delta")), choice)
+            if ttft_s is None and parts.begun:
+                ttft_s = incoming.elapsed_s()
+            last |= {name: chunk[name] for name in _KEPT if chunk.get(name)}
+            if parts.finish_reason is not None:
+                incoming.be_quick(_USAGE_WAIT_S)
+    except (CallError, ErrorInside):
+        if parts.finish_reason is None:
+            raise
+    if parts.finish_reason is None and not incoming.done:
+        raise BadReply(
+            "the stream broke off before the model had finished", fix="look into the server's log"
         )
-    return key
+    return parts.reply(last, ttft_s=ttft_s)
 
 
-def open_transport(target: Target, base_url: str, *, concurrency: int) -> Transport:
-    """The transport for a target whose address is known."""
-    limits = target.limits
-    return Transport(
-        base_url,
-        key=key_from(target.api_key_env),
-        key_env=target.api_key_env,
-        concurrency=concurrency,
-        timeout_s=limits.timeout_s,
-        tries=limits.tries,
-        max_wait_s=limits.max_wait_s,
-        give_up_s=limits.give_up_s,
-        stopping=target.stopping,
+_KEPT = ("usage", "timings", "model", "provider")
+
+
+class _Parts:
+    """Text, reasoning and refusal, as they come in."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+        self.finish_reason: str | None = None
+
+    def add(self, message: dict[str, Any], choice: dict[str, Any]) -> None:
+        content = message.get("content")
+        self._text.append(_text(content))
+        thoughts = message.get("reasoning_content") or message.get("reasoning")
+        self._reasoning.append(_text(thoughts) or _thinking_in(content))
+        self._refusal.append(_text(message.get("refusal")))
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str) and reason:
+            self.finish_reason = reason
+
+    @property
+    def begun(self) -> bool:
+        return bool(self._text[-1:] and (self._text[-1] or self._reasoning[-1]))
+
+    def reply(self, body: dict[str, Any], *, ttft_s: float | None) -> Reply:
+        """Raises: ServerFault when generation failed."""
+        text = valid_unicode("".join(self._text))
+        raise_if_failed(self.finish_reason, text)
+        usage = as_dict(body.get("usage"))
+        timings = _timings(as_dict(body.get("timings")))
+        details = as_dict(usage.get("prompt_tokens_details"))
+        cached = as_count(details.get("cached_tokens"))
+        thought = as_dict(usage.get("completion_tokens_details")).get("reasoning_tokens")
+        return Reply(
+            text=text,
+            reasoning=valid_unicode("".join(self._reasoning)) or None,
+            refusal=valid_unicode("".join(self._refusal)) or None,
+            finish_reason=valid_unicode(self.finish_reason) if self.finish_reason else None,
+            tokens_in=as_count(usage.get("prompt_tokens")),
+            tokens_out=as_count(usage.get("completion_tokens")),
+            tokens_reasoning=as_count(thought),
+            tokens_cached=timings.cache_n if timings and timings.cache_n is not None else cached,
+            ttft_s=ttft_s,
+            timings=timings,
+            image_tokens=as_count(details.get("image_tokens")),
+            provider=_name(body.get("provider")),
+            served_model=_name(body.get("model")),
+        )
+
+
+def _choices(chunk: Any) -> list[dict[str, Any]]:
+    """Some gateways leave out an empty list, as in the chunk with the usage."""
+    choices = chunk.get("choices", []) if isinstance(chunk, dict) else None
+    if choices is None and isinstance(chunk, dict):
+        return []
+    if not isinstance(choices, list) or not all(isinstance(it, dict) for it in choices):
+        raise _unlike_the_wire(chunk)
+    return choices
+
+
+def _text(content: Any) -> str:
+    """Content is a string, nothing, or a list of parts of which the text counts."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = [it.get("text") for it in content if isinstance(it, dict)]
+        return "".join(it for it in parts if isinstance(it, str))
+    return ""
+
+
+def _thinking_in(content: Any) -> str:
+    """Mistral's reasoning models send their thoughts as parts of the content."""
+    if not isinstance(content, list):
+        return ""
+    return "".join(_text(it.get("thinking")) for it in content if isinstance(it, dict))
+
+
+def _name(value: Any) -> str | None:
+    return valid_unicode(value)[:200] if isinstance(value, str) and value else None
+
+
+def _timings(timings: dict[str, Any]) -> ServerTimings | None:
+    if not timings:
+        return None
+    known = {name: timings[name] for name in ServerTimings.__struct_fields__ if name in timings}
+    if not all(it is None or is_amount(it) for it in known.values()):
+        return None
+    try:
+        return msgspec.convert(known, ServerTimings)
+    except msgspec.ValidationError:
+        return None  # another server's idea of timings: not ours to guess at
+
+
+def _raise_error_inside(body: Any) -> None:
+    """Gateways report an upstream's error inside a 200 (OpenRouter does)."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if error:
+        raise ErrorInside(error)
+
+
+def _unlike_the_wire(body: Any) -> BadReply:
+    seen = sorted(body)[:8] if isinstance(body, dict) else type(body).__name__
+    return BadReply(
+        f"no choices[0].message in the reply, but {quoted(seen)}",
+        fix="check that the base URL is that of a chat-completions API",
     )
 
 
 @contextmanager
 def open_openai(target: Target) -> Iterator[OpenAIChat]:
-    """Open an OpenAI-compatible endpoint. Sends no probe of its own."""
-    if target.base_url is None:
-        raise TargetError(
-            f"nothing says where {target.model!r} is served", fix="name its URL with --base-url"
-        )
+    """Open an OpenAI-compatible endpoint, and look whether it lists the model."""
     concurrency = target.concurrency or DEFAULT_CONCURRENCY
-    with open_transport(target, target.base_url, concurrency=concurrency) as transport:
-        yield OpenAIChat(
-            transport,
-            model_id=target.model_id or target.model,
-            sampling=target.sampling,
-            system=target.system,
-            concurrency=concurrency,
-            image_detail=target.image_detail,
-        )
+    with open_transport(target, concurrency=concurrency) as transport:
+        with suppress(EvalrunError):
+            warn_if_unlisted(target, listed_models(transport, timeout_s=_LISTING_S))
+        yield OpenAIChat(transport, target, concurrency=concurrency)

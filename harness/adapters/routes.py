@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from harness.adapters import BUILT_IN
 from harness.adapters import names as adapter_names
 from harness.adapters.base import Target
+from harness.adapters.chat import key_from
 from harness.adapters.llamacpp import hub, program, weights
-from harness.adapters.openai import key_from
 from harness.adapters.replay import recorded_model
 from harness.adapters.running import Running, candidates, look, look_around
 from harness.catalogue import Catalogue, list_price

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from msgspec import Struct
 
+from harness.adapters.base import Target
 from harness.errors import EvalrunError
 from harness.records import Preset
+from harness.text import nearest, one_line
 from harness.transport import Transport, is_loopback
 
 LLAMA_CPP_URLS = ("http://127.0.0.1:8080/v1", "http://127.0.0.1:9931/v1")
@@ -47,7 +49,7 @@ def look(
     """What one server serves; None when it does not say within `wait_s`."""
     try:
         with Transport(base_url, key=key) as transport:
-            listed = _entries(transport.get_json("models", timeout_s=wait_s))
+            listed = listed_models(transport, timeout_s=wait_s)
     except EvalrunError:
         return None
     return Running(
@@ -58,6 +60,33 @@ def look(
     )
 
 
-def _entries(answer: Any) -> list[dict[str, Any]]:
+def listed_models(transport: Transport, *, timeout_s: float) -> list[dict[str, Any]]:
+    """What a server lists under /models. Raises: EvalrunError when it does not say."""
+    answer = transport.get_json("models", timeout_s=timeout_s)
     data = answer.get("data") if isinstance(answer, dict) else None
     return [it for it in data if isinstance(it, dict)] if isinstance(data, list) else []
+
+
+def warn_if_unlisted(target: Target, listed: Sequence[Mapping[str, Any]]) -> None:
+    """Say so, before the first call, when the endpoint lists models and not this one."""
+    model_id = target.model_id or target.model
+    names = [str(it["id"]) for it in listed if it.get("id")]
+    if not names or any(_same_model(model_id, it) for it in names):
+        return
+    near = nearest(model_id, names) or sorted(names)[:3]
+    shown = ", ".join(one_line(it, 60) for it in near)
+    target.notify(
+        f"WARNING: the server does not list a model {model_id!r}; it lists {len(names)}, "
+        f"among them {shown}"
+    )
+
+
+def _same_model(wanted: str, listed: str) -> bool:
+    """
+    >>> _same_model("gemma3", "gemma3:latest"), _same_model("gemini-3", "models/gemini-3")
+    (True, True)
+    """
+    forms = {wanted, wanted.partition(":")[0]}
+    return (
+        listed in forms or listed.removesuffix(":latest") in forms or listed == f"models/{wanted}"
+    )

@@ -21,6 +21,13 @@ from msgspec import Struct
 State = Literal["pass", "fail", "cut", "error"]
 
 
+_CUT_REASONS = ("length", "model_length", "max_tokens", "model_context_window_exceeded")
+_FILTER_REASONS = (
+    *("content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"),
+    *("image_safety", "sensitive", "language"),
+)
+
+
 class Case(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One question about one picture, with its right answer and how to recognise it."""
 
@@ -92,7 +99,13 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
     """The answer proper. Empty content is a reply, and is graded."""
     reasoning: str | None = None
     """Thinking text the server kept apart; never graded."""
+    refusal: str | None = None
+    """The model's words of refusal, where the endpoint keeps them apart from the content."""
     finish_reason: str | None = None
+    provider: str | None = None
+    """Who answered, where a gateway says whom it asked."""
+    served_model: str | None = None
+    """The model that answered, as the endpoint names it."""
     tokens_in: int | None = None
     """Picture tokens and cached tokens included."""
     tokens_out: int | None = None
@@ -115,7 +128,12 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
     @property
     def truncated(self) -> bool:
         """Cut at the output limit: the answer may lie beyond the cut."""
-        return self.finish_reason == "length"
+        return (self.finish_reason or "").lower() in _CUT_REASONS
+
+    @property
+    def filtered(self) -> bool:
+        """Stopped by the endpoint's content filter."""
+        return (self.finish_reason or "").lower() in _FILTER_REASONS
 
 
 class FailureKind(StrEnum):
@@ -134,6 +152,8 @@ class CallFailure(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
 
     kind: FailureKind
     message: str
+    fix: str | None = None
+    """What to try next, where the error's kind tells."""
     effort: Effort = Effort()
 
 
@@ -241,6 +261,11 @@ class Sampling(Struct, frozen=True, kw_only=True):
     temperature: float = 0.0
     seed: int = 1
     max_tokens: int = 512
+    max_tokens_retry: int | None = None
+    """A reply that was cut before its answer is asked for once more with this limit; None: never,
+    as where --max-tokens was given."""
+    thinking: str = "auto"
+    """auto (the model's default), off, low, medium, high, or a number of tokens."""
 
 
 class Price(Struct, frozen=True, kw_only=True):

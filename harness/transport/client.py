@@ -5,54 +5,96 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
 import httpx
 from msgspec import Struct
-from tenacity import RetryCallState, Retrying, retry_if_exception_type
 
 from harness.errors import (
+    HIDDEN,
     BadReply,
     CallError,
-    CallTimeout,
     EvalrunError,
     RateLimited,
-    ServerFault,
+    RequestRefused,
     TargetError,
-    Unreachable,
 )
 from harness.records import Effort
-from harness.transport.addresses import (
-    checked,
-    is_loopback,
-    tls_context,
-    url_of,
-    without_credentials,
+from harness.transport import address
+from harness.transport.faults import (
+    ConnectionRefused,
+    ErrorInside,
+    Loading,
+    Stale,
+    error_from,
+    error_of,
 )
-from harness.transport.faults import ConnectionRefused, as_ours, error_of
-from harness.transport.gate import Gate, Place
 from harness.transport.incoming import Incoming
-from harness.transport.outgoing import Body, headers_of
-from harness.transport.secrets import Secrets
+from harness.transport.limiter import Limiter
 
 T = TypeVar("T")
+Body = bytes | tuple[bytes, ...]
+"""Pieces are sent one after the other, and never laid together."""
 
-_WORTH_RETRYING = (CallTimeout, Unreachable, RateLimited, ServerFault, BadReply)
 _LONGEST_REPLY_IN_TIMEOUTS = 10
 _LONGEST_BACKOFF_S = 20.0
-_WISHES_BELIEVED = 8
-"""Refusals of one call in a row after which a short Retry-After is no longer the whole wait."""
+_SHORT_WAITS_BELIEVED = 8
+"""Rate limits of one call in a row after which a short Retry-After is no longer the whole wait."""
 _FIRST_CONTACT_S = 5.0
 """A server that was never reached is given up sooner than one that went away."""
+_LONGEST_LOADING_S = 900.0
+_STALE_S = 1.0
+"""That a kept connection was closed by the server meanwhile shows at once."""
+_BROKEN = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
 
 class Call(Struct, Generic[T], frozen=True, kw_only=True):
-    """A reply that was answered, and what hearing it took."""
+    """A reply, and what it took to get it."""
 
     value: T
     latency_s: float
     effort: Effort
+
+
+class _Attempts(Struct):
+    """What one call has used up so far."""
+
+    used: int = 0
+    spent: int = 0
+    """Of the tries allowed: rate limits and loading use none up."""
+    limited: int = 0
+    failed_s: float = 0.0
+    backoff_s: float = 0.0
+    queued_s: float = 0.0
+    loading_s: float = 0.0
+
+    def effort(self) -> Effort:
+        return Effort(
+            attempts=self.used,
+            failed_s=self.failed_s,
+            backoff_s=self.backoff_s,
+            queued_s=self.queued_s,
+        )
+
+
+class _Clock:
+    """Follows one request: from when the server has it, and over what connection."""
+
+    def __init__(self) -> None:
+        self._sent_at = time.perf_counter()
+        self.connected = False
+        """Whether a connection was made for it."""
+
+    def note(self, event: str, _: dict[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            self._sent_at = time.perf_counter()
+        elif event.startswith("connection.connect"):
+            self.connected = True
+
+    def elapsed_s(self) -> float:
+        return time.perf_counter() - self._sent_at
 
 
 class Transport:
@@ -64,6 +106,7 @@ class Transport:
         *,
         key: str | None = None,
         key_env: str | None = None,
+        headers: Mapping[str, str] | None = None,
         concurrency: int = 1,
         timeout_s: float = 120.0,
         tries: int = 8,
@@ -71,15 +114,21 @@ class Transport:
         give_up_s: float = 60.0,
         stopping: threading.Event | None = None,
     ) -> None:
-        self.base_url = checked(base_url)
-        self.gate = Gate(concurrency, stopping or threading.Event())
+        """`headers`: instead of the bearer token, where the key goes elsewhere."""
+        self.base_url = address.checked(base_url)
+        self.limiter = Limiter(concurrency, stopping or threading.Event())
         self.answered_before = False
         self.timeout_s, self.tries = timeout_s, tries
         self.max_wait_s, self.give_up_s = max_wait_s, give_up_s
         self._key_env = key_env
-        self.secrets = Secrets(base_url, key)
-        self._headers = {"authorization": f"Bearer {key}"} if key else {}
-        self._tls = tls_context(base_url)
+        self._login = address.login_in(base_url)
+        self._secrets = address.secrets_of(base_url, key)
+        bearer = {"authorization": f"Bearer {key}"} if key else {}
+        self._headers = dict(bearer if headers is None else headers)
+        self._bare_url = address.without_credentials(base_url)
+        self._tls = address.tls_context(base_url)
+        self._streams_end = True
+        """Whether this server ends a stream where its last event says so."""
         self._own = threading.local()
         self._clients: list[httpx.Client] = []
 
@@ -91,12 +140,34 @@ class Transport:
             client.close()
 
     def post(self, path: str, body: Body, read: Callable[[Incoming], T]) -> Call[T]:
-        """Send until a reply was read or no retry can help. `read` may raise BadReply.
+        """Send until a reply was read or no retry can help. `read` may raise a CallError, or
+        `ErrorInside` for an error that came in a 200.
 
         Raises: the last CallError, its `effort` set; TargetError when every call would fail;
             Stopped when the run ends meanwhile.
         """
-        return _Attempts(self).run(lambda: self.send("POST", path, body, read))
+        tried = _Attempts()
+        while True:
+            queued_at = time.perf_counter()
+            number = self.limiter.enter()
+            started_at = time.perf_counter()
+            tried.queued_s += started_at - queued_at
+            tried.used += 1
+            try:
+                value, latency_s = self.send("POST", path, body, read)
+                self.answered_before = True
+                self.limiter.answered()
+                return Call(value=value, latency_s=latency_s, effort=tried.effort())
+            except CallError as error:
+                tried.failed_s += time.perf_counter() - started_at
+                error.effort = tried.effort()
+                wait_s = self._wait_s(error, tried, number)
+                if wait_s is None:
+                    raise
+            finally:
+                self.limiter.leave()
+            tried.backoff_s += wait_s
+            self.limiter.sleep(wait_s)
 
     def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
         """One GET, not retried: for questions about the server itself."""
@@ -112,10 +183,17 @@ class Transport:
     ) -> tuple[T, float]:
         """One exchange: what `read` made of the reply, and seconds from send to last byte."""
         try:
-            return self._exchange(method, path, body, read, timeout_s)
+            return self._exchange(method, path, body, read, timeout_s or self.timeout_s)
         except EvalrunError as error:
-            self.secrets.hide_in(error)
+            for secret in self._secrets:
+                error.hide(secret)
             raise
+
+    def without_secrets(self, text: str) -> str:
+        """Some servers quote the key they were sent."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
 
     def _exchange(
         self,
@@ -123,173 +201,131 @@ class Transport:
         path: str,
         body: Body | None,
         read: Callable[[Incoming], T],
-        timeout_s: float | None,
+        timeout_s: float,
     ) -> tuple[T, float]:
-        sent_at = time.perf_counter()
-
-        def note(event: str, _: dict[str, Any]) -> None:
-            nonlocal sent_at
-            if event.endswith("send_request_headers.started"):
-                sent_at = time.perf_counter()  # the connection stands: from here it is the server
-
+        clock = _Clock()
         client = self._client()
         request = client.build_request(
             method,
-            url_of(self.secrets.bare_url, path),
+            address.url_of(self._bare_url, path),
             content=body,
             headers=headers_of(body),
-            timeout=_timeout(timeout_s or self.timeout_s),
-            extensions={"trace": note},
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 20.0)),
+            extensions={"trace": clock.note},
         )
         try:
             response = client.send(request, stream=True)
-            try:
-                value = self._receive(response, read, lambda: sent_at)
-            finally:
-                response.close()
-                client.cookies.clear()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise as_ours(error, without_credentials(self.base_url)) from error
-        return value, time.perf_counter() - sent_at
-
-    def _receive(
-        self, response: httpx.Response, read: Callable[[Incoming], T], sent_at: Callable[[], float]
-    ) -> T:
-        longest_s = self.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS
-        incoming = Incoming(response, sent_at, longest_s)
-        if response.status_code != 200:
-            raise error_of(
-                response.status_code,
-                response.headers,
-                incoming.excerpt(),
-                answered_before=self.answered_before,
-                key_env=self._key_env,
-            )
+            known = error_from(error, self._bare_url)
+            if isinstance(error, _BROKEN) and clock.elapsed_s() < _STALE_S and not clock.connected:
+                known = Stale(known.problem, fix=known.fix)
+            raise known from error
         try:
-            value = read(incoming)
+            longest_s = self.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS
+            incoming = Incoming(response, clock.elapsed_s, longest_s)
+            value = self._read(response, incoming, read)
+            latency_s = clock.elapsed_s()
+            self._finish(response, incoming)
+            return value, latency_s
+        finally:
+            response.close()
+            client.cookies.clear()
+
+    def _read(
+        self, response: httpx.Response, incoming: Incoming, read: Callable[[Incoming], T]
+    ) -> T:
+        known = partial(
+            error_of,
+            headers=response.headers,
+            answered_before=self.answered_before,
+            key_env=self._key_env,
+        )
+        if not response.is_success:
+            raise known(response.status_code, body=incoming.excerpt())
+        try:
+            return read(incoming)
+        except ErrorInside as error:
+            raise known(error.status, body=error.body, inside=True) from error
         except RecursionError as error:
             raise BadReply(
                 "the body is nested too deeply", fix="check what answers at this URL"
             ) from error
-        self.answered_before = True
-        return value
+
+    def _finish(self, response: httpx.Response, incoming: Incoming) -> None:
+        """Keep the connection, where the server ends its streams."""
+        if incoming.ended or not self._streams_end:
+            return
+        if response.headers.get("connection", "").lower() != "close":
+            incoming.finish()
+            self._streams_end = incoming.ended
 
     def _client(self) -> httpx.Client:
         client: httpx.Client | None = getattr(self._own, "client", None)
         if client is None:
             client = self._own.client = httpx.Client(
-                auth=self.secrets.login,
+                auth=self._login,
                 headers={"accept-encoding": "identity", **self._headers},
                 limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
                 follow_redirects=False,
                 verify=self._tls,
-                trust_env=not is_loopback(self.base_url),
+                trust_env=not address.is_loopback(self.base_url),
             )
             self._clients.append(client)
         return client
 
-
-class _Attempts:
-    """The attempts of one call: counts them, times what failed, decides whether to go on."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._gate = transport.gate
-        self._used = 0
-        self._spent = self._limited = 0
-        self._failed_s = self._backoff_s = self._queued_s = 0.0
-
-    def run(self, send: Callable[[], tuple[T, float]]) -> Call[T]:
-        retrying = Retrying(
-            retry=retry_if_exception_type(_WORTH_RETRYING),
-            stop=self._is_final,
-            wait=self._wait_s,
-            sleep=self._gate.sleep,
-            reraise=True,
-        )
-        try:
-            return retrying(self._once, send)
-        except CallError as error:
-            error.effort = self._effort()
-            raise
-
-    def _once(self, send: Callable[[], tuple[T, float]]) -> Call[T]:
-        queued_at = time.perf_counter()
-        place = self._gate.enter()
-        started = time.perf_counter()
-        self._queued_s += started - queued_at
-        self._used += 1
-        try:
-            value, latency_s = send()
-            self._gate.answered(place)
-            return Call(value=value, latency_s=latency_s, effort=self._effort())
-        except CallError as error:
-            self._failed_s += time.perf_counter() - started
-            self._learn(error, place)
-            raise
-        finally:
-            self._gate.leave()
-
-    def _learn(self, error: CallError, place: Place) -> None:
+    def _wait_s(self, error: CallError, tried: _Attempts, number: int) -> float | None:
+        """How long to wait before the next attempt; None when there is to be none."""
         match error:
+            case RequestRefused():
+                self.limiter.reached()
+                return None
             case ConnectionRefused():
-                self._check_gone(error, self._gate.gone())
+                self._check_gone(error)
+                return 0.5
+            case Stale():
+                return 0.0
             case RateLimited():
-                self._limited += 1
-                if self._limited_wait_s(error) <= self._transport.max_wait_s:
-                    self._gate.refused(place, self._limited_wait_s(error))
-            case Unreachable() | CallTimeout():
-                self._spent += 1
-                self._gate.reached()
-            case _:
-                self._spent += 1
-                self._gate.answered(place)
+                tried.limited += 1
+                wait_s = _limited_wait_s(error, tried.limited)
+                if wait_s > self.max_wait_s:
+                    return None
+                self.limiter.refused(number, wait_s)
+                return wait_s
+            case Loading() if tried.loading_s < _LONGEST_LOADING_S:
+                tried.loading_s += 1.0
+                self.limiter.pause(1.0)
+                return 1.0
+        tried.spent += 1
+        self.limiter.reached()
+        if tried.spent >= self.tries:
+            return None
+        backoff_s = min(_LONGEST_BACKOFF_S, 0.5 * 2.0 ** (tried.spent - 1))
+        return backoff_s * random.uniform(0.5, 1.0)  # noqa: S311
 
-    def _check_gone(self, error: CallError, gone_s: float) -> None:
-        transport = self._transport
-        patience_s = transport.give_up_s if transport.answered_before else _FIRST_CONTACT_S
-        if gone_s > min(patience_s, transport.give_up_s):
+    def _check_gone(self, error: CallError) -> None:
+        gone_s = self.limiter.gone()
+        patience_s = self.give_up_s if self.answered_before else _FIRST_CONTACT_S
+        if gone_s > min(patience_s, self.give_up_s):
             raise TargetError(
                 f"{error.problem} (for {gone_s:.0f} s)",
                 fix="start the server, then run the same command again: it goes on from here",
             ) from error
 
-    def _is_final(self, state: RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, RateLimited):
-            return self._limited_wait_s(error) > self._transport.max_wait_s
-        return self._spent >= self._transport.tries
 
-    def _wait_s(self, state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, ConnectionRefused):
-            wait_s = 0.5
-        elif isinstance(error, RateLimited):
-            wait_s = self._limited_wait_s(error)
-        else:
-            wait_s = _backoff_s(self._spent) * random.uniform(0.5, 1.0)  # noqa: S311
-        self._backoff_s += wait_s
-        return wait_s
-
-    def _limited_wait_s(self, error: RateLimited) -> float:
-        """The server's wish; without one, or when that never helps, longer each time: until it is
-        longer than --max-wait."""
-        own = self._limited if error.retry_after_s is None else self._limited - _WISHES_BELIEVED
-        own_s = 0.5 * 2.0 ** min(own - 1, 12) if own > 0 else 0.0
-        return max(error.retry_after_s or 0.0, own_s)
-
-    def _effort(self) -> Effort:
-        return Effort(
-            attempts=self._used,
-            failed_s=self._failed_s,
-            backoff_s=self._backoff_s,
-            queued_s=self._queued_s,
-        )
+def _limited_wait_s(error: RateLimited, limited: int) -> float:
+    """The server's wish; without one, or when that never helps, longer each time: until it is
+    longer than --max-wait."""
+    own = limited if error.retry_after_s is None else limited - _SHORT_WAITS_BELIEVED
+    own_s = 0.5 * 2.0 ** min(own - 1, 12) if own > 0 else 0.0
+    return max(error.retry_after_s or 0.0, own_s)
 
 
-def _backoff_s(failures: int) -> float:
-    return min(_LONGEST_BACKOFF_S, 0.5 * 2.0 ** (failures - 1))
-
-
-def _timeout(seconds: float) -> httpx.Timeout:
-    return httpx.Timeout(seconds, connect=min(seconds, 20.0))
+def headers_of(body: Body | None) -> dict[str, str]:
+    """
+    >>> headers_of((b"ab", b"c"))
+    {'content-type': 'application/json', 'content-length': '3'}
+    """
+    if body is None:
+        return {}
+    length = len(body) if isinstance(body, bytes) else sum(map(len, body))
+    return {"content-type": "application/json", "content-length": str(length)}

@@ -13,7 +13,7 @@ def play_both(server: VisionServer, judged: Any) -> None:
     """The model mumbles; the judge, asked by its prompt, answers with `judged`."""
 
     def answer(handler: Any, request: dict[str, Any]) -> None:
-        asked = request["messages"][-1]["content"][-1]["text"]
+        asked = str(request["messages"][-1]["content"])
         (judged if "PASS or FAIL" in asked else say("Hm, hard to put into words."))(
             handler, request
         )

@@ -247,10 +247,7 @@ def test_blind_sends_no_picture_and_stays_off_the_leaderboard(
     done = ask(evalrun, suite, vision_server, "--blind")
 
     assert "BLIND" in done.stdout
-    assert all(
-        [part["type"] for part in sent["messages"][-1]["content"]] == ["text"]
-        for sent in vision_server.seen
-    )
+    assert all(isinstance(sent["messages"][-1]["content"], str) for sent in vision_server.seen)
     assert len((tmp_path / "results" / "leaderboard.csv").read_text().splitlines()) == 1
 
 

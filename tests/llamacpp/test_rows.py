@@ -212,7 +212,7 @@ def locked(pair: Files) -> Iterator[str]:
 
 def chat(root: str, **more: object) -> tuple[Transport, OpenAIChat]:
     transport = Transport(root, **more)  # type: ignore[arg-type]
-    return transport, OpenAIChat(transport, model_id="another name", sampling=Sampling())
+    return transport, OpenAIChat(transport, Target(model="another name"))
 
 
 def test_a_wrong_key_and_a_wrong_path_stop_the_run_and_say_why(locked: str) -> None:

@@ -71,7 +71,7 @@ def test_the_key_is_not_in_the_traceback_of_a_crash(
 ) -> None:
     """A bug of ours, made by a wire that breaks in the middle of a call."""
     crash = (
-        "import sys; from harness.adapters import openai_reply as wire, openai\n"
+        "import sys; from harness.adapters import openai\n"
         "def broken(incoming): raise ZeroDivisionError('a bug of ours')\n"
         "openai.read_reply = broken\n"
         "from harness.cli import main; main()"

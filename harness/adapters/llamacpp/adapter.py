@@ -13,11 +13,12 @@ import msgspec
 
 from harness.adapters import machine
 from harness.adapters.base import Request, Target
+from harness.adapters.chat import key_from
 from harness.adapters.llamacpp import preflight, program
 from harness.adapters.llamacpp.hub import locate
 from harness.adapters.llamacpp.server import LocalServer
 from harness.adapters.llamacpp.weights import Files, quantization_in, sha256, weights_of
-from harness.adapters.openai import OpenAIChat, key_from
+from harness.adapters.openai import OpenAIChat
 from harness.errors import CallError, TargetError
 from harness.records import Machine, Reply, Sampling, ServerFacts
 from harness.transport import Incoming, Stopped, Transport, is_loopback
@@ -243,9 +244,7 @@ def _chat(
 ) -> OpenAIChat:
     return OpenAIChat(
         transport,
-        model_id=target.model_id or target.model,
-        sampling=target.sampling,
-        system=target.system,
+        target,
         extra=SAMPLERS | {"cache_prompt": not target.cold} | (extra or {}),
         tokens_before_image=facts.tokens_before_image,
         concurrency=concurrency,

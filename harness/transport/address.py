@@ -1,25 +1,31 @@
-"""Base URLs: which are usable, which stay on this machine, how they are shown."""
+"""Base URLs: which are usable, which stay on this machine, and what in them must not be shown."""
 
 from __future__ import annotations
 
+import base64
 import ssl
 from functools import lru_cache
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
 
 from harness.errors import TargetError
 
+_SHORTEST_SECRET = 12
+"""Shorter ones are dummies of local servers ("EMPTY"), and may be words of an answer."""
+
 
 def checked(base_url: str) -> str:
-    """Raises: TargetError for what is no http(s) URL with a host, or goes on after its path."""
+    """Raises: TargetError for what is not an http(s) URL with a host, or has a query."""
     try:
         parts = urlsplit(base_url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        raise TargetError(f"{base_url!r} is no usable URL", fix="give one like http://host:8080/v1")
+        raise TargetError(
+            f"{base_url!r} is not a usable URL", fix="give one like http://host:8080/v1"
+        )
     if parts.query or parts.fragment:
         raise TargetError(
             f"{without_credentials(base_url)} is followed by a query, which no call could keep",
@@ -59,3 +65,19 @@ def without_credentials(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def login_in(url: str) -> tuple[str, str] | None:
+    """User and password, as the address gives them."""
+    login, _, _ = urlsplit(url).netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    return (unquote(user), unquote(password)) if login else None
+
+
+def secrets_of(url: str, key: str | None) -> list[str]:
+    """What must never be shown of an endpoint: its key, and the password in its address."""
+    login = login_in(url)
+    basic = base64.b64encode(":".join(login).encode()).decode() if login else ""
+    password = urlsplit(url).password or ""
+    known = {key or "", password, unquote(password), basic}
+    return [it for it in known if len(it) >= _SHORTEST_SECRET]

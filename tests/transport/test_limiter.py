@@ -1,4 +1,4 @@
-"""The gate under a client that is too busy to see at once what it was answered."""
+"""The limiter under a client that is too busy to see at once what it was answered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness.transport import Gate
+from harness.transport import Limiter
 
 
 @pytest.mark.parametrize("lag_s", [0.0, 0.003, 0.02])
@@ -23,7 +23,7 @@ def test_few_calls_are_refused_however_late_the_client_sees_it(
 
 def _sent(allowed: int, asking: int, calls: int, lag_s: float) -> int:
     """How often `asking` threads had to send until `calls` were taken, `allowed` at once."""
-    gate, places = Gate(asking, threading.Event()), threading.Semaphore(allowed)
+    limiter, places = Limiter(asking, threading.Event()), threading.Semaphore(allowed)
     lags, left, sent = random.Random(1), list(range(calls)), []
 
     def work() -> None:
@@ -32,7 +32,7 @@ def _sent(allowed: int, asking: int, calls: int, lag_s: float) -> int:
                 left.pop()
             except IndexError:
                 return
-            while not _taken(gate, places, lags.random() * lag_s, sent):
+            while not _taken(limiter, places, lags.random() * lag_s, sent):
                 pass
 
     threads = [threading.Thread(target=work) for _ in range(asking)]
@@ -43,14 +43,14 @@ def _sent(allowed: int, asking: int, calls: int, lag_s: float) -> int:
     return len(sent)
 
 
-def _taken(gate: Gate, places: threading.Semaphore, lag_s: float, sent: list[int]) -> bool:
-    place = gate.enter()
-    sent.append(place.number)
+def _taken(limiter: Limiter, places: threading.Semaphore, lag_s: float, sent: list[int]) -> bool:
+    number = limiter.enter()
+    sent.append(number)
     taken = places.acquire(blocking=False)
     if taken:
         time.sleep(0.005)
         places.release()
     time.sleep(lag_s)
-    gate.answered(place) if taken else gate.refused(place, 0.0)
-    gate.leave()
+    limiter.answered() if taken else limiter.refused(number, 0.0)
+    limiter.leave()
     return taken

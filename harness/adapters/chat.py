@@ -1,0 +1,209 @@
+"""What all models behind an HTTP API have in common: the key, the call, what a refusal teaches."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from harness.adapters.base import Request, Target
+from harness.errors import RequestRefused, ServerFault, TargetError
+from harness.records import EncodedImage, Reply, ServerFacts
+from harness.text import one_line
+from harness.transport import Call, Incoming, Transport, without_credentials
+
+DEFAULT_CONCURRENCY = 8
+PICTURE_HERE = f"picture-{secrets.token_hex(16)}"
+"""Stands for the base64 text while the rest is turned into JSON; splicing 300 KB is nearly free."""
+_REFUSAL = re.compile(
+    r"not (?:be )?(?:support|allow|permit)|unsupport|unrecogni|unknown|unexpected|extra|instead"
+    r"|deprecated|does not|cannot|only the default|may only be set|invalid",
+    re.IGNORECASE,
+)
+_MOST_COUNT = 2.0**53
+"""Whole numbers beyond it are no longer told apart by programs that read JSON as floats."""
+
+FAILED = frozenset(
+    {
+        *("error", "abort", "aborted", "failed", "model_error", "server_error", "internal_error"),
+        *("network_error", "insufficient_system_resource", "malformed_function_call"),
+    }
+)
+"""Finish reasons that mean: generation broke off, whatever stands in the content."""
+
+
+class ChatModel:
+    """One model behind one endpoint. Threads share it. A subclass knows the wire."""
+
+    shards_by_picture = False
+    path: ClassVar[str]
+    adaptable: ClassVar[Mapping[str, Mapping[str, str | None]]]
+    """A parameter a model may refuse -> what becomes of it (None: left out)."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        target: Target,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        tokens_before_image: int | None = None,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        backend: str = "openai",
+        server: ServerFacts | None = None,
+    ) -> None:
+        """`extra`: further request parameters. `tokens_before_image`: see `Reply.image_cached`."""
+        self._transport, self._target = transport, target
+        self._model_id = target.model_id or target.model
+        self._extra = dict(extra or {})
+        self._tokens_before_image = tokens_before_image
+        self._changes: dict[str, str | None] = {}
+        self._lock = threading.Lock()
+        self.concurrency, self.backend, self.server = concurrency, backend, server
+
+    @property
+    def base_url(self) -> str | None:
+        return without_credentials(self._transport.base_url)
+
+    def payload(self, request: Request) -> dict[str, Any]:
+        """The request's JSON, `PICTURE_HERE` where a picture's bytes will stand."""
+        raise NotImplementedError
+
+    def read(self, incoming: Incoming) -> Reply:
+        """What came back. Its latency is the transport's to measure. Raises: CallError."""
+        raise NotImplementedError
+
+    def ask(self, request: Request) -> Reply:
+        while True:
+            changes = self._changes
+            payload = changed(self.payload(request) | self._extra, changes)
+            try:
+                body = to_body(payload, request.images)
+                call = self._transport.post(self.path, body, self.read)
+            except RequestRefused as refused:
+                if not self._adapt(refused, changes):
+                    raise
+            else:
+                return self._reply(call, changes, request)
+
+    def _reply(self, call: Call[Reply], changes: Mapping[str, str | None], to: Request) -> Reply:
+        return replace(
+            call.value,
+            text=self._transport.without_secrets(call.value.text),
+            latency_s=call.latency_s,
+            effort=call.effort,
+            image_cached=bool(to.images) and is_image_cached(call.value, self._tokens_before_image),
+            adapted=tuple(f"{old}: {new or 'left out'}" for old, new in changes.items()),
+        )
+
+    def _adapt(self, refused: RequestRefused, tried: Mapping[str, str | None]) -> bool:
+        """Learn from a refusal which parameter to change. False when it names none we can."""
+        with self._lock:
+            if self._changes != tried:
+                return True  # another thread has learned something meanwhile
+            for name, change in self.adaptable.items():
+                named = re.search(rf"\b{name}\b", refused.problem)
+                if named and _REFUSAL.search(refused.problem) and not change.keys() <= tried.keys():
+                    self._changes = {**self._changes, **change}
+                    return True
+            return False
+
+
+def changed(payload: dict[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:
+    """
+    >>> changed({"max_tokens": 9, "seed": 1}, {"max_tokens": "max_completion_tokens", "seed": None})
+    {'max_completion_tokens': 9}
+    """
+    if not changes:
+        return payload
+    kept = {changes.get(name, name): value for name, value in payload.items()}
+    return {name: value for name, value in kept.items() if name is not None}
+
+
+def to_body(payload: dict[str, Any], images: Sequence[EncodedImage]) -> tuple[bytes, ...]:
+    """In pieces, of which the pictures are never copied."""
+    first, *rest = json.dumps(payload, ensure_ascii=False).encode().split(PICTURE_HERE.encode())
+    pairs = zip(images, rest, strict=True)
+    return first, *(piece for image, text in pairs for piece in (image.base64, text))
+
+
+def is_image_cached(reply: Reply, tokens_before_image: int | None) -> bool:
+    """Whether the picture came out of the server's cache.
+
+    Without a preflight (hosted endpoints), more than half of the input from the cache says so.
+    """
+    if not reply.tokens_cached:
+        return False
+    if tokens_before_image is not None:
+        return reply.tokens_cached > tokens_before_image
+    return reply.tokens_in is not None and reply.tokens_cached * 2 > reply.tokens_in
+
+
+def raise_if_failed(finish_reason: Any, text: str) -> None:
+    """A generation that broke off is no answer, whatever text came with it.
+
+    Raises: ServerFault, which is tried again.
+    """
+    if isinstance(finish_reason, str) and finish_reason.lower() in FAILED:
+        words = f": {one_line(text, 200)}" if text.strip() else ""
+        raise ServerFault(
+            f"the endpoint ended the reply with finish_reason {finish_reason!r}{words}",
+            fix="look at what the endpoint says, or try another one",
+        )
+
+
+def key_from(variable: str | None) -> str | None:
+    """The API key out of the environment. Raises: TargetError when the variable is not set."""
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key or not key.isprintable() or not key.isascii():
+        what = "holds no usable key" if key else "is not set"
+        raise TargetError(
+            f"{variable} {what}, and this endpoint needs a key",
+            fix=f"export {variable}=…, or name another variable with --api-key-env",
+        )
+    return key
+
+
+def open_transport(
+    target: Target, *, concurrency: int, headers: Mapping[str, str] | None = None
+) -> Transport:
+    """The transport for a target. Raises: TargetError when its address is not known."""
+    if target.base_url is None:
+        raise TargetError(
+            f"nothing says where {target.model!r} is served", fix="name its URL with --base-url"
+        )
+    limits = target.limits
+    return Transport(
+        target.base_url,
+        key=key_from(target.api_key_env),
+        key_env=target.api_key_env,
+        headers=headers,
+        concurrency=concurrency,
+        timeout_s=limits.timeout_s,
+        tries=limits.tries,
+        max_wait_s=limits.max_wait_s,
+        give_up_s=limits.give_up_s,
+        stopping=target.stopping,
+    )
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def as_count(value: Any) -> int | None:
+    return value if isinstance(value, int) and is_amount(value) else None
+
+
+def is_amount(value: Any) -> bool:
+    """A number that can be what it says it is: of tokens, or of milliseconds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < _MOST_COUNT
