@@ -185,7 +185,7 @@ def test_an_argument_that_is_no_utf_8_is_refused_with_a_message(
     )
 
     assert done.returncode == 2
-    assert f"{option} is no UTF-8 text" in done.stderr
+    assert f"{option} is not valid UTF-8" in done.stderr
 
 
 def test_the_header_of_a_run_takes_half_characters(tmp_path: Path) -> None:
