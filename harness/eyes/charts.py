@@ -17,7 +17,6 @@ from harness.records import EncodedImage
 Point = tuple[float, float]
 Form = Literal["PNG", "JPEG", "WEBP"]
 
-LETTERS = "ABCDEFGHJKLMNPRTUVWXY"
 CODE_CHARS = "ACDEFHJKLMNPRTUVWXY34679"
 """Without those that look alike at any size (O and 0, I and 1, B and 8, S and 5, ...)."""
 COLOURS = {
@@ -37,7 +36,7 @@ COLOURS = {
 _CAP_HEIGHT = 0.7
 """Of the typeface: height of a capital / font size."""
 LINE_CHARS = 10
-SMALLEST_PX, LARGEST_PX, STEP = 5.0, 64.0, 1.18
+SMALLEST_PX, MIDDLE_PX, LARGEST_PX, STEP = 5.0, 22.4, 64.0, 1.16
 
 
 class Line(Struct, frozen=True):
@@ -67,14 +66,18 @@ def code_chart(text: str, *, side_px: int = 512, colour: str = "black") -> Image
     return picture
 
 
-def line_heights(side_px: int) -> list[float]:
-    """Heights of the lines that fit, large to small; larger charts have larger lines on top."""
-    heights, height = [SMALLEST_PX], SMALLEST_PX * STEP
-    largest = LARGEST_PX * max(1.0, min(side_px / 1024, 2.5))
+def line_heights(side_px: int, *, large: bool) -> list[float]:
+    """Heights of a chart's lines, large to small: up to 22 px, or from there to the largest.
+
+    Two charts, because readers that look for lines lose small ones beside much larger ones. Only
+    what fits is written; larger pictures have larger lines.
+    """
+    largest = LARGEST_PX * max(1.0, min(side_px / 1024, 2.5)) if large else MIDDLE_PX
+    heights, height = [], MIDDLE_PX if large else SMALLEST_PX
     while height <= largest and height * LINE_CHARS < side_px:
-        if sum(map(_line_space, [*heights, height])) > 0.96 * side_px:
-            break
         heights.append(height)
+        if sum(map(_line_space, heights)) > 0.94 * side_px:
+            return heights[-2::-1]
         height *= STEP
     return heights[::-1]
 
@@ -83,22 +86,25 @@ def _line_space(height: float) -> float:
     return 1.75 * height + 4
 
 
-def acuity_chart(rng: random.Random, side_px: int) -> tuple[Image.Image, tuple[Line, ...]]:
+def acuity_chart(
+    rng: random.Random, side_px: int, *, large: bool
+) -> tuple[Image.Image, tuple[Line, ...]]:
     """Lines of random capitals and digits, each smaller than the one above."""
     picture = Image.new("RGB", (side_px, side_px), "white")
-    draw, y = ImageDraw.Draw(picture), side_px * 0.02
-    lines = tuple(Line(code(rng, LINE_CHARS), height) for height in line_heights(side_px))
+    draw, y = ImageDraw.Draw(picture), side_px * 0.03
+    heights = line_heights(side_px, large=large)
+    lines = tuple(Line(code(rng, LINE_CHARS), height) for height in heights)
     for line in lines:
         draw.text((side_px * 0.03, y), line.text, "black", _font(line.height_px), anchor="la")
         y += _line_space(line.height_px)
     return picture, lines
 
 
-def marks_chart(letters: Sequence[str], width_px: int, height_px: int) -> Image.Image:
-    """Five letters: top left, top right, middle, bottom left, bottom right."""
+def marks_chart(marks: Sequence[str], width_px: int, height_px: int) -> Image.Image:
+    """Five short codes: top left, top right, middle, bottom left, bottom right."""
     picture = Image.new("RGB", (width_px, height_px), "white")
-    draw, cap = ImageDraw.Draw(picture), min(width_px, height_px) * 0.14
-    x, y = cap * 1.1, cap * 1.1
+    draw, cap = ImageDraw.Draw(picture), min(width_px, height_px) * 0.09
+    x, y = cap * 2.2, cap * 1.2
     places = [
         (x, y),
         (width_px - x, y),
@@ -106,20 +112,19 @@ def marks_chart(letters: Sequence[str], width_px: int, height_px: int) -> Image.
         (x, height_px - y),
         (width_px - x, height_px - y),
     ]
-    for letter, place in zip(letters, places, strict=True):
-        draw.text(place, letter, "black", _font(cap), anchor="mm")
+    for mark, place in zip(marks, places, strict=True):
+        draw.text(place, mark, "black", _font(cap), anchor="mm")
     return picture
 
 
-def sides_chart(letters: Sequence[str], side_px: int = 512) -> Image.Image:
-    """A letter at each side (top, right, bottom, left), all upright: shows how it was turned."""
+def sides_chart(marks: Sequence[str], side_px: int = 512) -> Image.Image:
+    """A short code at each side (top, right, bottom, left): shows how the picture was turned."""
     picture = Image.new("RGB", (side_px, side_px), "white")
     draw, far = ImageDraw.Draw(picture), side_px * 0.84
     near, middle = side_px - far, side_px / 2
-    for letter, place in zip(
-        letters, [(middle, near), (far, middle), (middle, far), (near, middle)], strict=True
-    ):
-        draw.text(place, letter, "black", _font(side_px * 0.16), anchor="mm")
+    places = [(middle, near), (far, middle), (middle, far), (near, middle)]
+    for mark, place in zip(marks, places, strict=True):
+        draw.text(place, mark, "black", _font(side_px * 0.1), anchor="mm")
     return picture
 
 

@@ -16,10 +16,10 @@ from harness.records import EncodedImage, Reply
 READ_CODE = "Which code is written in the picture? Answer with the code alone."
 READ_LINES = "Read every line of this chart, largest to smallest. Answer with the lines alone."
 READ_MARKS = (
-    "Five capital letters stand in this picture: top left, top right, in the middle, bottom left, "
-    "bottom right. Answer with the five letters in this order."
+    "Five short codes stand in this picture: top left, top right, in the middle, bottom left, "
+    "bottom right. Answer with the five codes in this order."
 )
-READ_TOP = "Which letter stands at the top edge of the picture? Answer with one letter."
+READ_TOP = "Which code stands at the top edge of the picture? Answer with the code alone."
 NAME_COLOUR = "What colour is this picture? Answer with one word."
 NAME_PATCHES = (
     "Twelve coloured patches in three rows of four: name their colours row by row, left to right, "
@@ -32,9 +32,11 @@ WHERE_BOX = "Where is the {} rectangle? Answer with the coordinates of its bound
 CODE_OF = "Each picture shows a code. Which code is in picture {}? Answer with the code alone."
 
 SIDES_PX = (256, 512, 1024, 2048, 4096)
+BOTH_SIZES_AT = (1024, 2048, 4096)
 ARRIVAL_CALLS = 4
 ROUNDS, AT_ONCE = 2, 4
 MOST_PICTURES = (2, 4)
+MARK_CHARS = 4
 REPEATS = 4
 """Further askings of the first question: five replies in all."""
 
@@ -91,27 +93,28 @@ def _arrives(rng: random.Random) -> Iterator[Question]:
 def _acuity(rng: random.Random) -> Iterator[Question]:
     yield Question(test="acuity", part="0", text=READ_LINES)
     for side in SIDES_PX:
-        picture, lines = charts.acuity_chart(rng, side)
-        yield Question(
-            test="acuity",
-            part=str(side),
-            text=READ_LINES,
-            images=(charts.encoded(picture),),
-            truth=lines,
-        )
+        for size in ("small", "large") if side in BOTH_SIZES_AT else ("small",):
+            picture, lines = charts.acuity_chart(rng, side, large=size == "large")
+            yield Question(
+                test="acuity",
+                part=f"{side} {size}",
+                text=READ_LINES,
+                images=(charts.encoded(picture),),
+                truth=lines,
+            )
 
 
 def _whole(rng: random.Random) -> Iterator[Question]:
     for part, size in (("square", (1024, 1024)), ("wide", (1600, 400)), ("tall", (400, 1600))):
-        letters = rng.sample(charts.LETTERS, 5)
-        image = charts.encoded(charts.marks_chart(letters, *size))
-        yield Question(test="whole", part=part, text=READ_MARKS, images=(image,), truth=letters)
+        marks = [charts.code(rng, MARK_CHARS) for _ in range(5)]
+        image = charts.encoded(charts.marks_chart(marks, *size))
+        yield Question(test="whole", part=part, text=READ_MARKS, images=(image,), truth=marks)
 
 
 def _forms(rng: random.Random) -> Iterator[Question]:
-    letters = rng.sample(charts.LETTERS, 4)
-    turned = charts.turned_jpeg(charts.sides_chart(letters))
-    yield Question(test="forms", part="Exif", text=READ_TOP, images=(turned,), truth=letters)
+    marks = [charts.code(rng, MARK_CHARS) for _ in range(4)]
+    turned = charts.turned_jpeg(charts.sides_chart(marks))
+    yield Question(test="forms", part="Exif", text=READ_TOP, images=(turned,), truth=marks)
     for part in ("transparent PNG", "greyscale PNG", "WebP"):
         code = charts.code(rng)
         picture: Image.Image = charts.code_chart(code)

@@ -18,6 +18,7 @@ _SAME_TOKENS = 8
 _ERRORS_ALLOWED = 0.2
 _SYNONYMS = {"gray": "grey", "violet": "purple", "magenta": "pink", "turquoise": "cyan"}
 _WHERE_PX = (1200, 800)
+PLACES = ("top left", "top right", "middle", "bottom left", "bottom right")
 
 Fields = dict[str, Any]
 Verdicts = dict[str, str]
@@ -32,6 +33,23 @@ def letters(text: str) -> str:
     return re.sub(r"[^A-Z0-9]", "", text.upper())
 
 
+def says(text: str, code: str) -> bool:
+    """Whether the code is in the reply, but for one character misread, added or left out.
+
+    >>> says("The code is K7X-4Q.", "K7X4Q"), says("K7IX4Q", "K7X4Q"), says("KKXAQ", "K7X4Q")
+    (True, True, False)
+    """
+    said, longest = letters(text), len(code) + 1
+    windows = (said[at : at + longest] for at in range(max(1, len(said) - longest + 1)))
+    return any(_common(it, code) >= len(code) - 1 for it in windows)
+
+
+def _common(one: str, other: str) -> int:
+    """Characters that stand in both, in the same order."""
+    blocks = difflib.SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
+    return sum(it.size for it in blocks)
+
+
 def is_right(answer: Answer) -> bool | None:
     """Whether one reply is right; None where no single reply can be."""
     question, text = answer.question, answer.text
@@ -39,19 +57,19 @@ def is_right(answer: Answer) -> bool | None:
         return None
     match question.test:
         case "arrives" if question.part == "blind":
-            return str(question.truth) not in letters(text)
+            return not says(text, question.truth)
         case "arrives" if question.part != "code":
             return colours_in(text)[:1] == [question.truth]
         case "arrives":
-            return str(question.truth) in letters(text)
+            return says(text, question.truth)
         case "forms" if question.part == "Exif":
-            return last_letter(text) == str(question.truth[0])
+            return marks_in(text, question.truth)[:1] == [question.truth[0]]
         case "forms":
-            return str(question.truth) in letters(text)
+            return says(text, question.truth)
         case "whole":
-            return capitals(text) == list(question.truth)
+            return marks_in(text, question.truth) == list(question.truth)
         case "concurrent" | "several":
-            return str(question.truth[0]) in letters(text)
+            return says(text, question.truth[0])
         case "counting":
             return re.findall(r"\d+", text)[-1:] == [str(question.truth)]
         case "colour":
@@ -70,23 +88,20 @@ def colours_in(text: str) -> list[str]:
     return [it for it in words if it in COLOURS]
 
 
-def capitals(text: str) -> list[str]:
-    """Letters named one by one, or written together at the end.
+def marks_in(text: str, marks: Sequence[str]) -> list[str]:
+    """Those of `marks` that were named, in the order of the reply.
 
-    >>> capitals("K, R, T, A and V"), capitals("**KRTAV**"), capitals("White.")
-    (['K', 'R', 'T', 'A', 'V'], ['K', 'R', 'T', 'A', 'V'], [])
+    >>> marks_in("7KAP, x4cc", ["X4CC", "7KAP", "PPPP"])
+    ['7KAP', 'X4CC']
     """
-    together = re.findall(r"\b[A-Z]{5}\b", text)
-    return list(together[-1]) if together else re.findall(r"\b[A-Z]\b", text)
+    places = {it: _place(letters(text), it) for it in marks if says(text, it)}
+    return sorted(places, key=lambda it: places[it])
 
 
-def last_letter(text: str) -> str | None:
-    """
-    >>> last_letter("At the top edge stands K."), last_letter("nothing")
-    ('K', None)
-    """
-    found: list[str] = re.findall(r"\b[A-Z]\b", text)
-    return found[-1] if found else None
+def _place(said: str, code: str) -> int:
+    """Where in the reply most of the code stands."""
+    windows = range(max(1, len(said) - len(code) + 1))
+    return max(windows, key=lambda at: _common(said[at : at + len(code)], code))
 
 
 def line_errors(line: Line, said: Sequence[str]) -> int:
@@ -96,8 +111,7 @@ def line_errors(line: Line, said: Sequence[str]) -> int:
         if len(other) == len(line.text):
             same = sum(a == b for a, b in zip(line.text, other, strict=True))
         else:  # one was left out or added: those before and behind it still count
-            blocks = difflib.SequenceMatcher(None, line.text, other, autojunk=False)
-            same = sum(it.size for it in blocks.get_matching_blocks() if it.size > 1)
+            same = _common(line.text, other)
         right = max(right, same)
     return len(line.text) - right
 
@@ -112,7 +126,7 @@ def lines_read(answers: Sequence[Answer]) -> list[fits.LineRead]:
         for line, near in zip(lines, paired, strict=True):
             chars = len(line.text)
             right = chars - line_errors(line, near)
-            side_px = int(answer.question.part)
+            side_px = side_of(answer)
             found.append(fits.LineRead(side_px, line.height_px, right, chars))
     return found
 
@@ -125,14 +139,21 @@ def _lines_said(text: str) -> list[str]:
     return [it for it in found if abs(len(it) - LINE_CHARS) <= LINE_CHARS // 2 - 1]
 
 
+def side_of(answer: Answer) -> int:
+    """Of an acuity chart, in pixels; 0 when the question went without one."""
+    return int(answer.question.part.split()[0])
+
+
 def smallest_legible(lines: Sequence[fits.LineRead], side_px: int) -> float | None:
-    """Down from the largest line, the last that was read with at most one error in five."""
-    smallest = None
-    for line in (it for it in lines if it.side_px == side_px):
-        if line.chars - line.right > _ERRORS_ALLOWED * line.chars:
-            break
-        smallest = round(line.height_px, 1)
-    return smallest
+    """The smallest line that was read with at most one error in five, as was the next larger."""
+    mine = sorted((it for it in lines if it.side_px == side_px), key=lambda it: -it.height_px)
+    read = [it.chars - it.right <= _ERRORS_ALLOWED * it.chars for it in mine]
+    legible = [
+        line.height_px
+        for line, ok, larger in zip(mine, read, [True, *read], strict=False)
+        if ok and larger
+    ]
+    return round(min(legible), 1) if legible else None
 
 
 def acuity(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
@@ -167,7 +188,7 @@ def acuity(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
 def image_tokens(answers: Sequence[Answer]) -> tuple[tuple[TokensAtSide, ...], str | None]:
     """Input tokens of each chart less those of the question without a picture."""
     counts = {
-        int(it.question.part): it.reply.tokens_in
+        side_of(it): it.reply.tokens_in
         for it in answers
         if it.reply is not None and it.reply.tokens_in is not None
     }
@@ -198,27 +219,21 @@ def arrives(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
 
 
 def whole(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    """One code of all is forgiven: a misreading, where a crop would cost more."""
     missed = []
+    seen = 0
     for answer in answers:
-        said = capitals(answer.text)
-        lost = [
-            place
-            for place, letter in zip(
-                ("top left", "top right", "middle", "bottom left", "bottom right"),
-                answer.question.truth,
-                strict=True,
-            )
-            if letter not in said
-        ]
-        if lost:
-            missed.append(f"{answer.question.part}: not seen {', '.join(lost)}")
-        elif is_right(answer) is False:
-            missed.append(f"{answer.question.part}: all seen, in another order")
-    if not any(capitals(it.text) for it in answers):
-        return {}, {"whole picture": "cannot tell: no letters were named"}
-    if not missed:
-        return {"whole_picture": True}, {"whole picture": "all corners and the middle are seen"}
-    return {"whole_picture": False}, {"whole picture": "; ".join(missed)}
+        said = marks_in(answer.text, answer.question.truth)
+        seen += len(said)
+        pairs = zip(PLACES, answer.question.truth, strict=True)
+        if lost := [place for place, mark in pairs if mark not in said]:
+            missed.append((len(lost), f"{answer.question.part}: not seen {', '.join(lost)}"))
+        elif not is_right(answer):
+            missed.append((0, f"{answer.question.part}: all seen, in another order"))
+    if not seen:
+        return {}, {"whole picture": "cannot tell: no code of the charts was read"}
+    words = "; ".join(it for _, it in missed) or "all corners and the middle are seen"
+    return {"whole_picture": sum(it for it, _ in missed) <= 1}, {"whole picture": words}
 
 
 def forms(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
@@ -229,7 +244,7 @@ def forms(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
             found[part] = f"refused: {one_line(answer.error or '', 80)}"
         elif is_right(answer):
             found[part] = "read"
-        elif part == "Exif" and last_letter(answer.text) in answer.question.truth:
+        elif part == "Exif" and marks_in(answer.text, answer.question.truth):
             found[part] = "not turned upright"
         else:
             found[part] = "misread"
@@ -259,9 +274,9 @@ def where(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
 def concurrent(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
     right = [is_right(it) for it in answers if it.reply is not None]
     swapped = sum(
-        any(code in letters(it.text) for code in it.question.truth[1] if code != own)
+        any(says(it.text, code) for code in it.question.truth[1] if code != own)
         for it in answers
-        if it.reply is not None and (own := it.question.truth[0]) not in letters(it.text)
+        if it.reply is not None and not says(it.text, own := it.question.truth[0])
     )
     if swapped:
         words = f"NO: {swapped} of {len(right)} calls got the answer to another call's picture"
@@ -281,9 +296,7 @@ def several(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
     if errors and len(errors) == len(answers):
         words = f"one picture a question: {one_line(errors[0], 80)}"
         return {"pictures_per_question": 1}, {"several pictures": words}
-    others = any(
-        code in letters(it.text) for it in answers if it.reply for code in it.question.truth[1]
-    )
+    others = any(says(it.text, code) for it in answers if it.reply for code in it.question.truth[1])
     words = "another picture's code was named" if others else "cannot tell: codes are not read"
     return {}, {"several pictures": words}
 

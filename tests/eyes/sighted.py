@@ -109,7 +109,7 @@ class Sighted:
         truth = asked.truth
         match asked.test:
             case "acuity":
-                return "\n".join(self._read(it, int(asked.part)) for it in truth)
+                return "\n".join(self._read(it, int(asked.part.split()[0])) for it in truth)
             case "whole" if self.crops_to_middle and asked.part != "square":
                 return f"Only {truth[2]} is there."
             case "whole":
