@@ -94,12 +94,13 @@ def examine(shrinks_to_px: int | None, seed: int) -> EyeCard:
     began = time.monotonic()
     target = Target(model="tesseract", base_url=f"http://127.0.0.1:{server.server_port}/v1")
     with open_openai(target) as adapter:
-        exam = Exam(adapter, questions(seed))
-        answers = list(exam)
+        exam = Exam(questions(seed))
+        answers = list(exam.sit(adapter))
         card = mark(
             answers,
             exam,
-            adapter,
+            endpoint=adapter.base_url,
+            backend=adapter.backend,
             model="tesseract",
             seed=seed,
             measured_at=datetime.now(UTC),

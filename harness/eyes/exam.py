@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby, islice
 
 from harness.adapters.base import Adapter
@@ -20,18 +21,17 @@ _LOST_CALLS = 2
 
 
 class Exam:
-    """One sitting: iterate it for the answers as they land."""
+    """One sitting: `sit` gives the answers as they land."""
 
     def __init__(
         self,
-        adapter: Adapter,
         questions: Sequence[Question],
         *,
         price: Price | None = None,
         max_cost_usd: float | None = None,
         stopping: threading.Event | None = None,
     ) -> None:
-        self._adapter, self._questions = adapter, questions
+        self.questions = questions
         self._price, self._max_cost_usd = price, max_cost_usd
         self.stopping = stopping or threading.Event()
         self.cost_usd = 0.0
@@ -50,48 +50,49 @@ class Exam:
     def over_budget(self) -> bool:
         return self._max_cost_usd is not None and self.cost_usd >= self._max_cost_usd
 
-    def __iter__(self) -> Iterator[Answer]:
+    def sit(self, adapter: Adapter) -> Iterator[Answer]:
         """The first call decides: an endpoint that refuses it gets no other.
 
         Raises: TargetError when the endpoint cannot be used.
         """
-        first = self._ask(self._questions[0])
+        first = self._ask(adapter, self.questions[0])
         yield first
         if self.no_eyes is not None:
             return
         answers = [first]
-        for answer in self._ask_all(self._questions[1:]):
+        for answer in self._ask_all(adapter, self.questions[1:]):
             yield answer
             answers.append(answer)
             if len(answers) == ARRIVAL_CALLS and self._sees_nothing(answers):
                 self.no_eyes = "neither a code nor plain colours come through"
                 return
 
-    def _ask_all(self, questions: Sequence[Question]) -> Iterator[Answer]:
-        workers = max(1, min(AT_ONCE, self._adapter.concurrency))
+    def _ask_all(self, adapter: Adapter, questions: Sequence[Question]) -> Iterator[Answer]:
+        ask = partial(self._ask, adapter)
+        workers = max(1, min(AT_ONCE, adapter.concurrency))
         with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(AT_ONCE) as together:
             for test, group in groupby(questions, key=lambda it: (it.test, it.at_once and it.part)):
                 for batch in batched(group, AT_ONCE):
                     if self.stopping.is_set() or self.over_budget:
                         return
-                    yield from (together if test[1] else pool).map(self._ask, batch)
+                    yield from (together if test[1] else pool).map(ask, batch)
 
     @staticmethod
     def _sees_nothing(answers: Sequence[Answer]) -> bool:
         answered = [it for it in answers if it.reply is not None]
         return len(answered) == len(answers) and reading.arrives(answers)[0] == {"arrives": False}
 
-    def _ask(self, question: Question) -> Answer:
+    def _ask(self, adapter: Adapter, question: Question) -> Answer:
         try:
-            reply = self._adapter.ask(question.request)
+            reply = adapter.ask(question.request)
         except NoVision as error:
-            if question is self._questions[0]:
+            if question is self.questions[0]:
                 self.no_eyes = f"pictures are refused: {one_line(error.problem, 120)}"
             return Answer(question=question, error=error.problem)
         except CallError as error:
             return Answer(question=question, error=error.problem)
         except (TargetError, Stopped) as error:
-            if question is self._questions[0]:
+            if question is self.questions[0]:
                 raise
             self._lost += 1
             if self._lost >= _LOST_CALLS:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from harness.adapters.base import Adapter
 from harness.eyes import reading
 from harness.eyes.card import EyeCard
 from harness.eyes.charts import COLOURS
@@ -29,6 +28,14 @@ TESTS: dict[str, Reader] = {
     "left_right": partial(reading.tally, "left_right", "left and right"),
     "repeatable": reading.repeatable,
 }
+LABELS = {
+    "concurrent": "one at a time",
+    "forms": "formats",
+    "several": "several pictures",
+    "left_right": "left and right",
+    "repeatable": "repeatability",
+    "whole": "whole picture",
+}
 _KEEPS_REFUSALS = {"forms", "several"}
 """Tests for which a refused call is a result."""
 
@@ -36,8 +43,9 @@ _KEEPS_REFUSALS = {"forms", "several"}
 def mark(
     answers: Sequence[Answer],
     exam: Exam,
-    adapter: Adapter,
     *,
+    endpoint: str | None,
+    backend: str,
     model: str,
     seed: int,
     measured_at: datetime,
@@ -49,8 +57,8 @@ def mark(
         id=f"{model}/eyes-{measured_at:%Y%m%dT%H%M%SZ}",
         measured_at=measured_at,
         model=model,
-        endpoint=adapter.base_url,
-        backend=adapter.backend,
+        endpoint=endpoint,
+        backend=backend,
         seed=seed,
         verdicts=verdicts,
         not_run=not_run,

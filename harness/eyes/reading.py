@@ -230,8 +230,8 @@ def whole(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
             missed.append((len(lost), f"{answer.question.part}: not seen {', '.join(lost)}"))
         elif not is_right(answer):
             missed.append((0, f"{answer.question.part}: all seen, in another order"))
-    if not seen:
-        return {}, {"whole picture": "cannot tell: no code of the charts was read"}
+    if seen <= len(answers):
+        return {}, {"whole picture": "cannot tell: the codes of the charts are not read"}
     words = "; ".join(it for _, it in missed) or "all corners and the middle are seen"
     return {"whole_picture": sum(it for it, _ in missed) <= 1}, {"whole picture": words}
 

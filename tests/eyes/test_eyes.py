@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from harness.eyes.exam import Exam
 from harness.eyes.marking import mark, summary
 from harness.eyes.questions import Answer, questions
 from harness.records import Price
-from tests.conftest import VisionServer, fail, say
+from tests.conftest import Evalrun, VisionServer, fail, say
 from tests.eyes.sighted import Sighted, drawn
 
 SEED = 11
@@ -28,10 +29,19 @@ def examine(server: VisionServer, *tests: str, **options: Any) -> EyeCard:
     asked = [it for it in drawn(SEED) if not tests or it.test in ("arrives", *tests)]
     target = Target(model="tiny", base_url=server.url)
     with open_openai(target) as adapter:
-        exam = Exam(adapter, asked, **options)
-        answers: list[Answer] = list(exam)
+        exam = Exam(asked, **options)
+        answers: list[Answer] = list(exam.sit(adapter))
         now = datetime.now(UTC)
-        return mark(answers, exam, adapter, model="tiny", seed=SEED, measured_at=now, seconds=1.0)
+        return mark(
+            answers,
+            exam,
+            endpoint=adapter.base_url,
+            backend=adapter.backend,
+            model="tiny",
+            seed=SEED,
+            measured_at=now,
+            seconds=1.0,
+        )
 
 
 def test_an_endpoint_that_sees_well_gets_a_card_without_a_fault(
@@ -202,3 +212,47 @@ def test_charts_are_new_for_each_seed_and_the_same_for_the_same() -> None:
 
     assert [it.images for it in again] == [it.images for it in drawn(SEED)]
     assert again[0].images != questions(SEED + 1)[0].images
+
+
+def test_the_command_shows_the_card_keeps_it_and_writes_the_charts(
+    evalrun: Evalrun, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    vision_server.default = Sighted(SEED, shrinks_to_px=1024).answer
+    where = ("--model", "tiny", "--base-url", vision_server.url, "--seed", str(SEED))
+
+    shown = evalrun("eyes", *where, "--charts", "charts")
+    as_json = evalrun("eyes", *where, "--json")
+
+    assert shown.returncode == as_json.returncode == 0, shown.stderr
+    assert "tiny: sees colours, numbers of things, text, places" in shown.stdout
+    assert "--coordinates 1000-xyxy" in " ".join(shown.stdout.split())
+    card = json.loads(as_json.stdout)
+    assert abs(card["shrinks_to_px"] / 1024 - 1) < 0.2
+    assert len(list((tmp_path / "results" / "tiny").glob("eyes-*.json"))) >= 1
+    assert len(list((tmp_path / "charts").iterdir())) > 40
+
+
+def test_the_demonstration_model_sees_colours_and_nothing_else(evalrun: Evalrun) -> None:
+    done = evalrun("eyes", "--json", "--seed", "3")
+
+    assert done.returncode == 0, done.stderr
+    card = json.loads(done.stdout)
+    assert card["arrives"] is True
+    assert card["left_right"] == {"right": 4, "asked": 4}
+    assert card["counting"]["right"] <= 1
+    assert not any(card["smallest_legible_px"].values())
+    assert card["coordinates"] is card["whole_picture"] is None
+
+
+def test_nobody_answering_is_exit_4_and_bad_options_exit_2(
+    evalrun: Evalrun, free_port: int, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+
+    gone = evalrun("eyes", "--model", "m", "--base-url", f"http://127.0.0.1:{free_port}/v1")
+    no_folder = evalrun("eyes", "--charts", "file/charts")
+
+    assert gone.returncode == 4
+    assert "Traceback" not in gone.stderr
+    assert no_folder.returncode == 2
+    assert "fix: name a folder" in no_folder.stderr

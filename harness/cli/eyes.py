@@ -1,0 +1,153 @@
+"""`evalrun eyes`: what an endpoint sees, tested on charts whose truth is known."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from harness import catalogue
+from harness.adapters import Adapter, Target, opener
+from harness.adapters.routes import Route, resolve
+from harness.cli import targets
+from harness.cli.options import DEFAULT_RESULTS, AsJson, LimitOptions, ResultsDir
+from harness.cli.output import print_json, say
+from harness.cli.run import ModelOptions
+from harness.cli.signals import stopped_by_signals
+from harness.errors import ExitCode, NoVision, TargetError, UsageError
+from harness.eyes.card import EyeCard, save
+from harness.eyes.exam import Exam
+from harness.eyes.marking import LABELS, mark, summary
+from harness.eyes.questions import AT_ONCE, Answer, Question, questions
+from harness.tables.table import Column, Table
+from harness.tables.terminal import show
+from harness.text import one_line
+
+_SEEDS = 1_000_000
+_LIMITS = LimitOptions(tries=3, max_wait=30.0)
+"""Somebody waits at the terminal: less patience than in a run."""
+
+
+def eyes(
+    target: ModelOptions,
+    seed: Annotated[int | None, Option(min=0, help="Repeat the charts of this seed.")] = None,
+    charts: Annotated[Path | None, Option(help="Folder to write the charts to.")] = None,
+    max_cost: Annotated[float | None, Option(min=0, help="Stop at this many US dollars.")] = None,
+    results: ResultsDir = DEFAULT_RESULTS,
+    json: AsJson = False,
+) -> int:
+    """Test what an endpoint sees: about 47 calls on charts whose truth is known; a card at the end.
+
+    Does the picture arrive, at which size, whole and upright; how small may type be; what does a
+    picture cost in tokens; which coordinates does the model give; are pictures mixed up. The card
+    is kept beside the model's runs.
+    """
+    chosen = random.randrange(_SEEDS) if seed is None else seed  # noqa: S311 - charts, not secrets
+    asked = questions(chosen)
+    if charts is not None:
+        _write(charts, asked)
+    card, code = _sit(_route(target, max_cost), asked, chosen, max_cost)
+    path = save(results, card)
+    if json:
+        print_json(card)
+    else:
+        show(_table(card))
+    say(f"kept: {path}")
+    return code
+
+
+def _write(folder: Path, asked: Sequence[Question]) -> None:
+    """The charts as files, in the order of asking. Raises: UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for at, question in enumerate(asked):
+            for number, image in enumerate(question.images, start=1):
+                name = "-".join([f"{at:02d}", question.test, *question.part.split(), str(number)])
+                suffix = image.media_type.removeprefix("image/")
+                (folder / f"{name}.{suffix}").write_bytes(image.data)
+    except OSError as error:
+        raise UsageError(
+            f"--charts {folder}: {error.strerror}", fix="name a folder you may write to"
+        ) from error
+
+
+def _route(options: ModelOptions, max_cost_usd: float | None) -> Route:
+    given = Target(
+        model=options.model or "",
+        base_url=options.base_url,
+        api_key_env=options.api_key_env,
+        gguf=options.gguf,
+        mmproj=options.mmproj,
+        cold=True,
+        concurrency=AT_ONCE,
+        notify=say,
+    )
+    route = resolve(options.model, given, backend=options.backend, catalogue=catalogue.load())
+    if max_cost_usd is not None and route.price is None:
+        raise UsageError(
+            f"--max-cost needs a price, and none is known for {route.target.model!r} here",
+            fix="leave --max-cost out, or put the price into evalrun.toml",
+        )
+    targets.confirm_download(route, yes=options.yes)
+    return targets.with_limits(route, _LIMITS)
+
+
+def _sit(
+    route: Route, asked: Sequence[Question], seed: int, max_cost_usd: float | None
+) -> tuple[EyeCard, ExitCode]:
+    """Ask everything. Raises: TargetError when nobody answered."""
+    began, measured_at = time.monotonic(), datetime.now(UTC)
+    exam = Exam(asked, price=route.price, max_cost_usd=max_cost_usd)
+    answers: list[Answer] = []
+    endpoint, backend = route.target.base_url, route.backend
+    try:
+        with (
+            opener(route.backend)(route.target) as adapter,
+            stopped_by_signals(exam.stopping, say),
+        ):
+            endpoint, backend = adapter.base_url, adapter.backend
+            _ask(exam, adapter, answers)
+    except NoVision as error:  # a server of our own tells before the first call
+        exam.no_eyes = one_line(error.problem, 120)
+    card = mark(
+        answers,
+        exam,
+        endpoint=endpoint,
+        backend=backend,
+        model=route.target.model,
+        seed=seed,
+        measured_at=measured_at,
+        seconds=time.monotonic() - began,
+    )
+    partial = exam.over_budget or exam.stopping.is_set()
+    return card, ExitCode.INCOMPLETE if partial else ExitCode.DONE
+
+
+def _ask(exam: Exam, adapter: Adapter, answers: list[Answer]) -> None:
+    for answer in exam.sit(adapter):
+        answers.append(answer)
+        part = f"{answer.question.test} {answer.question.part}".strip()
+        said = one_line(answer.text or answer.error or "", 60) or "–"
+        say(f"{len(answers):2d}/{len(exam.questions)} {part}: {said}")
+    if not any(it.reply for it in answers) and exam.no_eyes is None:
+        why = next((it.error for it in answers if it.error), "stopped before the first answer")
+        raise TargetError(f"no call was answered: {why}", fix="see `evalrun doctor`")
+
+
+def _table(card: EyeCard) -> Table:
+    rows = [[name, words] for name, words in card.verdicts.items()]
+    rows += [[LABELS.get(name, name), f"not run: {why}"] for name, why in card.not_run.items()]
+    notes = [f"{card.calls} calls, {card.seconds:.0f} s, seed {card.seed}"]
+    if card.settings:
+        notes.append(f"what to set: evalrun --model {card.model} {card.options}")
+    return Table(
+        title=f"{card.model}: {summary(card)}",
+        columns=[Column("test", "test"), Column("result", "what was seen")],
+        rows=rows,
+        notes=notes,
+    )
