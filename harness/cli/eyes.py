@@ -41,9 +41,9 @@ def eyes(
     results: ResultsDir = DEFAULT_RESULTS,
     json: AsJson = False,
 ) -> int:
-    """Test what an endpoint sees: about 47 calls on charts whose truth is known; a card at the end.
+    """Test what an endpoint sees, on charts whose truth is known.
 
-    Does the picture arrive, at which size, whole and upright; how small may type be; what does a
+    About 47 calls, then a card: does the picture arrive, at which size, whole and upright; how small may type be; what does a
     picture cost in tokens; which coordinates does the model give; are pictures mixed up. The card
     is kept beside the model's runs.
     """
