@@ -9,12 +9,12 @@ import msgspec
 import typer
 
 from harness.cli.options import AsJson
-from harness.cli.output import console, print_bytes, say
+from harness.cli.output import print_blocks, print_bytes, say
 from harness.errors import ExitCode
 from harness.records import Case
 from harness.suites import builtin
 from harness.suites.lint import Level, Report, lint, write_sheets
-from harness.tables.check import looked_over
+from harness.tables.check import blocks
 
 
 def check(
@@ -48,8 +48,7 @@ def _show(report: Report, *, json: bool) -> None:
         document = msgspec.json.encode(_as_json(report))
         print_bytes(msgspec.json.format(document, indent=2) + b"\n")
         return
-
-    console().print(looked_over(report))
+    print_blocks(*blocks(report))
 
 
 def _as_json(report: Report) -> dict[str, Any]:

@@ -10,10 +10,18 @@ from typer import Argument, Option
 from harness import catalogue
 from harness import compare as comparing
 from harness.cli.options import DEFAULT_RESULTS, AsJson, CsvFile, IncludeCached, ResultsDir
-from harness.cli.output import console, print_bytes, print_json, say
-from harness.cli.runs import write_csv
-from harness.errors import ExitCode, UsageError
+from harness.cli.output import (
+    format_for_stdout,
+    print_blocks,
+    print_bytes,
+    print_json,
+    say,
+    write_csv,
+)
+from harness.errors import ExitCode
 from harness.tables import compare as tables
+from harness.tables.table import names as names_of
+from harness.tables.table import to_data, to_latex, to_markdown
 from harness.text import inert
 
 
@@ -44,7 +52,7 @@ def compare(
     latex: Annotated[bool, Option("--latex", help="A LaTeX table on stdout.")] = False,
 ) -> int:
     """Compare models or runs: is the later one really better?"""
-    form = _format({"csv": csv == "-", "json": json, "md": md, "latex": latex})
+    form = format_for_stdout({"csv": csv == "-", "json": json, "md": md, "latex": latex})
     gc.disable()  # nothing here is garbage before the end, and long runs make a million objects
     comparison = comparing.compare(
         names,
@@ -61,26 +69,15 @@ def compare(
     return ExitCode.BELOW_BAR
 
 
-def _format(wanted: dict[str, bool]) -> str:
-    """The one thing that goes to stdout. A CSV file is written beside the terminal's table."""
-    chosen = [name for name, given in wanted.items() if given]
-    if len(chosen) > 1:
-        raise UsageError(
-            f"stdout takes one format, not {' and '.join(chosen)}", fix="ask for one of them"
-        )
-    return chosen[0] if chosen else "terminal"
-
-
 def _write(comparison: comparing.Comparison, form: str, csv: str | None) -> None:
     if csv is not None:
-        columns, rows = tables.csv_table(comparison)
-        write_csv(csv, tuple(columns), iter(rows))
+        table = tables.for_programs(comparison)
+        write_csv(csv, names_of(table), to_data(table))
     if form == "json":
         print_json(tables.json_data(comparison))
     elif form == "md":
-        print_bytes(tables.markdown(comparison).encode())
+        print_bytes(to_markdown(tables.blocks(comparison)).encode())
     elif form == "latex":
-        print_bytes(tables.latex(comparison).encode())
+        print_bytes(to_latex(tables.for_paper(comparison)).encode())
     elif form == "terminal":
-        shown = console()
-        shown.print(tables.terminal(comparison, width=shown.width))
+        print_blocks(*tables.blocks(comparison))

@@ -7,14 +7,16 @@ from collections import Counter
 from typing import Any
 
 from harness import store
-from harness.cli.output import Voice, console, print_json, say
+from harness.cli.output import Voice, print_blocks, print_json, say
 from harness.cli.run import OutputOptions
 from harness.cli.session import Outcome
+from harness.compare.naming import missing
 from harness.errors import ExitCode, TargetError
 from harness.records import ModelScore, Record
-from harness.tables import rows
-from harness.tables import run as run_tables
+from harness.tables.prompts import in_short
 from harness.tables.publish import publish
+from harness.tables.scores import by_category
+from harness.tables.table import to_data
 
 _FAILURES_SHOWN = 12
 
@@ -28,8 +30,7 @@ def finish(options: OutputOptions, outcome: Outcome) -> int:
     if options.json:
         print_json(as_json(score))
     else:
-        shown = console()
-        shown.print(run_tables.scores(score, width=shown.width))
+        print_blocks(by_category(score))
     _say_failures(outcome)
     published = publish(options.results)
     for path in (outcome.path, *published):
@@ -64,7 +65,7 @@ def as_json(score: ModelScore) -> dict[str, Any]:
         "suite": score.header.suite,
         "backend": score.header.backend,
         "quantization": score.header.server.quantization if score.header.server else None,
-        "scores": list(rows.category_rows(score)),
+        "scores": to_data(by_category(score)),
     }
 
 
@@ -72,17 +73,13 @@ def _say_failures(outcome: Outcome) -> None:
     """The failures by category, on stderr; a long list is left to `evalrun show`."""
     counts, first = Counter[str](), list[Record]()
     for record in store.read(outcome.path).records():
-        if record.final is None or not record.final.passed:
+        if record.state != "pass":
             counts[record.case.category] += 1
             if len(first) < _FAILURES_SHOWN:
                 first.append(record)
     if not first or Voice.quiet:
         return
-    shown = console(stderr=True)
-    shown.print()
-    shown.print(run_tables.failure_counts(counts))
-    for it in first:
-        shown.print(run_tables.failure_line(it, shown.width), soft_wrap=True)
+    print_blocks(*in_short(first, counts), stderr=True)
     if counts.total() > len(first):
         say(f"  … and {counts.total() - len(first)} more")
 
@@ -94,5 +91,5 @@ def _say_next(outcome: Outcome, score: ModelScore) -> None:
         return
     if outcome.over_budget:
         say("stopped: --max-cost is reached")
-    say(f"{score.overall.errors} of {score.overall.asked} have no answer; this finishes the run:")
+    say(f"{missing(score.overall)}; this finishes the run:")
     say(f"  {store.resume_command(score.header)}")

@@ -16,7 +16,7 @@ from harness.adapters import Adapter, Target, opener
 from harness.adapters.routes import Route, resolve
 from harness.cli import targets
 from harness.cli.options import DEFAULT_RESULTS, AsJson, LimitOptions, ResultsDir
-from harness.cli.output import print_json, say
+from harness.cli.output import print_blocks, print_json, say
 from harness.cli.run import ModelOptions
 from harness.cli.signals import stopped_by_signals
 from harness.errors import ExitCode, NoVision, TargetError, UsageError
@@ -25,7 +25,6 @@ from harness.eyes.exam import Exam
 from harness.eyes.marking import LABELS, mark, summary
 from harness.eyes.questions import AT_ONCE, Answer, Question, questions
 from harness.tables.table import Column, Table
-from harness.tables.terminal import show
 from harness.text import one_line
 
 _SEEDS = 1_000_000
@@ -56,7 +55,7 @@ def eyes(
     if json:
         print_json(card)
     else:
-        show(_table(card))
+        print_blocks(_table(card))
     say(f"kept: {path}")
     return code
 

@@ -11,14 +11,13 @@ import msgspec
 import typer
 
 from harness.cli.options import AsJson
-from harness.cli.output import console, print_json
-from harness.cli.runs import write_csv
+from harness.cli.output import print_blocks, print_json, write_csv
 from harness.errors import ResultsError
 from harness.graders.agreement import Audit, Tally
 from harness.graders.agreement import audit as audited
 from harness.graders.recorded import Graded, Recorded, Unreadable, graded, labelled, recorded
-from harness.tables.audit import audited as table
-from harness.tables.csv import Cell
+from harness.tables.audit import blocks
+from harness.tables.csv import Value
 
 T = TypeVar("T")
 Answers = Annotated[
@@ -78,7 +77,7 @@ def audit(
     if json:
         print_json(_as_json(found))
     else:
-        console().print(table(found))
+        print_blocks(*blocks(found))
     _complain(faults)
 
 
@@ -112,7 +111,7 @@ def _readable(
 
 def _graded(
     lines: Iterator[tuple[int, bytes]], decode: Callable[[bytes], Recorded], faults: list[str]
-) -> Iterator[tuple[dict[str, Cell], dict[str, object]]]:
+) -> Iterator[tuple[dict[str, Value], dict[str, object]]]:
     """For each line a row of the CSV and the JSON line; a bad one says so in both."""
     for number, line in lines:
         try:
@@ -121,11 +120,13 @@ def _graded(
         except Unreadable as error:
             faults.append(f"line {number}: {error}")
             fault: dict[str, object] = {"line": number, "passed": None, "error": str(error)}
-            row: dict[str, Cell] = {"line": number, "reason": f"not graded: {error}"}
+            row: dict[str, Value] = {"line": number, "reason": f"not graded: {error}"}
             yield row, fault
 
 
-def _row(number: int, answer: Recorded, found: Graded) -> tuple[dict[str, Cell], dict[str, object]]:
+def _row(
+    number: int, answer: Recorded, found: Graded
+) -> tuple[dict[str, Value], dict[str, object]]:
     expected, verdict = found.case.expected, found.verdict
     out: dict[str, object] = {"line": number}
     if answer.id is not None:
@@ -136,7 +137,7 @@ def _row(number: int, answer: Recorded, found: Graded) -> tuple[dict[str, Cell],
         "grader": found.case.grader,
         "reason": verdict.reason,
     }
-    row: dict[str, Cell] = {
+    row: dict[str, Value] = {
         "line": number,
         "id": answer.id,
         "question": answer.question,

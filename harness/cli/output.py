@@ -6,15 +6,20 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 import typer
 
-from harness.errors import ExitCode
+from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from harness.tables.csv import Value
+    from harness.tables.table import Block
 
 _NARROWEST, _WIDEST = 40, 200
 """Columns of a terminal that lines are fitted to."""
@@ -85,6 +90,40 @@ def print_bytes(data: bytes) -> None:
 def print_json(data: object) -> None:
     """One line of JSON on stdout."""
     print_bytes(msgspec.json.encode(data) + b"\n")
+
+
+def print_blocks(*blocks: Block, stderr: bool = False) -> None:
+    """Tables and sentences, for the width there is."""
+    from harness.tables.terminal import terminal
+
+    shown = console(stderr=stderr)
+    shown.print(terminal(blocks, width=shown.width))
+
+
+def write_csv(target: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> None:
+    """To stdout for `-`, else to a file that is replaced in one step."""
+    from harness import store
+    from harness.tables.csv import to_text, write_rows
+
+    if target == "-":
+        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+        write_rows(sys.stdout, columns, rows)
+        return
+    store.replace_text(Path(target), to_text(columns, rows))
+    say(f"wrote {target}")
+
+
+def format_for_stdout(wanted: Mapping[str, bool]) -> str:
+    """The one format asked for, else `terminal`; a CSV file is written beside it.
+
+    Raises: UsageError for several.
+    """
+    chosen = [name for name, given in wanted.items() if given]
+    if len(chosen) > 1:
+        raise UsageError(
+            f"stdout takes one format, not {' and '.join(chosen)}", fix="ask for one of them"
+        )
+    return chosen[0] if chosen else "terminal"
 
 
 def leave(code: int) -> None:

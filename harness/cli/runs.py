@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,32 +12,39 @@ import typer
 
 from harness import store
 from harness.cli.options import DEFAULT_RESULTS, AsJson, IncludeCached, ResultsDir
-from harness.cli.output import console, print_json, say
+from harness.cli.output import print_blocks, print_json, say, write_csv
 from harness.errors import ResultsError, UsageError
-from harness.records import Correction, ModelScore
-from harness.store import Run
+from harness.records import Correction, ModelScore, Record
 from harness.summary import summarise
-from harness.tables import rows
-from harness.tables import run as run_tables
-from harness.tables.csv import to_text, write_rows
-from harness.tables.rows import Row
-from harness.tables.side_by_side import joined
+from harness.tables import prompts as of_prompts
+from harness.tables import scores
+from harness.tables.table import to_data
+from harness.text import nearest
 
 RunName = Annotated[str, typer.Argument(help="A model (its newest run), a run, or a file.")]
 
 
-def list_runs(results: ResultsDir = DEFAULT_RESULTS, json: AsJson = False) -> None:
+def list_runs(
+    results: ResultsDir = DEFAULT_RESULTS,
+    delete: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="Delete this run (repeatable).")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    json: AsJson = False,
+) -> None:
     """List the runs there are, oldest first."""
+    if delete:
+        _delete(results, delete, yes=yes)
+        return
     found = [(path, _scored(path)) for path in store.runs(results)]
     for path, score in found:
         if score is None:
             say(f"{path} cannot be read: see `evalrun show {path}`")
-    scores = [score for _, score in found if score is not None]
+    table = scores.listing(score for _, score in found if score is not None)
     if json:
-        print_json([rows.run_summary_row(score) for score in scores])
-    elif scores:
-        shown = console()
-        shown.print(run_tables.listing(scores, width=shown.width))
+        print_json(to_data(table))
+    elif table.rows:
+        print_blocks(table)
     else:
         say(f"no runs in {results} yet: `evalrun` makes one")
 
@@ -66,10 +73,19 @@ def show(
     if fix is not None:
         _correct(path, fix, why, repeat)
     opened = store.read(path)
+    listed = list(opened.records())
+    if prompt:
+        listed = _chosen(listed, prompt, run)
     if json:
-        print_json([*_rows([opened])])
+        print_json([of_prompts.row(opened.header, record) for record in listed])
         return
-    _print_run(opened, set(prompt or []), everything, include_cached)
+    if not prompt:
+        print_blocks(scores.by_category(summarise(opened, include_cached=include_cached)))
+    if not (everything or prompt):
+        listed = [record for record in listed if record.state != "pass"]
+    print_blocks(of_prompts.in_full(listed))
+    if opened.torn:
+        say(f"the last line of {opened.path} is cut short; resuming the run asks it again")
 
 
 def export(
@@ -85,48 +101,33 @@ def export(
     json: AsJson = False,
 ) -> None:
     """Export runs as CSV: a row per prompt, or per category."""
+    from harness.tables import frame  # pandas takes half a second to load
+
     if categories and side_by_side:
         raise UsageError(
             "--categories and --side-by-side are two different tables", fix="give one of them"
         )
     opened = [store.read(store.find(results, name)) for name in runs]
-    columns, data = _table(opened, categories=categories, side_by_side=side_by_side)
-    if json:
-        print_json(list(data))
-    else:
-        write_csv(csv, columns, data)
-
-
-def write_csv(target: str, columns: tuple[str, ...], data: Iterator[Row]) -> None:
-    """To stdout for `-`, else to a file that is replaced in one step."""
-    if target == "-":
-        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-        write_rows(sys.stdout, columns, data)
-        return
-    store.replace_text(Path(target), to_text(columns, data))
-    say(f"wrote {target}")
-
-
-def _table(
-    opened: list[Run], *, categories: bool, side_by_side: bool
-) -> tuple[tuple[str, ...], Iterator[Row]]:
     if side_by_side:
-        columns, joint = joined(opened)
-        return columns, iter(joint)
-    if categories:
-        return rows.CATEGORY_COLUMNS, _category_rows(opened)
-    return rows.RUN_COLUMNS, _rows(opened)
+        made = frame.side_by_side(opened)
+    elif categories:
+        made = frame.of_table(scores.by_category(*map(summarise, opened)))
+    else:
+        made = frame.of_runs(opened)
+    if json:
+        print_json(list(frame.to_rows(made)))
+    else:
+        write_csv(csv, list(made.columns), frame.to_rows(made))
 
 
-def _rows(opened: list[Run]) -> Iterator[Row]:
-    for run in opened:
-        for record in run.records():
-            yield rows.run_row(run.header, record)
-
-
-def _category_rows(opened: list[Run]) -> Iterator[Row]:
-    for run in opened:
-        yield from rows.category_rows(summarise(run))
+def _chosen(records: Sequence[Record], prompts: Sequence[str], run: str) -> list[Record]:
+    """Raises: UsageError for a prompt that the run does not have."""
+    known = {record.case.id for record in records}
+    for prompt in prompts:
+        if prompt not in known:
+            near = ", ".join(nearest(prompt, known)) or f"`evalrun show {run} --all` lists them"
+            raise UsageError(f"{run} has no prompt {prompt!r}", fix=f"nearest: {near}")
+    return [record for record in records if record.case.id in prompts]
 
 
 def _scored(path: Path) -> ModelScore | None:
@@ -134,6 +135,20 @@ def _scored(path: Path) -> ModelScore | None:
         return summarise(store.read(path))
     except ResultsError:
         return None
+
+
+def _delete(results: Path, runs: Sequence[str], *, yes: bool) -> None:
+    """Delete run files for good, after a question. Raises: UsageError when nobody can answer."""
+    from harness.tables.publish import publish
+
+    paths = [store.find(results, name) for name in runs]
+    for path in paths:
+        if not yes and not sys.stdin.isatty():
+            raise UsageError(f"{path} is not deleted without a question", fix="add --yes")
+        if yes or typer.confirm(f"Delete {path}?", err=True):
+            store.delete(path)
+            say(f"deleted {path}")
+    publish(results)
 
 
 def _correct(path: Path, fix: tuple[str, str], why: str | None, repeat: int) -> None:
@@ -148,15 +163,3 @@ def _correct(path: Path, fix: tuple[str, str], why: str | None, repeat: int) -> 
     )
     store.append_correction(path, correction)
     say(f"kept: {prompt} counts as {verdict} in {path}")
-
-
-def _print_run(opened: Run, prompts: set[str], everything: bool, include_cached: bool) -> None:
-    shown = console()
-    score = summarise(opened, include_cached=include_cached)
-    shown.print(run_tables.scores(score, width=shown.width))
-    for record in opened.records():
-        failed = record.final is None or not record.final.passed
-        if record.case.id in prompts or (not prompts and (failed or everything)):
-            shown.print(run_tables.failure(record), soft_wrap=True)
-    if opened.torn:
-        say(f"the last line of {opened.path} is cut short; resuming the run asks it again")

@@ -1,13 +1,23 @@
-"""What two runs must have in common to be held against each other, and what is merely shown."""
+"""What two runs must have in common to be compared, and what is merely shown.
+
+A new setting of a run is a field of its header and a line here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from harness.errors import ResultsError
 from harness.records import RunHeader, ServerFacts
+from harness.text import one_line
 
 _NO_SERVER = ServerFacts()
+
+
+Setting = Callable[[RunHeader], object]
+"""A setting in words, as a header has it; None is unknown."""
+_USUAL = frozenset([("temperature", 0.0), ("seed", 1)])
+_UNSET = frozenset(["none", "no", "default", "auto"])
 
 
 def hardware(server: ServerFacts | None) -> str | None:
@@ -18,7 +28,7 @@ def hardware(server: ServerFacts | None) -> str | None:
     return ", ".join(machine.gpus) if machine.offloaded_layers else machine.cpu
 
 
-MUST_AGREE: dict[str, Callable[[RunHeader], object]] = {
+MUST_AGREE: Mapping[str, Setting] = {
     "suite": lambda it: f"{it.suite} {it.suite_version} ({it.suite_sha256[:12]})",
     "grader version": lambda it: it.grader_version,
     "judge": lambda it: it.judge or "none",
@@ -31,7 +41,7 @@ MUST_AGREE: dict[str, Callable[[RunHeader], object]] = {
     "system prompt": lambda it: it.system or "none",
     "blind": lambda it: "yes" if it.blind else "no",
 }
-MAY_DIFFER: dict[str, Callable[[RunHeader], object]] = {
+MAY_DIFFER: Mapping[str, Setting] = {
     "quantization": lambda it: (it.server or _NO_SERVER).quantization,
     "projector": lambda it: (it.server or _NO_SERVER).mmproj_file,
     "server build": lambda it: (it.server or _NO_SERVER).build,
@@ -43,27 +53,53 @@ MAY_DIFFER: dict[str, Callable[[RunHeader], object]] = {
 
 
 def differences(
-    headers: Sequence[RunHeader], settings: dict[str, Callable[[RunHeader], object]]
+    headers: Sequence[RunHeader], settings: Mapping[str, Setting], *, but: Sequence[str] = ()
 ) -> list[str]:
     """A line for every setting in which a later run differs from the first; unknown is no answer.
 
     Suites that share name and version still differ when their hashes do.
     """
     found = []
-    for name, value in settings.items():
-        values = [value(header) for header in headers]
-        if len({it for it in values if it is not None}) > 1:
-            told = " against ".join("unknown" if it is None else str(it) for it in values)
-            found.append(f"{name}: {told}")
+    for name, setting in settings.items():
+        values = [setting(header) for header in headers]
+        if name not in but and len({it for it in values if it is not None}) > 1:
+            listed = " against ".join("unknown" if it is None else str(it) for it in values)
+            found.append(f"{name}: {listed}")
     return found
 
 
-def insist(headers: Sequence[RunHeader]) -> None:
+def settings_of(header: RunHeader) -> str:
+    """The settings of a run in a line, the suite and what is usual left out."""
+    return ", ".join(_unusual(header))
+
+
+def _unusual(header: RunHeader) -> Iterator[str]:
+    for name, setting in MUST_AGREE.items():
+        value = setting(header)
+        usual = value is None or value in _UNSET or (name, value) in _USUAL
+        if name != "suite" and not usual:
+            yield f"{name} {one_line(str(value), 40)}"
+
+
+def group_of(header: RunHeader) -> tuple[object, ...]:
+    """Equal for runs that may be ranked together."""
+    return tuple(setting(header) for setting in MUST_AGREE.values())
+
+
+def is_looking(first: RunHeader, later: RunHeader) -> bool:
+    """Whether the two show what looking is worth: one model, with and without the pictures."""
+    return first.model == later.model and first.blind != later.blind
+
+
+def insist(headers: Sequence[RunHeader], *, but: Sequence[str] = ()) -> None:
     """Raises: ResultsError naming every setting in which the runs differ and must not."""
-    found = differences(headers, MUST_AGREE)
+    if headers and all(it.model == headers[0].model for it in headers):
+        but = (*but, "blind")
+    found = differences(headers, MUST_AGREE, but=but)
     if found:
         listed = "".join(f"\n  - {line}" for line in found)
         raise ResultsError(
             f"these runs are not comparable:{listed}",
-            fix="run them with the same settings, or compare the prompts they share with --force",
+            fix="run them with the same settings, name other runs (a model's newest run on a suite "
+            "is MODEL@SUITE), or compare the prompts they share with --force",
         )

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from harness.catalogue import Catalogue
 from harness.compare import comparable, contrast, sentences
-from harness.compare.comparison import Comparison, Contrast, Disagreement, Said, Side
-from harness.compare.naming import resolve
+from harness.compare.comparison import Answer, Comparison, Contrast, Disagreement, Side
+from harness.compare.naming import Found, Names
 from harness.compare.reading import Measured, Prompt, measure
-from harness.compare.sides import Found, sides_of
+from harness.compare.sides import sides_of
 from harness.errors import ResultsError, UsageError
 from harness.records import RunHeader
 
@@ -26,7 +26,7 @@ def compare(
     force: bool = False,
     include_cached: bool = False,
 ) -> Comparison:
-    """Hold every later model or run against the first.
+    """Compare every later model or run with the first.
 
     Raises: UsageError for fewer than two names or one run twice; IncompleteRun; ResultsError for
         names that mean nothing, damaged files, and runs that are not comparable.
@@ -36,7 +36,9 @@ def compare(
             "compare needs at least two models or runs",
             fix="name another: `evalrun compare A B`; a single run is shown by `evalrun show A`",
         )
-    found = _resolve_all(names, results, catalogue, include_cached=include_cached, force=force)
+    read = partial(measure, include_cached=include_cached, words={})
+    meant = Names(results=results, catalogue=catalogue, read=read, force=force)
+    found = [meant.resolve(name) for name in names]
     _insist_on_different(names, found)
     measured = [it for it in found if isinstance(it, Measured)]
     warnings = _warnings(measured, force=force)
@@ -52,21 +54,15 @@ def compare(
         disagreements=tuple(_disagreements(sides, found)),
         warnings=tuple(warnings),
         shared_tasks=_shared_tasks(sides),
-        forced=force and bool(comparable.differences(_headers(measured), comparable.MUST_AGREE)),
+        forced=any(it.startswith("forced") for it in warnings),
     )
-
-
-def _resolve_all(
-    names: Sequence[str], results: Path, catalogue: Catalogue, *, include_cached: bool, force: bool
-) -> list[Found]:
-    read = partial(measure, include_cached=include_cached, words={})
-    return [resolve(name, results, catalogue, read=read, force=force) for name in names]
 
 
 def _insist_on_different(names: Sequence[str], found: Sequence[Found]) -> None:
     seen: dict[object, str] = {}
     for name, it in zip(names, found, strict=True):
-        what = it.run.path.resolve() if isinstance(it, Measured) else it.name
+        files = [run.path.resolve() for run in it.runs] if isinstance(it, Measured) else [it.name]
+        what = tuple(files)
         if what in seen:
             also = "" if seen[what] == name else f" (as {seen[what]!r} and {name!r})"
             called = it.score.header.run if isinstance(it, Measured) else it.name
@@ -84,9 +80,13 @@ def _headers(measured: Sequence[Measured]) -> list[RunHeader]:
 def _warnings(measured: Sequence[Measured], *, force: bool) -> list[str]:
     """Raises: ResultsError for runs that are not comparable, unless forced."""
     headers = _headers(measured)
-    if not force:
+    try:
         comparable.insist(headers)
-    forced = comparable.differences(headers, comparable.MUST_AGREE)
+        forced = []
+    except ResultsError:
+        if not force:
+            raise
+        forced = comparable.differences(headers, comparable.MUST_AGREE)
     shown = comparable.differences(headers, comparable.MAY_DIFFER)
     damaged = [problem for it in measured for problem in it.passed_over]
     return [
@@ -116,23 +116,23 @@ def _shared(measured: Sequence[Measured]) -> dict[str, Prompt]:
             and it.asks_as(ours)
         }
     if not shared:
-        told = ", ".join(f"{it.score.header.run} ({len(it.prompts)})" for it in measured)
+        listed = ", ".join(f"{it.score.header.run} ({len(it.prompts)})" for it in measured)
         raise ResultsError(
-            f"these runs have no prompt in common: {told}",
+            f"these runs have no prompt in common: {listed}",
             fix="compare runs of the same suite, category and prompts",
         )
     return shared
 
 
 def _narrowing(measured: Sequence[Measured], shared: int) -> str:
-    told = ", ".join(f"{it.score.header.run} was asked {len(it.prompts)}" for it in measured)
-    return f"compared on the {shared} prompts that all were asked and answered: {told}"
+    listed = ", ".join(f"{it.score.header.run} was asked {len(it.prompts)}" for it in measured)
+    return f"compared on the {shared} prompts that all were asked and answered: {listed}"
 
 
 def _narrowed(found: Found, shared: dict[str, Prompt], *, include_cached: bool) -> Found:
     if not isinstance(found, Measured):
         return found
-    return measure(found.run, include_cached=include_cached, only=shared)
+    return measure(*found.runs, include_cached=include_cached, only=shared)
 
 
 def _aligned(found: Found, shared: dict[str, Prompt]) -> Found:
@@ -143,13 +143,13 @@ def _aligned(found: Found, shared: dict[str, Prompt]) -> Found:
 
 
 def _contrasts(sides: Sequence[Side], found: Sequence[Found]) -> tuple[Contrast, ...]:
-    """Each later side against the first, corrected for being several, and put into words."""
+    """Each later side with the first, corrected for being several, and put into words."""
     contrasts = [
-        contrast.hold_against(sides[0], found[0], side, it)
+        contrast.compare_pair(sides[0], found[0], side, it)
         for side, it in zip(sides[1:], found[1:], strict=True)
     ]
     tested = sum(it.p is not None for it in contrasts)
-    return tuple(sentences.told(it, tested=tested) for it in contrast.corrected(contrasts))
+    return tuple(sentences.worded(it, tested=tested) for it in contrast.corrected(contrasts))
 
 
 def _disagreements(sides: Sequence[Side], found: Sequence[Found]) -> list[Disagreement]:
@@ -174,9 +174,9 @@ def _disagreement(asked: Prompt, labels: Sequence[str], prompts: Sequence[Prompt
         question=asked.question,
         image=asked.image,
         expected=asked.expected,
-        said=tuple(
+        answers=tuple(
             [
-                Said(
+                Answer(
                     label=label,
                     passed=prompt.passed,
                     asked=prompt.answered,

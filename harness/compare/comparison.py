@@ -9,7 +9,7 @@ from msgspec import Struct
 from harness.records import ModelCard, PublishedScore, RunHeader, Score
 
 Outcome = Literal["better", "worse", "undecided"]
-"""What the later model is, held against the first."""
+"""What the later model is, compared with the first."""
 
 
 class Steadiness(Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 class ByPicture(Struct, frozen=True, kw_only=True):
-    """The same question asked of whole pictures, because questions on one picture are akin."""
+    """The same test over whole pictures: questions on one picture succeed and fail together."""
 
     pictures: int
     low: float | None
@@ -71,7 +71,7 @@ class ByPicture(Struct, frozen=True, kw_only=True):
 
 
 class Contrast(Struct, frozen=True, kw_only=True):
-    """One later side held against the first."""
+    """One later side compared with the first."""
 
     first: str
     second: str
@@ -92,10 +92,12 @@ class Contrast(Struct, frozen=True, kw_only=True):
     detectable: float | None = None
     """The smallest difference this many prompts show with 80 % power."""
     categories: tuple[Difference, ...] = ()
+    sighted: Literal["first", "second"] | None = None
+    """Of one model with and without the pictures: the side that saw them."""
 
 
-class Said(Struct, frozen=True, kw_only=True):
-    """What one model made of a prompt."""
+class Answer(Struct, frozen=True, kw_only=True):
+    """What one model answered to a prompt."""
 
     label: str
     passed: int
@@ -113,7 +115,7 @@ class Disagreement(Struct, frozen=True, kw_only=True):
     question: str
     image: str
     expected: str
-    said: tuple[Said, ...]
+    answers: tuple[Answer, ...]
 
 
 class Comparison(Struct, frozen=True, kw_only=True):

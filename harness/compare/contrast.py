@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from math import lcm
+from typing import Literal
 
 import msgspec
 
 from harness import stats
+from harness.compare.comparable import is_looking
 from harness.compare.comparison import ByPicture, Contrast, Difference, Outcome, Side
+from harness.compare.naming import Found
 from harness.compare.reading import Measured
-from harness.compare.sides import Found
-from harness.records import Score
+from harness.records import RunHeader, Score
 
 ALPHA = 0.05
-
 
 Rates = Counter[tuple[float, float]]
 """How many prompts came to each (first pass rate, second pass rate)."""
 
 
-def hold_against(first: Side, found: Found, second: Side, found_second: Found) -> Contrast:
+def compare_pair(first: Side, found: Found, second: Side, found_second: Found) -> Contrast:
     """Paired for two runs, unpaired for two published columns, no verdict for one of each.
 
     Two runs must hold the same prompts, in one order.
@@ -36,7 +37,7 @@ def hold_against(first: Side, found: Found, second: Side, found_second: Found) -
 
 
 def corrected(contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """Holm over all models held against the first, and over all categories of all of them."""
+    """Holm over all models compared with the first, and over all categories of all of them."""
     overall = iter(stats.holm([it.p for it in contrasts if it.p is not None]))
     parts = [part for it in contrasts for part in it.categories]
     in_categories = iter(stats.holm([part.p for part in parts if part.p is not None]))
@@ -65,7 +66,7 @@ def _paired(first: Side, run_1: Measured, second: Side, run_2: Measured) -> Cont
     """What makes every pass rate whole: 1 without repeats."""
     categories, pictures = _tabulate(run_1, run_2)
     everything = sum(categories.values(), start=Counter[tuple[float, float]]())
-    overall = _difference("overall", everything, unit)
+    overall = difference("overall", everything, unit)
     first_share, second_share = _one_sided_shares(everything)
     order = [score.category for score in first.categories if score.category in categories]
     return Contrast(
@@ -80,8 +81,15 @@ def _paired(first: Side, run_1: Measured, second: Side, run_2: Measured) -> Cont
         by_picture=_by_picture(pictures, overall.prompts, unit),
         prompts_needed=stats.prompts_needed(first_share, second_share),
         detectable=stats.detectable_difference(overall.prompts, first_share + second_share),
-        categories=tuple(_difference(name, categories[name], unit) for name in order),
+        categories=tuple(difference(name, categories[name], unit) for name in order),
+        sighted=_sighted(run_1.score.header, run_2.score.header),
     )
+
+
+def _sighted(first: RunHeader, second: RunHeader) -> Literal["first", "second"] | None:
+    if not is_looking(first, second):
+        return None
+    return "second" if first.blind else "first"
 
 
 def _tabulate(
@@ -103,12 +111,13 @@ def _tabulate(
     return categories, pictures
 
 
-def _difference(category: str, rates: Rates, unit: int) -> Difference:
+def difference(category: str, rates: Rates, unit: int) -> Difference:
+    """Second minus first, with interval and exact p; times `unit` every rate is a whole number."""
     prompts = rates.total()
     interval = stats.newcombe_paired({(two, one): n for (one, two), n in rates.items()})
     share_1 = sum(one * n for (one, _), n in rates.items()) / prompts
     share_2 = sum(two * n for (_, two), n in rates.items()) / prompts
-    told = Difference(
+    found = Difference(
         category=category,
         prompts=prompts,
         first=share_1,
@@ -120,10 +129,10 @@ def _difference(category: str, rates: Rates, unit: int) -> Difference:
     if unit > 1:
         steps = Counter({(one, two): n for (one, two), n in rates.items() if one != two})
         whole = [round((two - one) * unit) for one, two in steps.elements()]
-        return msgspec.structs.replace(told, p=stats.randomisation(whole))
+        return msgspec.structs.replace(found, p=stats.randomisation(whole))
     first_only, second_only = rates[1, 0], rates[0, 1]
     return msgspec.structs.replace(
-        told,
+        found,
         first_only=first_only,
         second_only=second_only,
         p=stats.mcnemar(first_only, second_only),

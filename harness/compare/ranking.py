@@ -1,17 +1,19 @@
-"""Every model's newest complete run, ranked; models that cannot be told apart share a rank."""
+"""Every model's newest complete run, ranked among comparable ones; who is not ranked, and why."""
 
 from __future__ import annotations
 
-import contextlib
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from math import lcm
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
-from harness import stats, store
+from harness import store
 from harness.compare import comparable
+from harness.compare.contrast import ALPHA, Rates, difference
+from harness.compare.naming import is_of_suite, missing
 from harness.errors import ResultsError
 from harness.records import ModelScore, RunHeader
 from harness.store import Run
@@ -24,7 +26,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     """One model's place."""
 
     rank: int
-    """One more than the number of models that are surely better."""
+    """Models of one rank cannot be told apart; whoever is surely better has a smaller one."""
     tied: bool
     """Another model has the same rank."""
     better_than: float | None
@@ -34,11 +36,34 @@ class Standing(Struct, frozen=True, kw_only=True):
     score: ModelScore
 
 
-class Leaderboard(Struct, frozen=True, kw_only=True):
-    """Comparable runs, best first, and why the others are not among them."""
+class Group(Struct, frozen=True, kw_only=True):
+    """Comparable runs, best first."""
 
+    suite: str
+    settings: str
+    """What is unusual in them, in a line."""
     standings: tuple[Standing, ...]
-    left_out: tuple[str, ...] = ()
+
+
+class Unranked(Struct, frozen=True, kw_only=True):
+    """A run that is not on the leaderboard."""
+
+    model: str
+    run: str
+    reason: str
+    command: str
+    """What would get it ranked, or what else to do with it."""
+
+
+class Leaderboard(Struct, frozen=True, kw_only=True):
+    """A group for each suite and its settings, the largest first, then the newest."""
+
+    groups: tuple[Group, ...]
+    unranked: tuple[Unranked, ...] = ()
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        return tuple(it for group in self.groups for it in group.standings)
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -57,82 +82,135 @@ def read_entry(run: Run, *, include_cached: bool = False) -> Entry:
     tally, passed = Tally(run.header, include_cached=include_cached), Counter[str]()
     for record in run.records():
         tally.add(record)
-        if record.final is not None and record.final.passed:
+        if record.state == "pass":
             passed[record.case.id] += 1
     return Entry(score=tally.score(), passed=passed)
 
 
-def leaderboard(results: Path, *, include_cached: bool = False) -> Leaderboard:
-    """The newest complete run of each model, among those comparable with the newest of all.
+def leaderboard(
+    results: Path,
+    *,
+    include_cached: bool = False,
+    suite: str | None = None,
+    settings: str | None = None,
+) -> Leaderboard:
+    """Each model's newest complete run in each group of comparable runs.
 
-    Subsets, blind and incomplete runs stay off, and so do damaged files.
+    `suite` is a suite's name, version or folder; `settings` a part of a group's settings. Subsets,
+    blind and incomplete runs stay off, and so do damaged files.
     """
-    found: dict[str, Entry] = {}
-    left_out: dict[str, str] = {}
+    groups: dict[tuple[object, ...], dict[str, Entry]] = defaultdict(dict)
+    unranked: dict[tuple[object, ...], Unranked] = {}
     for path in reversed(store.runs(results)):
-        with contextlib.suppress(ResultsError):
+        try:
             run = store.read(path)
-            why = _why_not(run.header, found)
-            entry = None if why else read_entry(run, include_cached=include_cached)
-            if entry is not None and entry.score.complete:
-                found[run.header.model] = entry
-            elif why != _NEWER:
-                left_out.setdefault(run.header.model, why or "the run is incomplete")
-    told = [f"{model}: {why}" for model, why in left_out.items() if model not in found]
-    return Leaderboard(standings=standings(list(found.values())), left_out=tuple(told))
+            header = run.header
+            if not _is_wanted(header, suite, settings):
+                continue
+            group = comparable.group_of(header)
+            if header.model in groups[group]:
+                continue
+            entry = read_entry(run, include_cached=include_cached)
+        except ResultsError as error:
+            unranked[path,] = _damaged(path, error)
+            continue
+        why = _why_not(entry.score)
+        if why is None:
+            groups[group][header.model] = entry
+        else:
+            unranked.setdefault((header.model, group, header.subset), why)
+    ranked = [it for it in groups.values() if it]
+    ranked.sort(key=len, reverse=True)
+    return Leaderboard(
+        groups=tuple(_group(list(it.values())) for it in ranked), unranked=tuple(unranked.values())
+    )
 
 
-_NEWER = "a newer run counts"
+def _is_wanted(header: RunHeader, suite: str | None, settings: str | None) -> bool:
+    of_suite = suite is None or is_of_suite(header, suite)
+    has = settings is None or settings.casefold() in comparable.settings_of(header).casefold()
+    return of_suite and has
 
 
-def _why_not(header: RunHeader, found: dict[str, Entry]) -> str | None:
-    """What keeps a run off, as far as its header tells; None when nothing does."""
-    if header.model in found:
-        return _NEWER
-    if header.blind:
-        return "the run is blind"
-    if header.subset:
-        return f"the run asked {header.prompts} of {header.suite_prompts} prompts"
-    if not found:
+def _why_not(score: ModelScore) -> Unranked | None:
+    """What keeps a run off the leaderboard; None when nothing does."""
+    header = score.header
+    if not score.complete:
+        reason, command = missing(score.overall), store.resume_command(header)
+    elif header.blind:
+        reason, command = "blind", f"evalrun compare {header.model} {header.run}"
+    elif header.subset:
+        reason = f"asked {header.prompts} of {header.suite_prompts} prompts"
+        command = store.whole_command(header)
+    else:
         return None
-    newest = next(iter(found.values())).score.header
-    differing = comparable.differences([newest, header], comparable.MUST_AGREE)
-    return "; ".join(differing) or None
+    return Unranked(model=header.model, run=header.run, reason=reason, command=command)
+
+
+def _damaged(path: Path, error: ResultsError) -> Unranked:
+    run = f"{path.parent.name}/{path.stem}"
+    return Unranked(
+        model=path.parent.name, run=run, reason=error.problem, command=f"evalrun show {run}"
+    )
+
+
+def _group(entries: Sequence[Entry]) -> Group:
+    header = entries[0].score.header
+    return Group(
+        suite=f"{header.suite} {header.suite_version}",
+        settings=comparable.settings_of(header),
+        standings=standings(entries),
+    )
 
 
 def standings(entries: Sequence[Entry]) -> tuple[Standing, ...]:
-    """Best first. Of two models the better one is surely better when the 95 % interval of their
-    paired difference leaves zero out."""
+    """Best first, ranked by the same test that `compare` decides by."""
+    ordered = sorted(entries, key=lambda it: (-_share(it.score), it.score.model))
+    count = range(len(ordered))
     better = {
-        (one, two): _surely_better(first, second)
-        for one, first in enumerate(entries)
-        for two, second in enumerate(entries)
-        if one != two
+        (one, two)
+        for one in count
+        for two in count[one + 1 :]
+        if _surely_better(ordered[one], ordered[two])
     }
-    count = range(len(entries))
-    ranks = [1 + sum(better[two, one] for two in count if two != one) for one in count]
-    above = [sum(better[one, two] for two in count if two != one) for one in count]
-    scores = [it.score for it in entries]
-    placed = [
+    ranks = list(_ranks(len(ordered), better))
+    scores = [it.score for it in ordered]
+    others = len(ordered) - 1
+    return tuple(
         Standing(
             rank=ranks[it],
             tied=ranks.count(ranks[it]) > 1,
-            better_than=above[it] / (len(scores) - 1) if len(scores) > 1 else None,
+            better_than=sum((it, two) in better for two in count) / others if others else None,
             frontiers=_frontiers(scores[it], scores),
             score=scores[it],
         )
         for it in count
-    ]
-    return tuple(sorted(placed, key=lambda it: (it.rank, -(_share(it.score)), it.score.model)))
+    )
+
+
+def _ranks(count: int, better: set[tuple[int, int]]) -> Iterator[int]:
+    """One more than the number of those surely better; never above a better score's, and below
+    everybody's who is surely better: what `compare` can tell apart is never a tie.
+
+    >>> list(_ranks(4, {(0, 2), (0, 3), (1, 3)}))
+    [1, 1, 2, 3]
+    """
+    ranks: list[int] = []
+    for at in range(count):
+        above = [ranks[one] for one in range(at) if (one, at) in better]
+        ranks.append(max(1 + len(above), *(1 + it for it in above), *ranks[-1:], 1))
+        yield ranks[-1]
 
 
 def _surely_better(first: Entry, second: Entry) -> bool:
     if _share(first.score) <= _share(second.score):
         return False
     either = first.passed.keys() | second.passed.keys()
-    rates = Counter((first.rate(prompt), second.rate(prompt)) for prompt in either)
+    rates: Rates = Counter((second.rate(prompt), first.rate(prompt)) for prompt in either)
     rates[0.0, 0.0] = first.score.header.prompts - len(either)
-    return stats.newcombe_paired(rates).low > 0
+    unit = lcm(first.score.header.repeats, second.score.header.repeats)
+    p = difference("overall", rates, unit).p
+    return p is not None and p < ALPHA
 
 
 def _share(score: ModelScore) -> float:

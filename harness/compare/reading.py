@@ -1,13 +1,16 @@
-"""A run read once: its scores, and what every prompt came to."""
+"""Runs read once: their scores, and what every prompt came to."""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
+from harness.compare import comparable
 from harness.records import ModelScore, Record, Reply, RunHeader
 from harness.store import Run
 from harness.summary import Tally
@@ -24,6 +27,7 @@ class Prompt(msgspec.Struct, gc=False):
     image: str
     right: str | tuple[str, ...]
     answered: int = 0
+    """Repeats that passed or failed."""
     passed: int = 0
     text: str = ""
     answer: str | None = None
@@ -39,17 +43,21 @@ class Prompt(msgspec.Struct, gc=False):
 
 
 Words = dict[Any, Any]
-"""Texts by themselves: what many prompts say is kept once. Long runs wait for memory most."""
+"""Texts by themselves: what many prompts say is kept once, for memory is what long runs take."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """One run: where it lies, its scores, its prompts by id."""
+    """One run, or several forms of the suite joined: scores, and prompts by id."""
 
-    run: Run
+    runs: tuple[Run, ...]
     score: ModelScore
     prompts: dict[str, Prompt]
     passed_over: tuple[str, ...] = ()
     """What is wrong with newer runs of the model that could not be read."""
+
+    @property
+    def run(self) -> Run:
+        return self.runs[0]
 
     @property
     def repeats(self) -> int:
@@ -57,21 +65,20 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(
-    run: Run,
-    *,
+    *runs: Run,
     include_cached: bool = False,
     only: Container[str] | None = None,
     words: Words | None = None,
 ) -> Measured:
-    """Read the run to its end, or of it only some prompts. Runs that are compared share `words`.
+    """Read runs to their end, or of them only some prompts. Runs that are compared share `words`.
 
-    Raises: ResultsError, naming the line, when the file is damaged.
+    Raises: ResultsError, naming the line, when a file is damaged, or for joined runs of unlike
+        settings.
     """
-    records: Iterable[Record] = run.records()
-    header = run.header
+    header, records = _joined(runs)
     if only is not None:
-        records = [record for record in records if record.case.id in only]
-        header = _narrowed(header, records)
+        kept = [record for record in records if record.case.id in only]
+        header, records = _narrowed(header, kept), kept
     once = ({} if words is None else words).setdefault
     tally, prompts = Tally(header, include_cached=include_cached), dict[str, Prompt]()
     for record in records:
@@ -86,12 +93,12 @@ def measure(
                 once(case.expected, case.expected),
             )
         _add(prompt, record)
-    return Measured(run=run, score=tally.score(), prompts=prompts)
+    return Measured(runs=runs, score=tally.score(), prompts=prompts)
 
 
 def _add(prompt: Prompt, record: Record) -> None:
     verdict, outcome = record.final, record.outcome
-    if verdict is None or not isinstance(outcome, Reply):
+    if verdict is None or verdict.cut or not isinstance(outcome, Reply):
         return
     if prompt.answered == 0 or (prompt.answered == prompt.passed and not verdict.passed):
         prompt.text, prompt.answer = outcome.text[:_LONGEST], verdict.answer
@@ -99,8 +106,37 @@ def _add(prompt: Prompt, record: Record) -> None:
     prompt.passed += verdict.passed
 
 
+def _joined(runs: Sequence[Run]) -> tuple[RunHeader, Iterable[Record]]:
+    """The header and records of one run over all their suites; ids get `@2`, `@3` behind them."""
+    headers = [run.header for run in runs]
+    if len(runs) == 1:
+        return headers[0], runs[0].records()
+    comparable.insist(headers, but=("suite",))
+    categories = Counter[str]()
+    for header in headers:
+        categories.update(header.categories)
+    hashes = " ".join(header.suite_sha256 for header in headers)
+    joined = replace(
+        headers[0],
+        run=" + ".join(header.run for header in headers),
+        suite=" + ".join(f"{header.suite} {header.suite_version}" for header in headers),
+        suite_sha256=hashlib.sha256(hashes.encode()).hexdigest(),
+        suite_prompts=sum(header.suite_prompts for header in headers),
+        categories=dict(categories),
+    )
+    return joined, _numbered(runs)
+
+
+def _numbered(runs: Sequence[Run]) -> Iterator[Record]:
+    yield from runs[0].records()
+    for number, run in enumerate(runs[1:], start=2):
+        for record in run.records():
+            case = replace(record.case, id=f"{record.case.id}@{number}")
+            yield replace(record, case=case)
+
+
 def _narrowed(header: RunHeader, records: Sequence[Record]) -> RunHeader:
     """The header of a run of nothing but these records."""
     counts = Counter({record.case.id: record.case.category for record in records}.values())
     kept = {category: counts[category] for category in header.categories if counts[category]}
-    return msgspec.structs.replace(header, categories=kept)
+    return replace(header, categories=kept)

@@ -9,8 +9,11 @@ import msgspec
 from harness.compare.comparison import Contrast, Difference
 from harness.compare.contrast import ALPHA
 
+_SEEING_BETTER = {"first": "worse", "second": "better"}
+"""The outcome for the second side when the side that sees is surely better."""
 
-def told(contrast: Contrast, *, tested: int) -> Contrast:
+
+def worded(contrast: Contrast, *, tested: int) -> Contrast:
     """The contrast with its sentence and its remarks."""
     return msgspec.structs.replace(
         contrast,
@@ -26,8 +29,10 @@ def _sentence(contrast: Contrast, *, tested: int) -> str:
             f"{second} and {first}: one was measured here and the other published elsewhere, on "
             "other prompts; they are shown side by side without a verdict."
         )
-    figures = f"{_percent(overall.second)} against {_percent(overall.first)}"
     sure = _certainty(contrast, tested=tested)
+    if contrast.sighted is not None:
+        return _looking(contrast, overall, sure)
+    figures = f"{_percent(overall.second)} against {_percent(overall.first)}"
     as_published = " as published" if contrast.p is None else ""
     if contrast.outcome == "undecided":
         return (
@@ -38,6 +43,18 @@ def _sentence(contrast: Contrast, *, tested: int) -> str:
         f"{second} is {contrast.outcome} than {first}{as_published}: {figures}, "
         f"{_by(overall)} ({sure})."
     )
+
+
+def _looking(contrast: Contrast, overall: Difference, sure: str) -> str:
+    """What the pictures are worth to a model that was asked with and without them."""
+    shares = (overall.first, overall.second)
+    seeing, blind = shares if contrast.sighted == "first" else shares[::-1]
+    figures = f"{_percent(seeing)} with the pictures, {_percent(blind)} without them ({sure})"
+    if contrast.outcome == "undecided":
+        return f"Looking is worth nothing that {overall.prompts:,} prompts can show: {figures}."
+    worth = f"{100 * abs(seeing - blind):.1f} percentage points"
+    verb = "is worth" if seeing > blind else "costs"
+    return f"Looking {verb} {worth}: {figures}."
 
 
 def _by(overall: Difference) -> str:
@@ -70,6 +87,11 @@ def _remarks(contrast: Contrast) -> Iterator[str]:
             "narrower."
         )
         return
+    if contrast.sighted is not None and contrast.outcome != _SEEING_BETTER[contrast.sighted]:
+        yield (
+            "Blind, the model scores as well as with the pictures: either the questions give their "
+            "answers away, or the model does not use what it is sent."
+        )
     yield _differing(contrast, overall)
     yield from _size(contrast, overall)
     yield from _cautions(contrast, overall, contrast.p)

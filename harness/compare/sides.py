@@ -9,11 +9,10 @@ import msgspec
 from harness import stats
 from harness.catalogue import Catalogue
 from harness.compare.comparison import Side, Steadiness
+from harness.compare.naming import Found
 from harness.compare.reading import Measured
 from harness.records import ModelCard, PublishedScore, Score
 from harness.stats import wilson_interval
-
-Found = Measured | ModelCard
 
 
 def sides_of(found: Sequence[Found], catalogue: Catalogue) -> list[Side]:
@@ -36,7 +35,7 @@ def _longer(side: Side) -> str:
 def _measured(measured: Measured, card: ModelCard | None) -> Side:
     score = measured.score
     return Side(
-        label=score.model,
+        label=f"{score.model} (blind)" if score.header.blind else score.model,
         card=card,
         header=score.header,
         published=None,

@@ -45,6 +45,15 @@ class Score(Struct, frozen=True, kw_only=True):
         """Passed / asked; None while incomplete (then `low` to `high` is the range)."""
         return self.passed / self.asked if self.complete and self.asked else None
 
+    @property
+    def missing(self) -> str:
+        """
+        >>> Score(category="x", passed=1, asked=9, errors=2, cut=1, low=0, high=1).missing
+        '2 errors, 1 cut'
+        """
+        counts = {"error" if self.errors == 1 else "errors": self.errors, "cut": self.cut}
+        return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
 
 class ModelScore(Struct, frozen=True, kw_only=True):
     """One run, scored."""

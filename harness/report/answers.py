@@ -9,7 +9,7 @@ from msgspec import Struct
 from harness.records import CallFailure, Case, Record, Reply, State
 from harness.report.gathering import Column
 from harness.tables import words
-from harness.tables.rows import as_text
+from harness.tables.prompts import as_text
 from harness.text import inert
 
 _HEAD_CHARS, _TAIL_CHARS = 6_000, 2_000

@@ -10,9 +10,9 @@ import msgspec
 
 from harness.catalogue import Catalogue
 from harness.compare import Comparison, Side, comparable, compare, ranking
-from harness.compare.naming import resolve
+from harness.compare.naming import Found, Names
 from harness.compare.reading import Measured, measure
-from harness.compare.sides import Found, sides_of
+from harness.compare.sides import sides_of
 from harness.errors import ResultsError
 
 
@@ -56,7 +56,8 @@ def gather(
     if not names:
         names, left_out = _ranked(results, include_cached=include_cached)
     read = partial(measure, include_cached=include_cached)
-    found = [resolve(it, results, catalogue, read=read, force=True) for it in names]
+    meant = Names(results=results, catalogue=catalogue, read=read, force=True)
+    found = [meant.resolve(name) for name in names]
     if not force:
         comparable.insist([it.score.header for it in found if isinstance(it, Measured)])
     sides = tuple(sides_of(found, catalogue))
@@ -74,14 +75,19 @@ def gather(
 def _ranked(results: Path, *, include_cached: bool) -> tuple[list[str], tuple[str, ...]]:
     """The runs of the leaderboard, best first, and which models are not on it."""
     board = ranking.leaderboard(results, include_cached=include_cached)
-    if not board.standings:
-        because = f" ({'; '.join(board.left_out)})" if board.left_out else ""
+    left_out = [f"{it.run}: {it.reason} (`{it.command}`)" for it in board.unranked]
+    if not board.groups:
+        because = f" ({'; '.join(left_out)})" if left_out else ""
         raise ResultsError(
             f"there is no complete run in {results}{because}",
             fix="make one with `evalrun --model NAME`, or name the run to report: "
             "`evalrun runs` lists them",
         )
-    return [it.score.header.run for it in board.standings], board.left_out
+    first, *others = board.groups
+    for group in others:
+        models = ", ".join(it.score.model for it in group.standings)
+        left_out.append(f"{models}: measured on {group.suite} with {group.settings}")
+    return [it.score.header.run for it in first.standings], tuple(left_out)
 
 
 def _compared(

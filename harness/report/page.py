@@ -19,7 +19,7 @@ from harness.report.gathering import Column, Gathered
 from harness.report.rendering import environment, style_sheet
 from harness.store import resume_command
 from harness.tables.compare import facts
-from harness.tables.words import DASH
+from harness.tables.table import as_cell
 from harness.text import one_line
 
 MOST_PROMPTS = 2_000
@@ -73,7 +73,8 @@ def about(gathered: Gathered) -> dict[str, Any]:
     """What a page says of models and runs, prompts apart."""
     measured = [it.measured.score.header for it in gathered.columns if it.measured is not None]
     suites = dict.fromkeys(one_line(f"{it.suite} {it.suite_version}", 80) for it in measured)
-    rows = [it for it in facts.rows(gathered.comparison) if any(x.text != DASH for x in it.cells)]
+    table = facts(gathered.comparison)
+    rows = [it for it in table.rows if any(as_cell(cell).value is not None for cell in it[1:])]
     return {
         "title": _title(gathered.columns),
         "suites": ", ".join(suites),
@@ -82,8 +83,9 @@ def about(gathered: Gathered) -> dict[str, Any]:
         "left_out": gathered.left_out,
         "marks": marks,
         "resume_command": resume_command,
-        "key": facts.KEY,
-        "facts": [it for it in rows if it.label != "score key"],  # it stands with each score
+        "key": table.notes[0],
+        # The score key stands with each score.
+        "facts": [[as_cell(cell) for cell in it] for it in rows if it[0] != "score key"],
         "bars": charts.bars(gathered.comparison.sides),
         "plots": charts.plots(gathered.comparison.sides),
     }

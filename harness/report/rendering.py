@@ -11,8 +11,7 @@ from markupsafe import Markup
 
 import harness
 from harness.report import charts
-from harness.tables import words
-from harness.tables.compare import phrases
+from harness.tables import compare, words
 from harness.text import inert
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -29,7 +28,7 @@ def environment(*more: Path) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(words=words, phrases=phrases, charts=charts, version=harness.__version__)
+    made.globals.update(words=words, compare=compare, charts=charts, version=harness.__version__)
     made.filters["count"] = "{:,}".format
     made.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
     return made

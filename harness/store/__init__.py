@@ -14,9 +14,10 @@ from harness.store.finding import (
     newest_alike,
     resume_command,
     unknown,
+    whole_command,
 )
 from harness.store.reading import Run, read
-from harness.store.writing import RunWriter, append_correction, create, reopen
+from harness.store.writing import RunWriter, append_correction, create, delete, reopen
 
 __all__ = [
     "Run",
@@ -24,6 +25,7 @@ __all__ = [
     "append_correction",
     "counts",
     "create",
+    "delete",
     "differences",
     "find",
     "folder_name",
@@ -36,4 +38,5 @@ __all__ = [
     "resume_command",
     "runs",
     "unknown",
+    "whole_command",
 ]

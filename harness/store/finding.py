@@ -87,6 +87,11 @@ def resume_command(header: RunHeader) -> str:
     """The command that goes on with a run: as it was typed, else as far as its header tells."""
     if header.arguments:
         return shlex.join(["evalrun", *header.arguments])
+    return whole_command(header)
+
+
+def whole_command(header: RunHeader) -> str:
+    """The command that asks the whole suite with a run's settings, as far as its header tells."""
     return shlex.join(["evalrun", *_options(header)])
 
 

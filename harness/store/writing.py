@@ -141,6 +141,20 @@ def reopen(path: Path) -> RunWriter:
     return writer
 
 
+def delete(path: Path) -> None:
+    """Remove a run for good, and its model's folder with the last one.
+
+    Raises: ResultsError when another evalrun is writing it.
+    """
+    try:
+        with RunWriter(path, _open_locked(path)):
+            path.unlink()
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
 def append_correction(path: Path, correction: Correction) -> None:
     """Keep a person's verdict beside the record it is about."""
     answered = Run(path).answered_keys()

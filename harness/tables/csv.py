@@ -12,10 +12,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 Value = str | int | float | bool | None
-Cell = Value
 
 
-def cell(value: Cell) -> str:
+def cell(value: Value) -> str:
     """None is empty, floats keep six digits, and text that would act as a formula is defused.
 
     >>> [cell(it) for it in ("=1+1", "-5", "007", None, 0.1234567, True, "@x")]
@@ -33,14 +32,14 @@ def cell(value: Cell) -> str:
     return text
 
 
-def write_rows(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> None:
+def write_rows(file: TextIO, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> None:
     """The header line, then a line a row; a row need not know every column."""
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow(columns)
     writer.writerows(_cells(columns, rows))
 
 
-def to_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
+def to_text(columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> str:
     """
     >>> to_text(["a", "b"], [{"a": 1, "b": "x,y"}])
     'a,b\\r\\n1,"x,y"\\r\\n'
@@ -50,6 +49,6 @@ def to_text(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> str:
     return file.getvalue()
 
 
-def _cells(columns: Sequence[str], rows: Iterable[Mapping[str, Cell]]) -> Iterator[list[str]]:
+def _cells(columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> Iterator[list[str]]:
     for row in rows:
         yield [cell(row.get(column)) for column in columns]

@@ -1,92 +1,115 @@
-"""The leaderboard in words: on the terminal, as CSV and JSON rows."""
+"""The leaderboard as tables: one a group for people, one of all groups for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
-from harness.compare.ranking import Frontier, Leaderboard, Standing
-from harness.tables import rows, words
-from harness.tables.rows import Row
-from harness.tables.words import DASH
-from harness.text import one_line
+from harness.compare.ranking import Frontier, Group, Leaderboard, Standing
+from harness.tables import words
+from harness.tables.csv import Value
+from harness.tables.scores import percent
+from harness.tables.table import Block, Cell, Column, Table
 
 MARK = "◆"
-_WIDE = 92
+LAST = "settings"
+"""The last column of leaderboard.csv; what the command adds stands behind it."""
 
 
-def terminal(board: Leaderboard, *, width: int) -> RenderableType:
-    """The table, what its signs mean, and who is not in it."""
-    wide = width >= _WIDE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("rank", justify="right", no_wrap=True)
-    table.add_column("model", overflow="fold", min_width=7)
-    table.add_column("score", no_wrap=True)
-    table.add_column("better than" if wide else "better\nthan", justify="right", no_wrap=True)
-    for heading in ("avg response", "cost per task") if wide else ("response, cost",):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for standing in board.standings:
-        table.add_row(*_cells(standing, wide=wide))
-    return Group(table, Text("\n".join(_notes(board)), style="dim"))
+def blocks(board: Leaderboard) -> Iterator[Block]:
+    """A table a group, then the runs that are not ranked."""
+    for number, group in enumerate(board.groups, start=1):
+        settings = f": {group.settings}" if group.settings else ""
+        notes = [*_notes(group), *(_SIGNS if number == len(board.groups) else ())]
+        yield table(board, [group], title=f"{group.suite}{settings}", notes=notes)
+    if board.unranked:
+        yield unranked(board)
 
 
-def _cells(standing: Standing, *, wide: bool) -> list[Text]:
+def table(
+    board: Leaderboard, groups: Sequence[Group], *, title: str = "", notes: Sequence[str] = ()
+) -> Table:
+    """The standings of some groups; the columns for programs cover the categories of all."""
+    categories = dict.fromkeys(
+        part.category for it in board.standings for part in it.score.categories
+    )
+    columns = [
+        Column("rank", "rank", figure=True),
+        Column("model", "model"),
+        *map(Column, ("run", "score_pct", "low_pct", "high_pct", "passed", "asked")),
+        Column(heading="score"),
+        *(Column(f"{category}_pct") for category in categories),
+        Column(heading="better than", figure=True, drop=1),
+        Column("latency_mean_s", "avg response", "s", drop=2),
+        Column("latency_p95_s"),
+        Column("cost_per_task_usd", "cost per task", "usd", drop=3),
+        *map(Column, ("quantization", "backend", "measured_at", "suite", "settings")),
+        *map(Column, ("tied", "better_than_pct", "frontier")),
+    ]
+    rows = [
+        _row(standing, group, list(categories)) for group in groups for standing in group.standings
+    ]
+    return Table(title=title, columns=columns, rows=rows, notes=notes)
+
+
+def _row(standing: Standing, group: Group, categories: Sequence[str]) -> list[Cell | Value]:
     header, overall = standing.score.header, standing.score.overall
-    model = Text(one_line(header.model, 200))
-    if header.server and header.server.quantization:
-        model.append(f"\n{one_line(header.server.quantization, 80)}", style="dim")
-    key = words.key(overall)
-    score = Text(words.share_and_counts(overall), style=words.STYLES[key])
-    score.append(f"{' ' if wide else chr(10)}{key}", style=words.STYLES[key])
-    score.append(f"\n{words.interval(overall)}", style="dim")
-    ahead = DASH if standing.better_than is None else f"{100 * standing.better_than:.0f} %"
-    speed = _marked(standing, "time", words.seconds(overall.latency_mean_s))
-    cost = _marked(standing, "cost", words.dollars(overall.cost_per_task_usd))
-    prices = [Text(speed), Text(cost)] if wide else [Text(f"{speed}\n{cost}")]
-    rank = f"{standing.rank}{'=' if standing.tied else ''}"
-    return [Text(rank), model, score, Text(ahead), *prices]
+    quantization = header.server.quantization if header.server else None
+    shares = {part.category: percent(part.share) for part in standing.score.categories}
+    better_than = standing.better_than
+    return [
+        Cell(standing.rank, f"{standing.rank}{'=' if standing.tied else ''}"),
+        Cell(standing.score.model, detail=quantization or ""),
+        header.run,
+        *map(percent, (overall.share, overall.low, overall.high)),
+        overall.passed,
+        overall.asked,
+        Cell(
+            text=words.share_and_counts(overall),
+            key=words.key(overall),
+            detail=words.interval(overall),
+        ),
+        *(shares.get(category) for category in categories),
+        None if better_than is None else f"{100 * better_than:.0f} %",
+        _marked(standing, "time", overall.latency_mean_s, words.seconds),
+        overall.latency_p95_s,
+        _marked(standing, "cost", overall.cost_per_task_usd, words.dollars),
+        quantization,
+        header.backend,
+        header.started_at.isoformat(),
+        group.suite,
+        group.settings,
+        standing.tied,
+        percent(better_than),
+        " ".join(standing.frontiers) or None,
+    ]
 
 
-def _marked(standing: Standing, frontier: Frontier, figure: str) -> str:
-    return f"{figure} {MARK}" if frontier in standing.frontiers else figure
+def _marked(
+    standing: Standing, frontier: Frontier, value: float | None, spell: words.Spell
+) -> Cell:
+    on_it = frontier in standing.frontiers
+    return Cell(value, f"{spell(value)}{' ' + MARK if on_it else ''}")
 
 
-def _notes(board: Leaderboard) -> Iterator[str]:
-    first = board.standings[0].score.header
-    yield (
-        f"{one_line(first.suite, 80)} {one_line(first.suite_version, 80)}, "
-        f"{first.suite_prompts} prompts; score key: good >= 75 %, fair 40 to under 75 %, "
-        "poor < 40 %; below each score its 95 % interval"
+def _notes(group: Group) -> Iterator[str]:
+    scores = [it.score for it in group.standings]
+    yield f"{scores[0].header.suite_prompts} prompts"
+    timed = {it.header.concurrency for it in scores if it.overall.latency_mean_s is not None}
+    if len(timed) > 1:
+        listed = " and ".join(str(it) for it in sorted(timed))
+        yield f"response times were measured at different concurrency: {listed}"
+
+
+_SIGNS = f"""{words.KEY}; below each score its 95 % interval
+= tied: models that the exact test cannot tell apart; better than: share of the others surely worse
+{MARK} on the frontier: no model as good is faster (or cheaper)""".splitlines()
+
+
+def unranked(board: Leaderboard) -> Table:
+    """Runs that are not on it, why, and what to do about it."""
+    return Table(
+        title="Not ranked",
+        columns=[Column(it, it) for it in ("run", "reason", "command")],
+        rows=[[it.run, it.reason, it.command] for it in board.unranked],
+        records=True,
     )
-    yield (
-        "= tied: a rank counts only models that are surely better (95 % interval of the paired "
-        "difference); better than: the share of the others that are surely worse"
-    )
-    yield f"{MARK} on the frontier: no model as good is faster (or cheaper)"
-    timed = [it.score for it in board.standings if it.score.overall.latency_mean_s is not None]
-    at = sorted({score.header.concurrency for score in timed})
-    if len(at) > 1:
-        told = " and ".join(str(it) for it in at)
-        yield f"response times were measured at different concurrency: {told}"
-    for why in board.left_out:
-        yield f"not ranked: {one_line(why, 400)}"
-
-
-def columns(board: Leaderboard) -> list[str]:
-    """Those of `leaderboard.csv`, then what only ranking tells."""
-    scores = [it.score for it in board.standings]
-    return [*rows.leaderboard_columns(scores), "tied", "better_than_pct", "frontier"]
-
-
-def data(board: Leaderboard) -> Iterator[Row]:
-    for standing in board.standings:
-        yield {
-            **rows.leaderboard_row(standing.rank, standing.score),
-            "tied": standing.tied,
-            "better_than_pct": rows.percent(standing.better_than),
-            "frontier": " ".join(standing.frontiers) or None,
-        }

@@ -10,35 +10,30 @@ from harness import store
 from harness.compare import ranking
 from harness.errors import ResultsError
 from harness.summary import summarise
-from harness.tables import rows
+from harness.tables import leaderboard, scores
 from harness.tables.csv import to_text
+from harness.tables.table import names, to_csv, to_data
 
 CATEGORIES = "categories.csv"
 
 
 def publish(results: Path) -> list[Path]:
     """Rebuild both files; return their paths. A damaged run file is left out, not fatal."""
-    board = ranking.leaderboard(results).standings
-    known = {it.score.header.run: it.score for it in board}
-    scores = []
+    board = ranking.leaderboard(results)
+    known = {it.score.header.run: it.score for it in board.standings}
+    found = []
     for path in store.runs(results):
         with contextlib.suppress(ResultsError):
             run = store.read(path)
-            scores.append(known.get(run.header.run) or summarise(run))
-    categories, leaderboard = results / CATEGORIES, results / "leaderboard.csv"
-    store.replace_text(
-        leaderboard,
-        to_text(
-            rows.leaderboard_columns(it.score for it in board),
-            (rows.leaderboard_row(it.rank, it.score) for it in board),
-        ),
-    )
+            found.append(known.get(run.header.run) or summarise(run))
+    ranked = leaderboard.table(board, board.groups)
+    columns = names(ranked)
+    columns = columns[: columns.index(leaderboard.LAST) + 1]
+    paths = [results / CATEGORIES, results / "leaderboard.csv"]
+    store.replace_text(paths[1], to_text(columns, to_data(ranked)))
     # Last: that a run stands in it means that its end was reached.
-    store.replace_text(
-        categories,
-        to_text(rows.CATEGORY_COLUMNS, (row for it in scores for row in rows.category_rows(it))),
-    )
-    return [leaderboard, categories]
+    store.replace_text(paths[0], to_csv(scores.by_category(*found)))
+    return paths
 
 
 def is_published(results: Path, run: str) -> bool:

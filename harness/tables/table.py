@@ -53,8 +53,8 @@ class Cell(Struct, frozen=True):
     """For people, instead of the value."""
     detail: str = ""
     """Smaller, below."""
-    style: str = ""
-    """A colour of the terminal; never the only sign."""
+    key: str = ""
+    """A word behind it that has a colour: one of `words.STYLES`."""
 
 
 class Table(Struct, frozen=True, kw_only=True):
@@ -70,6 +70,8 @@ class Table(Struct, frozen=True, kw_only=True):
     """Long texts: on a terminal each row stands as a block of lines, one a column."""
     folded: bool = False
     """Long: Markdown shows it when it is clicked."""
+    below: bool = False
+    """Columns that a terminal has no room for go into tables below, instead of being left out."""
 
 
 class Line(Struct, frozen=True):
@@ -94,10 +96,15 @@ def spelled(cell: Cell, column: Column) -> str:
     >>> spelled(Cell(0.0123), Column("latency_s", "response", "s")), spelled(Cell(), Column("x"))
     ('12 ms', '–')
     """
+    text = _worded(cell, column)
+    return text if cell.key in ("", text) else f"{text} {cell.key}".strip()
+
+
+def _worded(cell: Cell, column: Column) -> str:
     if cell.text is not None:
         return cell.text
     if cell.value is None:
-        return words.DASH
+        return cell.key or words.DASH
     if isinstance(cell.value, bool):
         return "yes" if cell.value else "no"
     return _SPELLED[column.unit](cell.value) if column.unit else str(cell.value)

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.records import ModelScore, RunHeader, Score
 
 DASH = "–"
 GOOD, FAIR = 0.75, 0.40
-STYLES = {"good": "green", "fair": "yellow", "poor": "red", "incomplete": "magenta"}
+Spell = Callable[[float | None], str]
+STYLES = {
+    "good": "green",
+    "fair": "yellow",
+    "poor": "red",
+    "incomplete": "magenta",
+    "pass": "green",
+    "fail": "red",
+    "cut": "magenta",
+    "error": "magenta",
+    "better": "green",
+    "worse": "red",
+    "undecided": "yellow",
+    "yes": "green",
+}
+KEY = "score key: good >= 75 %, fair 40 to under 75 %, poor < 40 %"
 
 
 def key(score: Score) -> str:
@@ -21,7 +38,7 @@ def share_and_counts(score: Score) -> str:
     """`73.3 % (11/15)`; for an incomplete score the range from all wrong to all right."""
     if score.share is not None:
         return f"{100 * score.share:.1f} % ({score.passed}/{score.asked})"
-    return f"{100 * score.low:.1f} to {100 * score.high:.1f} % ({score.errors} error)"
+    return f"{100 * score.low:.1f} to {100 * score.high:.1f} % ({score.missing})"
 
 
 def interval(score: Score) -> str:

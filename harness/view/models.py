@@ -104,6 +104,7 @@ async def _changes(request: Request) -> AsyncIterator[str]:
 
 def _board(shelf: Library, sort: str) -> dict[str, Any]:
     ranked = shelf.board()
+    standings = ranked.groups[0].standings if ranked.groups else ()
     sides = [
         Side(
             label=it.score.model,
@@ -113,13 +114,13 @@ def _board(shelf: Library, sort: str) -> dict[str, Any]:
             overall=it.score.overall,
             categories=it.score.categories,
         )
-        for it in ranked.standings
+        for it in standings
     ]
     numbers = {it.label: at for at, it in enumerate(sides)}
     return {
         "board": ranked,
         "sort": sort,
-        "standings": sorted(ranked.standings, key=_SORTS.get(sort, _SORTS["rank"])),
+        "standings": sorted(standings, key=_SORTS.get(sort, _SORTS["rank"])),
         "numbers": numbers,
         "cards": {it.label: it.card for it in sides if it.card},
         "plots": charts.plots(sides),

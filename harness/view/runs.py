@@ -15,7 +15,7 @@ from harness import store
 from harness.records import Record, RunHeader
 from harness.report.answers import Answer, Picture, answer, pictures_of
 from harness.tables import words
-from harness.tables.rows import as_text
+from harness.tables.prompts import as_text
 from harness.view.index import FLAGS, STATES, Filters, Index
 from harness.view.library import Library, Missing
 from harness.view.pages import library, page

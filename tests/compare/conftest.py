@@ -78,7 +78,13 @@ def header(model: str, asked: Sequence[Case], **more: Any) -> RunHeader:
 
 
 def record(
-    case: Case, repeat: int, passed: bool | None, *, text: str | None = None, **reply: Any
+    case: Case,
+    repeat: int,
+    passed: bool | None,
+    *,
+    text: str | None = None,
+    verdict: Verdict | None = None,
+    **reply: Any,
 ) -> Record:
     if passed is None:
         failure = CallFailure(kind=FailureKind.TIMEOUT, message="silent")
@@ -90,7 +96,8 @@ def record(
         repeat=repeat,
         image_sha256="c" * 64,
         outcome=Reply(text=said, **({"latency_s": 1.0, "finish_reason": "stop"} | reply)),
-        verdict=Verdict(passed=passed, answer=said[:20], reason="same" if passed else "another"),
+        verdict=verdict
+        or Verdict(passed=passed, answer=said[:20], reason="same" if passed else "another"),
         cost_usd=cost,
         started_at=NOW,
     )
@@ -116,6 +123,7 @@ def write_run(results: Path) -> WriteRun:
         asked: Sequence[Case] | None = None,
         reply: Mapping[str, Any] | None = None,
         texts: Mapping[str, str] | None = None,
+        verdicts: Mapping[str, Verdict] | None = None,
         **more: Any,
     ) -> Path:
         nonlocal count
@@ -128,6 +136,7 @@ def write_run(results: Path) -> WriteRun:
             outcome = passes(case) if callable(passes) else passes.get(case.id, False)
             repeats = outcome if isinstance(outcome, Sequence) else [outcome]
             more_reply = {"text": (texts or {}).get(case.id), **(reply or {})}
+            more_reply["verdict"] = (verdicts or {}).get(case.id)
             records += [record(case, it, ok, **more_reply) for it, ok in enumerate(repeats)]
         with store.create(results, head) as writer:
             writer.append(*records)

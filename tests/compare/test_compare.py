@@ -10,10 +10,11 @@ import pytest
 from harness import catalogue, stats, store
 from harness.compare import Comparison, IncompleteRun, compare, regression
 from harness.errors import ExitCode, ResultsError, UsageError
-from harness.records import Correction, Sampling, ServerFacts
+from harness.records import Correction, Sampling, ServerFacts, Verdict
 from tests.compare.conftest import CATEGORIES, NOW, WriteRun, cases
 
 CATALOGUE = catalogue.load([])
+IDS = [case.id for case in cases()]
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_prompts_where_they_differ_show_question_expected_and_what_each_said(
 
     assert (disagreement.prompt, disagreement.question) == ("dd-03", "What is number 3?")
     assert disagreement.expected == "3"
-    assert [(it.label, it.passed, it.text) for it in disagreement.said] == [
+    assert [(it.label, it.passed, it.text) for it in disagreement.answers] == [
         ("old", 1, "Three."),
         ("new", 0, "I think four."),
     ]
@@ -257,6 +258,62 @@ def test_runs_that_are_not_comparable_are_refused_with_the_setting_named(
     assert "--force" in refused.value.fix
 
 
+def test_blind_against_sighted_is_worded_as_what_looking_is_worth(
+    held, write_run: WriteRun
+) -> None:
+    blind = write_run("a", one_in(first(10)), blind=True)
+    write_run("a", one_in(first(50)))
+
+    for names in ((blind, "a"), ("a", blind)):
+        [contrast] = held(*names).contrasts
+        assert contrast.sentence.startswith(
+            "Looking is worth 59.7 percentage points: 74.6 % with the pictures, 14.9 % without them"
+        )
+    assert {side.label for side in held(blind, "a").sides} == {"a (blind)", "a"}
+
+
+def test_a_model_that_scores_as_well_blind_is_warned_of(held, write_run: WriteRun) -> None:
+    blind = write_run("a", one_in(first(39)), blind=True)
+    write_run("a", one_in(first(40)))
+
+    [contrast] = held(blind, "a").contrasts
+
+    assert contrast.sentence.startswith("Looking is worth nothing that 67 prompts can show")
+    assert contrast.remarks[0].startswith("Blind, the model scores as well as with the pictures")
+
+
+def test_a_blind_run_of_another_model_is_no_comparison(held, write_run: WriteRun) -> None:
+    blind = write_run("a", one_in(first(10)), blind=True)
+    write_run("b", one_in(first(10)))
+
+    with pytest.raises(ResultsError, match="blind: yes against no"):
+        held(blind, "b")
+
+
+def test_runs_over_two_forms_of_the_suite_are_joined(held, write_run: WriteRun) -> None:
+    for model, count in (("a", 40), ("b", 55)):
+        write_run(model, one_in(first(count)))
+        form = {"suite": "builtin", "suite_version": "2", "suite_sha256": "f" * 64}
+        write_run(model, one_in(first(count)), asked=cases(question="Another?"), **form)
+
+    comparison = held("a@1+a@2", "b@1+b@2")
+
+    [contrast] = comparison.contrasts
+    assert contrast.overall.prompts == 134
+    assert [side.overall.passed for side in comparison.sides] == [80, 110]
+    assert contrast.outcome == "better"
+
+
+def test_a_cut_reply_is_missing_like_a_failed_call(held, write_run: WriteRun) -> None:
+    cut = Verdict(passed=False, answer=None, reason="cut at the token limit", cut=True)
+    path = write_run("a", one_in(first(40)), verdicts={IDS[0]: cut})
+    write_run("b", one_in(first(40)))
+
+    with pytest.raises(IncompleteRun, match=r"1 of 67 have no answer \(1 cut\)"):
+        held(path, "b")
+    assert held(path, "b", force=True).contrasts[0].overall.prompts == 66
+
+
 def test_every_difference_is_named_at_once(held, write_run: WriteRun) -> None:
     write_run("a", one_in(first(10)))
     write_run("b", one_in(first(10)), grader_version="2", image_max_side_px=512)
@@ -327,7 +384,7 @@ def test_an_incomplete_run_is_refused_with_its_range_and_the_command_that_finish
         held("a", "b")
 
     assert refused.value.exit_code == ExitCode.INCOMPLETE
-    assert "7 of 67 have no answer" in refused.value.problem
+    assert "7 of 67 have no answer (7 errors)" in refused.value.problem
     assert "between 49.3 % and 59.7 %" in refused.value.problem
     assert "`evalrun --model a`" in refused.value.fix
 
@@ -469,7 +526,7 @@ def test_repeats_count_each_prompt_once_and_show_how_steady_it_is(
     assert b.steadiness.flaky == tuple(ids[:10])
     assert b.steadiness.pass_hat_k == pytest.approx(30 / 67)
     assert len(comparison.disagreements) == 10
-    assert comparison.disagreements[0].said[1].text == "no idea"
+    assert comparison.disagreements[0].answers[1].text == "no idea"
 
 
 def test_one_repeat_and_three_are_compared_by_pass_rate(held, write_run: WriteRun) -> None:

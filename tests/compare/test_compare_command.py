@@ -120,7 +120,7 @@ def test_a_hostile_reply_acts_in_no_format(evalrun: Evalrun, flag: str) -> None:
         assert "&lt;script&gt;" in done.stdout
         assert "<script" not in done.stdout
         assert " @all" not in done.stdout
-        rows = [line for line in done.stdout.splitlines() if line.startswith(f"| {IDS[40]} ")]
+        rows = [line for line in done.stdout.splitlines() if line.startswith(f"| {IDS[40]}<")]
         assert len(re.findall(r"(?<!\\)\|", rows[0])) == 6
 
 
@@ -139,7 +139,7 @@ def test_json_has_everything_a_program_needs(evalrun: Evalrun) -> None:
     assert len(contrast["categories"]) == 5
     assert len(data["disagreements"]) == 20
     kept = next(it for it in data["disagreements"] if it["prompt"] == IDS[40])
-    assert kept["said"][1]["text"] == HOSTILE
+    assert kept["answers"][1]["text"] == HOSTILE
     assert data["sides"][0]["header"]["suite"] == "builtin"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import stats
+from harness import catalogue, stats
+from harness.compare import compare
 from harness.compare.ranking import Leaderboard, leaderboard
 from harness.records import Sampling, ServerFacts
 from harness.tables.publish import publish
@@ -60,21 +61,69 @@ def test_the_newest_complete_run_counts_and_the_others_say_why_not(
     write_run("a", first(10))
     write_run("a", first(20))
     write_run("a", lambda case: None)
-    write_run("hot", first(30), sampling=Sampling(temperature=0.7))
     write_run("blind", first(30), blind=True)
     write_run("part", first(5), asked=cases()[:5], suite_prompts=67)
-    write_run("torn", lambda case: None)
+    write_run("torn", lambda case: None if case.id == IDS[0] else True, system="Be brief.")
     write_run("b", first(30))
 
     board = leaderboard(results)
 
     assert {it.score.model: it.score.overall.passed for it in board.standings} == {"a": 20, "b": 30}
-    assert set(board.left_out) == {
-        "hot: temperature: 0.0 against 0.7",
-        "blind: the run is blind",
-        "part: the run asked 5 of 67 prompts",
-        "torn: the run is incomplete",
+    assert {it.model: (it.reason, it.command) for it in board.unranked} == {
+        "torn": (
+            "1 of 67 have no answer (1 error)",
+            "evalrun --model torn --system 'Be brief.'",
+        ),
+        "part": ("asked 5 of 67 prompts", "evalrun --model part"),
+        "blind": ("blind", "evalrun compare blind blind/20261123T100400Z"),
+        "a": ("67 of 67 have no answer (67 errors)", "evalrun --model a"),
     }
+
+
+def test_an_exploratory_run_gets_a_group_of_its_own_and_erases_nobody(
+    results: Path, write_run: WriteRun
+) -> None:
+    write_run("a", first(20))
+    write_run("b", first(30))
+    write_run("a", first(40), sampling=Sampling(temperature=0.7))
+    write_run("a", first(3), asked=cases({"Mine": 3}), suite="mine", suite_sha256="f" * 64)
+
+    board = leaderboard(results)
+    hot = leaderboard(results, settings="Temperature 0.7")
+    mine = leaderboard(results, suite="mine")
+
+    assert [[it.score.model for it in group.standings] for group in board.groups] == [
+        ["b", "a"],
+        ["a"],
+        ["a"],
+    ]
+    assert "temperature" not in board.groups[0].settings
+    assert [it.score.overall.passed for it in hot.standings] == [40]
+    assert [it.score.overall.asked for it in mine.standings] == [3]
+
+
+def test_ranks_and_compare_never_contradict_one_another(results: Path, write_run: WriteRun) -> None:
+    for number, count in enumerate((60, 57, 52, 49, 44, 38)):
+        # Each passes another part of the suite, so that who differs on how much varies.
+        write_run(
+            f"m{number}", lambda case, n=number, c=count: (IDS.index(case.id) + 5 * n) % 67 < c
+        )
+
+    board = leaderboard(results)
+
+    places = [(it.rank, it.score.model) for it in board.standings]
+    for at, (rank, model) in enumerate(places):
+        worse = 0
+        for other_rank, other in places[at + 1 :]:
+            [contrast] = compare(
+                [other, model], results=results, catalogue=catalogue.load([])
+            ).contrasts
+            assert contrast.outcome in ("better", "undecided")
+            assert rank <= other_rank
+            if contrast.outcome == "better":
+                worse += 1
+                assert rank < other_rank
+        assert board.standings[at].better_than == pytest.approx(worse / 5)
 
 
 def test_the_frontier_holds_whoever_is_not_beaten_on_both_counts(
@@ -91,10 +140,14 @@ def test_the_frontier_holds_whoever_is_not_beaten_on_both_counts(
 
 
 def test_damaged_files_do_not_stop_the_leaderboard(results: Path, write_run: WriteRun) -> None:
-    write_run("a", first(10)).write_text("{")
+    damaged = write_run("a", first(10))
+    damaged.write_text("{")
     write_run("b", first(10))
 
-    assert placed(leaderboard(results)) == [(1, False, "b")]
+    board = leaderboard(results)
+
+    assert placed(board) == [(1, False, "b")]
+    assert [it.command for it in board.unranked] == [f"evalrun show a/{damaged.stem}"]
 
 
 def test_the_published_csv_has_the_same_ranks(results: Path, write_run: WriteRun) -> None:
@@ -106,6 +159,17 @@ def test_the_published_csv_has_the_same_ranks(results: Path, write_run: WriteRun
     with (results / "leaderboard.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["rank"], row["model"]) for row in rows] == [("1", "best"), ("1", "nearly")]
+    assert ",".join(rows[0]) == (
+        "rank,model,run,score_pct,low_pct,high_pct,passed,asked,Defect Detection_pct,"
+        "Document Understanding_pct,Object Counting_pct,Object Understanding_pct,"
+        "Spatial Understanding_pct,latency_mean_s,latency_p95_s,cost_per_task_usd,quantization,"
+        "backend,measured_at,suite,settings"
+    )
+    with (results / "categories.csv").open(newline="") as file:
+        assert file.readline().strip() == (
+            "model,run,category,passed,asked,errors,cut,score_pct,low_pct,high_pct,latency_mean_s,"
+            "latency_p50_s,latency_p95_s,cost_per_task_usd,concurrency"
+        )
 
 
 def test_the_command_prints_ranks_scores_times_and_costs(
@@ -155,6 +219,17 @@ def test_csv_and_json_say_the_same(evalrun: Evalrun, write_run: WriteRun) -> Non
     assert rows[0]["Defect Detection_pct"] == "100"
     assert [row["score_pct"] for row in data["standings"]] == [89.55, 14.93]
     assert data["left_out"] == []
+
+
+def test_an_unknown_suite_or_setting_names_those_there_are(
+    evalrun: Evalrun, write_run: WriteRun
+) -> None:
+    write_run("a", first(10))
+
+    done = evalrun("leaderboard", "--settings", "temperature 2")
+
+    assert done.returncode == 7
+    assert "builtin 1 (grader version 1, image limit 1024 px, max tokens 512)" in done.stderr
 
 
 def test_an_empty_folder_says_how_to_fill_it(evalrun: Evalrun) -> None:

@@ -46,7 +46,7 @@ def test_programs_get_values_under_names_and_people_words_under_headings() -> No
 
 @pytest.mark.parametrize(
     ("width", "note"),
-    [(80, None), (56, "left out at 56 characters a line: mean"), (40, "95 % interval, mean")],
+    [(80, None), (54, "left out at 54 characters a line: mean"), (40, "95 % interval, mean")],
 )
 def test_a_narrow_terminal_says_which_columns_it_left_out(width: int, note: str | None) -> None:
     text = printed(TABLE, width)

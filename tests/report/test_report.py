@@ -250,13 +250,13 @@ def test_without_names_every_models_newest_complete_run_is_reported(
 
     assert "100.0 % (5/5)" in shown
     assert "80.0 % (4/5)" not in shown
-    assert "Not in this report: unfinished: the run is incomplete" in shown
+    assert "1 of 5 have no answer (1 error) (`evalrun --model unfinished`)" in shown
 
 
 def test_without_a_complete_run_there_is_nothing_to_report(write_run: WriteRun, make: Make) -> None:
     write_run("unfinished", {"r-01": None})
 
-    with pytest.raises(ResultsError, match=r"no complete run.*unfinished: the run is incomplete"):
+    with pytest.raises(ResultsError, match=r"no complete run.*unfinished/.*1 of 5 have no answer"):
         make()
 
 

@@ -390,13 +390,16 @@ def test_json_has_everything_and_nothing_else_is_on_stdout(
     assert said["cases"][0]["grader"] == "integer"
 
 
-def test_a_terminal_of_60_columns_shows_the_whole_report(house: Workshop, evalrun: Evalrun) -> None:
+def test_a_terminal_of_60_columns_says_what_it_leaves_out(
+    house: Workshop, evalrun: Evalrun
+) -> None:
     done = evalrun("check", house.root, env={"COLUMNS": "60"})
 
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 60
-    assert re.search("^Document Understanding +9 ", done.stdout, re.MULTILINE)
+    assert re.search("^Document( Understanding)? +9 ", done.stdout, re.MULTILINE)
     assert "…" not in done.stdout
+    assert "left out at 60 characters a line: yes/no" in done.stdout
 
 
 def test_10000_problems_are_listed_in_bounds(shop: Workshop, evalrun: Evalrun) -> None:
