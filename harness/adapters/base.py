@@ -24,6 +24,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """The seed sent is the sampling seed plus this."""
     max_tokens: int | None = None
     """None: the sampling's own limit."""
+    body: dict[str, Any] = {}
+    """Further parameters of this one call, as the wire names them."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

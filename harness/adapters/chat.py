@@ -81,7 +81,7 @@ class ChatModel:
     def ask(self, request: Request) -> Reply:
         while True:
             changes = self._changes
-            payload = changed(self.payload(request) | self._extra, changes)
+            payload = changed(self.payload(request) | self._extra | request.body, changes)
             try:
                 body = to_body(payload, request.images)
                 call = self._transport.post(self.path, body, self.read)

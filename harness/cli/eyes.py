@@ -42,7 +42,7 @@ def eyes(
 ) -> int:
     """Test what an endpoint sees, on charts of known truth.
 
-    About 47 calls, then a card: does the picture arrive, at which size, whole and upright; how
+    About 50 calls, then a card: does the picture arrive, at which size, whole and upright; how
     small may type be; what does a picture cost in tokens; which coordinates does the model give;
     are pictures mixed up. The card is kept beside the model's runs.
     """

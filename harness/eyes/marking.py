@@ -26,6 +26,7 @@ TESTS: dict[str, Reader] = {
     "counting": partial(reading.tally, "counting", "counting"),
     "colour": reading.colour,
     "left_right": partial(reading.tally, "left_right", "left and right"),
+    "schema": reading.schema,
     "repeatable": reading.repeatable,
 }
 LABELS = {
@@ -36,7 +37,7 @@ LABELS = {
     "repeatable": "repeatability",
     "whole": "whole picture",
 }
-_KEEPS_REFUSALS = {"forms", "several"}
+_KEEPS_REFUSALS = {"forms", "several", "schema"}
 """Tests for which a refused call is a result."""
 
 

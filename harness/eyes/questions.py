@@ -31,6 +31,18 @@ WHERE_CROSS = "Where is the centre of the {} cross? Answer with its coordinates 
 WHERE_BOX = "Where is the {} rectangle? Answer with the coordinates of its bounding box alone."
 CODE_OF = "Each picture shows a code. Which code is in picture {}? Answer with the code alone."
 
+SCHEMA_KEY = "colour_name"
+_SCHEMA = {
+    "type": "object",
+    "properties": {SCHEMA_KEY: {"type": "string"}},
+    "required": [SCHEMA_KEY],
+    "additionalProperties": False,
+}
+_RESPONSE_FORMAT = {
+    "type": "json_schema",
+    "json_schema": {"name": "colour", "strict": True, "schema": _SCHEMA},
+}
+
 SIDES_PX = (256, 512, 1024, 2048, 4096)
 BOTH_SIZES_AT = (1024, 2048, 4096)
 ARRIVAL_CALLS = 4
@@ -50,13 +62,18 @@ class Question(Struct, frozen=True, kw_only=True):
     text: str
     images: tuple[EncodedImage, ...] = ()
     truth: Any = None
+    body: dict[str, Any] = {}
+    """Request parameters of this call alone."""
     at_once: bool = False
     """Sent together with its neighbours of the same test and part."""
 
     @property
     def request(self) -> Request:
         return Request(
-            id=f"{self.test} {self.part}".strip(), question=self.text, images=self.images
+            id=f"{self.test} {self.part}".strip(),
+            question=self.text,
+            images=self.images,
+            body=self.body,
         )
 
 
@@ -75,7 +92,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 def questions(seed: int) -> list[Question]:
     """All of them, in the order of asking. The first shows whether pictures arrive at all."""
     rng = random.Random(seed)  # noqa: S311 - charts, not secrets
-    makers = (_arrives, _acuity, _whole, _forms, _where, _at_once, _several, _sight)
+    makers = (_arrives, _acuity, _whole, _forms, _where, _at_once, _several, _sight, _schema)
     asked = [question for make in makers for question in make(rng)]
     return [*asked, *_repeats(asked[0])]
 
@@ -206,6 +223,13 @@ def _sight(rng: random.Random) -> Iterator[Question]:
                 images=(image,),
                 truth=truth,
             )
+
+
+def _schema(rng: random.Random) -> Iterator[Question]:
+    """The question asks for one word: JSON comes only from one who is bound to it."""
+    image = charts.encoded(charts.plain_chart(rng.choice(["red", "green", "blue"])))
+    body = {"response_format": _RESPONSE_FORMAT}
+    yield Question(test="schema", text=NAME_COLOUR, images=(image,), body=body)
 
 
 def _repeats(first: Question) -> Iterator[Question]:

@@ -10,7 +10,7 @@ from typing import Any
 from harness.eyes import fits
 from harness.eyes.card import Part, Tally, Thinking, TokensAtSide
 from harness.eyes.charts import COLOURS, LINE_CHARS, Line
-from harness.eyes.questions import SIDES_PX, Answer
+from harness.eyes.questions import SCHEMA_KEY, SIDES_PX, Answer
 from harness.text import one_line
 
 _SAME_TOKENS = 8
@@ -323,6 +323,16 @@ def repeatable(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
         return {}, {"repeatability": "cannot tell: fewer than two replies"}
     words = f"{count} times the same question at temperature 0: {len(said)} different replies"
     return {"repeatable": len(said) == 1}, {"repeatability": words}
+
+
+def schema(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
+    answer = answers[0]
+    if answer.reply is None:
+        words = f"response_format is refused: {one_line(answer.error or '', 80)}"
+        return {"schema": False}, {"schema": words}
+    bound = SCHEMA_KEY in answer.text  # which stands in the schema alone
+    words = "response_format binds the reply" if bound else "response_format binds nothing"
+    return {"schema": bound}, {"schema": words}
 
 
 def thinking(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:

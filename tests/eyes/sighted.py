@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.eyes.charts import CODE_CHARS, Line
 from harness.eyes.questions import Question, questions
-from tests.conftest import Answer, body, chat, fail
+from tests.conftest import Answer, body, chat, fail, say
 
 SCALES = {"pixel": (1200, 800), "1000": (1000, 1000), "unit": (1, 1), "half": (600, 400)}
 
@@ -74,6 +74,9 @@ class Sighted:
         text = next(it["text"] for it in parts if it["type"] == "text")
         urls = [it["image_url"]["url"] for it in parts if it["type"] == "image_url"]
         images = [base64.b64decode(url.partition("base64,")[2]) for url in urls]
+        if "response_format" in request:
+            say('{"colour_name": "red"}')(handler, request)
+            return
         self._reply(text, images, urls)(handler, request)
 
     def _reply(self, text: str, images: list[bytes], urls: list[str]) -> Answer:
