@@ -11,7 +11,7 @@ from typer.main import get_command
 from harness.cli.app import COMMANDS, app
 from harness.errors import ExitCode
 from harness.graders import GRADERS
-from harness.tables.rows import RUN_COLUMNS
+from harness.tables.prompts import COLUMNS
 
 MARK = re.compile(r"<!-- from the code: (\w+) -->")
 
@@ -51,7 +51,7 @@ def graders() -> str:
 
 
 def columns() -> str:
-    return ", ".join(f"`{name}`" for name in RUN_COLUMNS)
+    return ", ".join(f"`{name}`" for name in COLUMNS)
 
 
 def _cell(text: str) -> str:
