@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.llamacpp.tools import script
 
 
 @pytest.fixture
@@ -68,9 +71,9 @@ def routes(home: Path, name: str, **variables: str) -> dict[str, dict[str, Any]]
 
 
 def test_every_model_is_listed_with_what_it_lacks(home: Path) -> None:
-    done = evalrun(home, "models")
+    done = evalrun(home, "models", COLUMNS="140")
     assert done.returncode == 0
-    lines = done.stdout.splitlines()
+    lines = [line.strip() for line in done.stdout.splitlines()]
     assert "no: download 15.2 GB or set" in next(
         line for line in lines if line.startswith("mistral-small-3.1 ")
     )
@@ -95,6 +98,32 @@ def test_files_of_ones_own_open_a_way_once_they_are_there(home: Path) -> None:
     (home / "mine.gguf").write_bytes(b"")
     (home / "mmproj-mine.gguf").write_bytes(b"")
     assert routes(home, "mine")["local weights"]["open"]
+
+
+def test_here_are_the_models_that_fit_this_machine_and_what_they_need(
+    home: Path, tmp_path: Path
+) -> None:
+    huge = "[models.huge.gguf]\nsize_gb = 900.0\n" + "".join(
+        f'{field} = "huge-Q4_K_M.gguf"\n' for field in ("repo", "model_file", "mmproj_file")
+    )
+    (home / "evalrun.toml").write_text(huge + 'quantization = "Q4_K_M"\n')
+
+    listed = json.loads(evalrun(home, "models", "--here", "--json").stdout)
+
+    found = {it["card"]["name"]: it for it in listed}
+    small = found["smolvlm-500m"]
+    assert (small["fits"], small["runs_here"]) == ("memory", False)
+    assert 0.6 < small["needed_gb"] < 2
+    assert "huge" not in found
+    assert "gpt-4o" not in found
+
+    script(tmp_path / "nvidia-smi", 'echo "NVIDIA H200, 570.86.10, 143771, 143000"')
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = evalrun(home, "models", "--here", PATH=path, COLUMNS="140")
+    assert "NVIDIA H200 (151 GB)" in done.stderr
+    assert re.search(r"mistral-small-3.1 .* 17\.\d GB +GPU", done.stdout)
+    shown = evalrun(home, "models", "huge", PATH=path).stdout
+    assert "(weights, projector, context), which is more than there is here" in shown
 
 
 def test_a_card_shows_facts_with_their_source_and_published_figures_as_such(home: Path) -> None:

@@ -96,6 +96,21 @@ def _nvidia_smi(query: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split(",")] for line in asked.stdout.splitlines()]
 
 
+def where_it_fits(needed_bytes: int, cards: tuple[Gpu, ...], memory: int | None) -> str | None:
+    """Where a model of this size has room; None when it has none, or nothing is known.
+
+    >>> where_it_fits(6 << 30, (), 16 << 30), where_it_fits(15 << 30, (), 16 << 30)
+    ('memory', None)
+    """
+    free = sum(it.free_bytes for it in cards)
+    if needed_bytes <= free:
+        return "GPU"
+    usable = 0.85 * memory if memory else 0.0  # the rest is the system's
+    if needed_bytes <= usable:
+        return "memory"
+    return "GPU and memory" if free and needed_bytes <= free + usable else None
+
+
 def cpu_name() -> str:
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec import Struct
 from rich.table import Table
 from rich.text import Text
 
 from harness import catalogue
-from harness.adapters import Target
+from harness.adapters import Target, machine
+from harness.adapters.llamacpp import program
+from harness.adapters.llamacpp.adapter import PROMPT_ROOM_TOKENS
+from harness.adapters.llamacpp.weights import needed_bytes, size_text
 from harness.adapters.routes import Route, routes
 from harness.adapters.running import candidates, look_around
 from harness.cli.output import console, print_json, say
-from harness.records import Fact, ModelCard
+from harness.records import Fact, ModelCard, Sampling
+from harness.tables import terminal
+from harness.tables.table import Cell, Column
+from harness.tables.table import Table as DataTable
 
-Found = tuple[ModelCard, list[Route]]
 _UNITS = {
     "context_tokens": ("context", "{:,} tokens"),
     "price_in_usd_per_mtok": ("price in", "${} per million tokens"),
@@ -24,58 +32,113 @@ _UNITS = {
 }
 
 
+class Found(Struct, frozen=True):
+    """A model, the routes to it, and what running it here would take."""
+
+    card: ModelCard
+    routes: list[Route]
+    needed_bytes: int | None
+    """None: nothing says how large its weights are."""
+    fits: str | None
+    """Where: "GPU", "memory" or both; None: nowhere, or unknown."""
+
+    @property
+    def open(self) -> Route | None:
+        """The route that would be taken now."""
+        return next((it for it in self.routes if it.open), None)
+
+
 def models(
     name: Annotated[str | None, typer.Argument(help="Show this model; without one, all.")] = None,
-    here: Annotated[bool, typer.Option("--here", help="Only what could run here and now.")] = False,
+    here: Annotated[
+        bool, typer.Option("--here", help="Only what runs here now, or would once downloaded.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
 ) -> None:
     """List the models of the catalogue, or show one.
 
     One is shown with its facts and the routes to it.
     """
-    found = [it for it in _look_up(name) if not here or _open_route(it[1])]
+    cards, memory = machine.gpus(), machine.memory_bytes()
+    every = _look_up(name, cards, memory)
+    startable = program.available(os.environ)
+    found = [it for it in every if not here or it.open or (startable and it.fits)]
     if json:
-        print_json([_as_json(card, reached) for card, reached in found])
+        print_json([_as_json(it) for it in found])
     elif name:
-        for card, reached in found:
-            _show(card, reached)
+        for it in found:
+            _show(it)
     else:
-        _list(found)
+        terminal.show(_list(found))
+        held = f"{size_text(memory)} of memory" if memory else "memory unknown"
+        say(f"this machine: {held}, {', '.join(map(str, cards)) or 'no NVIDIA GPU'}")
+        able = sum(it.open is not None for it in every)
+        say(f"{able} of {len(every)} could run here and now; `evalrun models NAME` shows one whole")
 
 
-def _look_up(name: str | None) -> list[Found]:
+def _look_up(name: str | None, cards: tuple[machine.Gpu, ...], memory: int | None) -> list[Found]:
     known = catalogue.load()
-    cards = [known.find(name)] if name else list(known.cards.values())
+    wanted = [known.find(name)] if name else list(known.cards.values())
     running = look_around(candidates(known.presets.values()))
-    return [(card, routes(card, Target(model=card.name), known, running)) for card in cards]
+    found = []
+    for card in wanted:
+        reached = routes(card, Target(model=card.name), known, running)
+        needed = _needed_bytes(card)
+        fits = machine.where_it_fits(needed, cards, memory) if needed else None
+        found.append(Found(card, reached, needed, fits))
+    return found
 
 
-def _open_route(reached: list[Route]) -> Route | None:
-    return next((it for it in reached if it.open), None)
+def _needed_bytes(card: ModelCard) -> int | None:
+    """Weights, projector and context, as far as their size is known."""
+    size, context = None, PROMPT_ROOM_TOKENS
+    if card.files is not None:
+        files = [Path(it).expanduser() for it in (card.files.model, card.files.mmproj)]
+        if all(it.is_file() for it in files):
+            size = sum(it.stat().st_size for it in files)
+    elif card.gguf is not None and card.gguf.size_gb is not None:
+        size = int(card.gguf.size_gb * 1e9)
+        context = max(context, card.gguf.context_tokens or 0)
+    return None if size is None else needed_bytes(size, context + Sampling().max_tokens)
 
 
-def _list(found: list[Found]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("model", "by", "size", "here and now"):
-        table.add_column(title, overflow="fold")
-    for card, reached in found:
-        table.add_row(card.name, _value(card.organization), _value(card.parameters), _here(reached))
-    console().print(table)
-    able = sum(_open_route(reached) is not None for _, reached in found)
-    say(f"{able} of {len(found)} could run here and now; `evalrun models NAME` shows one whole")
+def _list(found: list[Found]) -> DataTable:
+    columns = (
+        Column("model", "model"),
+        Column("parameters", "size", drop=1),
+        Column("needed_gb", "needs", figure=True),
+        Column("fits", "fits"),
+        Column("here", "here and now"),
+    )
+    rows = [
+        (
+            it.card.name,
+            _value(it.card.parameters),
+            Cell(it.needed_bytes, _needs(it)),
+            "" if it.needed_bytes is None else it.fits or "no",
+            _here(it),
+        )
+        for it in found
+    ]
+    note = "needs: weights, projector and a context of 8,192 tokens, estimated"
+    return DataTable(columns=columns, rows=rows, notes=(note,) if rows else ())
 
 
-def _here(reached: list[Route]) -> Text:
+def _needs(found: Found) -> str:
+    return f"{found.needed_bytes / 1e9:.1f} GB" if found.needed_bytes else ""
+
+
+def _here(found: Found) -> Cell:
     """The route that would be taken, else what is missing, in a few words."""
-    route = _open_route(reached)
-    if route is not None:
-        return Text(f"yes: {route.via}", style="green")
-    missing = [it.missing for it in reached if it.missing]
-    return Text("no: " + (" or ".join(missing) or "add it to evalrun.toml"), style="dim")
+    if found.open is not None:
+        return Cell(found.open.via, f"yes: {found.open.via}", style="green")
+    missing = [it.missing for it in found.routes if it.missing]
+    words = "no: " + (" or ".join(missing) or "add it to evalrun.toml")
+    return Cell(words, words, style="dim")
 
 
-def _show(card: ModelCard, reached: list[Route]) -> None:
-    shown = console()
+def _show(found: Found) -> None:
+    card, shown = found.card, console()
     shown.print(Text(card.name, style="bold"), Text(", ".join(card.aliases), style="dim"))
     shown.print(_facts(card))
     if card.about is not None:
@@ -84,7 +147,10 @@ def _show(card: ModelCard, reached: list[Route]) -> None:
     for line in _published(card):
         shown.print(Text(line))
     shown.print(Text("\nHere and now", style="bold"))
-    shown.print(_table(reached))
+    shown.print(_routes(found.routes))
+    if found.needed_bytes is not None:
+        where = f"which fits: {found.fits}" if found.fits else "which is more than there is here"
+        shown.print(Text(f"needs about {_needs(found)} (weights, projector, context), {where}"))
 
 
 def _facts(card: ModelCard) -> Table:
@@ -122,7 +188,7 @@ def _published(card: ModelCard) -> Iterator[str]:
         yield f"  cost per task ${scores.cost_per_task_usd}"
 
 
-def _table(reached: list[Route]) -> Table:
+def _routes(reached: list[Route]) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
     for _ in range(3):
         table.add_column(overflow="fold")
@@ -136,8 +202,15 @@ def _value(fact: Fact[Any] | None) -> str:
     return "" if fact is None else str(fact.value)
 
 
-def _as_json(card: ModelCard, reached: list[Route]) -> dict[str, Any]:
+def _as_json(found: Found) -> dict[str, Any]:
     listed = [
-        {"via": it.via, "open": it.open, "note": it.note, "command": it.command} for it in reached
+        {"via": it.via, "open": it.open, "note": it.note, "command": it.command}
+        for it in found.routes
     ]
-    return {"card": card, "runs_here": _open_route(reached) is not None, "routes": listed}
+    return {
+        "card": found.card,
+        "runs_here": found.open is not None,
+        "needed_gb": round(found.needed_bytes / 1e9, 2) if found.needed_bytes else None,
+        "fits": found.fits,
+        "routes": listed,
+    }

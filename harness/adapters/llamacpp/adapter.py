@@ -16,6 +16,7 @@ from harness.adapters.base import Request, Target
 from harness.adapters.chat import key_from
 from harness.adapters.llamacpp import preflight, program
 from harness.adapters.llamacpp.hub import locate
+from harness.adapters.llamacpp.preflight import Sight
 from harness.adapters.llamacpp.server import LocalServer
 from harness.adapters.llamacpp.weights import Files, quantization_in, sha256, weights_of
 from harness.adapters.openai import OpenAIChat
@@ -61,11 +62,12 @@ class LlamaCpp:
 class TokenCounter:
     """How many tokens the pictures of a request took: all of its tokens but those of its text."""
 
-    def __init__(self, transport: Transport, system: str | None) -> None:
+    def __init__(self, transport: Transport, system: str | None, *, able: bool = True) -> None:
+        """`able`: whether this server counts at all, as preflight has shown."""
         self._transport = transport
         self._before = [{"role": "system", "content": system}] if system else []
         self._text_tokens: dict[str, int] = {}
-        self._able = True
+        self._able = able
 
     def counted(self, prompt: Request, reply: Reply) -> Reply:
         if not prompt.images or reply.tokens_in is None:
@@ -111,7 +113,7 @@ def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
     with _transport(target, root, key, patient=False) as probe:
         preflight.wait_while_it_loads(probe, root, target.notify)
         props = preflight.read_props(probe, root)
-        facts = _with_sight(target, probe, preflight.facts(props))
+        facts, sight = _with_sight(target, probe, preflight.facts(props))
     path = Path(str(props.get("model_path")))
     if is_loopback(root) and path.is_file():
         facts = msgspec.structs.replace(facts, model_sha256=sha256(path, target.notify))
@@ -121,7 +123,8 @@ def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
         target.notify(f"the server has {concurrency} slots: so many calls at once, not {wanted}")
     with _transport(target, root, key, concurrency=concurrency) as transport:
         chat = _chat(target, transport, facts, concurrency=concurrency)
-        yield LlamaCpp(chat, TokenCounter(transport, target.system), chat.base_url, None)
+        counter = TokenCounter(transport, target.system, able=sight.image_tokens is not None)
+        yield LlamaCpp(chat, counter, chat.base_url, None)
 
 
 @contextmanager
@@ -146,26 +149,27 @@ def serving(
     program.check(found, settings)
     target.notify(f"starting {found.build or found.command[0]} with {files.gguf.name}")
     with LocalServer(found, settings, notify=target.notify, stopping=target.stopping) as local:
-        facts = _local_facts(target, files, found, local)
+        facts, sight = _local_facts(target, files, found, local)
         _warn_of_idle_gpu(target, found, facts.machine)
         slots = min(slots, facts.slots or slots)
         with _transport(target, local.root, local.key, concurrency=slots) as transport:
             local.watch()
             chat = _chat(target, transport, facts, concurrency=slots, backend=backend)
             # No address: the port is another one every time, and gone afterwards.
-            yield LlamaCpp(chat, TokenCounter(transport, target.system), None, local)
+            counter = TokenCounter(transport, target.system, able=sight.image_tokens is not None)
+            yield LlamaCpp(chat, counter, None, local)
 
 
 def _local_facts(
     target: Target, files: Files, found: program.Program, local: LocalServer
-) -> ServerFacts:
+) -> tuple[ServerFacts, Sight]:
     with _transport(target, local.root, local.key, patient=False) as probe:
         try:
             stated = preflight.facts(preflight.read_props(probe, local.root))
-            stated = _with_sight(target, probe, stated)
+            stated, sight = _with_sight(target, probe, stated)
         except TargetError as error:
             raise local.failure() or error from error
-    return msgspec.structs.replace(
+    facts = msgspec.structs.replace(
         stated,
         build=found.build or stated.build,
         model_file=files.gguf.name,
@@ -176,6 +180,7 @@ def _local_facts(
         system_info=_logged(local, r"system_info: (.*?)[ |]*$"),
         machine=_machine(files, local),
     )
+    return facts, sight
 
 
 def _machine(files: Files, local: LocalServer) -> Machine:
@@ -207,7 +212,7 @@ def _warn_of_idle_gpu(target: Target, found: program.Program, ran_on: Machine | 
         target.notify(f"WARNING: {program.idle_gpu(ran_on.gpus[0], found)}")
 
 
-def _with_sight(target: Target, probe: Transport, facts: ServerFacts) -> ServerFacts:
+def _with_sight(target: Target, probe: Transport, facts: ServerFacts) -> tuple[ServerFacts, Sight]:
     """Show the test pictures; both to slot 0, so that the second meets the first one's cache."""
     sampling = Sampling(max_tokens=preflight.MAX_TOKENS)
     chat = _chat(
@@ -218,9 +223,10 @@ def _with_sight(target: Target, probe: Transport, facts: ServerFacts) -> ServerF
     sight = preflight.look(lambda it: counter.counted(it, chat.ask(it)), target.notify)
     if target.image_tokens and sight.image_tokens:
         _warn_of_image_tokens(target, target.image_tokens, sight.image_tokens)
-    return msgspec.structs.replace(
+    seen = msgspec.structs.replace(
         facts, sees_images=sight.sees, tokens_before_image=sight.tokens_before_image
     )
+    return seen, sight
 
 
 def _warn_of_image_tokens(target: Target, wanted: tuple[int, int], taken: int) -> None:
