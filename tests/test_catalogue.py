@@ -97,6 +97,13 @@ def test_a_hosted_model_names_one_endpoint_and_the_price_there(card: ModelCard) 
     assert card.price_out_usd_per_mtok
 
 
+def test_the_conventions_of_boxes_are_known_ones() -> None:
+    stated = {card.name: card.coordinates.value for card in CARDS if card.coordinates}
+    assert set(stated.values()) <= {"pixel-xyxy", "1000-xyxy", "1000-yxyx", "unit-xyxy"}
+    assert stated["gemini-2.5-flash"] == stated["gemma-3-4b"] == "1000-yxyx"
+    assert (stated["qwen2.5-vl-7b"], stated["qwen3-vl-8b"]) == ("pixel-xyxy", "1000-xyxy")
+
+
 def test_the_published_figures_of_gemma_4_12b_equal_the_designs_table() -> None:
     card = BUILTIN.find("gemma-4-12b")
 

@@ -19,9 +19,8 @@ from harness.adapters.llamacpp.adapter import PROMPT_ROOM_TOKENS
 from harness.adapters.llamacpp.weights import needed_bytes, size_text
 from harness.adapters.routes import Route, routes
 from harness.adapters.running import candidates, look_around
-from harness.cli.output import console, print_json, say
+from harness.cli.output import console, print_blocks, print_json, say
 from harness.records import Fact, ModelCard, Sampling
-from harness.tables import terminal
 from harness.tables.table import Cell, Column
 from harness.tables.table import Table as DataTable
 
@@ -69,7 +68,7 @@ def models(
         for it in found:
             _show(it)
     else:
-        terminal.show(_list(found))
+        print_blocks(_list(found))
         held = f"{size_text(memory)} of memory" if memory else "memory unknown"
         say(f"this machine: {held}, {', '.join(map(str, cards)) or 'no NVIDIA GPU'}")
         able = sum(it.open is not None for it in every)
@@ -131,10 +130,10 @@ def _needs(found: Found) -> str:
 def _here(found: Found) -> Cell:
     """The route that would be taken, else what is missing, in a few words."""
     if found.open is not None:
-        return Cell(found.open.via, f"yes: {found.open.via}", style="green")
+        return Cell(found.open.via, f"yes: {found.open.via}")
     missing = [it.missing for it in found.routes if it.missing]
     words = "no: " + (" or ".join(missing) or "add it to evalrun.toml")
-    return Cell(words, words, style="dim")
+    return Cell(words, words)
 
 
 def _show(found: Found) -> None:

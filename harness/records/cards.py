@@ -86,6 +86,8 @@ class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     price_out_usd_per_mtok: Fact[Dollars] | None = None
     vision_tasks: Fact[tuple[str, ...]] | None = None
     features: Fact[tuple[str, ...]] | None = None
+    coordinates: Fact[str] | None = None
+    """How it writes boxes and points: the name of a convention, such as `1000-yxyx`."""
     about: Fact[str] | None = None
     """What it is for, what it needs, its limits: a paragraph in our words; the source backs it."""
     files: GgufFiles | None = None
