@@ -18,15 +18,19 @@ class _Counter:
 
     def __init__(self) -> None:
         self.passed = self.answered = self.cut = self.truncated = self.image_cached = 0
+        self.asked = self.thought = 0
         self.latency_s = array("d")
         self.ttft_s = array("d")
         self.cost_usd = array("d")
+        self.tokens_reasoning = array("q")
+        self.image_tokens = array("q")
         self.predicted_tokens = 0
         self.predicted_ms = 0.0
         self.failed_s = self.backoff_s = self.queued_s = 0.0
 
     def add(self, record: Record, *, include_cached: bool) -> None:
         outcome, verdict = record.outcome, record.final
+        self.asked += 1
         effort = outcome.effort
         self.failed_s += effort.failed_s
         self.backoff_s += effort.backoff_s
@@ -41,8 +45,17 @@ class _Counter:
             self.cost_usd.append(record.cost_usd)
         if outcome.image_cached:
             self.image_cached += 1
+        self._add_tokens(outcome)
         if include_cached or not outcome.image_cached:
             self._add_speed(outcome)
+
+    def _add_tokens(self, reply: Reply) -> None:
+        if reply.reasoning or reply.tokens_reasoning:
+            self.thought += 1
+        if reply.tokens_reasoning:
+            self.tokens_reasoning.append(reply.tokens_reasoning)
+        if reply.image_tokens is not None:
+            self.image_tokens.append(reply.image_tokens)
 
     def _add_speed(self, reply: Reply) -> None:
         if reply.latency_s is not None:
@@ -90,6 +103,9 @@ class _Counter:
             cost_usd=sum(self.cost_usd) if costs_known else None,
             truncated=self.truncated,
             image_cached=self.image_cached,
+            thought=self.thought,
+            tokens_reasoning_p50=quantile(self.tokens_reasoning, 0.5),
+            image_tokens_mean=_mean(self.image_tokens),
             failed_s=self.failed_s,
             backoff_s=self.backoff_s,
             queued_s=self.queued_s,
@@ -104,10 +120,15 @@ class Tally:
         self._asked = header.asked_by_category
         self._include_cached = include_cached
         self._by_category = {category: _Counter() for category in self._asked}
+        self._by_difficulty = {it: _Counter() for it in ("easy", "medium", "hard")}
         self._corrected = self._judged = self._judge_errors = 0
 
     def add(self, record: Record) -> None:
         self._by_category[record.case.category].add(record, include_cached=self._include_cached)
+        if record.case.difficulty is not None:
+            self._by_difficulty[record.case.difficulty].add(
+                record, include_cached=self._include_cached
+            )
         if record.correction is not None:
             self._corrected += 1
         if record.judgement is not None:
@@ -126,6 +147,11 @@ class Tally:
             categories=tuple(
                 counter.score(category, self._asked[category], repeats=repeats)
                 for category, counter in self._by_category.items()
+            ),
+            difficulties=tuple(
+                counter.score(difficulty, counter.asked, repeats=repeats)
+                for difficulty, counter in self._by_difficulty.items()
+                if counter.asked
             ),
             corrected=self._corrected,
             judged=self._judged,

@@ -15,7 +15,7 @@ from harness.errors import ExitCode, TargetError
 from harness.records import ModelScore, Record
 from harness.tables.prompts import in_short
 from harness.tables.publish import publish
-from harness.tables.scores import by_category
+from harness.tables.scores import by_category, details
 from harness.tables.table import to_data
 
 _FAILURES_SHOWN = 12
@@ -66,6 +66,7 @@ def as_json(score: ModelScore) -> dict[str, Any]:
         "backend": score.header.backend,
         "quantization": score.header.server.quantization if score.header.server else None,
         "scores": to_data(by_category(score)),
+        **details(score),
     }
 
 

@@ -125,8 +125,9 @@ def _chosen(records: Sequence[Record], prompts: Sequence[str], run: str) -> list
     known = {record.case.id for record in records}
     for prompt in prompts:
         if prompt not in known:
-            near = ", ".join(nearest(prompt, known)) or f"`evalrun show {run} --all` lists them"
-            raise UsageError(f"{run} has no prompt {prompt!r}", fix=f"nearest: {near}")
+            near = ", ".join(nearest(prompt, known))
+            fix = f"nearest: {near}" if near else f"`evalrun show {run} --all` lists them"
+            raise UsageError(f"{run} has no prompt {prompt!r}", fix=fix)
     return [record for record in records if record.case.id in prompts]
 
 

@@ -32,6 +32,12 @@ class Score(Struct, frozen=True, kw_only=True):
     cost_usd: float | None = None
     truncated: int = 0
     image_cached: int = 0
+    thought: int = 0
+    """Replies that came with reasoning."""
+    tokens_reasoning_p50: float | None = None
+    """Of those that thought, where the tokens are known."""
+    image_tokens_mean: float | None = None
+    """What the pictures of a prompt took, where that is known."""
     failed_s: float = 0.0
     backoff_s: float = 0.0
     queued_s: float = 0.0
@@ -62,6 +68,8 @@ class ModelScore(Struct, frozen=True, kw_only=True):
     overall: Score
     categories: tuple[Score, ...]
     """In the suite's order."""
+    difficulties: tuple[Score, ...] = ()
+    """easy, medium, hard, where the suite says so; of prompts asked so far."""
     corrected: int = 0
     """Verdicts that a person overrode."""
     judged: int = 0

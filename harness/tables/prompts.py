@@ -60,6 +60,7 @@ def row(header: RunHeader, record: Record) -> Row:
         "question": case.question,
         "images": " ".join(case.pictures),
         "difficulty": case.difficulty,
+        "thinking": header.sampling.thinking,
     }
     if isinstance(outcome, Reply):
         return found | _of_reply(outcome)
@@ -79,6 +80,9 @@ def _of_reply(reply: Reply) -> Row:
         "tokens_reasoning": reply.tokens_reasoning,
         "tokens_cached": reply.tokens_cached,
         "image_cached": reply.image_cached,
+        "image_tokens": reply.image_tokens,
+        "provider": reply.provider,
+        "served_model": reply.served_model,
         "truncated": reply.truncated,
         "finish_reason": reply.finish_reason,
     }

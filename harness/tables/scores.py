@@ -70,6 +70,17 @@ def score_cells(part: Score) -> dict[str, Value]:
     return {column.name: value for column, value in pairs if column.name}
 
 
+def details(score: ModelScore) -> dict[str, object]:
+    """What a run's own JSON says beside its scores by category."""
+    overall = score.overall
+    return {
+        "thought": overall.thought,
+        "tokens_reasoning_p50": overall.tokens_reasoning_p50,
+        "image_tokens_mean": overall.image_tokens_mean,
+        "by_difficulty": [score_cells(part) for part in score.difficulties],
+    }
+
+
 def listing(scores: Iterable[ModelScore]) -> Table:
     """Runs, a line each."""
     overall = [it for it in _SCORE_COLUMNS if it.name and it.name != "category"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from harness.records import ModelScore, RunHeader, Score
 
@@ -82,30 +82,49 @@ def title(header: RunHeader) -> str:
 
 def notes(score: ModelScore) -> list[str]:
     """What a reader must know beside the table, a line each."""
+    return [*_of_answers(score), *_of_verdicts(score)]
+
+
+def _of_answers(score: ModelScore) -> Iterator[str]:
+    """Time, tokens, cost."""
     overall, header = score.overall, score.header
-    said = [f"response times at concurrency {header.concurrency}"]
     if overall.image_cached:
-        said[0] += f", without {overall.image_cached} replies whose picture was cached"
+        cached = f", without {overall.image_cached} replies whose picture was cached"
+        yield f"response times at concurrency {header.concurrency}{cached}"
     elif overall.latency_mean_s is None:
-        said[0] = "response times were not measured"
+        yield "response times were not measured"
+    else:
+        yield f"response times at concurrency {header.concurrency}"
     if overall.ttft_mean_s is not None:
-        said.append(f"first token after {seconds(overall.ttft_mean_s)} on average")
+        yield f"first token after {seconds(overall.ttft_mean_s)} on average"
     if overall.tokens_per_s is not None:
-        said.append(f"{overall.tokens_per_s:.1f} tokens/s generated, by the server's own clock")
+        yield f"{overall.tokens_per_s:.1f} tokens/s generated, by the server's own clock"
+    if overall.thought:
+        known = overall.tokens_reasoning_p50
+        median = f", {known:,.0f} reasoning tokens in the median" if known is not None else ""
+        yield f"{overall.thought} of {overall.asked} replies thought{median}"
+    if overall.image_tokens_mean is not None:
+        yield f"pictures took {overall.image_tokens_mean:,.0f} tokens a prompt in the mean"
     if overall.cost_usd is not None:
         cost = f"{dollars(overall.cost_usd)} in all, {dollars(overall.cost_per_task_usd)} a prompt"
-        said.append(f"{cost}, at the list price of {header.price.as_of if header.price else ''}")
-    if overall.truncated:
-        said.append(f"{overall.truncated} replies were cut at {header.sampling.max_tokens} tokens")
+        yield f"{cost}, at the list price of {header.price.as_of if header.price else ''}"
     if overall.failed_s or overall.backoff_s >= 0.05:
         lost = f"{seconds(overall.failed_s)} in failed attempts"
-        said.append(f"{lost} and {seconds(overall.backoff_s)} of back-off are not in these times")
+        yield f"{lost} and {seconds(overall.backoff_s)} of back-off are not in these times"
+
+
+def _of_verdicts(score: ModelScore) -> Iterator[str]:
+    overall, header = score.overall, score.header
+    if score.difficulties:
+        parts = [f"{it.category} {share_and_counts(it)}" for it in score.difficulties]
+        yield f"by difficulty: {', '.join(parts)}"
+    if overall.truncated:
+        yield f"{overall.truncated} replies were cut at {header.sampling.max_tokens} tokens"
     if score.corrected:
-        said.append(f"{score.corrected} verdicts were corrected by a person (marked *)")
+        yield f"{score.corrected} verdicts were corrected by a person (marked in `evalrun show`)"
     if score.judged or score.judge_errors:
-        said.append(f"{score.judged} verdicts are those of the judge {header.judge or ''}".rstrip())
-    if score.judge_errors:
-        said[-1] += f"; {score.judge_errors} times it failed and the rule's verdict stands"
+        failed = f"; {score.judge_errors} times it failed and the rule's verdict stands"
+        judge = f"{score.judged} verdicts are those of the judge {header.judge or ''}".rstrip()
+        yield f"{judge}{failed if score.judge_errors else ''}"
     if header.subset:
-        said.append(f"a subset: {header.prompts} of the suite's {header.suite_prompts} prompts")
-    return said
+        yield f"a subset: {header.prompts} of the suite's {header.suite_prompts} prompts"

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from pathlib import Path
+
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from harness.tables.table import Cell, Column, Line, Table, to_csv, to_data, to_latex, to_markdown
 from harness.tables.terminal import terminal
+from tests.compare.conftest import WriteRun, cases
+from tests.conftest import Evalrun
 
 TABLE = Table(
     title="tiny <b>",
@@ -77,3 +85,64 @@ def test_long_texts_stand_as_blocks_of_lines() -> None:
     )
 
     assert printed(table, 80) == "dd-01 · Defects\n  question  How many?\\x1b[31m\n"
+
+
+def test_a_run_tells_difficulty_thinking_and_the_tokens_of_its_pictures(
+    evalrun: Evalrun, write_run: WriteRun
+) -> None:
+    levels = ("easy", "medium", "hard")
+    asked = [replace(it, difficulty=levels[at % 3]) for at, it in enumerate(cases())]
+    thinking = {"reasoning": "Hm.", "tokens_reasoning": 40, "image_tokens": 1021}
+    write_run("a", lambda case: case.difficulty != "hard", asked=asked, reply=thinking)
+
+    text = " ".join(evalrun("show", "a").stdout.split())
+    rows = list(csv.DictReader(io.StringIO(evalrun("export", "a").stdout)))
+
+    assert "67 of 67 replies thought, 40 reasoning tokens in the median" in text
+    assert "pictures took 1,021 tokens a prompt in the mean" in text
+    assert "easy 100.0 % (23/23), medium 100.0 % (22/22), hard 0.0 % (0/22)" in text
+    assert (rows[2]["difficulty"], rows[2]["image_tokens"]) == ("hard", "1021")
+
+
+def test_the_csv_of_a_run_has_its_columns_in_their_order(
+    evalrun: Evalrun, write_run: WriteRun
+) -> None:
+    write_run("a", {"dd-00": True})
+
+    head = evalrun("export", "a").stdout.splitlines()[0]
+
+    assert head == (
+        "run,model,backend,suite,suite_sha256,prompt,category,repeat,verdict,answer,expected,"
+        "response,reason,latency_s,ttft_s,prompt_ms,predicted_ms,tokens_in,tokens_out,"
+        "tokens_reasoning,tokens_cached,cost_usd,attempts,failed_s,backoff_s,queued_s,image_cached,"
+        "image_tokens,truncated,verdict_by,finish_reason,error,image_sha256,started_at,question,"
+        "images,difficulty,measure,fields_right,fields,thinking,provider,served_model"
+    )
+
+
+def test_one_prompt_is_shown_alone_and_an_unknown_one_is_a_usage_error(
+    evalrun: Evalrun, write_run: WriteRun
+) -> None:
+    write_run("a", {"dd-00": True})
+
+    alone = json.loads(evalrun("show", "a", "--prompt", "dd-00", "--json").stdout)
+    unknown = evalrun("show", "a", "--prompt", "dd-0")
+
+    assert [it["prompt"] for it in alone] == ["dd-00"]
+    assert unknown.returncode == 2
+    assert "nearest: dd-1" in unknown.stderr
+
+
+def test_a_run_is_deleted_only_when_that_is_said(
+    evalrun: Evalrun, write_run: WriteRun, results: Path
+) -> None:
+    path = write_run("a", {"dd-00": True})
+
+    refused = evalrun("runs", "--delete", "a")
+    deleted = evalrun("runs", "--delete", "a", "--yes")
+
+    assert refused.returncode == 2
+    assert "without a question" in refused.stderr
+    assert deleted.returncode == 0, deleted.stderr
+    assert not path.parent.exists()
+    assert (results / "categories.csv").read_text().count("\n") == 1
