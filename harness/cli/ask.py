@@ -20,6 +20,7 @@ from harness.images import encode
 from harness.records import Case, Verdict
 from harness.runner.consensus import Consensus, consensus
 from harness.runner.panel import PanelAnswer, ask_all
+from harness.suites.suite import LONGEST_SIDE_PX
 from harness.text import inert
 
 _TRIES, _MAX_WAIT_S = 3, 30.0
@@ -33,7 +34,9 @@ def ask(options: AskOptions) -> int:
     """
     question = tasks.question_for(options.task, options.question)
     case = asked_case.case_of(options, question)
-    image = encode(options.image, longest_side_px=options.sampling.image_max_side)
+    image = encode(
+        options.image, longest_side_px=options.sampling.image_max_side or LONGEST_SIDE_PX
+    )
     sound = True
     if options.save is not None and case is not None:
         sound = asked_case.save(options.save, case, options.image)

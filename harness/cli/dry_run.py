@@ -30,8 +30,9 @@ def describe(
     origins: Iterable[str],
 ) -> None:
     """Print the plan. Every picture is read and checked on the way, so a broken one shows here."""
+    side_px = suite.side_px(options.sampling.image_max_side)
     pictures = {
-        path: encode(path, longest_side_px=options.sampling.image_max_side)
+        path: encode(path, longest_side_px=side_px)
         for path in dict.fromkeys(path for case in cases for path in suite.pictures(case))
     }
     counts = Counter(case.category for case in cases)

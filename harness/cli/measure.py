@@ -116,7 +116,7 @@ def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack)
     asking = Asking(
         adapter,
         work.suite.pictures,
-        image_max_side_px=options.sampling.image_max_side,
+        image_max_side_px=work.suite.side_px(options.sampling.image_max_side),
         blind=options.suite.blind,
         price=work.price,
         review=judge.review if judge else None,
@@ -154,7 +154,7 @@ def _header(options: RunOptions, work: Work, adapter: Adapter) -> RunHeader:
         work.cases,
         work.route.target,
         adapter,
-        image_max_side_px=options.sampling.image_max_side,
+        image_max_side_px=work.suite.side_px(options.sampling.image_max_side),
         repeats=options.suite.repeats,
         blind=options.suite.blind,
         price=work.price,

@@ -45,8 +45,9 @@ class SamplingOptions:
     max_tokens: Annotated[int, Option(min=1, help="Longest reply.")] = 512
     system: Annotated[str | None, Option(help="A system prompt.")] = None
     image_max_side: Annotated[
-        int, Option(min=16, max=16384, help="Longest side sent, in pixels.")
-    ] = 1024
+        int | None,
+        Option(min=16, max=16384, help="Longest side sent, in pixels [default: the suite's]."),
+    ] = None
     image_tokens: Annotated[
         str | None,
         Option(metavar="N|MIN-MAX", help="Tokens a picture takes, on a server that is started."),

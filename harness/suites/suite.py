@@ -29,6 +29,9 @@ class Source(Struct, frozen=True, kw_only=True):
     cases: Iterable[tuple[str, Case]]
     """Where it stands, and the case; may be a generator over a file that is still being read."""
 
+LONGEST_SIDE_PX = 1024
+"""What is sent of a picture whose suite does not say."""
+
 
 class Suite(Struct, frozen=True, kw_only=True):
     """Questions, and the folders in which their pictures lie."""
@@ -53,6 +56,11 @@ class Suite(Struct, frozen=True, kw_only=True):
 
     def pictures(self, case: Case) -> tuple[Path, ...]:
         return tuple(located(self.folders, name) for name in case.pictures)
+
+    def side_px(self, asked: int | None = None) -> int:
+        """The longest side to send: what was asked for, else what the suite states."""
+        stated = LONGEST_SIDE_PX if self.image_max_side_px is None else self.image_max_side_px
+        return stated if asked is None else asked
 
     @property
     def categories(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not Path(PYTHON).exists(), reason="bpy is not in
 
 
 def test_the_blister_is_drawn_checked_and_written_down(tmp_path: Path) -> None:
-    command = [PYTHON, "-m", "fixtures.scenes", "render", "--id", "dd-03-blister-empty-pockets"]
+    command = [PYTHON, "-m", "fixtures.scenes", "render", "--id", "dd-03-blister-tablets-left"]
     done = subprocess.run(
         [*command, "--draft", "--seed", "5", "--out", str(tmp_path)],
         cwd=ROOT, capture_output=True, text=True, timeout=540,
@@ -35,5 +35,5 @@ def test_the_blister_is_drawn_checked_and_written_down(tmp_path: Path) -> None:
     assert high - low > 100, "neither black nor burnt out"
     notes, tablets = picture["notes"], picture["facts"]
     assert len(tablets) + len(notes["empty"]) == notes["columns"] * notes["rows"]
-    assert picture["questions"][0]["expected"] == str(len(notes["empty"]))
+    assert picture["questions"][0]["expected"] == str(len(tablets))
     assert all(tablet["visible_px"] >= 1500 for tablet in tablets)

@@ -77,11 +77,11 @@ def test_an_invoice_falls_due_as_its_terms_say(seed: int) -> None:
     assert facts["due"] not in (facts["invoiced"], facts["ordered"], facts["delivered"])
 
 
-def test_a_manifest_names_the_sought_consignee_and_each_dock_once() -> None:
+def test_a_manifest_has_the_sought_consignment_and_each_dock_once() -> None:
     for seed in range(3):
         _, facts = made(print2d.manifest, seed)
         rows = facts["rows"]
-        assert [row["consignee"] for row in rows].count(facts["sought"]) == 1
+        assert [row["consignment"] for row in rows].count(facts["sought"]) == 1
         assert len({row["dock"] for row in rows}) == len(rows)
         assert rows[facts["sought_place"] - 1]["dock"] == facts["dock"]
 

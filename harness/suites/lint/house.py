@@ -22,14 +22,16 @@ PROMPTS = {
     "Spatial Understanding": 19,
 }
 MAX_YES_NO = 16
-MAX_BYTES = 12_000_000
+MAX_BYTES = 20_000_000
+THIRD = (0.2, 0.45)
+"""The least and the most of a category's prompts that are of one difficulty."""
 _FEW = 5
 
 
 def promises(suite: Suite, looked: Looked) -> Iterator[Finding]:
     """Where our suite is not as it is described."""
     for image, header in looked.headers.items():
-        if why := why_not_as_is(header):
+        if why := why_not_as_is(header, suite):
             yield _problem(shown(image), f"is not canonical: {', '.join(why)}")
     if looked.size_bytes > MAX_BYTES:
         size = f"{looked.size_bytes / 10**6:.1f} MB"
@@ -39,6 +41,7 @@ def promises(suite: Suite, looked: Looked) -> Iterator[Finding]:
         if counted[category] != PROMPTS.get(category, 0):
             what = f"{counted[category]} instead of {PROMPTS.get(category, 0)} prompts"
             yield _problem(category, what)
+    yield from _uneven(suite.cases)
     asked = [case for case in suite.cases if case.grader == "yes_no"]
     if len(asked) > MAX_YES_NO:
         yield _problem("yes or no", f"{len(asked)} questions, and {MAX_YES_NO} are the most")
@@ -64,6 +67,15 @@ def guessable(policies: Sequence[Policy], cases: Sequence[Case]) -> Iterator[Fin
             what = f"{policy.says}: {_percent(over[where])} in {where}{more}"
             what += f", over {_percent(MAX_CATEGORY)}"
             yield Finding(level=Level.WARNING, where="guessable", what=what)
+
+
+def _uneven(cases: Sequence[Case]) -> Iterator[Finding]:
+    counted = Counter((case.category, case.difficulty) for case in cases)
+    for category, size in Counter(case.category for case in cases).items():
+        for difficulty in ("easy", "medium", "hard"):
+            count = counted[category, difficulty]
+            if not THIRD[0] <= count / size <= THIRD[1]:
+                yield _problem(category, f"{count} of {size} prompts are {difficulty}")
 
 
 def _unbalanced(asked: Sequence[Case]) -> Iterator[Finding]:

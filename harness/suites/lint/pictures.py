@@ -13,9 +13,6 @@ from harness.images import MAX_FILE_BYTES, Header, inspect, read_regular, shown,
 from harness.suites.findings import Finding, Level
 from harness.suites.suite import Suite
 
-LONGEST_SIDE_PX = 1024
-"""What `evalrun run` sends unless it is told otherwise."""
-
 
 class Looked(Struct, kw_only=True):
     """What the pictures were found to be, by the paths that cases name."""
@@ -42,7 +39,9 @@ def look(suite: Suite) -> Looked:
             looked.headers[image] = inspect(path)
         except SuiteError as error:
             looked.findings.append(_finding(Level.PROBLEM, shown(image), error.problem))
-    quirks = Counter(it for header in looked.headers.values() for it in why_not_as_is(header))
+    quirks = Counter(
+        it for header in looked.headers.values() for it in why_not_as_is(header, suite)
+    )
     for quirk, count in quirks.most_common():
         what = f"{count} will be sent as PNG, made from: {quirk}"
         looked.findings.append(_finding(Level.NOTE, "pictures", what))
@@ -53,10 +52,11 @@ def look(suite: Suite) -> Looked:
     return looked
 
 
-def why_not_as_is(header: Header) -> list[str]:
-    """Why a picture is not sent as its own bytes, at the usual limit on its longest side."""
-    too_long = max(header.width_px, header.height_px) > LONGEST_SIDE_PX
-    return [*header.quirks, *([f"longer than {LONGEST_SIDE_PX} px"] if too_long else [])]
+def why_not_as_is(header: Header, suite: Suite) -> list[str]:
+    """Why a picture is not sent as its own bytes, at the suite's limit on its longest side."""
+    limit = suite.side_px()
+    too_long = 0 < limit < max(header.width_px, header.height_px)
+    return [*header.quirks, *([f"longer than {limit} px"] if too_long else [])]
 
 
 def _finding(level: Level, where: str, what: str) -> Finding:
