@@ -42,8 +42,10 @@ def test_its_pictures_are_those_that_the_scenes_wrote_and_take_less_than_20_MB()
 
 
 def test_careful_viewers_who_had_not_seen_the_key_agree_with_it(evalrun: Evalrun) -> None:
-    file = REPOSITORY / "fixtures" / "blind-answers.jsonl"
-    answered = [json.loads(line)["prompt"] for line in file.read_text().splitlines()]
+    file = REPOSITORY / "fixtures" / "viewers" / "careful-1.jsonl"
+    answered = [
+        json.loads(line)["prompt"] for line in file.read_text(encoding="utf-8").splitlines()
+    ]
     assert set(answered) <= {case.id for case in suites.load().cases}
     done = evalrun("--replay", file, "--json")
     overall = json.loads(done.stdout)["scores"][-1]
