@@ -29,6 +29,7 @@ class Source(Struct, frozen=True, kw_only=True):
     cases: Iterable[tuple[str, Case]]
     """Where it stands, and the case; may be a generator over a file that is still being read."""
 
+
 LONGEST_SIDE_PX = 1024
 """What is sent of a picture whose suite does not say."""
 
