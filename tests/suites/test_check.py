@@ -290,6 +290,7 @@ def house(shop: Workshop) -> Workshop:
                 id=f"{letters}-{number:02d}",
                 question=f"How many bolts are in tray {letters} {number}? Answer with a number.",
                 expected=str(3 + number + 20 * place),
+                difficulty=("easy", "medium", "hard")[number % 3],
             )
             for number in range(prompts)
         ]
@@ -312,6 +313,29 @@ def test_a_missing_prompt_is_a_problem_of_our_own_suite(house: Workshop) -> None
     said = found(lint(house.root), Level.PROBLEM)
 
     assert said == ["Spatial Understanding: 18 instead of 19 prompts"]
+
+
+def test_about_a_third_of_each_category_is_of_each_difficulty_in_our_own_suite(
+    house: Workshop,
+) -> None:
+    path = house.root / "prompts" / "oc.toml"
+    path.write_text(path.read_text().replace('"hard"', '"easy"'))
+
+    said = found(lint(house.root), Level.PROBLEM)
+
+    assert said == [
+        "Object Counting: 7 of 10 prompts are easy",
+        "Object Counting: 0 of 10 prompts are hard",
+    ]
+
+
+def test_pictures_may_be_as_long_as_the_suite_says(shop: Workshop) -> None:
+    Image.new("RGB", (1600, 8)).save(shop.root / "a.png")
+    shop.toml(shop.case(), head="image_max_side_px = 1600\n")
+    assert lint(shop.root).findings == ()
+
+    shop.toml(shop.case())
+    assert "longer than 1024 px" in found(lint(shop.root), Level.NOTE)[0]
 
 
 def test_yes_and_no_must_balance_in_each_category_of_our_own_suite(house: Workshop) -> None:
