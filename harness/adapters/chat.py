@@ -8,6 +8,7 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
@@ -84,12 +85,17 @@ class ChatModel:
             payload = changed(self.payload(request) | self._extra | request.body, changes)
             try:
                 body = to_body(payload, request.images)
-                call = self._transport.post(self.path, body, self.read)
+                call = self._transport.post(self.path, body, partial(self._watched, request))
             except RequestRefused as refused:
                 if not self._adapt(refused, changes):
                     raise
             else:
                 return self._reply(call, changes, request)
+
+    def _watched(self, request: Request, incoming: Incoming) -> Reply:
+        if (on_text := request.on_text) is not None:
+            incoming.on_text = lambda text: on_text(self._transport.without_secrets(text))
+        return self.read(incoming)
 
     def _reply(self, call: Call[Reply], changes: Mapping[str, str | None], to: Request) -> Reply:
         return replace(

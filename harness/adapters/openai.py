@@ -108,6 +108,8 @@ def from_stream(incoming: Incoming) -> Reply:
                 parts.add(as_dict(choice.get("delta")), choice)
             if ttft_s is None and parts.begun:
                 ttft_s = incoming.elapsed_s()
+            if incoming.on_text is not None:
+                incoming.on_text(parts.text)
             last |= {name: chunk[name] for name in _KEPT if chunk.get(name)}
             if parts.finish_reason is not None:
                 incoming.be_quick(_USAGE_WAIT_S)
@@ -147,9 +149,13 @@ class _Parts:
     def begun(self) -> bool:
         return bool(self._text[-1:] and (self._text[-1] or self._reasoning[-1]))
 
+    @property
+    def text(self) -> str:
+        return valid_unicode("".join(self._text))
+
     def reply(self, body: dict[str, Any], *, ttft_s: float | None) -> Reply:
         """Raises: ServerFault when generation failed."""
-        text = valid_unicode("".join(self._text))
+        text = self.text
         raise_if_failed(self.finish_reason, text)
         usage = as_dict(body.get("usage"))
         timings = _timings(as_dict(body.get("timings")))

@@ -75,25 +75,6 @@ def _why(error: EvalrunError | None) -> str:
     return error.problem if isinstance(error, CallError) else str(error)
 
 
-def agreement(consensus: Consensus | None) -> str | None:
-    """In a sentence whether they say the same; None when there is nothing to compare."""
-    if consensus is None:
-        return None
-    if consensus.grader is None:
-        return "The replies are free text: whether they agree is for you to read."
-    groups = "; ".join(
-        f"{one_line(it.answer, 60)} ({', '.join(one_line(name, 60) for name in it.models)})"
-        for it in consensus.groups
-    )
-    unread = ", ".join(one_line(name, 60) for name in consensus.unread)
-    rest = f" No such answer could be read from {unread}." if unread else ""
-    if consensus.agree:
-        return f"They agree: {one_line(consensus.groups[0].answer, 200)}"
-    if consensus.agree is False:
-        return f"They differ: {groups}.{rest}"
-    return f"Whether they agree cannot be answer: {groups or 'nothing could be read'}.{rest}"
-
-
 class Board:
     """Shows each answer when it is there; without a console it shows nothing. For a `with`."""
 

@@ -9,7 +9,7 @@ from harness import catalogue
 from harness.adapters import Request, Target
 from harness.adapters.routes import Route, resolve
 from harness.catalogue import Catalogue
-from harness.cli import answers, asked_case, targets, tasks
+from harness.cli import answers, asked_case, targets
 from harness.cli.answers import Answer
 from harness.cli.options import AskOptions, LimitOptions
 from harness.cli.output import console, print_json, say
@@ -18,7 +18,8 @@ from harness.errors import ExitCode, TargetError, UsageError
 from harness.graders import grade
 from harness.images import encode
 from harness.records import Case, Verdict
-from harness.runner.consensus import Consensus, consensus
+from harness.runner import tasks
+from harness.runner.consensus import Consensus, consensus, sentence_on
 from harness.runner.panel import PanelAnswer, ask_all
 from harness.suites.suite import LONGEST_SIDE_PX
 from harness.text import inert
@@ -168,8 +169,8 @@ def _conclude(options: AskOptions, prompt: Request, answered: Sequence[Answer]) 
                 "agreement": answers.consensus_json(found),
             }
         )
-    elif sentence := answers.agreement(found):
-        console().print(sentence, markup=False, highlight=False, soft_wrap=True)
+    elif found is not None:
+        console().print(sentence_on(found), markup=False, highlight=False, soft_wrap=True)
 
 
 def _consensus(options: AskOptions, question: str, answered: Sequence[Answer]) -> Consensus | None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from harness import suites
 from harness.cli.options import AskOptions
 from harness.cli.output import say
-from harness.errors import SuiteError, UsageError
+from harness.errors import UsageError
 from harness.graders import infer, problems
-from harness.images import shown
 from harness.records import Case
+from harness.suites.append import with_free_id
 from harness.suites.lint import Level, lint
 from harness.suites.suite import slug
 from harness.text import one_line
@@ -47,7 +45,7 @@ def case_of(options: AskOptions, question: str) -> Case | None:
 
 def save(folder: Path, case: Case, picture: Path) -> bool:
     """Append the case to the suite and look that over; whether it is sound, said on stderr."""
-    path = suites.append_case(folder, _renamed(folder, case), picture)
+    path = suites.append_case(folder, with_free_id(folder, case), picture)
     report = lint(folder)
     say(f"saved in {path} (grader: {case.grader}); prompts there: {len(report.suite.cases)}")
     found = [it for it in report.findings if it.level is not Level.NOTE]
@@ -56,22 +54,3 @@ def save(folder: Path, case: Case, picture: Path) -> bool:
     if len(found) > _FINDINGS_SHOWN:
         say(f"  … and {len(found) - _FINDINGS_SHOWN} more: evalrun check {folder}")
     return report.sound
-
-
-def _renamed(folder: Path, case: Case) -> Case:
-    """The case under an id that the suite does not have yet.
-
-    Raises: SuiteError when the folder holds something other than a TOML suite.
-    """
-    if not folder.exists():
-        return case
-    if not folder.is_dir() or (any(folder.iterdir()) and not any(folder.glob("prompts/*.toml"))):
-        raise SuiteError(
-            f"{shown(folder)} is not a suite that can be appended to",
-            fix="name a folder that holds prompts/*.toml, or one that does not exist yet",
-        )
-    if not any(folder.iterdir()):
-        return case
-    known = {it.id for it in suites.load(folder).cases}
-    free = (f"{case.id}-{number}" if number > 1 else case.id for number in range(1, len(known) + 2))
-    return replace(case, id=next(it for it in free if it not in known))

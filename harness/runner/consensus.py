@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from harness.graders import grade, infer, problems
 from harness.graders.numbers import numbers
 from harness.records import Case
+from harness.text import one_line
 
 _POLAR = re.compile(
     r"(?:^|[.?!:]\s+)(?:is|are|am|was|were|do|does|did|has|have|had|can|could|will|would|should)\b"
@@ -77,6 +78,23 @@ def consensus(question: str, replies: Mapping[str, str], *, grader: str | None =
     if case is None:
         return Consensus(grader=None, unread=tuple(replies))
     return _grouped(case, replies, {name: _read(case, text) for name, text in replies.items()})
+
+
+def sentence_on(consensus: Consensus) -> str:
+    """Whether they say the same, in a sentence."""
+    if consensus.grader is None:
+        return "The replies are free text: whether they agree is for you to read."
+    groups = "; ".join(
+        f"{one_line(it.answer, 60)} ({', '.join(one_line(name, 60) for name in it.models)})"
+        for it in consensus.groups
+    )
+    unread = ", ".join(one_line(name, 60) for name in consensus.unread)
+    rest = f" No such answer could be read from {unread}." if unread else ""
+    if consensus.agree:
+        return f"They agree: {one_line(consensus.groups[0].answer, 200)}"
+    if consensus.agree is False:
+        return f"They differ: {groups}.{rest}"
+    return f"Whether they agree cannot be told: {groups or 'nothing could be read'}.{rest}"
 
 
 def _case(question: str, expected: str, grader: str, options: dict[str, Any]) -> Case:

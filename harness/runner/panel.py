@@ -5,9 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.adapters import Request, opener
 from harness.adapters.routes import Route
@@ -52,9 +54,15 @@ class PanelAnswer(Struct, frozen=True, kw_only=True):
 
 
 def ask_all(
-    routes: Sequence[Route], prompt: Request, *, stopping: threading.Event
+    routes: Sequence[Route],
+    prompt: Request,
+    *,
+    stopping: threading.Event,
+    on_text: Callable[[str, str], None] | None = None,
 ) -> Iterator[PanelAnswer]:
     """Ask all of them; servers that have to be started here take turns, for their sake and ours.
+
+    `on_text` is given a model's name and its reply as far as it has come.
 
     A model that fails is told of like any other. Once `stopping` is set, whoever does not answer
     within `GRACE_S` is left out.
@@ -63,7 +71,8 @@ def ask_all(
     turn = threading.Lock()
     for route in routes:
         # Daemons: a call that hangs must not keep a finished process alive.
-        arguments = (route, prompt, turn, stopping, landed)
+        own = partial(on_text, route.target.model) if on_text else None
+        arguments = (route, replace(prompt, on_text=own), turn, stopping, landed)
         threading.Thread(target=_ask, args=arguments, daemon=True).start()
     left, until = len(routes), None
     while left and (until is None or time.monotonic() < until):

@@ -48,6 +48,25 @@ def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
     return path
 
 
+def with_free_id(folder: Path, case: Case) -> Case:
+    """The case under an id that the suite does not have yet.
+
+    Raises: SuiteError when the folder holds something other than a TOML suite.
+    """
+    if not folder.exists():
+        return case
+    if not folder.is_dir() or (any(folder.iterdir()) and not any(folder.glob("prompts/*.toml"))):
+        raise SuiteError(
+            f"{shown(folder)} is not a suite that can be appended to",
+            fix="name a folder that holds prompts/*.toml, or one that does not exist yet",
+        )
+    if not any(folder.iterdir()):
+        return case
+    known = {it.id for it in load(folder).cases}
+    free = (f"{case.id}-{number}" if number > 1 else case.id for number in range(1, len(known) + 2))
+    return msgspec.structs.replace(case, id=next(it for it in free if it not in known))
+
+
 def _refuse_clashes(folder: Path, case: Case) -> None:
     if not any(folder.glob("prompts/*.toml")):
         if others := foreign_files(folder):

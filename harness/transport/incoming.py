@@ -39,6 +39,8 @@ class Incoming:
         self._left = LONGEST_REPLY_BYTES
         self.done = False
         """Whether the stream said that it is complete."""
+        self.on_text: Callable[[str], None] | None = None
+        """Is given the reply as far as it has come; for whoever watches."""
         self.ended = False
         """Whether the body was read to its end: then the connection can be used again."""
 

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from harness.errors import EvalrunError, UsageError
 from harness.report.rendering import style_sheet
-from harness.view import models, review, runs
+from harness.view import models, review, runs, trying
 from harness.view.guard import Guard
 from harness.view.library import Library, Missing
 from harness.view.pages import page
@@ -39,6 +39,7 @@ def application(library: Library, *, host: str, port: int, token: str | None = N
         Route("/prompt", runs.prompt),
         Route("/picture", runs.picture),
         *review.ROUTES,
+        *trying.ROUTES,
         Route("/style.css", _style),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]

@@ -46,3 +46,70 @@ document.addEventListener("error", (event) => {
 if (document.querySelector("#runs")) {
   new EventSource("/events").addEventListener("grown", () => htmx.trigger(document.body, "grown"));
 }
+
+// Try: a picture in, answers as they come.
+const refuse = (text) => {
+  const shown = document.querySelector("#refused");
+  shown.textContent = text;
+  shown.hidden = !text;
+};
+
+async function take(file) {
+  refuse("");
+  const answer = await fetch("/try/picture", {
+    method: "POST",
+    body: file,
+    headers: { "x-evalrun-token": document.body.dataset.token, "content-type": file.type, "hx-request": "true" },
+  });
+  if (!answer.ok) {
+    const html = new DOMParser().parseFromString(await answer.text(), "text/html");
+    refuse(html.body.textContent.trim());
+    return;
+  }
+  const { picture } = await answer.json();
+  document.querySelector("#picture").value = picture;
+  const preview = document.querySelector("#preview");
+  preview.src = `/try/picture/${picture}`;
+  preview.hidden = false;
+}
+
+if (document.querySelector("#try")) {
+  const drop = document.querySelector("#drop");
+  document.querySelector("#file").addEventListener("change", (event) => event.target.files[0] && take(event.target.files[0]));
+  document.addEventListener("paste", (event) => event.clipboardData.files[0] && take(event.clipboardData.files[0]));
+  for (const kind of ["dragover", "drop"]) document.addEventListener(kind, (event) => event.preventDefault());
+  drop.addEventListener("drop", (event) => event.dataTransfer.files[0] && take(event.dataTransfer.files[0]));
+  document.addEventListener("click", (event) => {
+    const model = event.target.dataset?.model;
+    if (!model) return;
+    const fields = [...document.querySelectorAll("#try input[data-name]")];
+    const free = fields.find((field) => !field.value || field.value === model) ?? fields.at(-1);
+    free.value = model;
+  });
+}
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  const trial = event.target.querySelector?.("[data-trial]");
+  if (!trial || trial.dataset.followed) return;
+  trial.dataset.followed = "yes";
+  const events = new EventSource(`/try/${trial.dataset.trial}/events`);
+  const part = (data, selector) => trial.querySelector(`[data-at="${data.at}"] ${selector}`);
+  events.addEventListener("text", (message) => {
+    const data = JSON.parse(message.data);
+    part(data, "[data-text]").textContent = data.text;
+  });
+  events.addEventListener("answer", (message) => {
+    const data = JSON.parse(message.data);
+    part(data, "[data-answer]").innerHTML = data.html;
+  });
+  events.addEventListener("done", (message) => {
+    events.close();
+    const { agreement } = JSON.parse(message.data);
+    const shown = trial.querySelector("[data-agreement]");
+    shown.textContent = agreement;
+    shown.hidden = !agreement;
+    trial.querySelector("[data-stop]").remove();
+    for (const waiting of trial.querySelectorAll("[data-waiting]")) waiting.textContent = "no answer: it was stopped";
+    for (const button of trial.querySelectorAll("[data-vote]")) button.disabled = false;
+  });
+});
