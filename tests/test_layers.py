@@ -13,7 +13,7 @@ LAYERS = [
     {"text"},
     {"images", "graders", "store", "stats", "catalogue"},
     {"summary", "suites", "transport"},
-    {"compare"},
+    {"comparison"},
     {"tables"},
     {"report"},
     {"adapters"},

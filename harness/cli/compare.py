@@ -7,8 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from harness import catalogue
-from harness import compare as comparing
+from harness import catalogue, comparison
 from harness.cli.options import DEFAULT_RESULTS, AsJson, CsvFile, IncludeCached, ResultsDir
 from harness.cli.output import (
     format_for_stdout,
@@ -54,30 +53,30 @@ def compare(
     """Compare models or runs: is the later one really better?"""
     form = format_for_stdout({"csv": csv == "-", "json": json, "md": md, "latex": latex})
     gc.disable()  # nothing here is garbage before the end, and long runs make a million objects
-    comparison = comparing.compare(
+    found = comparison.compare(
         names,
         results=results,
         catalogue=catalogue.load(),
         force=force,
         include_cached=include_cached,
     )
-    _write(comparison, form, csv)
-    regressed = comparing.regression(comparison) if fail_on_regression else None
+    _write(found, form, csv)
+    regressed = comparison.regression(found) if fail_on_regression else None
     if regressed is None:
         return ExitCode.DONE
     say(f"regression: {inert(regressed)}")
     return ExitCode.BELOW_BAR
 
 
-def _write(comparison: comparing.Comparison, form: str, csv: str | None) -> None:
+def _write(found: comparison.Comparison, form: str, csv: str | None) -> None:
     if csv is not None:
-        table = tables.for_programs(comparison)
+        table = tables.for_programs(found)
         write_csv(csv, names_of(table), to_data(table))
     if form == "json":
-        print_json(tables.json_data(comparison))
+        print_json(tables.json_data(found))
     elif form == "md":
-        print_bytes(to_markdown(tables.blocks(comparison)).encode())
+        print_bytes(to_markdown(tables.blocks(found)).encode())
     elif form == "latex":
-        print_bytes(to_latex(tables.for_paper(comparison)).encode())
+        print_bytes(to_latex(tables.for_paper(found)).encode())
     elif form == "terminal":
-        print_blocks(*tables.blocks(comparison))
+        print_blocks(*tables.blocks(found))

@@ -10,7 +10,7 @@ from harness import store
 from harness.cli.output import Voice, print_blocks, print_json, say
 from harness.cli.run import OutputOptions
 from harness.cli.session import Outcome
-from harness.compare.naming import missing
+from harness.comparison.naming import missing
 from harness.errors import ExitCode, TargetError
 from harness.records import ModelScore, Record
 from harness.tables.prompts import in_short

@@ -8,7 +8,7 @@ from typer import Option
 
 from harness.cli.options import DEFAULT_RESULTS, AsJson, CsvFile, IncludeCached, ResultsDir
 from harness.cli.output import format_for_stdout, print_blocks, print_json, say, write_csv
-from harness.compare import ranking
+from harness.comparison import ranking
 from harness.errors import ResultsError
 from harness.tables import leaderboard as tables
 from harness.tables.table import names, to_data

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from harness.compare import Side
+from harness.comparison import Side
 from harness.records import Score
 from harness.tables import words
 

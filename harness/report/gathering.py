@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 
 from harness.catalogue import Catalogue
-from harness.compare import Comparison, Side, comparable, compare, ranking
-from harness.compare.naming import Found, Names
-from harness.compare.reading import Measured, measure
-from harness.compare.sides import sides_of
+from harness.comparison import Comparison, Side, comparable, compare, ranking
+from harness.comparison.naming import Found, Names
+from harness.comparison.reading import Measured, measure
+from harness.comparison.sides import sides_of
 from harness.errors import ResultsError
 
 

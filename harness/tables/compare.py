@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from harness.compare import Answer, Comparison, Contrast, Difference, Disagreement, Side
-from harness.compare.sentences import p_value, points
+from harness.comparison import Answer, Comparison, Contrast, Difference, Disagreement, Side
+from harness.comparison.sentences import p_value, points
 from harness.records import Fact, ModelCard, Score
 from harness.tables import words
 from harness.tables.csv import Value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.compare.ranking import Frontier, Group, Leaderboard, Standing
+from harness.comparison.ranking import Frontier, Group, Leaderboard, Standing
 from harness.tables import words
 from harness.tables.csv import Value
 from harness.tables.scores import percent

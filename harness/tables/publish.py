@@ -7,7 +7,7 @@ import csv
 from pathlib import Path
 
 from harness import store
-from harness.compare import ranking
+from harness.comparison import ranking
 from harness.errors import ResultsError
 from harness.summary import summarise
 from harness.tables import leaderboard, scores

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from harness import store, suites
 from harness.catalogue import Catalogue
-from harness.compare import ranking
+from harness.comparison import ranking
 from harness.errors import EvalrunError, ResultsError, SuiteError
 from harness.images import encode
 from harness.images.preview import lighter

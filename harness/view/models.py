@@ -10,8 +10,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, StreamingResponse
 
-from harness.compare import Side
-from harness.compare.ranking import Standing
+from harness.comparison import Side
+from harness.comparison.ranking import Standing
 from harness.errors import EvalrunError
 from harness.report import charts, gather
 from harness.report.answers import prompts

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness import catalogue, stats
-from harness.compare import compare
-from harness.compare.ranking import Leaderboard, leaderboard
+from harness.comparison import compare
+from harness.comparison.ranking import Leaderboard, leaderboard
 from harness.records import Sampling, ServerFacts
 from harness.tables.publish import publish
 from tests.compare.conftest import WriteRun, cases

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from harness.compare.comparison import Contrast, Difference
-from harness.compare.contrast import ALPHA
+from harness.comparison.contrast import ALPHA
+from harness.comparison.nouns import Contrast, Difference
 
 _SEEING_BETTER = {"first": "worse", "second": "better"}
 """The outcome for the second side when the side that sees is surely better."""

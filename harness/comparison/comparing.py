@@ -9,11 +9,11 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from harness.catalogue import Catalogue
-from harness.compare import comparable, contrast, sentences
-from harness.compare.comparison import Answer, Comparison, Contrast, Disagreement, Side
-from harness.compare.naming import Found, Names
-from harness.compare.reading import Measured, Prompt, measure
-from harness.compare.sides import sides_of
+from harness.comparison import comparable, contrast, sentences
+from harness.comparison.naming import Found, Names
+from harness.comparison.nouns import Answer, Comparison, Contrast, Disagreement, Side
+from harness.comparison.reading import Measured, Prompt, measure
+from harness.comparison.sides import sides_of
 from harness.errors import ResultsError, UsageError
 from harness.records import RunHeader
 

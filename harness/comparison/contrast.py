@@ -10,10 +10,10 @@ from typing import Literal
 import msgspec
 
 from harness import stats
-from harness.compare.comparable import is_looking
-from harness.compare.comparison import ByPicture, Contrast, Difference, Outcome, Side
-from harness.compare.naming import Found
-from harness.compare.reading import Measured
+from harness.comparison.comparable import is_looking
+from harness.comparison.naming import Found
+from harness.comparison.nouns import ByPicture, Contrast, Difference, Outcome, Side
+from harness.comparison.reading import Measured
 from harness.records import RunHeader, Score
 
 ALPHA = 0.05

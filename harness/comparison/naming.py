@@ -13,7 +13,7 @@ import msgspec
 
 from harness import store
 from harness.catalogue import Catalogue
-from harness.compare.reading import Measured
+from harness.comparison.reading import Measured
 from harness.errors import ExitCode, ResultsError
 from harness.records import ModelCard, RunHeader, Score
 

@@ -11,9 +11,9 @@ from typing import Literal
 from msgspec import Struct
 
 from harness import store
-from harness.compare import comparable
-from harness.compare.contrast import ALPHA, Rates, difference
-from harness.compare.naming import is_of_suite, missing
+from harness.comparison import comparable
+from harness.comparison.contrast import ALPHA, Rates, difference
+from harness.comparison.naming import is_of_suite, missing
 from harness.errors import ResultsError
 from harness.records import ModelScore, RunHeader
 from harness.store import Run

@@ -8,9 +8,9 @@ import msgspec
 
 from harness import stats
 from harness.catalogue import Catalogue
-from harness.compare.comparison import Side, Steadiness
-from harness.compare.naming import Found
-from harness.compare.reading import Measured
+from harness.comparison.naming import Found
+from harness.comparison.nouns import Side, Steadiness
+from harness.comparison.reading import Measured
 from harness.records import ModelCard, PublishedScore, Score
 from harness.stats import wilson_interval
 

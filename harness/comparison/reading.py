@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from harness.compare import comparable
+from harness.comparison import comparable
 from harness.records import ModelScore, Record, Reply, RunHeader
 from harness.store import Run
 from harness.summary import Tally

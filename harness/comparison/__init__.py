@@ -1,8 +1,8 @@
 """Which of several models is better, by how much, and how sure that is."""
 
-from harness.compare.comparing import compare, regression
-from harness.compare.comparison import Answer, Comparison, Contrast, Difference, Disagreement, Side
-from harness.compare.naming import IncompleteRun
+from harness.comparison.comparing import compare, regression
+from harness.comparison.naming import IncompleteRun
+from harness.comparison.nouns import Answer, Comparison, Contrast, Difference, Disagreement, Side
 
 __all__ = [
     "Answer",
