@@ -14,6 +14,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from harness import suites
+from harness.errors import SuiteError
 from harness.graders import forget, grade, infer
 from harness.graders.agreement import audit
 from harness.graders.patterns import PATTERNS
@@ -80,9 +81,17 @@ def _ablate(answers: list[Labelled]) -> None:
     print(f"{idle} of {len(PATTERNS)} patterns change none of {len(pairs)} verdicts")
 
 
-def _verdicts(pairs: list[tuple[Case, str]]) -> list[bool]:
+def _verdicts(pairs: list[tuple[Case, str]]) -> list[bool | None]:
     forget()
-    return [grade(case, said).passed for case, said in pairs]
+    return [_verdict(case, said) for case, said in pairs]
+
+
+def _verdict(case: Case, said: str) -> bool | None:
+    """None when the case cannot be graded at all."""
+    try:
+        return grade(case, said).passed
+    except SuiteError:
+        return None
 
 
 def _case(question: str, expected: str) -> Case:
