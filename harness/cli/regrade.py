@@ -73,7 +73,13 @@ def _again(
     """A record as it was and as it is now; a failed call stays what it is."""
     if not isinstance(record.outcome, Reply):
         return record, record
-    verdict = grade(record.case, record.outcome.text, truncated=record.outcome.truncated)
+    verdict = grade(
+        record.case,
+        record.outcome.text,
+        truncated=record.outcome.truncated,
+        reasoning=bool(record.outcome.reasoning),
+        context=record.context,
+    )
     fresh = replace(record, verdict=verdict, judgement=None)
     if judge is not None:
         fresh = judge.review(fresh, _pictures(record, pictures, header))

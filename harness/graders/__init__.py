@@ -8,18 +8,19 @@ a grader: write its check, and a line in `GRADERS`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from harness.errors import SuiteError
-from harness.graders import calendar, choices, measures, places, structures, texts, yes_no
+from harness.graders import calendar, choices, measures, places, regions, structures, texts, yes_no
 from harness.graders.extract import plainly_stated, take_apart
 from harness.graders.inference import infer as infer
 from harness.graders.kinds import Check, Grader, Misfit, Task
 from harness.graders.question import about
-from harness.records import Case, Verdict
+from harness.records import Case, GradeContext, Verdict
 
 GRADER_VERSION = "2"
 """Raised with every change of a verdict."""
@@ -43,8 +44,8 @@ GRADERS: Mapping[str, Grader] = MappingProxyType(
             texts.TRANSCRIPTION,
             structures.GRID,
             structures.JSON,
-            places.POINT,
-            places.BOX,
+            regions.POINT,
+            regions.BOX,
         )
     }
 )
@@ -53,14 +54,24 @@ _KEPT_CHECKS = 4096
 _checks: dict[tuple[object, ...], Check] = {}
 
 
-def grade(case: Case, text: str, *, truncated: bool = False, reasoning: bool = False) -> Verdict:
+def grade(
+    case: Case,
+    text: str,
+    *,
+    truncated: bool = False,
+    reasoning: bool = False,
+    context: GradeContext | None = None,
+) -> Verdict:
     """Whether a reply answers the case rightly, what was read out of it, and why.
 
-    `truncated`: the reply hit the token limit; `reasoning`: the server kept thinking text apart.
+    `truncated`: the reply hit the token limit; `reasoning`: the server kept thinking text apart;
+    `context`: the picture's sizes and the convention of coordinates, for points and boxes.
     Raises: SuiteError when the case does not fit its grader (`problems` says so beforehand).
     """
     check = _check_of(case)
     grader = GRADERS[case.grader]
+    if grader.sees_context:
+        check = partial(check, context=context)
     if text == case.expected and grader.literal:
         return Verdict(passed=True, answer=text, reason="says it word for word")
     reply = take_apart(text)
@@ -105,16 +116,23 @@ def try_out(
     >>> try_out("integer", "4", "four").reason
     'says 4'
     """
-    case = Case(
+    return grade(field_case(name, expected, options, question), reply)
+
+
+def field_case(grader: str, expected: Any, options: dict[str, Any], question: str = "") -> Case:
+    """A case without a suite, e.g. of one field of a JSON answer."""
+    if isinstance(expected, bool):
+        expected = "yes" if expected else "no"
+    many = isinstance(expected, list | tuple)
+    return Case(
         id="",
         category="",
         question=question,
         image="",
-        expected=expected,
-        grader=name,
+        expected=tuple(map(str, expected)) if many else str(expected),
+        grader=grader,
         options=options,
     )
-    return grade(case, reply)
 
 
 def forget() -> None:

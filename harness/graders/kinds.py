@@ -12,8 +12,8 @@ from harness.graders.extract import Reply
 from harness.graders.question import Question
 from harness.records import Verdict
 
-Check = Callable[[Reply], Verdict]
-"""Grades one reply to the case it was made for."""
+Check = Callable[..., Verdict]
+"""Grades one reply to the case it was made for; a point or a box also takes a GradeContext."""
 
 
 class Misfit(ValueError):
@@ -47,6 +47,8 @@ class Grader(Struct, frozen=True, kw_only=True):
     """The expected answer itself is a right reply; not so for a box in which a point must lie."""
     repeats: bool = False
     """A right answer may hold one piece many times: a grid, a transcription."""
+    sees_context: bool = False
+    """Its checks take a GradeContext."""
 
 
 def failed(why: str | None, answer: str | None = None) -> Verdict:
@@ -60,8 +62,10 @@ def checking(
     settle: Settle | None = None,
     differs: Callable[[Any], str] | None = None,
     question: Question | None = None,
+    nearness: Callable[[Any], dict[str, float]] | None = None,
 ) -> Check:
-    """A check that reads one value and compares it. `differs` words the reason of a fail."""
+    """A check that reads one value and compares it. `differs` words the reason of a fail,
+    `nearness` measures how far off the value is."""
 
     def check(reply: Reply) -> Verdict:
         reading = decide(reply, find, settle, question.stems if question else frozenset())
@@ -71,6 +75,7 @@ def checking(
         reason = f"says {expected}" if passed else f"expected {expected}"
         if not passed and differs is not None:
             reason = differs(reading.value)
-        return Verdict(passed=passed, answer=reading.said, reason=reason)
+        measures = nearness(reading.value) if nearness is not None else {}
+        return Verdict(passed=passed, answer=reading.said, reason=reason, measures=measures)
 
     return check

@@ -184,7 +184,9 @@ def _integer(task: Task) -> Check:
             return True
         return _meets(value, wanted, unit, Decimal(0)) if other else wanted in value.readings()
 
-    return checking(find_counts, fits, written, _same, _off_by(wanted), task.question)
+    return checking(
+        find_counts, fits, written, _same, _off_by(wanted), task.question, _errors(wanted, unit)
+    )
 
 
 def _counts_finder(find: Finder, question: Question) -> Finder:
@@ -204,6 +206,25 @@ def _counts_finder(find: Finder, question: Question) -> Finder:
         ] or zero
 
     return find_counts
+
+
+def _errors(wanted: Decimal, unit: Unit | None) -> Callable[[Hashable], dict[str, float]]:
+    """How far a value is off: absolutely in the expected unit, and relatively."""
+
+    def errors(value: Hashable) -> dict[str, float]:
+        said = UNITS.get(value.unit or "") if isinstance(value, Value) else None
+        if not isinstance(value, Value):
+            return {}
+        readings = value.readings()
+        if said is not None and unit is not None:
+            readings = [n for r in readings if (n := converted(r, said, unit)) is not None]
+        if not readings:
+            return {}
+        off = min(abs(number - wanted) for number in readings)
+        relative = {"relative_error": float(off / abs(wanted))} if wanted else {}
+        return {"error": float(off), **relative}
+
+    return errors
 
 
 def _off_by(wanted: Decimal) -> Callable[[Hashable], str]:
@@ -313,7 +334,8 @@ def _decimal(task: Task) -> Check:
             scale is not None and _meets(value, wanted * scale, unit, tolerance)
         )
 
-    return checking(find, fits, written, partial(_same, unit=unit), question=task.question)
+    settle, nearness = partial(_same, unit=unit), _errors(wanted, unit)
+    return checking(find, fits, written, settle, question=task.question, nearness=nearness)
 
 
 _IN_SCALE = pattern("in millions")
@@ -423,7 +445,8 @@ def _money(task: Task) -> Check:
         same = not value.unit or not currency or value.unit == currency
         return same and bool(set(value.readings()) & set(wanted.readings()))
 
-    return checking(find_money, fits, written, _same, question=task.question)
+    nearness = _errors(wanted.number, None)
+    return checking(find_money, fits, written, _same, question=task.question, nearness=nearness)
 
 
 def _amount(text: str, number: Number) -> tuple[Value, int]:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from harness.graders.decide import Mention
-from harness.graders.extract import Reply, refusal
-from harness.graders.kinds import Check, Grader, Misfit, Task, checking, failed
+from harness.graders.kinds import Check, Grader, Misfit, Task, checking
 from harness.graders.measures import approximate
 from harness.graders.numbers import parsed
 from harness.graders.patterns import pattern
 from harness.graders.units import UNITS, Unit, unit_at
 from harness.graders.words import folded
-from harness.records import Verdict
 
 _CARDINALS = str.split("""one two three four five six seven eight nine ten eleven twelve""")
 _ORDINALS = str.split(
@@ -227,123 +225,5 @@ def _single(text: str) -> list[Mention]:
     return dimensions(text, least=1)
 
 
-_COORDINATE = r"-?\d{1,6}(?:\.\d{1,6})?"
-_NUMBERS = pattern("coordinates", rf"(?<![\w.]){_COORDINATE}(?![\w])")
-_KEYS = pattern("coordinate names")
-_GROUP = pattern("groups of numbers")
-Box = tuple[float, float, float, float]
-
-
-def _coordinates(text: str, count: int) -> list[tuple[float, ...]]:
-    """Groups of so many numbers: in brackets if there are such, else all numbers of the text.
-
-    >>> _coordinates('{"x": 10, "y": 20.5}', 2), _coordinates("[[1,2],[3,4]]", 4)
-    ([(10.0, 20.5)], [(1.0, 2.0, 3.0, 4.0)])
-    """
-    plain = _KEYS.sub(" ", text)
-    groups = [_floats(group[0]) for group in _GROUP.finditer(plain)]
-    fitting = [group for group in groups if len(group) == count]
-    if fitting:
-        return list(dict.fromkeys(fitting))
-    everything = _floats(plain)
-    return [everything] if len(everything) == count else []
-
-
-def _floats(text: str) -> tuple[float, ...]:
-    return tuple(float(number[0]) for number in _NUMBERS.finditer(text))
-
-
-def _box_of(task: Task, kind: str) -> tuple[Box, str]:
-    form = str(task.options.get("format", "xyxy"))
-    if form not in ("xyxy", "xywh"):
-        raise Misfit("format is xyxy or xywh")
-    found = _floats(task.one(kind))
-    if len(found) != 4:
-        raise Misfit(f"{task.expected!r} is not a box of four numbers")
-    return _corners(found, form), form
-
-
-def _corners(numbers: tuple[float, ...], form: str) -> Box:
-    x1, y1, x2, y2 = numbers
-    if form == "xywh":
-        x2, y2 = x1 + x2, y1 + y2
-    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
-
-
-def _point(task: Task) -> Check:
-    """
-    >>> from harness.graders import try_out
-    >>> try_out("point", "[10, 10, 50, 40]", "(30, 20)").passed
-    True
-    >>> try_out("point", "[10, 10, 50, 40]", "x=60, y=20").reason
-    'outside the box 10, 10, 50, 40'
-    """
-    (left, top, right, bottom), _ = _box_of(task, "point")
-
-    def check(reply: Reply) -> Verdict:
-        found = _one_group(reply, 2)
-        if isinstance(found, Verdict):
-            return found
-        x, y = found
-        inside = left <= x <= right and top <= y <= bottom
-        where = f"the box {left:g}, {top:g}, {right:g}, {bottom:g}"
-        reason = f"{'inside' if inside else 'outside'} {where}"
-        return Verdict(passed=inside, answer=f"{x:g}, {y:g}", reason=reason)
-
-    return check
-
-
-def _box(task: Task) -> Check:
-    """
-    >>> from harness.graders import try_out
-    >>> try_out("box", "[0, 0, 10, 10]", '{"box": [0, 0, 10, 8]}').reason
-    'overlap (IoU) 0.80, needed 0.50'
-    """
-    wanted, form = _box_of(task, "box")
-    needed = float(task.options.get("iou", 0.5))
-    if not 0 < needed <= 1:
-        raise Misfit("iou is a share above 0, at most 1")
-
-    def check(reply: Reply) -> Verdict:
-        found = _one_group(reply, 4)
-        if isinstance(found, Verdict):
-            return found
-        overlap = iou(wanted, _corners(found, form))
-        answer = ", ".join(f"{number:g}" for number in found)
-        reason = f"overlap (IoU) {overlap:.2f}, needed {needed:.2f}"
-        return Verdict(passed=overlap >= needed, answer=answer, reason=reason)
-
-    return check
-
-
-def _one_group(reply: Reply, count: int) -> tuple[float, ...] | Verdict:
-    if reply.fault:
-        return failed(reply.fault)
-    groups = _coordinates(reply.body, count)
-    if len(groups) == 1:
-        return groups[0]
-    if groups:
-        return failed(f"several answers: {len(groups)} sets of coordinates")
-    return failed(refusal(reply.text[:4000]) or f"no {count} coordinates in the reply")
-
-
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union.
-
-    >>> iou((0, 0, 2, 2), (1, 0, 3, 2)), iou((0, 0, 1, 1), (5, 5, 6, 6))
-    (0.3333333333333333, 0.0)
-    """
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (a, b))
-    return shared / (areas - shared)
-
-
-_FORMAT: dict[str, Any] = {"format": str}
 POSITION = Grader(name="position", check=_position)
 DIMENSIONS = Grader(name="dimensions", check=_dimensions)
-POINT = Grader(name="point", check=_point, options=_FORMAT, literal=False)
-BOX = Grader(name="box", check=_box, options={"iou": (int, float), **_FORMAT})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -102,11 +104,14 @@ def _split(text: str) -> list[str]:
 
 def _compared(wanted: list[str], items: list[str], ordered: bool, reply: Reply) -> Verdict:
     answer = ", ".join(items) or None
-    if items == wanted or (not ordered and sorted(items) == sorted(wanted)):
-        return Verdict(passed=True, answer=answer, reason="the same items")
-    if (why := refusal(reply.text[:4000])) is not None and not set(items) & set(wanted):
+    passed = items == wanted or (not ordered and sorted(items) == sorted(wanted))
+    shared = sum((Counter(items) & Counter(wanted)).values())
+    why = None if passed or shared else refusal(reply.text[:4000])
+    if why is not None:
         return failed(why)
-    return failed(_difference(wanted, items), answer)
+    reason = "the same items" if passed else _difference(wanted, items)
+    f1 = 2 * shared / (len(items) + len(wanted))
+    return Verdict(passed=passed, answer=answer, reason=reason, measures={"f1": round(f1, 4)})
 
 
 def _difference(wanted: list[str], items: list[str]) -> str:
@@ -199,6 +204,10 @@ def _json(task: Task) -> Check:
     True
     >>> try_out("json", '{"total": 2.3}', '{"total": 3.2}').reason
     'total: 3.2, expected 2.3'
+    >>> typed = {"day": "date", "sum": {"grader": "decimal", "tolerance": 0.1}}
+    >>> said = '{"day": "4 March 2021", "sum": "2.35 kg"}'
+    >>> try_out("json", '{"day": "2021-03-04", "sum": "2.3 kg"}', said, fields=typed).fields
+    {'day': True, 'sum': True}
     """
     try:
         wanted = msgspec.json.decode(task.one("json"))
@@ -207,8 +216,10 @@ def _json(task: Task) -> Check:
     fields = task.options.get("fields")
     if fields is not None and not (isinstance(wanted, dict) and set(fields) <= set(wanted)):
         raise Misfit("a field that counts is not in the expected answer")
-    if fields is not None:
+    _check_schema(task.options.get("schema"))
+    if isinstance(fields, list):
         wanted = {name: wanted[name] for name in fields}
+    typed = _typed(fields, wanted) if isinstance(fields, dict) else {}
 
     def check(reply: Reply) -> Verdict:
         if reply.fault:
@@ -216,11 +227,70 @@ def _json(task: Task) -> Check:
         found = json_in(reply.body)
         if found is None:
             return failed(refusal(reply.text[:4000]) or "no JSON in the reply")
-        fault = unlike(wanted, found, "")
-        answer = msgspec.json.encode(found).decode()
-        return Verdict(passed=fault is None, answer=answer, reason=fault or "the same fields")
+        return _by_fields(wanted, found, typed)
 
     return check
+
+
+def _check_schema(schema: Any) -> None:
+    """Raises: Misfit when an option is no JSON schema of an object or a list."""
+    known = {"type", "properties", "items", "required", "anyOf", "oneOf", "$ref", "$defs"}
+    if schema is not None and not (isinstance(schema, dict) and known & schema.keys()):
+        raise Misfit("schema is no JSON schema: it has neither type nor properties")
+
+
+def _typed(
+    fields: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> dict[str, Callable[[Any], Verdict]]:
+    """A grader for each field that names one. Raises: Misfit."""
+    from harness.graders import GRADERS, field_case, grade, problems
+
+    typed: dict[str, Callable[[Any], Verdict]] = {}
+    for name, given in fields.items():
+        options = dict(given) if isinstance(given, dict) else {"grader": given}
+        grader = str(options.pop("grader", "text"))
+        if grader not in GRADERS or grader == "json":
+            raise Misfit(f"field {name!r}: grader {grader!r} is not one for a field")
+        case = field_case(grader, wanted[name], options)
+        if wrong := problems(case):
+            raise Misfit(f"field {name!r}: {wrong[0]}")
+        typed[name] = lambda said, case=case: grade(case, _as_text(said))  # type: ignore[misc]
+    return typed
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(_as_text, value))
+    return "null" if value is None else str(value)
+
+
+def _by_fields(wanted: Any, said: Any, typed: Mapping[str, Callable[[Any], Verdict]]) -> Verdict:
+    """Each field of an object by itself; anything else as a whole."""
+    answer = msgspec.json.encode(said).decode()
+    if not isinstance(wanted, dict) or not isinstance(said, dict):
+        fault = unlike(wanted, said, "")
+        return Verdict(passed=fault is None, answer=answer, reason=fault or "the same fields")
+    given = {folded(str(name)): value for name, value in said.items()}
+    faults: dict[str, str | None] = {}
+    for name, value in wanted.items():
+        if folded(name) not in given:
+            faults[name] = f"{name}: missing"
+        elif name in typed:
+            verdict = typed[name](given[folded(name)])
+            faults[name] = None if verdict.passed else f"{name}: {verdict.reason}"
+        else:
+            faults[name] = unlike(value, given[folded(name)], name)
+    right = {name: fault is None for name, fault in faults.items()}
+    wrong = [fault for fault in faults.values() if fault]
+    return Verdict(
+        passed=not wrong,
+        answer=answer,
+        reason=wrong[0] if wrong else "the same fields",
+        measures={"fields": round(sum(right.values()) / len(right), 4)} if right else {},
+        fields=right,
+    )
 
 
 def json_in(text: str) -> Any:
@@ -296,4 +366,6 @@ def _number(leaf: Any) -> Decimal | None:
 
 LIST = Grader(name="list", check=_list, options={"ordered": bool})
 GRID = Grader(name="grid", check=_grid, repeats=True)
-JSON = Grader(name="json", check=_json, options={"fields": list}, repeats=True)
+JSON = Grader(
+    name="json", check=_json, options={"fields": (list, dict), "schema": dict}, repeats=True
+)

@@ -316,11 +316,15 @@ def _transcription(task: Task) -> Check:
             return failed(reply.fault)
         best = min(_candidates(reply), key=lambda said: distance(normal(said), wanted, limit))
         off = distance(normal(best), wanted, limit)
+        rates = error_rates(normal(best), wanted)
         if off <= limit and (share is not None or _same_words(normal(best), wanted)):
             slips = f", {off} characters off" if off else ""
-            return Verdict(passed=True, answer=best[:200], reason=f"says it{slips}")
-        why = refusal(reply.text) if len(reply.text) < 400 else None
-        return failed(why or f"expected {written[:80]!r}", None if why else best[:200])
+            reason = f"says it{slips}"
+            return Verdict(passed=True, answer=best[:200], reason=reason, measures=rates)
+        if why := refusal(reply.text) if len(reply.text) < 400 else None:
+            return failed(why)
+        reason = f"expected {written[:80]!r}"
+        return Verdict(passed=False, answer=best[:200], reason=reason, measures=rates)
 
     return check
 
@@ -340,6 +344,19 @@ def distance(said: str, wanted: str, limit: int) -> int:
     from rapidfuzz.distance import OSA
 
     return OSA.distance(said, wanted, score_cutoff=limit)
+
+
+def error_rates(said: str, wanted: str) -> dict[str, float]:
+    """Edits for each character, and for each word, that should have been said.
+
+    >>> error_rates("mind the gap", "mind the gate")
+    {'cer': 0.1538, 'wer': 0.3333}
+    """
+    from rapidfuzz.distance import Levenshtein
+
+    characters = Levenshtein.distance(said, wanted) / len(wanted)
+    words_off = Levenshtein.distance(said.split(), wanted.split()) / len(wanted.split())
+    return {"cer": round(characters, 4), "wer": round(words_off, 4)}
 
 
 def _same_words(said: str, wanted: str) -> bool:

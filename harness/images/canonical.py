@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from msgspec.structs import replace
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
@@ -53,7 +54,9 @@ def encode(path: Path, *, longest_side_px: int) -> EncodedImage:
             return _encoded(data, size, "image/jpeg" if picture.format == "JPEG" else "image/png")
         if picture.format == "PNG":
             verify_png(data)
-        return _as_png(canonical_pixels(picture, data, longest_side_px=longest_side_px))
+        made = _as_png(canonical_pixels(picture, data, longest_side_px=longest_side_px))
+        turned = (size[0] > size[1]) != (made.width_px > made.height_px) and size[0] != size[1]
+        return replace(made, file_size_px=size[::-1] if turned else size)
 
 
 def inspect(path: Path) -> Header:

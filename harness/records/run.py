@@ -60,6 +60,8 @@ class EncodedImage(Struct, frozen=True, kw_only=True, dict=True):
     height_px: int
     sha256: str
     """Of `data`: the input the reply was scored on."""
+    file_size_px: tuple[int, int] | None = None
+    """Width and height of the upright file, where the picture was made from one."""
 
     @cached_property
     def base64(self) -> bytes:
@@ -167,6 +169,22 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """In words a person can read in the results."""
     cut: bool = False
     """The reply hit the token limit before it stated an answer: neither pass nor fail."""
+    measures: dict[str, float] = {}
+    """How near the answer came, the chief measure first: cer, iou, distance_px, error, f1..."""
+    fields: dict[str, bool] = {}
+    """Of an answer in JSON, which fields are right."""
+    coordinates: str | None = None
+    """The convention in which a point or box was read."""
+
+
+class GradeContext(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """What grading a point or a box takes besides the reply."""
+
+    file_size_px: tuple[int, int] | None = None
+    """Width and height of the upright picture, in whose pixels cases give their answers."""
+    sent_size_px: tuple[int, int] | None = None
+    coordinates: str | None = None
+    """The convention that the run asked for, or that the model is known by."""
 
 
 class Judgement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -203,6 +221,8 @@ class Record(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, ta
     outcome: Reply | CallFailure
     verdict: Verdict | None = None
     """The rule's. Present exactly when the outcome is a Reply."""
+    context: GradeContext | None = None
+    """What grading took besides the reply, where the answer is a point or a box."""
     judgement: Judgement | None = None
     correction: Correction | None = None
     """Filled in by the store when it reads a run; never written inside a record."""

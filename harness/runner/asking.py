@@ -12,9 +12,9 @@ from pathlib import Path
 
 from harness.adapters.base import Adapter, Request
 from harness.errors import CallError, EvalrunError
-from harness.graders import grade
+from harness.graders import GRADERS, grade
 from harness.images import encode
-from harness.records import Case, EncodedImage, Price, Record
+from harness.records import Case, EncodedImage, GradeContext, Price, Record
 from harness.runner.plan import Job
 
 Review = Callable[[Record, Sequence[EncodedImage]], Record]
@@ -33,11 +33,13 @@ class Asking:
         blind: bool = False,
         price: Price | None = None,
         review: Review | None = None,
+        coordinates: str | None = None,
     ) -> None:
         self._adapter = adapter
         self._pictures = pictures
         self._encoded = _Encoded(image_max_side_px)
         self._blind, self._price, self._review = blind, price, review
+        self._coordinates = coordinates
 
     def ask(self, job: Job) -> Record:
         """Ask and grade. Raises: SuiteError for a broken picture, TargetError for a lost cause."""
@@ -58,17 +60,31 @@ class Asking:
             reply = self._adapter.ask(prompt)
         except CallError as error:  # the one place where a failed call becomes data
             return record(outcome=error.as_failure(), started_at=started_at)
+        context = self._context(case, images)
         graded = record(
             outcome=reply,
             verdict=grade(
-                case, reply.text, truncated=reply.truncated, reasoning=bool(reply.reasoning)
+                case,
+                reply.text,
+                truncated=reply.truncated,
+                reasoning=bool(reply.reasoning),
+                context=context,
             ),
+            context=context,
             cost_usd=self._price.cost_usd(reply.tokens_in, reply.tokens_out)
             if self._price
             else None,
             started_at=started_at,
         )
         return self._review(graded, images) if self._review else graded
+
+    def _context(self, case: Case, images: Sequence[EncodedImage]) -> GradeContext | None:
+        """What grading a point or a box takes besides the reply."""
+        if not images or not GRADERS[case.grader].sees_context:
+            return None
+        sent = (images[0].width_px, images[0].height_px)
+        file = images[0].file_size_px or sent
+        return GradeContext(file_size_px=file, sent_size_px=sent, coordinates=self._coordinates)
 
     def prepare(self, job: Job) -> None:
         """Have the picture ready before it is asked about. What is wrong with it, `ask` says."""
