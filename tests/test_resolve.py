@@ -18,7 +18,7 @@ from harness.adapters.running import LLAMA_CPP_URLS, candidates, look_around
 from harness.catalogue import Catalogue, load
 from harness.errors import TargetError, UsageError
 from harness.records import GgufFiles, GgufSource, HostedSource, ModelCard, Preset
-from tests.conftest import Evalrun
+from tests.conftest import Evalrun, VisionServer
 
 REPO, MODEL, MMPROJ = "org/seer-GGUF", "seer-7b-Q4_K_M.gguf", "mmproj-seer-7b-f16.gguf"
 SEER = ModelCard(
@@ -256,6 +256,20 @@ def test_a_key_goes_only_to_the_host_of_its_preset(monkeypatch: pytest.MonkeyPat
     assert named.target.api_key_env == "OTHER_KEY"
     home = resolved("seer-7b", backend="alpha", base_url="https://ALPHA.example/v2")
     assert (home.preset, home.target.api_key_env) == ("alpha", "ALPHA_KEY")
+
+
+def test_the_key_of_an_endpoint_is_not_sent_to_another_host(
+    evalrun: Evalrun, vision_server: VisionServer, suite: Path
+) -> None:
+    asking = ("--suite", suite, "--limit", "1", "--model", "m", "--base-url", vision_server.url)
+    keys = {"OPENAI_API_KEY": "sk-secret", "MINE": "own-key"}
+
+    assert evalrun(*asking, "--backend", "openai", env=keys).returncode == 0
+    assert evalrun(*asking, "--backend", "openai", "--fresh", env={}).returncode == 0
+    assert evalrun(*asking, "--fresh", "--api-key-env", "MINE", env=keys).returncode == 0
+
+    sent = [it.get("authorization") for it in vision_server.headers]
+    assert sent == [None, None, "Bearer own-key"]
 
 
 def test_a_server_on_this_machine_is_asked_one_thing_at_a_time_unless_told_otherwise() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from harness.errors import SuiteError
+from harness.errors import SuiteError, install_command
 from harness.images.files import shown
 from harness.images.headers import MAX_PIXELS
 
@@ -68,7 +68,7 @@ def _opened(data: bytes, name: str) -> Iterator[Any]:
     except ImportError as exc:
         raise SuiteError(
             f"{name}: pypdfium2 is not installed",
-            fix="pip install 'evalrun-vision[pdf]', or export the page as PNG",
+            fix=f"{install_command('pdf')}, or export the page as PNG",
         ) from exc
     with _one_at_a_time:
         try:

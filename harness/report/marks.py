@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.comparison import comparable
 from harness.records import RunHeader, ServerFacts
 from harness.report.gathering import Column
 from harness.tables import words
@@ -75,4 +76,13 @@ def _server(header: RunHeader) -> Iterator[tuple[str, str]]:
     yield "weights", server.model_file or ""
     yield "projector", server.mmproj_file or ""
     yield "server build", server.build or ""
-    yield "hardware", server.system_info or ""
+    yield "hardware", comparable.hardware(server) or server.system_info or ""
+    if (machine := server.machine) is not None:
+        sizes = {
+            "weights": machine.weights_gb,
+            "projector": machine.projector_gb,
+            "peak memory": machine.peak_memory_gb,
+            "on the card": machine.peak_gpu_memory_gb,
+        }
+        yield "memory", ", ".join(f"{name} {gb:.3g} GB" for name, gb in sizes.items() if gb)
+        yield "layers on the GPU", machine.offloaded_layers or ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from harness.errors import SuiteError
+from harness.errors import SuiteError, install_command
 from harness.images import open_regular, read_regular, shown
 from harness.suites import layouts
 from harness.suites.findings import Findings
@@ -122,7 +122,7 @@ def read_parquet(path: Path, _: Findings) -> Rows:
         from pyarrow.parquet import ParquetFile  # an extra
     except ImportError as exc:
         raise SuiteError(
-            f"{shown(path)}: pyarrow is not installed", fix="pip install 'evalrun-vision[parquet]'"
+            f"{shown(path)}: pyarrow is not installed", fix=install_command("parquet")
         ) from exc
     with open_regular(path) as file:
         try:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from harness.errors import SuiteError
+from harness.errors import SuiteError, install_command
 from harness.images import MAX_FILE_BYTES, open_regular, shown
 from harness.suites.fields import bare
 from harness.suites.findings import Findings
@@ -91,7 +91,7 @@ def read_workbook(path: Path, findings: Findings) -> Rows:
     except ImportError as exc:
         raise SuiteError(
             f"{shown(path)}: openpyxl is not installed",
-            fix="pip install 'evalrun-vision[xlsx]', or save the sheet as CSV UTF-8",
+            fix=f"{install_command('xlsx')}, or save the sheet as CSV UTF-8",
         ) from exc
     with open_regular(path) as file:
         try:

@@ -55,8 +55,8 @@ _CAUSES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ),
         PORT_TAKEN: ("its port was taken by another program", "try again"),
         "invalid argument": (
-            "this llama-server does not understand our flags",
-            "update it, or unset EVALRUN_LLAMA_SERVER to use the wheel's (`xllamacpp`)",
+            "the llama.cpp server does not take a flag it was given",
+            "correct --server-arg; without one, update the server or unset EVALRUN_LLAMA_SERVER",
         ),
     }
 )

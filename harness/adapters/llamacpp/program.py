@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from harness.adapters.llamacpp import child
 from harness.errors import TargetError, UsageError, install_command
+from harness.text import nearest
 
 SERVER_VARIABLE = "EVALRUN_LLAMA_SERVER"
 _NOT_PASSED_ON = re.compile(r"^LLAMA_|KEY$|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
@@ -202,9 +203,11 @@ def check(program: Program, settings: Settings) -> None:
     wanted = [*given.values(), *(["--image-max-tokens"] if settings.image_tokens else [])]
     if missing := [flag for flag in wanted if flag not in program.flags]:
         named = program.build or program.command[0]
+        near = nearest(missing[0], program.flags)
+        meant = f"give one that it knows ({', '.join(near)} come nearest), or " if near else ""
         raise UsageError(
             f"{named} does not know {', '.join(missing)}",
-            fix=f"update it, or name another llama-server with {SERVER_VARIABLE}=PATH",
+            fix=f"{meant}name another llama-server with {SERVER_VARIABLE}=PATH",
         )
 
 
