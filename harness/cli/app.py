@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "export": ("runs:export", "Export runs as CSV: a row per prompt, or per category."),
         "regrade": ("regrade:regrade", "Grade a run's kept replies again, with today's graders."),
         "check": ("check:check", "Look a suite over: questions, answers, pictures, guessing."),
+        "new": ("new:new", "Start a suite of your own: a small one that works, or your photos."),
         "models": ("models:models", "List the models of the catalogue, or show one."),
         "doctor": ("doctor:doctor", "Check this machine: server, packages, keys, a question."),
         "grade": ("grade:grade", "Grade recorded answers: a JSON line out for every line in."),

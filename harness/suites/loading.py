@@ -209,6 +209,8 @@ def _faults(case: Case) -> Iterator[tuple[str, str | None]]:
         if len(name) > _MAX_NAME_CHARS or not name.isprintable() or name != name.strip():
             what = f"its {what} is not one plain line of at most {_MAX_NAME_CHARS} characters"
             yield what, "write a short name"
+    if rows.fits(case):
+        return
     options = msgspec.json.encode(case.options) if case.options else b"{}"
     for misfit in _misfits(case.grader, case.question, case.expected, options):
         yield misfit, "correct the answer, or name another grader"

@@ -26,6 +26,7 @@ class Pictures:
     def __init__(self, root: Path, images: Path | None = None) -> None:
         self._root = root
         self.folders = (root, *([images] if images else []))
+        self._places = tuple(map(str, self.folders))
         self._allowed = [path for folder in self.folders for path in _reach(folder.resolve())]
         self._sha256: dict[str, str] = {}
         self._refused: dict[str, SuiteError] = {}
@@ -89,7 +90,9 @@ class Pictures:
 
     def has(self, name: str) -> bool:
         file, _ = split_page(name)
-        return "\0" not in file and any(os.path.lexists(it / file) for it in self.folders)
+        return "\0" not in file and any(
+            os.path.lexists(f"{folder}/{file}") for folder in self._places
+        )
 
     def unpack(self, data: bytes) -> str:
         """Put a picture into the user's cache, unless it is there; return its name.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -31,6 +32,7 @@ _LIST_OF_PATHS = re.compile(r"[^;,|]+\.\w{3,4}(?:\s*[;,|]\s*[^;,|]+\.\w{3,4})+")
 _POLAR = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|has|have|had|will|would|should)(?:n't)?\b", re.I
 )
+_COUNTED = re.compile(r"how many\b", re.IGNORECASE)
 _KEY = re.compile(r"\(?([A-Za-z])\)?[.:)]?")
 _KEY_AND_TEXT = re.compile(r"\(?([A-Z])\s?[.:)]\s*(.+)", re.DOTALL)
 _KEYS = re.compile(r"[A-Z](?:\s*(?:[,;/&]|and)?\s*[A-Z])+")
@@ -67,7 +69,7 @@ def cases_of(
 ) -> Iterator[tuple[str, Case]]:
     """The case of each row that has a picture, a question and an answer, with its place."""
     reader = fields.Reader(columns=side.columns)
-    held: list[Row] = []
+    held: deque[Row] = deque()
     count = 0
     for count, (where, cells) in enumerate(rows, start=1):
         row = reader.read(where, count, cells)
@@ -77,15 +79,20 @@ def cases_of(
     if ids:
         reader.used.add(ids)
     first_index = _first_index(held, findings)
-    by_id = {value: row for row in held for _, value in row.ids if not _refers(row)}
-    for row in held:
+    by_id = {}
+    if any(map(_refers, held)):
+        by_id = {value: it.pictures for it in held for _, value in it.ids if not _refers(it)}
+    _remarks(reader, held, findings)
+    while held:  # a row goes as its case comes: large suites fill the memory once
+        row = held.popleft()
         try:
             row.pictures = _followed(row, by_id, pictures)
             row.question = _with_places(row.question, len(row.pictures))
             yield row.where, _case(row, ids, first_index, reader, side)
         except SuiteError as error:
             findings.error(row.where, error)
-    _remarks(reader, held, findings)
+    if unused := reader.unused():
+        findings.note("columns", f"not used: {shown(', '.join(unused))}")
     side.report_unused(reader.seen if count else None)
 
 
@@ -155,14 +162,16 @@ def _refers(row: Row) -> bool:
     return any(isinstance(name, _RowNumber) for name in row.pictures)
 
 
-def _followed(row: Row, by_id: Mapping[str, Row], pictures: Pictures) -> tuple[str, ...]:
+def _followed(
+    row: Row, by_id: Mapping[str, tuple[str, ...]], pictures: Pictures
+) -> tuple[str, ...]:
     """The names with those of other rows' pictures put in."""
     names: list[str] = []
     for name in row.pictures:
         if not isinstance(name, _RowNumber):
             names.append(name)
         elif name in by_id:
-            names.extend(by_id[name].pictures)
+            names.extend(by_id[name])
         elif numbered := pictures.by_number(name):
             names.append(numbered)
         else:
@@ -325,6 +334,19 @@ def _multiple_choice(row: Row, first_index: int | None) -> _Chosen:
     return question, keys[0], row.grader or "choice", {"choices": list(row.options.values())}
 
 
+def fits(case: Case) -> bool:
+    """Whether the answer plainly fits the grader: large suites need not wait for it to say so."""
+    if case.grader == "integer" and not case.options and isinstance(case.expected, str):
+        return case.expected.isdecimal() and case.expected.isascii()
+    return (
+        case.grader == "choice"
+        and case.options.keys() == {"choices"}
+        and isinstance(case.expected, str)
+        and case.question.endswith(ASK_LETTER)
+        and f"\n{case.expected}. " in case.question
+    )
+
+
 def _shows_options(question: str, options: Mapping[str, str]) -> bool:
     """Whether the question itself lists them with their letters."""
     return all(
@@ -357,8 +379,13 @@ def _answers(row: Row) -> list[str]:
     return list(dict.fromkeys(answers))
 
 
-_inferred = lru_cache(maxsize=4096)(graders.infer)
-"""Large suites ask the same again and again. The options are never changed in place."""
+@lru_cache(maxsize=4096)
+def _inferred(question: str, answer: str) -> tuple[str, dict[str, Any]]:
+    """Large suites ask the same again and again, and ask for counts more than for all else. The
+    options are never changed in place."""
+    if answer.isdecimal() and answer.isascii() and answer[0] != "0" and _COUNTED.match(question):
+        return "integer", {}
+    return graders.infer(question, answer)
 
 
 def _passes(question: str, first: str, grader: str, options: dict[str, Any], other: str) -> bool:
@@ -419,8 +446,6 @@ def _remarks(reader: fields.Reader, rows: Sequence[Row], findings: Findings) -> 
                 f"{rows_too}",
                 f'say which in the side file: [columns] {what} = "{shown(other)}"',
             )
-    if unused := reader.unused():
-        findings.note("columns", f"not used: {shown(', '.join(unused))}")
     if rows and not any(row.category for row in rows):
         findings.note("columns", "none says the category")
     several = sum(len(row.answers) > 1 and not row.options for row in rows)

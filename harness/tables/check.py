@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from harness.records import Case
 from harness.suites.lint import Level, Policy, Report
 from harness.suites.lint.answers import answer_of
-from harness.suites.lint.policies import MAX_CATEGORY, MAX_OVERALL
+from harness.suites.lint.guessing import MAX_CATEGORY, MAX_OVERALL
 from harness.tables.table import Block, Cell, Column, Line, Table
 from harness.text import one_line
 

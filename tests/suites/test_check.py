@@ -12,10 +12,9 @@ from PIL import Image
 from harness.graders import GRADERS
 from harness.records import Case
 from harness.suites.lint import Level, Report, lint
-from harness.suites.lint.answers import options_named
-from harness.suites.lint.house import PROMPTS
-from harness.suites.lint.policies import policies
-from harness.suites.lint.wordings import BLOCKS, WORDINGS, unrecognised
+from harness.suites.lint.answers import BLOCKS, WORDINGS, unrecognised
+from harness.suites.lint.guessing import options_named, policies
+from harness.suites.lint.report import PROMPTS
 
 from .conftest import Workshop
 

@@ -4,9 +4,7 @@ A path --lint--> Report: findings, the scores of policies that never look, the g
 """
 
 from harness.suites.findings import Finding, Level
-from harness.suites.lint.findings import Report
-from harness.suites.lint.policies import Policy
-from harness.suites.lint.sheets import write_sheets
-from harness.suites.lint.whole import lint
+from harness.suites.lint.guessing import Policy
+from harness.suites.lint.report import Report, lint, write_sheets
 
 __all__ = ["Finding", "Level", "Policy", "Report", "lint", "write_sheets"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from msgspec import Struct, structs
 
 from harness import graders
+from harness.graders.question import lettered
 from harness.records import Case
-from harness.suites.lint.answers import answer_of, options_named
+from harness.stats import wilson_interval
+from harness.suites.findings import Finding, Level
+from harness.suites.lint.answers import answer_of
 
 MAX_OVERALL = 0.20
 MAX_CATEGORY = 0.34
@@ -58,6 +61,9 @@ def policies(cases: Sequence[Case]) -> tuple[Policy, ...]:
         _policy("guess", "a guess among the options named", cases, _chance),
     )
 
+
+_FEW, _MANY = 5, 30
+"""Prompts below which a category is not judged, and from which shares are taken as they are."""
 
 Right = Callable[[Case, str], bool]
 
@@ -113,3 +119,70 @@ def _named(case: Case, *, at: int, right: Right) -> bool:
 def _chance(case: Case) -> float:
     options = options_named(case)
     return 1 / len(options) if options else 0.0
+
+
+def options_named(case: Case) -> list[str]:
+    """The answers among which the question lets choose, in the order in which it names them.
+
+    >>> def case(question, grader, **options):
+    ...     return Case(id="", category="", question=question, image="", expected="no",
+    ...                 grader=grader, options=options)
+    >>> options_named(case("Is it open? Answer no or yes.", "yes_no"))
+    ['no', 'yes']
+    >>> options_named(case("Is it above or below the belt?", "choice", choices=["below", "above"]))
+    ['above', 'below']
+    >>> options_named(case("How many?", "integer"))
+    []
+    """
+    if case.grader == "yes_no":
+        return _in_order(["yes", "no"], case.question)
+    if case.grader != "choice":
+        return []
+    choices = [str(choice) for choice in case.options.get("choices", ())]
+    return _in_order(choices, case.question) if choices else list(lettered(case.question))
+
+
+def _in_order(options: list[str], question: str) -> list[str]:
+    """Sorted by where the question names them last; those it does not name keep the end."""
+    asked = question.casefold()
+    return sorted(options, key=lambda option: asked.rfind(option.casefold()) % (len(asked) + 1))
+
+
+def guessable(policies: Sequence[Policy], cases: Sequence[Case]) -> Iterator[Finding]:
+    """Policies that score more without looking than a suite should allow.
+
+    A few prompts cannot be spread widely, and some of them are guessed by luck: under 30 only what
+    is beyond both is told.
+    """
+    members: dict[str, list[Case]] = defaultdict(list)
+    for case in cases:
+        members[case.category].append(case)
+    for policy in policies:
+        if _beyond(policy.overall, cases, policy, MAX_OVERALL):
+            what = f"{policy.says}: {_percent(policy.overall)}, over {_percent(MAX_OVERALL)}"
+            yield Finding(level=Level.WARNING, where="guessable", what=what)
+        over = {
+            name: policy.categories[name]
+            for name, own in members.items()
+            if len(own) >= _FEW and _beyond(policy.categories[name], own, policy, MAX_CATEGORY)
+        }
+        if over:
+            where = max(over, key=lambda name: over[name])
+            more = f", and {len(over) - 1} more categories" if len(over) > 1 else ""
+            what = f"{policy.says}: {_percent(over[where])} in {where}{more}"
+            what += f", over {_percent(MAX_CATEGORY)}"
+            yield Finding(level=Level.WARNING, where="guessable", what=what)
+
+
+def _beyond(share: float, cases: Sequence[Case], policy: Policy, most: float) -> bool:
+    """Whether the share is too high; of few prompts, for more reasons than that they are few."""
+    if share <= most or len(cases) >= _MANY:
+        return share > most
+    groups = {"constant": 1, "category": len({case.category for case in cases})}
+    groups["type"] = len({_type(case) for case in cases})
+    passed = share * len(cases) - groups.get(policy.name, 0)  # each group has a commonest answer
+    return wilson_interval(max(0.0, passed), len(cases)).low > most
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
