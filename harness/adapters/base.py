@@ -85,6 +85,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """Set when the run ends: every wait between attempts is called off."""
     notify: Callable[[str], None] = _say_nothing
     """Told what goes on while opening (loading, downloading, warnings), a line at a time."""
+    log: Callable[[dict[str, Any]], None] | None = None
+    """Given every exchange with the model: the request as it was sent, the reply or the error."""
 
 
 class Adapter(Protocol):

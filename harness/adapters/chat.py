@@ -8,13 +8,15 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
+import msgspec
 from msgspec.structs import replace
 
 from harness.adapters.base import Request, Target
-from harness.errors import RequestRefused, ServerFault, TargetError
+from harness.errors import CallError, RequestRefused, ServerFault, TargetError
 from harness.records import EncodedImage, Reply, ServerFacts
 from harness.text import one_line
 from harness.transport import Call, Incoming, Transport, without_credentials
@@ -86,11 +88,18 @@ class ChatModel:
             try:
                 body = to_body(payload, request.images)
                 call = self._transport.post(self.path, body, partial(self._watched, request))
-            except RequestRefused as refused:
-                if not self._adapt(refused, changes):
+            except CallError as error:
+                self._log(request, payload, error)
+                if not isinstance(error, RequestRefused) or not self._adapt(error, changes):
                     raise
             else:
-                return self._reply(call, changes, request)
+                reply = self._reply(call, changes, request)
+                self._log(request, payload, reply)
+                return reply
+
+    def _log(self, to: Request, payload: dict[str, Any], outcome: Reply | CallError) -> None:
+        if self._target.log is not None:
+            self._target.log(exchange(f"{self.base_url}/{self.path}", to, payload, outcome))
 
     def _watched(self, request: Request, incoming: Incoming) -> Reply:
         if (on_text := request.on_text) is not None:
@@ -136,6 +145,34 @@ def to_body(payload: dict[str, Any], images: Sequence[EncodedImage]) -> tuple[by
     first, *rest = json.dumps(payload, ensure_ascii=False).encode().split(PICTURE_HERE.encode())
     pairs = zip(images, rest, strict=True)
     return first, *(piece for image, text in pairs for piece in (image.base64, text))
+
+
+def exchange(
+    address: str, request: Request, payload: Mapping[str, Any], outcome: Reply | CallError
+) -> dict[str, Any]:
+    """One call, with all its attempts, as a line of a log."""
+    found = outcome.as_failure() if isinstance(outcome, CallError) else outcome
+    return {
+        "at": datetime.now(UTC),
+        "prompt": request.id,
+        "repeat": request.repeat,
+        "address": address,
+        "request": as_sent(payload, [image.sha256 for image in request.images]),
+        "reply" if isinstance(found, Reply) else "error": msgspec.to_builtins(found),
+    }
+
+
+def as_sent(payload: Mapping[str, Any], sha256s: Sequence[str]) -> dict[str, Any]:
+    """The request's JSON with a checksum in the place of each picture.
+
+    >>> as_sent({"url": f"data:image/png;base64,{PICTURE_HERE}"}, ["abc"])
+    {'url': 'data:image/png;base64,(sha256 abc)'}
+    """
+    text = json.dumps(payload)
+    for sha256 in sha256s:
+        text = text.replace(PICTURE_HERE, f"(sha256 {sha256})", 1)
+    sent: dict[str, Any] = json.loads(text)
+    return sent
 
 
 def is_image_cached(reply: Reply, tokens_before_image: int | None) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from threading import Event
+
+from msgspec.structs import replace
 
 from harness import catalogue
 from harness.adapters import Request, Target
@@ -11,6 +14,7 @@ from harness.adapters.routes import Route, resolve
 from harness.catalogue import Catalogue
 from harness.cli import answers, asked_case, targets
 from harness.cli.answers import Answer
+from harness.cli.exchange_log import open_log
 from harness.cli.options import AskOptions, LimitOptions
 from harness.cli.output import console, print_json, say
 from harness.cli.signals import stopped_by_signals
@@ -41,17 +45,21 @@ def ask(options: AskOptions) -> int:
     sound = True
     if options.save is not None and case is not None:
         sound = asked_case.save(options.save, case, options.image)
-    code = _ask_and_show(options, Request(id="asked", question=question, images=(image,)), case)
+    request = Request(id="asked", question=question, images=(image,))
+    with ExitStack() as stack:
+        code = _ask_and_show(options, request, case, stack)
     return code if code != ExitCode.DONE or sound else ExitCode.BAD_SUITE
 
 
-def _ask_and_show(options: AskOptions, prompt: Request, case: Case | None) -> int:
+def _ask_and_show(options: AskOptions, prompt: Request, case: Case | None, stack: ExitStack) -> int:
     """Ask every model, show each answer as it arrives, then whether they agree; the exit code.
 
     Raises: UsageError; TargetError when nobody is left to ask.
     """
     stopping = Event()
+    log = open_log(options.log, stack)
     routes, unreached = _routes(options, stopping)
+    routes = [replace(it, target=replace(it.target, log=log)) for it in routes]
     models = [it.model for it in unreached] + [it.target.model for it in routes]
     answered: list[Answer] = []
     with (

@@ -5,17 +5,20 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+from msgspec.structs import replace
 from typer import Option
 
 from harness import catalogue
 from harness.adapters import Adapter, Target, opener
 from harness.adapters.routes import Route, resolve
 from harness.cli import targets
-from harness.cli.options import DEFAULT_RESULTS, AsJson, LimitOptions, ResultsDir
+from harness.cli.exchange_log import LogOptions, open_log
+from harness.cli.options import DEFAULT_RESULTS, AsJson, LimitOptions, Quiet, ResultsDir
 from harness.cli.output import print_blocks, print_json, say
 from harness.cli.run import ModelOptions
 from harness.cli.signals import stopped_by_signals
@@ -34,11 +37,13 @@ _LIMITS = LimitOptions(tries=3, max_wait=30.0)
 
 def eyes(
     target: ModelOptions,
+    log: LogOptions,
     seed: Annotated[int | None, Option(min=0, help="Repeat the charts of this seed.")] = None,
     charts: Annotated[Path | None, Option(help="Folder to write the charts to.")] = None,
     max_cost: Annotated[float | None, Option(min=0, help="Stop at this many US dollars.")] = None,
     results: ResultsDir = DEFAULT_RESULTS,
     json: AsJson = False,
+    quiet: Quiet = False,  # noqa: ARG001 - its callback sees to it
 ) -> int:
     """Test what an endpoint sees, on charts of known truth.
 
@@ -50,7 +55,10 @@ def eyes(
     asked = questions(chosen)
     if charts is not None:
         _write(charts, asked)
-    card, code = _sit(_route(target, max_cost), asked, chosen, max_cost)
+    with ExitStack() as stack:
+        route = _route(target, max_cost)
+        route = replace(route, target=replace(route.target, log=open_log(log, stack)))
+        card, code = _sit(route, asked, chosen, max_cost)
     path = save(results, card)
     if json:
         print_json(card)

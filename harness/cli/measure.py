@@ -16,6 +16,7 @@ from harness.adapters.replay import Replay
 from harness.adapters.routes import Route, resolve
 from harness.cli import ending, session, targets
 from harness.cli.dry_run import describe
+from harness.cli.exchange_log import open_log
 from harness.cli.output import say
 from harness.cli.run import RunOptions
 from harness.errors import ExitCode, UsageError
@@ -109,7 +110,8 @@ def _price(options: RunOptions, route: Route) -> Price | None:
 
 
 def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack) -> int:
-    adapter = stack.enter_context(opener(work.route.backend)(work.route.target))
+    target = msgspec.structs.replace(work.route.target, log=open_log(options.log, stack))
+    adapter = stack.enter_context(opener(work.route.backend)(target))
     if isinstance(adapter, Replay):
         _report_strays(adapter.prompts(), work.suite)
     judge = targets.open_judge(options.judge, stack, stopping)

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from typer import Argument, Option
 from typer.models import OptionInfo
 
+from harness.cli.exchange_log import LogOptions
 from harness.cli.output import Voice
 
 
@@ -126,6 +127,7 @@ class AskOptions:
     yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
     json: AsJson = False
     quiet: Quiet = False
+    log: LogOptions
 
 
 def flattened(command: Callable[..., Any]) -> Callable[..., Any]:

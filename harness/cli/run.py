@@ -10,6 +10,7 @@ import typer
 from typer import Option
 
 from harness.cli import settings
+from harness.cli.exchange_log import LogOptions
 from harness.cli.options import (
     DEFAULT_RESULTS,
     IncludeCached,
@@ -118,6 +119,7 @@ class RunOptions:
     limits: LimitOptions
     judge: JudgeOptions
     output: OutputOptions
+    log: LogOptions
 
 
 def run(options: RunOptions, context: typer.Context) -> int:

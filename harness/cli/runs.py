@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from harness import store
+from harness.adapters.exchanges import request_of
 from harness.cli.options import DEFAULT_RESULTS, AsJson, IncludeCached, ResultsDir
-from harness.cli.output import print_blocks, print_json, say, write_csv
+from harness.cli.output import print_blocks, print_bytes, print_json, say, write_csv
 from harness.errors import ResultsError, UsageError
-from harness.records import Correction, ModelScore, Record
+from harness.records import Correction, ModelScore, Record, RunHeader
 from harness.summary import summarise
 from harness.tables import prompts as of_prompts
 from harness.tables import scores
@@ -63,6 +65,9 @@ def show(
     ] = None,
     why: Annotated[str | None, typer.Option(help="The reason for a correction.")] = None,
     repeat: Annotated[int, typer.Option(help="Which repeat to correct.")] = 0,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Request and reply as JSON, pictures by checksum.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Show a run: its scores, and the prompts it failed.
@@ -76,6 +81,9 @@ def show(
     listed = list(opened.records())
     if prompt:
         listed = _chosen(listed, prompt, run)
+    if raw:
+        _print_raw(opened.header, listed)
+        return
     if json:
         print_json([of_prompts.row(opened.header, record) for record in listed])
         return
@@ -129,6 +137,13 @@ def _chosen(records: Sequence[Record], prompts: Sequence[str], run: str) -> list
             fix = f"nearest: {near}" if near else f"`evalrun show {run} --all` lists them"
             raise UsageError(f"{run} has no prompt {prompt!r}", fix=fix)
     return [record for record in records if record.case.id in prompts]
+
+
+def _print_raw(header: RunHeader, records: Sequence[Record]) -> None:
+    """A JSON document for each record: what was sent, and what came back, nothing left out."""
+    for record in records:
+        shown = {"request": request_of(header, record), "reply": record.outcome}
+        print_bytes(msgspec.json.format(msgspec.json.encode(shown), indent=2) + b"\n")
 
 
 def _scored(path: Path) -> ModelScore | None:

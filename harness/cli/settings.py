@@ -17,8 +17,8 @@ from harness import catalogue
 from harness.errors import UsageError
 from harness.text import nearest
 
-NOT_FROM_A_PROJECT = ("api_key_env", "yes")
-"""A folder that somebody else made may not send keys anywhere, nor fill the disk unasked."""
+NOT_FROM_A_PROJECT = ("api_key_env", "judge_api_key_env", "server_arg", "yes")
+"""A folder that somebody else made may not send keys, steer programs or fill the disk unasked."""
 
 
 class Setting(NamedTuple):

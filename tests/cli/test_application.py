@@ -35,7 +35,7 @@ def test_the_options_of_run_stand_under_headings(evalrun: Evalrun) -> None:
 
     headings = [line for line in lines if line.endswith("options:")]
     assert headings == [
-        f"{it} options:" for it in ("Model", "Suite", "Sampling", "Limit", "Judge", "Output")
+        f"{it} options:" for it in ("Model", "Suite", "Sampling", "Limit", "Judge", "Output", "Log")
     ]
 
 
