@@ -71,6 +71,7 @@ def _check(options: RunOptions) -> None:
     for name, text in texts:
         if text and any("\ud800" <= character <= "\udfff" for character in text):
             raise UsageError(f"{name} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
+    targets.coordinates(options.sampling.coordinates, None)
     if options.suite.repeats > 1 and options.sampling.temperature == 0:
         say("at temperature 0 repeats are copies of one another: raise --temperature")
 
@@ -122,6 +123,7 @@ def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack)
         blind=options.suite.blind,
         price=work.price,
         review=judge.review if judge else None,
+        coordinates=targets.coordinates(options.sampling.coordinates, work.route.card),
     )
     opened = session.open_run(
         options.output.results,
@@ -167,5 +169,6 @@ def _header(options: RunOptions, work: Work, adapter: Adapter) -> RunHeader:
     return msgspec.structs.replace(
         header,
         suite_path=str(suite_path.resolve()) if suite_path else None,
+        coordinates=targets.coordinates(options.sampling.coordinates, None),
         arguments=tuple(typed),
     )

@@ -57,6 +57,12 @@ class SamplingOptions:
         Literal["low", "high", "auto"] | None,
         Option(help="How closely a hosted model looks (OpenAI, Gemini)."),
     ] = None
+    coordinates: Annotated[
+        str,
+        Option(
+            metavar="NAME|auto", help="How boxes and points are written; auto: as the model does."
+        ),
+    ] = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,12 +18,30 @@ from harness.adapters.routes import Route, resolve
 from harness.cli.options import JudgeOptions, LimitOptions, SamplingOptions
 from harness.cli.output import say
 from harness.errors import TargetError, UsageError
+from harness.graders.regions import CONVENTIONS
 from harness.judge import SAMPLING, Judge
-from harness.records import Sampling
+from harness.records import ModelCard, Sampling
+from harness.text import nearest
 
 LOCAL_TIMEOUT_S, HOSTED_TIMEOUT_S = 600.0, 120.0
 UNASKED_BYTES = 1_000_000_000
 """Larger downloads are asked about first."""
+
+
+def coordinates(given: str, card: ModelCard | None) -> str | None:
+    """The convention of boxes and points; `auto` is the one of the model's card, if it has one.
+
+    Raises: UsageError for a name that is none.
+    """
+    if given == "auto":
+        return card.coordinates.value if card and card.coordinates else None
+    if given not in CONVENTIONS:
+        near = ", ".join(nearest(given, CONVENTIONS)) or ", ".join(CONVENTIONS[:4])
+        raise UsageError(
+            f"--coordinates {given!r} is no convention of coordinates",
+            fix=f"take auto, or one like {near}",
+        )
+    return given
 
 
 def sampling(options: SamplingOptions) -> Sampling:

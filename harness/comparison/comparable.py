@@ -35,6 +35,7 @@ MUST_AGREE: Mapping[str, Setting] = {
     "image limit": lambda it: f"{it.image_max_side_px} px",
     "image tokens": lambda it: "{}-{}".format(*it.image_tokens) if it.image_tokens else "default",
     "image detail": lambda it: it.image_detail or "default",
+    "coordinates": lambda it: it.coordinates or "the model's own",
     "temperature": lambda it: it.sampling.temperature,
     "seed": lambda it: it.sampling.seed,
     "max tokens": lambda it: it.sampling.max_tokens,

@@ -369,6 +369,8 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     image_tokens: tuple[int, int] | None = None
     """The fewest and the most tokens of a picture that the server was started with."""
     image_detail: Literal["low", "high", "auto"] | None = None
+    coordinates: str | None = None
+    """The convention in which boxes and points were to be read; None: the model's own."""
     server_args: tuple[str, ...] = ()
     """Further flags that the server was started with."""
     blind: bool = False

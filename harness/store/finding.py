@@ -109,6 +109,7 @@ def _options(header: RunHeader) -> Iterator[str]:
         "--image-max-side": (header.image_max_side_px, 1024),
         "--image-tokens": ("{}-{}".format(*header.image_tokens or ("", "")), "-"),
         "--image-detail": (header.image_detail, None),
+        "--coordinates": (header.coordinates, None),
         "--repeats": (header.repeats, 1),
         "--judge": (header.judge, None),
     }

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from harness import store
-from harness.records import Correction, Record, Reply, RunHeader, Sampling, Verdict
+from harness.records import Correction, GradeContext, Record, Reply, RunHeader, Sampling, Verdict
 from tests.conftest import Evalrun, VisionServer, say
 from tests.graders.cases import case_of
 
@@ -200,3 +202,33 @@ def test_a_judge_reads_what_the_rules_cannot(
     asked = [str(body) for body in vision_server.seen if "messages" in body]
     assert len(asked) == 1
     assert "as many as a dog has legs" in asked[0]
+
+
+def test_boxes_are_read_in_the_convention_that_was_asked_for(
+    evalrun: Evalrun, tmp_path: Path, vision_server: VisionServer
+) -> None:
+    Image.new("RGB", (200, 100), "grey").save(tmp_path / "cat.png")
+    question = {"question": "Where is the cat?", "answer": "40 20 80 60", "image": "cat.png"}
+    suite = lines(tmp_path / "cats.jsonl", question | {"grader": "box", "iou": 0.9})
+    vision_server.default = say('{"box_2d": [200, 200, 600, 400]}')
+    run = (
+        *("--model", "tiny", "--base-url", vision_server.url, "--suite", suite),
+        *("--results", tmp_path / "results"),
+    )
+
+    done = evalrun("run", *run, "--coordinates", "1000-yxyx")
+    unknown = evalrun("run", *run, "--coordinates", "1000-yxxy")
+
+    assert done.returncode == 0, done.stderr
+    (path,) = store.runs(tmp_path / "results")
+    (record,) = store.read(path).records()
+    assert done.returncode == 0, done.stderr
+    assert record.verdict is not None
+    assert (record.verdict.passed, record.verdict.coordinates) == (True, "1000-yxyx")
+    assert record.context == GradeContext(
+        file_size_px=(200, 100), sent_size_px=(200, 100), coordinates="1000-yxyx"
+    )
+    assert store.read(path).header.coordinates == "1000-yxyx"
+    assert "nothing changes" in evalrun("regrade", "tiny", "--results", path.parents[1]).stderr
+    assert unknown.returncode == 2
+    assert "1000-yxyx" in unknown.stderr
