@@ -44,7 +44,7 @@ def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
     category = toml.parsed(path).get("category") if before else case.category
     if not before:
         before = f"suite = {_value(folder.resolve().name)}\ncategory = {_value(case.category)}\n"
-    write_whole(path, f"{before}\n{_table(case, category)}".encode())
+    write_whole(path, f"{before}\n{case_table(case, category)}".encode())
     return path
 
 
@@ -96,7 +96,7 @@ def _stem(name: str) -> str:
     return slug(name)[:_STEM_CHARS] or "other"
 
 
-def _table(case: Case, category: object) -> str:
+def case_table(case: Case, category: object) -> str:
     fields: dict[str, Any] = {"id": case.id}
     if category != case.category:
         fields["category"] = case.category

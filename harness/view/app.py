@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from harness.errors import EvalrunError, UsageError
 from harness.report.rendering import style_sheet
-from harness.view import models, review, runs, trying
+from harness.view import models, review, runs, suite, trying
 from harness.view.guard import Guard
 from harness.view.library import Library, Missing
 from harness.view.pages import page
@@ -40,6 +40,7 @@ def application(library: Library, *, host: str, port: int, token: str | None = N
         Route("/picture", runs.picture),
         *review.ROUTES,
         *trying.ROUTES,
+        *suite.ROUTES,
         Route("/style.css", _style),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
