@@ -44,10 +44,7 @@ _GENERIC_NAMES = {"ggml-model", "model"}
 
 _NO_DETAIL = {"llamacpp", DEMO, "replay", "anthropic", "vllm", "ollama", "lmstudio"}
 """Adapters and endpoints that ignore how closely a picture should be looked at."""
-_START_WITH = """start it so, and leave --image-tokens out:
-    llama-server … --image-min-tokens {fewest} --image-max-tokens {most} --ubatch-size {batch} \
---batch-size {batch}
-    vllm serve … --mm-processor-kwargs JSON (Qwen-VL: min_pixels and max_pixels)"""
+_QWEN_PIXELS_PER_TOKEN = 28 * 28
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -57,8 +54,6 @@ class Route(Struct, frozen=True, kw_only=True):
     """The adapter's name."""
     target: Target
     card: ModelCard | None = None
-    preset: str | None = None
-    """The endpoint, when it is a known one."""
     via: str = ""
     """`SERVER`, `WEIGHTS`, or an endpoint's name."""
     note: str = ""
@@ -68,6 +63,10 @@ class Route(Struct, frozen=True, kw_only=True):
     open: bool = True
     missing: str | None = None
     """What would open it, in a few words."""
+
+    @property
+    def preset(self) -> str | None:
+        return self.target.preset
 
     @property
     def local(self) -> bool:
@@ -125,7 +124,7 @@ def _check_settings(route: Route) -> None:
         fewest, most = target.image_tokens
         raise UsageError(
             "--image-tokens is for a server that evalrun starts: a running one cannot be told",
-            fix=_START_WITH.format(fewest=fewest, most=most, batch=max(2048, most))
+            fix=_how_to_start(fewest, most)
             if route.local
             else "leave it out, or try --image-detail low|high",
         )
@@ -134,6 +133,18 @@ def _check_settings(route: Route) -> None:
             f"--image-detail is not for {route.preset or route.backend}, which does not take it",
             fix="leave it out; a server that evalrun starts takes --image-tokens N",
         )
+
+
+def _how_to_start(fewest: int, most: int) -> str:
+    batch = max(2048, most)
+    pixels = [tokens * _QWEN_PIXELS_PER_TOKEN for tokens in (fewest, most)]
+    processor = f'{{"min_pixels": {pixels[0]}, "max_pixels": {pixels[1]}}}'
+    return (
+        "start it so, and leave --image-tokens out:\n"
+        f"    llama-server … --image-min-tokens {fewest} --image-max-tokens {most} "
+        f"--ubatch-size {batch} --batch-size {batch}\n"
+        f"    vllm serve … --mm-processor-kwargs '{processor}'  (Qwen2.5-VL)"
+    )
 
 
 def bare_name(name: str) -> str:
@@ -178,9 +189,9 @@ class _Resolver:
         """The catalogue's name for it, else the user's."""
         return self._card.name if self._card else self._name
 
-    def _route(self, backend: str, *, preset: str | None = None, **known: Any) -> Route:
+    def _route(self, backend: str, **known: Any) -> Route:
         target = replace(self._given, **({"model": self._model} | known))
-        return Route(backend=backend, target=target, card=self._card, preset=preset)
+        return Route(backend=backend, target=target, card=self._card)
 
     def _by_backend(self, backend: str) -> Route:
         preset, base_url = self._catalogue.presets.get(backend), self._given.base_url
@@ -229,11 +240,13 @@ class _Resolver:
     def _at(self, base_url: str, *, backend: str | None) -> Route:
         """A server that was named. Known endpoints get their own name for the model, but no key."""
         preset = next(
-            (it for it in self._catalogue.presets.values() if _alike(it.base_url, base_url)), None
+            (it for it in self._catalogue.presets.values() if _same_host(it.base_url, base_url)),
+            None,
         )
         seen = self._look(base_url) if is_loopback(base_url) or self._name is None else None
         is_llama_cpp = seen is not None and seen.is_llama_cpp and is_loopback(base_url)
-        adapter = backend or ("llamacpp" if is_llama_cpp else "openai")
+        usual = _adapter(preset) if preset else "openai"
+        adapter = backend or ("llamacpp" if is_llama_cpp else usual)
         known = preset.name if preset else None
         if self._name is None:
             served = _only_model(base_url, seen)
@@ -284,9 +297,8 @@ def _served(card: ModelCard, given: Target, running: Iterable[Running]) -> Itera
 def _to_server(server: Running, served: str, given: Target, card: ModelCard | None) -> Route:
     return Route(
         backend="llamacpp" if server.is_llama_cpp else "openai",
-        target=replace(given, base_url=server.base_url, model_id=served),
+        target=replace(given, base_url=server.base_url, model_id=served, preset=server.preset),
         card=card,
-        preset=server.preset,
         via=SERVER,
         note=f"{server.base_url} serves it as {served!r}",
         command=f"evalrun --model {shlex.quote(given.model)}",
@@ -356,9 +368,8 @@ def _with_server(card: ModelCard, route: Route, note: str) -> Route:
 def _hosted(card: ModelCard, given: Target, source: HostedSource, preset: Preset) -> Route:
     route = Route(
         backend=_adapter(preset),
-        target=given,
+        target=replace(given, preset=preset.name),
         card=card,
-        preset=preset.name,
         via=preset.name,
         command=_command(card, f"--backend {preset.name}"),
         open=False,
@@ -377,7 +388,10 @@ def _hosted(card: ModelCard, given: Target, source: HostedSource, preset: Preset
     return replace(
         route,
         target=replace(
-            given, base_url=preset.base_url, api_key_env=key_env, model_id=source.model_id
+            route.target,
+            base_url=preset.base_url,
+            api_key_env=key_env,
+            model_id=source.model_id,
         ),
         note=f"asked as {source.model_id!r}, with the key in {key_env}",
         open=True,
@@ -421,10 +435,6 @@ def _only_model(base_url: str, seen: Running | None) -> str:
 def _id_at(card: ModelCard | None, preset: Preset) -> str | None:
     hosted = card.hosted if card is not None else ()
     return next((it.model_id for it in hosted if it.preset == preset.name), None)
-
-
-def _alike(one: str, other: str) -> bool:
-    return one.rstrip("/").lower() == other.rstrip("/").lower()
 
 
 def _same_host(one: str, other: str) -> bool:
