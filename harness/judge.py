@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
 from harness.adapters.base import Adapter, Request
-from harness.errors import CallError
+from harness.errors import CallError, TargetError
 from harness.graders.clean import without_reasoning
 from harness.records import EncodedImage, Judgement, Record, Reply, Sampling, Verdict
 
@@ -46,6 +46,8 @@ PROMPT_SHA256 = hashlib.sha256(INSTRUCTIONS.encode()).hexdigest()
 
 _LONGEST_JUDGED = 8_000
 """Characters of a reply that a judge is shown: head and tail."""
+_KEPT = 2_000
+"""Characters of a judge's unusable reply that are kept."""
 _FIRST_WORD = re.compile(r"[\s*_#`\"']{0,8}(PASS|FAIL)\b(?!\s{0,2}(?:/|\||or\b))")
 
 
@@ -68,23 +70,31 @@ class Judge:
         try:
             said = self._adapter.ask(prompt).text
         except CallError as error:
-            return replace(record, judgement=self._failed(error.problem))
+            return replace(record, judgement=self._judgement(error=error.problem))
+        except TargetError as error:
+            raise of_the_judge(error, self._name) from error
         verdict = understood(said)
         if verdict is None:
-            return replace(record, judgement=self._failed(f"neither PASS nor FAIL: {said[:80]!r}"))
-        judgement = Judgement(judge=self._name, prompt_sha256=PROMPT_SHA256, verdict=verdict)
-        return replace(record, judgement=judgement)
+            why = f"neither PASS nor FAIL: {said[:80]!r}" if said.strip() else "an empty reply"
+            return replace(record, judgement=self._judgement(error=why, words=said[:_KEPT]))
+        return replace(record, judgement=self._judgement(verdict=verdict))
 
     def is_asked(self, record: Record) -> bool:
-        """Whether the scope takes in this record; silence needs no judge."""
-        if not isinstance(record.outcome, Reply) or record.verdict is None:
+        """Whether the scope takes in this record; silence and a cut reply need no judge."""
+        if not isinstance(record.outcome, Reply) or record.verdict is None or record.verdict.cut:
             return False
-        if not record.outcome.text.strip():
+        if not record.outcome.text.strip() or record.outcome.refusal or record.outcome.filtered:
             return False
         return self._scope == "all" or (record.verdict.answer is None and not record.verdict.passed)
 
-    def _failed(self, why: str) -> Judgement:
-        return Judgement(judge=self._name, prompt_sha256=PROMPT_SHA256, error=why)
+    def _judgement(self, **found: Any) -> Judgement:
+        return Judgement(judge=self._name, prompt_sha256=PROMPT_SHA256, **found)
+
+
+def of_the_judge(error: TargetError, name: str) -> TargetError:
+    """The same error, naming the judge and its own options."""
+    fix = re.sub(r"(?<!judge)--(api-key-env|base-url|backend)\b", r"--judge-\1", error.fix)
+    return type(error)(f"the judge {name}: {error.problem}", fix=fix)
 
 
 def question_about(record: Record) -> str:

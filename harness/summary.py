@@ -18,7 +18,7 @@ class _Counter:
 
     def __init__(self) -> None:
         self.passed = self.answered = self.cut = self.truncated = self.image_cached = 0
-        self.asked = self.thought = 0
+        self.asked = self.filtered = self.refused = self.thought = 0
         self.latency_s = array("d")
         self.ttft_s = array("d")
         self.cost_usd = array("d")
@@ -41,6 +41,8 @@ class _Counter:
         self.passed += verdict.passed
         self.cut += verdict.cut
         self.truncated += outcome.truncated
+        self.filtered += outcome.filtered
+        self.refused += outcome.refusal is not None
         if record.cost_usd is not None:
             self.cost_usd.append(record.cost_usd)
         if outcome.image_cached:
@@ -50,8 +52,7 @@ class _Counter:
             self._add_speed(outcome)
 
     def _add_tokens(self, reply: Reply) -> None:
-        if reply.reasoning or reply.tokens_reasoning:
-            self.thought += 1
+        self.thought += reply.thought
         if reply.tokens_reasoning:
             self.tokens_reasoning.append(reply.tokens_reasoning)
         if reply.image_tokens is not None:
@@ -102,6 +103,8 @@ class _Counter:
             cost_per_task_usd=_mean(self.cost_usd) if costs_known else None,
             cost_usd=sum(self.cost_usd) if costs_known else None,
             truncated=self.truncated,
+            filtered=self.filtered,
+            refused=self.refused,
             image_cached=self.image_cached,
             thought=self.thought,
             tokens_reasoning_p50=quantile(self.tokens_reasoning, 0.5),
@@ -121,7 +124,7 @@ class Tally:
         self._include_cached = include_cached
         self._by_category = {category: _Counter() for category in self._asked}
         self._by_difficulty = {it: _Counter() for it in ("easy", "medium", "hard")}
-        self._corrected = self._judged = self._judge_errors = 0
+        self._corrected = self._judged = self._judge_errors = self._judge_unusable = 0
 
     def add(self, record: Record) -> None:
         self._by_category[record.case.category].add(record, include_cached=self._include_cached)
@@ -134,6 +137,7 @@ class Tally:
         if record.judgement is not None:
             self._judged += record.verdict_by == "judge"
             self._judge_errors += record.judgement.verdict is None
+            self._judge_unusable += record.judgement.words is not None
 
     def score(self) -> ModelScore:
         overall, repeats = _Counter(), self._header.repeats
@@ -156,6 +160,7 @@ class Tally:
             corrected=self._corrected,
             judged=self._judged,
             judge_errors=self._judge_errors,
+            judge_unusable=self._judge_unusable,
         )
 
 

@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from harness.adapters.base import Request, Target
+from harness.adapters.thinking import EndpointKind, budget_of, parameters
 from harness.errors import CallError, RequestRefused, ServerFault, TargetError
 from harness.records import EncodedImage, Reply, ServerFacts
 from harness.text import one_line
@@ -32,6 +33,21 @@ _REFUSAL = re.compile(
 _MOST_COUNT = 2.0**53
 """Whole numbers beyond it are no longer told apart by programs that read JSON as floats."""
 
+RESERVED: Mapping[str, str] = {
+    "model": "the model is named by --model",
+    "messages": "the suite asks the questions",
+    "system": "give --system",
+    "temperature": "give --temperature",
+    "seed": "give --seed",
+    "max_tokens": "give --max-tokens",
+    "max_completion_tokens": "give --max-tokens",
+    "stream": "replies are streamed, to be timed",
+    "stream_options": "replies are streamed, to be timed",
+    "n": "one reply is read; give --repeats",
+    "cache_prompt": "give --cold",
+    "id_slot": "slots are dealt out by picture",
+}
+"""Request parameters that are ours to set -> what to do instead."""
 FAILED = frozenset(
     {
         *("error", "abort", "aborted", "failed", "model_error", "server_error", "internal_error"),
@@ -39,6 +55,7 @@ FAILED = frozenset(
     }
 )
 """Finish reasons that mean: generation broke off, whatever stands in the content."""
+THOUGHT_ANYWAY = "thinking: off was asked for, and reasoning came all the same"
 
 
 class ChatModel:
@@ -54,19 +71,28 @@ class ChatModel:
         transport: Transport,
         target: Target,
         *,
+        kind: EndpointKind | None = None,
         extra: Mapping[str, Any] | None = None,
         tokens_before_image: int | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
         backend: str = "openai",
         server: ServerFacts | None = None,
     ) -> None:
-        """`extra`: further request parameters. `tokens_before_image`: see `Reply.image_cached`."""
+        """`kind`: None for an endpoint of which nothing is known. `extra`: further request
+        parameters. `tokens_before_image`: see `Reply.image_cached`.
+
+        Raises: UsageError for --thinking or --body that this endpoint cannot be sent.
+        """
         self._transport, self._target = transport, target
         self._model_id = target.model_id or target.model
-        self._extra = dict(extra or {})
+        self._kind = kind
+        self._steering = parameters(target, kind)
+        self._extra = {**(extra or {}), **self._steering}
+        self._budget_tokens = budget_of(target)
         self._tokens_before_image = tokens_before_image
         self._changes: dict[str, str | None] = {}
         self._lock = threading.Lock()
+        self._thought_anyway = False
         self.concurrency, self.backend, self.server = concurrency, backend, server
 
     @property
@@ -107,26 +133,57 @@ class ChatModel:
         return self.read(incoming)
 
     def _reply(self, call: Call[Reply], changes: Mapping[str, str | None], to: Request) -> Reply:
+        adapted = [f"{old}: {new or 'left out'}" for old, new in changes.items()]
+        if self._target.sampling.thinking == "off" and call.value.thought:
+            adapted.append(THOUGHT_ANYWAY)
+            self._say_thought_anyway()
         return replace(
             call.value,
             text=self._transport.without_secrets(call.value.text),
             latency_s=call.latency_s,
             effort=call.effort,
             image_cached=bool(to.images) and is_image_cached(call.value, self._tokens_before_image),
-            adapted=tuple(f"{old}: {new or 'left out'}" for old, new in changes.items()),
+            adapted=tuple(adapted),
         )
+
+    def limit(self, request: Request) -> int:
+        """The most tokens of a reply: of the answer, and of thinking where that has a budget."""
+        return (request.max_tokens or self._target.sampling.max_tokens) + self._budget_tokens
+
+    def _say_thought_anyway(self) -> None:
+        with self._lock:
+            if self._thought_anyway:
+                return
+            self._thought_anyway = True
+        self._target.notify(f"WARNING: {self._target.model}: {THOUGHT_ANYWAY}")
 
     def _adapt(self, refused: RequestRefused, tried: Mapping[str, str | None]) -> bool:
         """Learn from a refusal which parameter to change. False when it names none we can."""
         with self._lock:
             if self._changes != tried:
                 return True  # another thread has learned something meanwhile
-            for name, change in self.adaptable.items():
+            steering = {it: {it: None} for it in self._steering if it not in self._target.body}
+            for name, change in {**self.adaptable, **steering}.items():
                 named = re.search(rf"\b{name}\b", refused.problem)
                 if named and _REFUSAL.search(refused.problem) and not change.keys() <= tried.keys():
+                    if name in steering:
+                        self._give_up_steering(refused)
                     self._changes = {**self._changes, **change}
                     return True
             return False
+
+    def _give_up_steering(self, refused: RequestRefused) -> None:
+        """Without the parameter a model that cannot think does what --thinking off asks for.
+
+        Raises: TargetError where the run would not be what was asked for.
+        """
+        wanted = self._target.sampling.thinking
+        if wanted != "off" and self._kind is not None:
+            raise TargetError(
+                f"{self._target.model} does not take --thinking {wanted}: {refused.problem}",
+                fix="leave --thinking out, or choose another level or model",
+            ) from refused
+        self._target.notify(f"--thinking {wanted} is not sent any more: {refused.problem}")
 
 
 def changed(payload: dict[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from harness.adapters.chat import (
     raise_if_failed,
 )
 from harness.adapters.running import listed_models, warn_if_unlisted
+from harness.adapters.thinking import kind_of
 from harness.errors import BadReply, CallError, EvalrunError
 from harness.records import Reply, ServerTimings
 from harness.text import valid_unicode
@@ -61,7 +62,7 @@ class OpenAIChat(ChatModel):
             "messages": [*messages, {"role": "user", "content": content}],
             "temperature": sampling.temperature,
             "seed": sampling.seed + request.repeat,
-            "max_tokens": request.max_tokens or sampling.max_tokens,
+            "max_tokens": self.limit(request),
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -242,6 +243,9 @@ def open_openai(target: Target) -> Iterator[OpenAIChat]:
     """Open an OpenAI-compatible endpoint, and look whether it lists the model."""
     concurrency = target.concurrency or DEFAULT_CONCURRENCY
     with open_transport(target, concurrency=concurrency) as transport:
+        listed: list[dict[str, Any]] = []
         with suppress(EvalrunError):
-            warn_if_unlisted(target, listed_models(transport, timeout_s=_LISTING_S))
-        yield OpenAIChat(transport, target, concurrency=concurrency)
+            listed = listed_models(transport, timeout_s=_LISTING_S)
+        warn_if_unlisted(target, listed)
+        kind = kind_of(target, (str(it.get("owned_by")) for it in listed))
+        yield OpenAIChat(transport, target, kind=kind, concurrency=concurrency)

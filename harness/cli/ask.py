@@ -19,7 +19,7 @@ from harness.cli.options import AskOptions, LimitOptions
 from harness.cli.output import console, print_json, say
 from harness.cli.signals import stopped_by_signals
 from harness.errors import ExitCode, TargetError, UsageError
-from harness.graders import grade
+from harness.graders import grade_reply
 from harness.images import encode
 from harness.records import Case, Verdict
 from harness.runner import tasks
@@ -148,6 +148,7 @@ def _target(options: AskOptions, name: str | None, base_url: str | None, stoppin
         api_key_env=options.api_key_env,
         sampling=targets.sampling(options.sampling),
         system=options.sampling.system,
+        body=targets.body(options.sampling.body),
         image_tokens=targets.image_tokens(options.sampling.image_tokens),
         image_detail=options.sampling.image_detail,
         concurrency=1,
@@ -159,7 +160,7 @@ def _target(options: AskOptions, name: str | None, base_url: str | None, stoppin
 def _verdict(case: Case | None, panel: PanelAnswer) -> Verdict | None:
     if case is None or panel.reply is None:
         return None
-    return grade(case, panel.reply.text, truncated=panel.reply.truncated)
+    return grade_reply(case, panel.reply)
 
 
 def _conclude(options: AskOptions, prompt: Request, answered: Sequence[Answer]) -> None:

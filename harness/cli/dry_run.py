@@ -10,7 +10,7 @@ import typer
 from harness.adapters.routes import Route
 from harness.cli.run import RunOptions
 from harness.images import encode
-from harness.records import Case, EncodedImage, Price
+from harness.records import Case, EncodedImage, Price, Sampling
 from harness.suites import Suite
 from harness.tables import words
 from harness.text import inert
@@ -37,6 +37,7 @@ def describe(
     }
     counts = Counter(case.category for case in cases)
     asked = len(cases) * options.suite.repeats
+    longest = options.sampling.max_tokens or Sampling().max_tokens
     lines = [
         f"suite        {suite.name} {suite.version}, {len(suite.cases)} prompts",
         f"would ask    {asked}: " + ", ".join(f"{name} {count}" for name, count in counts.items()),
@@ -44,7 +45,7 @@ def describe(
         + (f" at {without_credentials(url)}" if (url := route.target.base_url) else ""),
         f"pictures     {'none (--blind)' if options.suite.blind else _sizes([*pictures.values()])}",
         f"sampling     temperature {options.sampling.temperature:g}, seed {options.sampling.seed}",
-        f"longest      {options.sampling.max_tokens} tokens a reply",
+        f"longest      {longest} tokens a reply",
     ]
     tokens_in = options.suite.repeats * sum(
         len(case.question) // CHARACTERS_PER_TOKEN
@@ -56,7 +57,7 @@ def describe(
         for case in cases
     )
     lines.append(f"tokens in    about {tokens_in:,} (pictures differ from model to model)")
-    lines.append(f"cost         {_cost(price, tokens_in, asked * options.sampling.max_tokens)}")
+    lines.append(f"cost         {_cost(price, tokens_in, asked * longest)}")
     lines += [f"{'' if number else 'options':12} {it}" for number, it in enumerate(origins)]
     for line in lines:
         typer.echo(inert(line))

@@ -12,13 +12,15 @@ from harness.cli.run import OutputOptions
 from harness.cli.session import Outcome
 from harness.comparison.naming import missing
 from harness.errors import ExitCode, TargetError
-from harness.records import ModelScore, Record
+from harness.records import CallFailure, ModelScore, Record
 from harness.tables.prompts import in_short
 from harness.tables.publish import publish
 from harness.tables.scores import by_category, details
 from harness.tables.table import to_data
+from harness.text import inert
 
 _FAILURES_SHOWN = 12
+_FIXES_SHOWN = 2
 
 
 def finish(options: OutputOptions, outcome: Outcome) -> int:
@@ -72,8 +74,10 @@ def as_json(score: ModelScore) -> dict[str, Any]:
 
 def _say_failures(outcome: Outcome) -> None:
     """The failures by category, on stderr; a long list is left to `evalrun show`."""
-    counts, first = Counter[str](), list[Record]()
+    counts, first, fixes = Counter[str](), list[Record](), Counter[str]()
     for record in store.read(outcome.path).records():
+        if isinstance(record.outcome, CallFailure) and record.outcome.fix:
+            fixes[record.outcome.fix] += 1
         if record.state != "pass":
             counts[record.case.category] += 1
             if len(first) < _FAILURES_SHOWN:
@@ -83,6 +87,8 @@ def _say_failures(outcome: Outcome) -> None:
     print_blocks(*in_short(first, counts), stderr=True)
     if counts.total() > len(first):
         say(f"  … and {counts.total() - len(first)} more")
+    for fix, count in fixes.most_common(_FIXES_SHOWN):
+        say(f"  fix for {count} failed calls: {inert(fix)}")
 
 
 def _say_next(outcome: Outcome, score: ModelScore) -> None:
@@ -92,5 +98,16 @@ def _say_next(outcome: Outcome, score: ModelScore) -> None:
         return
     if outcome.over_budget:
         say("stopped: --max-cost is reached")
-    say(f"{missing(score.overall)}; this finishes the run:")
-    say(f"  {store.resume_command(score.header)}")
+    if score.overall.cut:
+        say(f"{missing(score.overall)}; against replies that are cut:")
+        say(f"  {_against_cuts(score)}")
+    if score.overall.errors:
+        say(f"{missing(score.overall)}; this finishes the run:")
+        say(f"  {store.resume_command(score.header)}")
+
+
+def _against_cuts(score: ModelScore) -> str:
+    sampling = score.header.sampling
+    limit = sampling.max_tokens_retry or sampling.max_tokens
+    less = " or let it think less with --thinking off or low" if score.overall.thought else ""
+    return f"give room with --max-tokens {4 * limit}{less}"

@@ -63,17 +63,12 @@ def measure(options: RunOptions, origins: Iterable[str]) -> int:
 
 
 def _check(options: RunOptions) -> None:
-    """Warn of options that are allowed but may surprise.
-
-    Raises: UsageError for a text that could not be sent.
-    """
+    """Raises: UsageError for a text that could not be sent."""
     texts = ("--model", options.target.model), ("--system", options.sampling.system)
     for name, text in texts:
         if text and any("\ud800" <= character <= "\udfff" for character in text):
             raise UsageError(f"{name} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
     targets.coordinates(options.sampling.coordinates, None)
-    if options.suite.repeats > 1 and options.sampling.temperature == 0:
-        say("at temperature 0 repeats are copies of one another: raise --temperature")
 
 
 def _route(options: RunOptions, stopping: Event) -> Route:
@@ -88,6 +83,8 @@ def _route(options: RunOptions, stopping: Event) -> Route:
         replay=target.replay,
         sampling=targets.sampling(options.sampling),
         system=options.sampling.system,
+        body=targets.body(options.sampling.body),
+        sends_pictures=not options.suite.blind,
         image_tokens=targets.image_tokens(options.sampling.image_tokens),
         image_detail=options.sampling.image_detail,
         server_args=tuple(target.server_arg),
@@ -115,13 +112,14 @@ def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack)
     adapter = stack.enter_context(opener(work.route.backend)(target))
     if isinstance(adapter, Replay):
         _report_strays(adapter.prompts(), work.suite)
-    judge = targets.open_judge(options.judge, stack, stopping)
+    judge = targets.open_judge(options.judge, options.limits, stack, stopping)
     asking = Asking(
         adapter,
         work.suite.pictures,
         image_max_side_px=work.suite.side_px(options.sampling.image_max_side),
         blind=options.suite.blind,
         price=work.price,
+        retry_tokens=_retry_tokens(work.route.target),
         review=judge.review if judge else None,
         coordinates=targets.coordinates(options.sampling.coordinates, work.route.card),
     )
@@ -143,6 +141,11 @@ def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack)
         max_cost_usd=options.limits.max_cost,
     )
     return ending.finish(options.output, outcome)
+
+
+def _retry_tokens(target: Target) -> int | None:
+    """A recording says the same again, however much room it is given."""
+    return None if target.replay else target.sampling.max_tokens_retry
 
 
 def _report_strays(recorded: set[str], suite: Suite) -> None:
@@ -171,4 +174,5 @@ def _header(options: RunOptions, work: Work, adapter: Adapter) -> RunHeader:
         suite_path=str(suite_path.resolve()) if suite_path else None,
         coordinates=targets.coordinates(options.sampling.coordinates, None),
         arguments=tuple(typed),
+        judge_thinking=options.judge.judge_thinking,
     )

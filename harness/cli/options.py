@@ -43,8 +43,18 @@ class SamplingOptions:
 
     temperature: Annotated[float, Option(min=0, max=2, help="0 takes the likeliest token.")] = 0.0
     seed: Annotated[int, Option(help="Of the random numbers, where the server takes one.")] = 1
-    max_tokens: Annotated[int, Option(min=1, help="Longest reply.")] = 512
+    max_tokens: Annotated[
+        int | None,
+        Option(min=1, help="Longest reply [default: 512; 4096 for one that was cut]."),
+    ] = None
+    thinking: Annotated[
+        str, Option(metavar="auto|off|low|medium|high|TOKENS", help="How much the model thinks.")
+    ] = "auto"
     system: Annotated[str | None, Option(help="A system prompt.")] = None
+    body: Annotated[
+        list[str],
+        Option(metavar="KEY=JSON", help="A further request parameter (repeatable)."),
+    ] = field(default_factory=list)
     image_max_side: Annotated[
         int | None,
         Option(min=16, max=16384, help="Longest side sent, in pixels [default: the suite's]."),
@@ -91,6 +101,13 @@ class JudgeOptions:
 
     judge: Annotated[str | None, Option(help="A model that reads replies the rules cannot.")] = None
     judge_base_url: Annotated[str | None, Option(help="The server that the judge runs on.")] = None
+    judge_backend: Annotated[str | None, Option(help="Its adapter or preset.")] = None
+    judge_api_key_env: Annotated[
+        str | None, Option(help="Environment variable that holds its key.")
+    ] = None
+    judge_thinking: Annotated[
+        str, Option(metavar="auto|off|low|medium|high|TOKENS", help="How much the judge thinks.")
+    ] = "auto"
     judge_scope: Annotated[str, Option(help="What the judge sees: unread or all.")] = "unread"
     judge_sees_image: Annotated[
         bool, Option("--judge-sees-image", help="Send it the picture too.")

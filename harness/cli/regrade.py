@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from typer import Argument, Option
 
 from harness import __version__, store, suites
-from harness.cli.options import DEFAULT_RESULTS, AsJson, JudgeOptions, ResultsDir
+from harness.cli.options import DEFAULT_RESULTS, AsJson, JudgeOptions, LimitOptions, ResultsDir
 from harness.cli.output import print_json, say
 from harness.cli.targets import open_judge
 from harness.errors import SuiteError
-from harness.graders import GRADER_VERSION, grade
+from harness.graders import GRADER_VERSION, grade_reply
 from harness.images import encode
 from harness.judge import Judge
 from harness.records import EncodedImage, Record, Reply, RunHeader, Verdict
@@ -52,7 +52,7 @@ def regrade(
     """
     with ExitStack() as stack:
         old = store.read(store.find(results, run))
-        reader = open_judge(judge, stack, Event())
+        reader = open_judge(judge, LimitOptions(), stack, Event())
         looks = reader is not None and judge.judge_sees_image
         pictures = suites.load(suite) if looks else None
         records = [_again(record, reader, pictures, old.header) for record in old.records()]
@@ -73,13 +73,7 @@ def _again(
     """A record as it was and as it is now; a failed call stays what it is."""
     if not isinstance(record.outcome, Reply):
         return record, record
-    verdict = grade(
-        record.case,
-        record.outcome.text,
-        truncated=record.outcome.truncated,
-        reasoning=bool(record.outcome.reasoning),
-        context=record.context,
-    )
+    verdict = grade_reply(record.case, record.outcome, context=record.context)
     fresh = replace(record, verdict=verdict, judgement=None)
     if judge is not None:
         fresh = judge.review(fresh, _pictures(record, pictures, header))

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from threading import Event
+from typing import Any
 
+import msgspec
 import typer
 from msgspec.structs import replace
 
 from harness import catalogue
 from harness.adapters import Limits, Target, opener
+from harness.adapters.chat import RESERVED
 from harness.adapters.llamacpp.hub import missing_bytes
 from harness.adapters.llamacpp.weights import size_text
 from harness.adapters.routes import Route, resolve
+from harness.adapters.thinking import checked
 from harness.cli.options import JudgeOptions, LimitOptions, SamplingOptions
 from harness.cli.output import say
 from harness.errors import TargetError, UsageError
@@ -23,6 +28,8 @@ from harness.judge import SAMPLING, Judge
 from harness.records import ModelCard, Sampling
 from harness.text import nearest
 
+MORE_ROOM = 8
+"""So many times the usual limit for a reply that was cut before it stated an answer."""
 LOCAL_TIMEOUT_S, HOSTED_TIMEOUT_S = 600.0, 120.0
 UNASKED_BYTES = 1_000_000_000
 """Larger downloads are asked about first."""
@@ -45,9 +52,37 @@ def coordinates(given: str, card: ModelCard | None) -> str | None:
 
 
 def sampling(options: SamplingOptions) -> Sampling:
+    given, usual = options.max_tokens, Sampling()
     return Sampling(
-        temperature=options.temperature, seed=options.seed, max_tokens=options.max_tokens
+        temperature=options.temperature,
+        seed=options.seed,
+        max_tokens=given or usual.max_tokens,
+        max_tokens_retry=None if given else MORE_ROOM * usual.max_tokens,
+        thinking=checked(options.thinking),
     )
+
+
+def body(given: Sequence[str]) -> dict[str, Any]:
+    """
+    >>> body(["top_k=40", 'stop=["\\n"]'])
+    {'top_k': 40, 'stop': ['\n']}
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        key, sign, value = text.partition("=")
+        if not sign or not re.fullmatch(r"\w+", key):
+            raise UsageError(f"--body {text!r} is not KEY=JSON", fix="write e.g. --body top_k=40")
+        if key in RESERVED or key in found:
+            why = RESERVED.get(key, "it is given twice")
+            raise UsageError(f"--body {key}: {why}", fix=f"leave --body {key} out")
+        try:
+            found[key] = msgspec.json.decode(value)
+        except msgspec.DecodeError as error:
+            raise UsageError(
+                f"--body {key}: {value!r} is not JSON ({error})",
+                fix=f"""write a text in quotes: --body '{key}="text"'""",
+            ) from error
+    return found
 
 
 def image_tokens(text: str | None) -> tuple[int, int] | None:
@@ -93,7 +128,9 @@ def confirm_download(route: Route, *, yes: bool) -> None:
     raise TargetError(f"{what} would have to be downloaded first", fix="allow it with --yes")
 
 
-def open_judge(options: JudgeOptions, stack: ExitStack, stopping: Event) -> Judge | None:
+def open_judge(
+    options: JudgeOptions, limits: LimitOptions, stack: ExitStack, stopping: Event
+) -> Judge | None:
     """The judge, open until `stack` closes; None when none is named.
 
     Raises: UsageError, or TargetError as for any model.
@@ -109,11 +146,14 @@ def open_judge(options: JudgeOptions, stack: ExitStack, stopping: Event) -> Judg
     given = Target(
         model=options.judge,
         base_url=options.judge_base_url,
-        sampling=SAMPLING,
+        api_key_env=options.judge_api_key_env,
+        sampling=replace(SAMPLING, thinking=checked(options.judge_thinking, "--judge-thinking")),
+        sends_pictures=options.judge_sees_image,
         stopping=stopping,
         notify=say,
     )
-    route = resolve(options.judge, given, backend=None, catalogue=catalogue.load())
+    route = resolve(options.judge, given, backend=options.judge_backend, catalogue=catalogue.load())
+    route = with_limits(route, limits)
     adapter = stack.enter_context(opener(route.backend)(route.target))
     return Judge(
         adapter,

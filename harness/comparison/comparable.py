@@ -1,60 +1,27 @@
 """What two runs must have in common to be compared, and what is merely shown.
 
-A new setting of a run is a field of its header and a line here.
+A new setting of a run is a field of its header and a row in `records.settings`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from harness.errors import ResultsError
-from harness.records import RunHeader, ServerFacts
+from harness.records import RunHeader
+from harness.records.settings import SETTINGS
 from harness.text import one_line
 
-_NO_SERVER = ServerFacts()
+Settings = dict[str, Callable[[RunHeader], object]]
 
-
-Setting = Callable[[RunHeader], object]
-"""A setting in words, as a header has it; None is unknown."""
+MUST_AGREE: Settings = {it.name: it.value for it in SETTINGS if it.must_agree}
+MAY_DIFFER: Settings = {it.name: it.value for it in SETTINGS if not it.must_agree}
 _USUAL = frozenset([("temperature", 0.0), ("seed", 1)])
-_UNSET = frozenset(["none", "no", "default", "auto"])
-
-
-def hardware(server: ServerFacts | None) -> str | None:
-    """What computed: the GPU where layers lie on one, else the CPU."""
-    machine = server.machine if server else None
-    if machine is None:
-        return None
-    return ", ".join(machine.gpus) if machine.offloaded_layers else machine.cpu
-
-
-MUST_AGREE: Mapping[str, Setting] = {
-    "suite": lambda it: f"{it.suite} {it.suite_version} ({it.suite_sha256[:12]})",
-    "grader version": lambda it: it.grader_version,
-    "judge": lambda it: it.judge or "none",
-    "image limit": lambda it: f"{it.image_max_side_px} px",
-    "image tokens": lambda it: "{}-{}".format(*it.image_tokens) if it.image_tokens else "default",
-    "image detail": lambda it: it.image_detail or "default",
-    "coordinates": lambda it: it.coordinates or "the model's own",
-    "temperature": lambda it: it.sampling.temperature,
-    "seed": lambda it: it.sampling.seed,
-    "max tokens": lambda it: it.sampling.max_tokens,
-    "system prompt": lambda it: it.system or "none",
-    "blind": lambda it: "yes" if it.blind else "no",
-}
-MAY_DIFFER: Mapping[str, Setting] = {
-    "quantization": lambda it: (it.server or _NO_SERVER).quantization,
-    "projector": lambda it: (it.server or _NO_SERVER).mmproj_file,
-    "server build": lambda it: (it.server or _NO_SERVER).build,
-    "server flags": lambda it: " ".join(it.server_args) or "none",
-    "hardware": lambda it: hardware(it.server),
-    "concurrency": lambda it: it.concurrency,
-    "repeats": lambda it: it.repeats,
-}
+_UNSET = frozenset(["none", "no", "default", "auto", "the model's own"])
 
 
 def differences(
-    headers: Sequence[RunHeader], settings: Mapping[str, Setting], *, but: Sequence[str] = ()
+    headers: Sequence[RunHeader], settings: Settings, *, but: Sequence[str] = ()
 ) -> list[str]:
     """A line for every setting in which a later run differs from the first; unknown is no answer.
 

@@ -20,7 +20,8 @@ from harness.graders.extract import plainly_stated, take_apart
 from harness.graders.inference import infer as infer
 from harness.graders.kinds import Check, Grader, Misfit, Task
 from harness.graders.question import about
-from harness.records import Case, GradeContext, Verdict
+from harness.records import Case, GradeContext, Reply, Verdict
+from harness.text import one_line
 
 GRADER_VERSION = "2"
 """Raised with every change of a verdict."""
@@ -85,6 +86,18 @@ def grade(
     if verdict.passed or verdict.answer is not None:
         return verdict
     return Verdict(passed=False, answer=None, reason="cut before it stated an answer", cut=True)
+
+
+def grade_reply(case: Case, reply: Reply, *, context: GradeContext | None = None) -> Verdict:
+    """`grade`, with what the endpoint says beside the text: a refusal, a filter, a limit."""
+    if reply.refusal:
+        words = one_line(reply.refusal, 200)
+        return Verdict(passed=False, answer=None, reason=f"the model refused: {words}")
+    if reply.filtered:
+        reason = f"stopped by the endpoint's content filter ({reply.finish_reason})"
+        return Verdict(passed=False, answer=None, reason=reason)
+    thought = bool(reply.reasoning)
+    return grade(case, reply.text, truncated=reply.truncated, reasoning=thought, context=context)
 
 
 def problems(case: Case) -> list[str]:

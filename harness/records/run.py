@@ -133,6 +133,11 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
         return (self.finish_reason or "").lower() in _CUT_REASONS
 
     @property
+    def thought(self) -> bool:
+        """Whether it came with reasoning, as far as the endpoint tells."""
+        return bool(self.reasoning or self.tokens_reasoning)
+
+    @property
     def filtered(self) -> bool:
         """Stopped by the endpoint's content filter."""
         return (self.finish_reason or "").lower() in _FILTER_REASONS
@@ -193,8 +198,10 @@ class Judgement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True)
     judge: str
     prompt_sha256: str
     verdict: Verdict | None = None
-    """None when the judge did not answer: the rule's verdict stands, flagged."""
+    """None when the judge did not judge: the rule's verdict stands, flagged."""
     error: str | None = None
+    words: str | None = None
+    """What the judge said, when that was neither PASS nor FAIL; None when it did not answer."""
 
 
 class Correction(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="correction"):
@@ -366,6 +373,8 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     image_max_side_px: int
     sampling: Sampling
     system: str | None = None
+    body: dict[str, Any] = {}
+    """Further request parameters that were given with --body."""
     image_tokens: tuple[int, int] | None = None
     """The fewest and the most tokens of a picture that the server was started with."""
     image_detail: Literal["low", "high", "auto"] | None = None
@@ -379,6 +388,7 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     price: Price | None = None
     server: ServerFacts | None = None
     judge: str | None = None
+    judge_thinking: str = "auto"
     regraded_from: str | None = None
     suite_path: str | None = None
     """Where the suite was read from; None: the built-in one."""

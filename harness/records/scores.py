@@ -31,6 +31,10 @@ class Score(Struct, frozen=True, kw_only=True):
     cost_per_task_usd: float | None = None
     cost_usd: float | None = None
     truncated: int = 0
+    filtered: int = 0
+    """Replies that the endpoint's content filter stopped."""
+    refused: int = 0
+    """Replies that the endpoint marked as a refusal."""
     image_cached: int = 0
     thought: int = 0
     """Replies that came with reasoning."""
@@ -76,6 +80,8 @@ class ModelScore(Struct, frozen=True, kw_only=True):
     """Verdicts that are a model judge's."""
     judge_errors: int = 0
     """Replies that the judge was asked about in vain: the rule's verdict stands."""
+    judge_unusable: int = 0
+    """Of these, those where the judge answered, and neither with PASS nor with FAIL."""
 
     @property
     def model(self) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.comparison import comparable
 from harness.records import RunHeader, ServerFacts
+from harness.records.settings import hardware
 from harness.report.gathering import Column
 from harness.tables import words
 from harness.text import one_line
@@ -76,7 +76,7 @@ def _server(header: RunHeader) -> Iterator[tuple[str, str]]:
     yield "weights", server.model_file or ""
     yield "projector", server.mmproj_file or ""
     yield "server build", server.build or ""
-    yield "hardware", comparable.hardware(server) or server.system_info or ""
+    yield "hardware", hardware(server) or server.system_info or ""
     if (machine := server.machine) is not None:
         sizes = {
             "weights": machine.weights_gb,

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from harness.adapters.base import Adapter, Request
-from harness.errors import CallError, EvalrunError
-from harness.graders import GRADERS, grade
+from harness.errors import CallError, EvalrunError, RequestRefused, TargetError
+from harness.graders import GRADERS, grade_reply
 from harness.images import encode
-from harness.records import Case, EncodedImage, GradeContext, Price, Record
+from harness.records import Case, Effort, EncodedImage, GradeContext, Price, Record, Reply
 from harness.runner.plan import Job
+from harness.text import one_line
 
 Review = Callable[[Record, Sequence[EncodedImage]], Record]
 """A second opinion on a record, e.g. a model judge's."""
+
+_ALIKE = 3
+"""So many failures of one kind before any answer end the run."""
+_OF_THE_PICTURE = re.compile(r"HTTP 413|context|image|picture|too large|too long", re.IGNORECASE)
+_VARYING = re.compile(r"\d+|'[^']*'|\"[^\"]*\"")
 
 
 class Asking:
@@ -32,14 +41,17 @@ class Asking:
         image_max_side_px: int,
         blind: bool = False,
         price: Price | None = None,
+        retry_tokens: int | None = None,
         review: Review | None = None,
         coordinates: str | None = None,
     ) -> None:
+        """`retry_tokens`: the limit with which a reply that was cut is asked for once more."""
         self._adapter = adapter
         self._pictures = pictures
         self._encoded = _Encoded(image_max_side_px)
         self._blind, self._price, self._review = blind, price, review
-        self._coordinates = coordinates
+        self._coordinates, self._retry_tokens = coordinates, retry_tokens
+        self._first_calls = _FirstCalls()
 
     def ask(self, job: Job) -> Record:
         """Ask and grade. Raises: SuiteError for a broken picture, TargetError for a lost cause."""
@@ -53,29 +65,23 @@ class Asking:
             repeat=job.repeat,
             image_sha256=sent[0] if sent else None,
             images_sha256=sent if len(sent) > 1 else (),
+            started_at=datetime.now(UTC),
         )
-        prompt = Request(id=case.id, question=case.question, images=images, repeat=job.repeat)
-        started_at = datetime.now(UTC)
+        request = Request(id=case.id, question=case.question, images=images, repeat=job.repeat)
         try:
-            reply = self._adapter.ask(prompt)
+            reply = self._adapter.ask(request)
         except CallError as error:  # the one place where a failed call becomes data
-            return record(outcome=error.as_failure(), started_at=started_at)
+            self._first_calls.failed(error)
+            return record(outcome=error.as_failure())
+        self._first_calls.answered = True
         context = self._context(case, images)
-        graded = record(
-            outcome=reply,
-            verdict=grade(
-                case,
-                reply.text,
-                truncated=reply.truncated,
-                reasoning=bool(reply.reasoning),
-                context=context,
-            ),
-            context=context,
-            cost_usd=self._price.cost_usd(reply.tokens_in, reply.tokens_out)
-            if self._price
-            else None,
-            started_at=started_at,
-        )
+        verdict = grade_reply(case, reply, context=context)
+        if verdict.cut and self._retry_tokens:
+            reply = self._with_more_room(request, reply, self._retry_tokens)
+            verdict = grade_reply(case, reply, context=context)
+        price = self._price
+        cost_usd = price.cost_usd(reply.tokens_in, reply.tokens_out) if price else None
+        graded = record(outcome=reply, verdict=verdict, context=context, cost_usd=cost_usd)
         return self._review(graded, images) if self._review else graded
 
     def _context(self, case: Case, images: Sequence[EncodedImage]) -> GradeContext | None:
@@ -92,6 +98,60 @@ class Asking:
             with suppress(EvalrunError):
                 for path in self._pictures(job.case):
                     self._encoded.get(path).base64  # noqa: B018 - and kept
+
+    def _with_more_room(self, request: Request, cut: Reply, tokens: int) -> Reply:
+        """Ask once more; both asks count in tokens and effort, the response time is the last's."""
+        try:
+            reply = self._adapter.ask(replace(request, max_tokens=tokens))
+        except CallError as error:
+            failed = f"max_tokens: {tokens} failed: {one_line(error.problem, 200)}"
+            effort = _both(cut.effort, error.effort)
+            return replace(cut, effort=effort, adapted=(*cut.adapted, failed))
+        effort = _both(cut.effort, reply.effort)
+        return replace(
+            reply,
+            tokens_in=_sum(cut.tokens_in, reply.tokens_in),
+            tokens_out=_sum(cut.tokens_out, reply.tokens_out),
+            tokens_reasoning=_sum(cut.tokens_reasoning, reply.tokens_reasoning),
+            effort=replace(effort, failed_s=effort.failed_s + (cut.latency_s or 0.0)),
+            adapted=(*reply.adapted, f"max_tokens: {tokens}, as the first reply was cut"),
+        )
+
+
+class _FirstCalls:
+    """Whether a run is hopeless: nothing was answered yet, and the first calls fail alike."""
+
+    def __init__(self) -> None:
+        self.answered = False
+        self._alike: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def failed(self, error: CallError) -> None:
+        """Raises: TargetError when this failure is one too many."""
+        of_the_picture = isinstance(error, RequestRefused) and _OF_THE_PICTURE.search(error.problem)
+        if self.answered or of_the_picture:
+            return
+        with self._lock:
+            kind = f"{error.kind} {_VARYING.sub('', error.problem)}"
+            self._alike[kind] += 1
+            if self._alike[kind] < _ALIKE:
+                return
+        raise TargetError(
+            f"the first {_ALIKE} prompts all failed alike: {error.problem}", fix=error.fix
+        ) from error
+
+
+def _both(first: Effort, second: Effort) -> Effort:
+    return Effort(
+        attempts=first.attempts + second.attempts,
+        failed_s=first.failed_s + second.failed_s,
+        backoff_s=first.backoff_s + second.backoff_s,
+        queued_s=first.queued_s + second.queued_s,
+    )
+
+
+def _sum(first: int | None, second: int | None) -> int | None:
+    return None if first is None or second is None else first + second
 
 
 class _Encoded:

@@ -44,6 +44,7 @@ def header_of(
         image_max_side_px=image_max_side_px,
         sampling=target.sampling,
         system=target.system,
+        body=target.body,
         image_tokens=target.image_tokens,
         image_detail=target.image_detail,
         server_args=target.server_args,

@@ -11,11 +11,10 @@ import msgspec
 
 from harness.errors import ResultsError
 from harness.records import RunHeader, Sampling
+from harness.records.settings import PER_START
 from harness.store.files import model_runs, runs
 from harness.store.reading import Run
 from harness.text import nearest
-
-_MAY_DIFFER = ("run", "started_at", "evalrun_version", "price", "arguments", "suite_path")
 
 
 def find(results: Path, name: str) -> Path:
@@ -69,7 +68,7 @@ def newest_alike(results: Path, header: RunHeader) -> Run | None:
 def differences(old: RunHeader, new: RunHeader) -> list[str]:
     """The settings that two halves of one run may not differ in."""
     before, now = map(_settings, (old, new))
-    return [name for name in before if name not in _MAY_DIFFER and before[name] != now[name]]
+    return [name for name in before if name not in PER_START and before[name] != now[name]]
 
 
 def _settings(header: RunHeader) -> dict[str, object]:
@@ -105,16 +104,20 @@ def _options(header: RunHeader) -> Iterator[str]:
         "--system": (header.system, None),
         "--temperature": (sampling.temperature, usual.temperature),
         "--seed": (sampling.seed, usual.seed),
-        "--max-tokens": (sampling.max_tokens, usual.max_tokens),
+        "--max-tokens": (None if sampling.max_tokens_retry else sampling.max_tokens, None),
+        "--thinking": (sampling.thinking, usual.thinking),
         "--image-max-side": (header.image_max_side_px, 1024),
         "--image-tokens": ("{}-{}".format(*header.image_tokens or ("", "")), "-"),
         "--image-detail": (header.image_detail, None),
         "--coordinates": (header.coordinates, None),
         "--repeats": (header.repeats, 1),
         "--judge": (header.judge, None),
+        "--judge-thinking": (header.judge_thinking, "auto"),
     }
     for option, (value, default) in settings.items():
         if value != default:
             yield from (option, f"{value:g}" if isinstance(value, float) else str(value))
+    for key, value in header.body.items():
+        yield from ("--body", f"{key}={msgspec.json.encode(value).decode()}")
     yield from (f"--server-arg={it}" for it in header.server_args)
     yield from ["--blind"] * header.blind + ["--cold"] * (header.cold and header.repeats == 1)

@@ -114,17 +114,36 @@ def _of_answers(score: ModelScore) -> Iterator[str]:
 
 
 def _of_verdicts(score: ModelScore) -> Iterator[str]:
-    overall, header = score.overall, score.header
+    header = score.header
     if score.difficulties:
         parts = [f"{it.category} {share_and_counts(it)}" for it in score.difficulties]
         yield f"by difficulty: {', '.join(parts)}"
-    if overall.truncated:
-        yield f"{overall.truncated} replies were cut at {header.sampling.max_tokens} tokens"
+    yield from _endings(score)
     if score.corrected:
         yield f"{score.corrected} verdicts were corrected by a person (marked in `evalrun show`)"
     if score.judged or score.judge_errors:
-        failed = f"; {score.judge_errors} times it failed and the rule's verdict stands"
         judge = f"{score.judged} verdicts are those of the judge {header.judge or ''}".rstrip()
-        yield f"{judge}{failed if score.judge_errors else ''}"
+        yield f"{judge}{_in_vain(score)}"
     if header.subset:
         yield f"a subset: {header.prompts} of the suite's {header.suite_prompts} prompts"
+
+
+def _in_vain(score: ModelScore) -> str:
+    """How often the judge's silence, or what it said, left the rule's verdict in place."""
+    silent = score.judge_errors - score.judge_unusable
+    how = [f"did not answer {silent} times"] * (silent > 0)
+    how += [f"said neither PASS nor FAIL {score.judge_unusable} times"] * (score.judge_unusable > 0)
+    return f"; it {' and '.join(how)}, where the rule's verdict stands" if how else ""
+
+
+def _endings(score: ModelScore) -> Iterator[str]:
+    """How replies ended otherwise than with an answer."""
+    overall, sampling = score.overall, score.header.sampling
+    if overall.truncated:
+        more = sampling.max_tokens_retry
+        again = f", and with room for {more} again" if more else ""
+        yield f"{overall.truncated} replies were cut at {sampling.max_tokens} tokens{again}"
+    if overall.filtered:
+        yield f"{overall.filtered} replies were stopped by the endpoint's content filter"
+    if overall.refused:
+        yield f"{overall.refused} replies are refusals"

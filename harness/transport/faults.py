@@ -77,9 +77,10 @@ _NO_PICTURES = _Stop(
         r"no endpoints found that support",
         r"(?:do(?:es)?|is|are)(?: not|n['’]t) (?:currently )?(?:an? |support|accept|allow|take)"
         rf"\W*(?:\w+\W+){{0,3}}{_PICTURES}"
-        r"(?!\w*\W+(?:format|type|url|file|size|larger|bigger|with|of)\b)",
-        rf"{_PICTURES}\w*(?: [\w-]+){{0,2}} (?:is|are) (?:only supported|not (?:supported|enabled"
-        r"|loaded|available|allowed))(?! (?:format|type|size))",
+        r"(?!\w*\W+(?:format|type|url|file|size|larger|bigger|with|of)s?\b)",
+        rf"{_PICTURES}\w*(?: (?!format|type|size|file)[\w-]+){{0,2}} (?:is|are) "
+        r"(?:only supported|not (?:supported|enabled|loaded|available|allowed))"
+        r"(?! (?:format|type|size))",
         r"unsupported\W+(?:\w+\W+){0,3}(?:vision|multi-?modal|image[ _](?:input|url|content))",
         r"unknown (?:variant|part type|content type)\W+image",
         r"at most 0 image",

@@ -240,7 +240,7 @@ def test_a_model_goes_by_its_alias(held, write_run: WriteRun) -> None:
         ({"judge": "gpt"}, "judge: none against gpt"),
         ({"image_max_side_px": 512}, "image limit: 1024 px against 512 px"),
         ({"sampling": Sampling(temperature=0.7)}, "temperature: 0.0 against 0.7"),
-        ({"sampling": Sampling(max_tokens=64)}, "max tokens: 512 against 64"),
+        ({"sampling": Sampling(max_tokens=64)}, "max tokens: 512 then 4096 against 64"),
         ({"sampling": Sampling(seed=2)}, "seed: 1 against 2"),
         ({"system": "Be brief."}, "system prompt: none against Be brief."),
     ],

@@ -229,7 +229,9 @@ def test_an_unknown_suite_or_setting_names_those_there_are(
     done = evalrun("leaderboard", "--settings", "temperature 2")
 
     assert done.returncode == 7
-    assert "builtin 1 (grader version 1, image limit 1024 px, max tokens 512)" in done.stderr
+    assert (
+        "builtin 1 (grader version 1, image limit 1024 px, max tokens 512 then 4096)" in done.stderr
+    )
 
 
 def test_an_empty_folder_says_how_to_fill_it(evalrun: Evalrun) -> None:

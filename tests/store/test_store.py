@@ -42,7 +42,7 @@ def header(**more: Any) -> RunHeader:
         "prompts_sha256": "b" * 64,
         "grader_version": "1",
         "image_max_side_px": 1024,
-        "sampling": Sampling(),
+        "sampling": Sampling(max_tokens_retry=4096),
         "concurrency": 1,
         "evalrun_version": "0",
         "started_at": NOW,

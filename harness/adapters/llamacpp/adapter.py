@@ -20,6 +20,7 @@ from harness.adapters.llamacpp.preflight import Sight
 from harness.adapters.llamacpp.server import LocalServer
 from harness.adapters.llamacpp.weights import Files, quantization_in, sha256, weights_of
 from harness.adapters.openai import OpenAIChat
+from harness.adapters.thinking import budget_of, kind_of
 from harness.errors import CallError, TargetError
 from harness.records import Machine, Reply, Sampling, ServerFacts
 from harness.transport import Incoming, Stopped, Transport, is_loopback
@@ -112,7 +113,7 @@ def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
     key = key_from(target.api_key_env)
     with _transport(target, root, key, patient=False) as probe:
         preflight.wait_while_it_loads(probe, root, target.notify)
-        props = preflight.read_props(probe, root)
+        props = preflight.read_props(probe, root, pictures=target.sends_pictures)
         facts, sight = _with_sight(target, probe, preflight.facts(props))
     path = Path(str(props.get("model_path")))
     if is_loopback(root) and path.is_file():
@@ -139,7 +140,8 @@ def serving(
         alias=target.model,
         context_tokens=max(PROMPT_ROOM_TOKENS, files.context_tokens or 0)
         + (target.image_tokens or (0, 0))[1]
-        + target.sampling.max_tokens,
+        + max(target.sampling.max_tokens, target.sampling.max_tokens_retry or 0)
+        + budget_of(target),
         slots=slots,
         threads=machine.compute_threads(files.gguf.stat().st_size),
         cache_ram_mib=0 if target.cold else CACHE_RAM_MIB,
@@ -165,8 +167,8 @@ def _local_facts(
 ) -> tuple[ServerFacts, Sight]:
     with _transport(target, local.root, local.key, patient=False) as probe:
         try:
-            stated = preflight.facts(preflight.read_props(probe, local.root))
-            stated, sight = _with_sight(target, probe, stated)
+            props = preflight.read_props(probe, local.root, pictures=target.sends_pictures)
+            stated, sight = _with_sight(target, probe, preflight.facts(props))
         except TargetError as error:
             raise local.failure() or error from error
     facts = msgspec.structs.replace(
@@ -213,8 +215,14 @@ def _warn_of_idle_gpu(target: Target, found: program.Program, ran_on: Machine | 
 
 
 def _with_sight(target: Target, probe: Transport, facts: ServerFacts) -> tuple[ServerFacts, Sight]:
-    """Show the test pictures; both to slot 0, so that the second meets the first one's cache."""
-    sampling = Sampling(max_tokens=preflight.MAX_TOKENS)
+    """Show the test pictures; both to slot 0, so that the second meets the first one's cache.
+
+    None where none will be sent: text-only models can be asked blind, and judge.
+    """
+    if not target.sends_pictures:
+        return facts, Sight(sees=False, tokens_before_image=None, image_tokens=None)
+    thinking = "off" if target.sampling.thinking == "off" else "auto"
+    sampling = Sampling(max_tokens=preflight.MAX_TOKENS, thinking=thinking)
     chat = _chat(
         msgspec.structs.replace(target, sampling=sampling), probe, facts, extra={"id_slot": 0}
     )
@@ -251,6 +259,7 @@ def _chat(
     return OpenAIChat(
         transport,
         target,
+        kind=kind_of(msgspec.structs.replace(target, preset="llamacpp")),
         extra=SAMPLERS | {"cache_prompt": not target.cold} | (extra or {}),
         tokens_before_image=facts.tokens_before_image,
         concurrency=concurrency,

@@ -45,10 +45,11 @@ _COLOUR_WORDS = re.compile(
 _TYPE_WORDS = re.compile(r"^(?:all |mostly )?(?P<type>\w+)(?: - (?P<size>Small|Medium|Large))?")
 
 
-def read_props(transport: Transport, root: str) -> dict[str, Any]:
+def read_props(transport: Transport, root: str, *, pictures: bool = True) -> dict[str, Any]:
     """The server's own description of itself.
 
-    Raises: TargetError when it is not a llama.cpp server, or takes no pictures.
+    Raises: TargetError when it is not a llama.cpp server, or is to be sent `pictures` and takes
+        none.
     """
     transport.answered_before = True  # what a 404 means here is ours to say
     try:
@@ -59,7 +60,7 @@ def read_props(transport: Transport, root: str) -> dict[str, Any]:
         raise _another_kind(root, error.problem) from error
     if not isinstance(props, dict):
         raise _another_kind(root, "its /props is not a JSON object")
-    if _dict(props.get("modalities")).get("vision") is False:
+    if pictures and _dict(props.get("modalities")).get("vision") is False:
         raise NoVision(
             "the server was started without a projector: /props says vision = false",
             fix="start it with the model's own mmproj file (--mmproj FILE)",

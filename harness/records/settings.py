@@ -1,0 +1,125 @@
+"""What each field of a run's header means for a comparison, and for going on with the run.
+
+One row a setting. A test holds that every field of `RunHeader` and `Sampling` has a home here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct, json
+
+from harness.records.run import RunHeader, ServerFacts
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """One setting of a run."""
+
+    name: str
+    """In a reader's words."""
+    fields: tuple[str, ...]
+    """The fields of the header that hold it."""
+    value: Callable[[RunHeader], object]
+    """As it is shown; None: not known."""
+    must_agree: bool = True
+    """Whether runs that differ in it may not be compared; else it is merely shown."""
+
+
+def hardware(server: ServerFacts | None) -> str | None:
+    """What computed: the GPU where layers lie on one, else the CPU."""
+    machine = server.machine if server else None
+    if machine is None:
+        return None
+    return ", ".join(machine.gpus) if machine.offloaded_layers else machine.cpu
+
+
+def _max_tokens(header: RunHeader) -> str:
+    first, more = header.sampling.max_tokens, header.sampling.max_tokens_retry
+    return f"{first} then {more}" if more else str(first)
+
+
+_NO_SERVER = ServerFacts()
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        name="suite",
+        fields=("suite", "suite_version", "suite_sha256", "suite_prompts"),
+        value=lambda it: f"{it.suite} {it.suite_version} ({it.suite_sha256[:12]})",
+    ),
+    Setting(name="grader version", fields=("grader_version",), value=lambda it: it.grader_version),
+    Setting(
+        name="judge",
+        fields=("judge", "judge_thinking"),
+        value=lambda it: " thinking ".join(
+            [it.judge or "none"] + [it.judge_thinking] * (it.judge_thinking != "auto")
+        ),
+    ),
+    Setting(
+        name="image limit",
+        fields=("image_max_side_px",),
+        value=lambda it: f"{it.image_max_side_px} px",
+    ),
+    Setting(
+        name="image tokens",
+        fields=("image_tokens",),
+        value=lambda it: "{}-{}".format(*it.image_tokens) if it.image_tokens else "default",
+    ),
+    Setting(
+        name="image detail", fields=("image_detail",), value=lambda it: it.image_detail or "default"
+    ),
+    Setting(
+        name="coordinates",
+        fields=("coordinates",),
+        value=lambda it: it.coordinates or "the model's own",
+    ),
+    Setting(name="thinking", fields=("thinking",), value=lambda it: it.sampling.thinking),
+    Setting(name="temperature", fields=("temperature",), value=lambda it: it.sampling.temperature),
+    Setting(name="seed", fields=("seed",), value=lambda it: it.sampling.seed),
+    Setting(name="max tokens", fields=("max_tokens", "max_tokens_retry"), value=_max_tokens),
+    Setting(
+        name="request parameters",
+        fields=("body",),
+        value=lambda it: json.encode(it.body, order="sorted").decode() if it.body else "none",
+    ),
+    Setting(name="system prompt", fields=("system",), value=lambda it: it.system or "none"),
+    Setting(name="blind", fields=("blind",), value=lambda it: "yes" if it.blind else "no"),
+    Setting(
+        name="quantization",
+        fields=(),
+        value=lambda it: (it.server or _NO_SERVER).quantization,
+        must_agree=False,
+    ),
+    Setting(
+        name="projector",
+        fields=(),
+        value=lambda it: (it.server or _NO_SERVER).mmproj_file,
+        must_agree=False,
+    ),
+    Setting(
+        name="server build",
+        fields=("server",),
+        value=lambda it: (it.server or _NO_SERVER).build,
+        must_agree=False,
+    ),
+    Setting(
+        name="server flags",
+        fields=("server_args",),
+        value=lambda it: " ".join(it.server_args) or "none",
+        must_agree=False,
+    ),
+    Setting(name="hardware", fields=(), value=lambda it: hardware(it.server), must_agree=False),
+    Setting(
+        name="concurrency",
+        fields=("concurrency",),
+        value=lambda it: it.concurrency,
+        must_agree=False,
+    ),
+    Setting(name="repeats", fields=("repeats",), value=lambda it: it.repeats, must_agree=False),
+)
+
+IDENTITY = (
+    *("model", "backend", "base_url", "categories", "prompts_sha256", "cold", "regraded_from"),
+)
+"""What a run is of: the same in both halves of a resumed run, and what a comparison is about."""
+PER_START = ("run", "started_at", "evalrun_version", "price", "arguments", "suite_path")
+"""What may differ between two halves of one run."""

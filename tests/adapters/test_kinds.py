@@ -1,0 +1,345 @@
+"""What servers in the field send, and what a run makes of it: streams, ends and refusals."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import store
+from harness.adapters import Limits, Request, Target
+from harness.adapters.openai import open_openai, read_reply
+from harness.errors import RequestRefused, ServerFault, TargetError
+from harness.records import Record, Reply
+from harness.transport import Transport
+from tests.conftest import Answer, Evalrun, VisionServer, body, chat, fail, say
+
+ROLE = {"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}
+RED = {"choices": [{"delta": {"content": "red"}, "finish_reason": None}]}
+STOP = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+USAGE = {"prompt_tokens": 300, "completion_tokens": 2}
+WHOLE = (ROLE, RED, STOP, {"choices": [], "usage": USAGE})
+
+
+def events(*data: Any, end: str = "\n\n", done: bool = True) -> str:
+    lines = [f"data: {it if isinstance(it, str) else json.dumps(it)}{end}" for it in data]
+    return "".join(lines) + (f"data: [DONE]{end}" if done else "")
+
+
+def chunked(text: str, *, kind: str | None = "text/event-stream", end: bool = True) -> Answer:
+    """A chunked body over a connection that stays open; `end`: whether the body is ended."""
+
+    def answer(handler: Any, _: dict[str, Any]) -> None:
+        handler.send_response(200)
+        if kind:
+            handler.send_header("content-type", kind)
+        handler.send_header("transfer-encoding", "chunked")
+        handler.end_headers()
+        data = text.encode()
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data) + (b"0\r\n\r\n" if end else b""))
+        handler.wfile.flush()
+        if not end:
+            handler.rfile.read(1)  # until the client hangs up
+
+    return answer
+
+
+def read(server: VisionServer, **settings: Any) -> Reply:
+    with Transport(server.url, tries=1, timeout_s=20, **settings) as transport:
+        return transport.post("chat/completions", b"{}", read_reply).value
+
+
+def only(tmp_path: Path) -> Record:
+    (path,) = store.runs(tmp_path / "results")
+    (record,) = store.read(path).records()
+    return record
+
+
+def run(evalrun: Evalrun, suite: Path, server: VisionServer, *more: str) -> Any:
+    return evalrun("--suite", suite, "--model", "m", "--base-url", server.url, *more)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        chunked(events(*WHOLE), kind=None),
+        chunked(events(*WHOLE), kind="application/json"),
+        chunked("\ufeff" + events(*WHOLE)),
+        chunked(events(*WHOLE, end="\r\r")),
+        chunked(events(*WHOLE, end="\r\n\r\n")),
+        chunked(events(*WHOLE, end="\n")),
+        chunked(events(*(json.dumps(it, indent=1).replace("\n", "\ndata: ") for it in WHOLE))),
+        chunked(": OPENROUTER PROCESSING\n\nevent: message\nid: 7\n" + events(*WHOLE)),
+        chunked(events(ROLE, RED, STOP, {"id": "c", "usage": USAGE})),
+        chunked(events(ROLE, RED, STOP, {"choices": None, "usage": USAGE})),
+        chunked(events(*WHOLE, done=False)),
+        chunked(events(*WHOLE, '{"error": {"message": "too late"}}')),
+        chunked(json.dumps(chat("red", usage=USAGE)), kind="text/event-stream"),
+    ],
+    ids=[
+        *("no content type", "wrong content type", "BOM", "CR", "CRLF", "no empty lines"),
+        *("several data lines", "comments and fields", "usage without choices", "null choices"),
+        *("no DONE", "an error behind the end", "a whole body called a stream"),
+    ],
+)
+def test_a_stream_is_read_whatever_its_form(vision_server: VisionServer, answer: Answer) -> None:
+    vision_server.then(answer)
+
+    reply = read(vision_server)
+
+    assert (reply.text, reply.finish_reason) == ("red", "stop")
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["behind DONE", "without DONE"])
+def test_a_finished_answer_is_not_lost_when_the_connection_is_held_open(
+    vision_server: VisionServer, done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.adapters.openai._USAGE_WAIT_S", 0.2)
+    vision_server.then(chunked(events(*WHOLE, done=done), end=False))
+
+    reply = read(vision_server)
+
+    assert (reply.text, reply.tokens_in) == ("red", 300)
+
+
+def test_a_worker_uses_one_connection_for_all_its_streams(vision_server: VisionServer) -> None:
+    ports = set()
+    streamed = chunked(events(*WHOLE))
+
+    def answer(handler: Any, request: dict[str, Any]) -> None:
+        ports.add(handler.client_address[1])
+        streamed(handler, request)
+
+    vision_server.default = answer
+    with Transport(vision_server.url) as transport:
+        for _ in range(5):
+            transport.post("chat/completions", b"{}", read_reply)
+
+    assert len(ports) == 1
+
+
+def test_a_kept_connection_that_the_server_closed_costs_no_try(vision_server: VisionServer) -> None:
+    def answer_and_close(handler: Any, request: dict[str, Any]) -> None:
+        say("red")(handler, request)
+        handler.close_connection = True  # unannounced
+
+    vision_server.then(answer_and_close, say("red"))
+    with Transport(vision_server.url, tries=1) as transport:
+        texts = [transport.post("x", b"{}", read_reply).value.text for _ in range(2)]
+
+    assert texts == ["red", "red"]
+
+
+@pytest.mark.parametrize("reason", ["error", "ERROR", "abort", "network_error"])
+def test_a_generation_that_broke_off_is_no_answer(vision_server: VisionServer, reason: str) -> None:
+    vision_server.default = say("Generation failed: red", choice={"finish_reason": reason})
+
+    with pytest.raises(ServerFault, match="Generation failed"):
+        read(vision_server)
+
+
+def test_a_refusal_is_kept_in_its_words_fails_and_is_counted(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    message = {"role": "assistant", "content": None, "refusal": "I cannot identify that."}
+    vision_server.default = say(None, choice={"message": message})
+
+    done = run(evalrun, suite, vision_server, "--limit", "1")
+
+    record = only(tmp_path)
+    assert isinstance(record.outcome, Reply)
+    assert record.outcome.refusal == "I cannot identify that."
+    assert record.verdict is not None
+    assert record.verdict.reason == "the model refused: I cannot identify that."
+    assert "1 replies are refusals" in done.stdout
+
+
+@pytest.mark.parametrize("reason", ["content_filter", "SAFETY"])
+def test_what_a_filter_stopped_fails_with_that_reason_whatever_it_says(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path, reason: str
+) -> None:
+    vision_server.default = say("yes", choice={"finish_reason": reason})
+
+    done = run(evalrun, suite, vision_server, "--limit", "1")
+
+    assert (done.returncode, only(tmp_path).state) == (0, "fail")
+    assert "content filter" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "says"),
+    [
+        (400, "m is not a multimodal model", "takes no pictures"),
+        (400, "Invalid content type. image_url is only supported by certain models", "pictures"),
+        (500, 'can only concatenate str (not "list") to str', "takes no pictures"),
+        (422, "unknown variant `image_url`, expected `text`", "takes no pictures"),
+        (400, "messages[0].content must be a string", "takes no pictures"),
+        (404, "No endpoints found that support image input", "takes no pictures"),
+        (400, "'claude-x' does not support image input.", "takes no pictures"),
+        (400, "Invalid model name passed in model=m", "no such model"),
+        (400, "The model `m` does not exist or you do not have access to it.", "no such model"),
+        (400, "Invalid model: m", "no such model"),
+        (500, "No api key passed in.", "key was not accepted"),
+        (400, "API key not valid. Please pass a valid API key.", "key was not accepted"),
+        (403, "Incorrect API key provided: sk-x", "key was not accepted"),
+        (400, "Your credit balance is too low", "has no credit"),
+        (429, "insufficient_quota", "has no credit"),
+    ],
+)
+def test_what_every_call_would_meet_is_known_by_its_words(
+    vision_server: VisionServer, status: int, message: str, says: str
+) -> None:
+    vision_server.default = fail(status, message)
+
+    with pytest.raises(TargetError, match=says):
+        read(vision_server)
+
+    assert len(vision_server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "The image format is not supported: send PNG or JPEG"),
+        (400, "image_url: this model does not support image URLs larger than 20 MB"),
+        (400, "Could not process image"),
+        (400, "For this model, temperature is not supported"),
+        (429, "You exceeded your current quota. Please retry in 0.01s."),
+    ],
+)
+def test_what_only_one_call_meets_does_not_end_the_run(
+    vision_server: VisionServer, status: int, message: str
+) -> None:
+    vision_server.then(fail(status, message))
+
+    with suppress(RequestRefused):
+        assert read(vision_server).text == "yes"
+
+
+def test_a_hopeless_run_stops_early_with_the_servers_words(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer
+) -> None:
+    vision_server.default = fail(500, "key check is broken (worker 17)")
+
+    done = run(evalrun, suite, vision_server, "--tries", "1", "--concurrency", "1")
+
+    assert done.returncode == 4
+    assert "the first 3 prompts all failed alike" in done.stderr
+    assert "key check is broken" in done.stderr
+    assert len(vision_server.seen) == 3
+
+
+def test_a_server_that_loads_its_model_is_waited_for(vision_server: VisionServer) -> None:
+    vision_server.then(fail(503, "Loading model"), say("red"))
+
+    assert read(vision_server).text == "red"
+
+
+def test_a_reply_that_was_cut_is_asked_for_once_more_with_eight_times_the_room(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    cut = say("", choice={"finish_reason": "length"})
+    vision_server.then(cut, say("yes"))
+
+    done = run(evalrun, suite, vision_server, "--limit", "1")
+
+    record = only(tmp_path)
+    assert [it["max_tokens"] for it in vision_server.seen] == [512, 4096]
+    assert (done.returncode, record.state) == (0, "pass")
+    assert isinstance(record.outcome, Reply)
+    assert (record.outcome.tokens_in, record.outcome.tokens_out) == (600, 10)
+    assert record.outcome.effort.attempts == 2
+    assert record.outcome.adapted == ("max_tokens: 4096, as the first reply was cut",)
+
+
+@pytest.mark.parametrize("reason", ["length", "model_length", "max_tokens"])
+def test_what_is_still_cut_then_is_neither_pass_nor_fail(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path, reason: str
+) -> None:
+    vision_server.default = say("", choice={"finish_reason": reason})
+
+    done = run(evalrun, suite, vision_server, "--limit", "1")
+
+    assert (done.returncode, only(tmp_path).state) == (5, "cut")
+    assert "--max-tokens 16384" in done.stderr
+
+
+def test_a_limit_that_was_given_is_never_exceeded(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    vision_server.default = say("", choice={"finish_reason": "length"})
+
+    run(evalrun, suite, vision_server, "--limit", "1", "--max-tokens", "99")
+
+    assert [it["max_tokens"] for it in vision_server.seen] == [99]
+    assert only(tmp_path).state == "cut"
+
+
+def test_what_went_wrong_with_a_call_reaches_the_user_with_its_fix(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer
+) -> None:
+    vision_server.then(body(413, b"<html><title>413 Request Entity Too Large</title></html>"))
+
+    done = run(evalrun, suite, vision_server)
+
+    assert done.returncode == 5
+    assert "fix for 1 failed calls: lower --image-max-side" in done.stderr
+
+
+def test_who_answered_is_recorded(vision_server: VisionServer) -> None:
+    vision_server.then(say("4", provider="Somebody", model="m-2026-11"))
+
+    reply = read(vision_server)
+
+    assert (reply.provider, reply.served_model) == ("Somebody", "m-2026-11")
+
+
+def test_a_blind_reply_is_never_one_whose_picture_was_cached(vision_server: VisionServer) -> None:
+    usage = {
+        "prompt_tokens": 45,
+        "completion_tokens": 2,
+        "prompt_tokens_details": {"cached_tokens": 24},
+    }
+    vision_server.then(say("red", usage=usage))
+    with open_openai(Target(model="m", base_url=vision_server.url)) as model:
+        assert not model.ask(Request(id="p", question="?")).image_cached
+
+
+@pytest.mark.parametrize("command", [("--backend", "openai"), ()])
+def test_a_key_goes_to_no_host_but_its_presets(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, command: tuple[str, ...]
+) -> None:
+    done = evalrun(
+        *("--suite", suite, "--model", "m", "--base-url", vision_server.url, *command),
+        env={"OPENAI_API_KEY": "sk-live-0123456789abcdef"},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert not any("authorization" in headers for headers in vision_server.headers)
+
+
+def test_several_workers_stop_a_hopeless_run_together(vision_server: VisionServer) -> None:
+    """The same refusal in eight threads at once is one error, not a deadlock."""
+    vision_server.default = fail(401)
+    errors: list[Exception] = []
+    with open_openai(
+        Target(model="m", base_url=vision_server.url, limits=Limits(tries=1))
+    ) as model:
+
+        def work() -> None:
+            try:
+                model.ask(Request(id="p", question="?"))
+            except TargetError as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert len(errors) == 8

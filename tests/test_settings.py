@@ -1,0 +1,12 @@
+"""Every setting of a run has one home that says whether it must agree."""
+
+from harness.records import RunHeader, Sampling
+from harness.records.settings import IDENTITY, PER_START, SETTINGS
+
+
+def test_every_field_of_a_header_is_a_setting_what_the_run_is_of_or_new_at_every_start() -> None:
+    homes = [name for it in SETTINGS for name in it.fields] + [*IDENTITY, *PER_START]
+    fields = {*RunHeader.__struct_fields__, *Sampling.__struct_fields__} - {"sampling"}
+
+    assert sorted(homes) == sorted(set(homes)), "a field has one home"
+    assert fields == set(homes)
