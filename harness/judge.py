@@ -116,8 +116,8 @@ def question_about(record: Record) -> str:
 def understood(said: str) -> Verdict | None:
     """The judge's verdict, if its first word is one.
 
-    >>> understood("PASS. Same number.")
-    Verdict(passed=True, answer=None, reason='the judge: Same number.')
+    >>> understood("PASS. Same number.").reason
+    'the judge: Same number.'
     >>> understood("I would say PASS"), understood("PASS or FAIL?")
     (None, None)
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -24,8 +23,7 @@ from harness.records import Case, Price, RunHeader
 from harness.runner import Asking, header_of, plan
 from harness.suites import Suite
 from harness.text import inert, one_line
-
-_CREDENTIALS = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
+from harness.transport import masked
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -167,7 +165,7 @@ def _header(options: RunOptions, work: Work, adapter: Adapter) -> RunHeader:
         price=work.price,
         judge=options.judge.judge,
     )
-    typed = [_CREDENTIALS.sub(r"\1USER:PASSWORD@", it) for it in sys.argv[1:] if it != "--fresh"]
+    typed = [masked(it) for it in sys.argv[1:] if it != "--fresh"]
     suite_path = options.suite.suite
     return msgspec.structs.replace(
         header,

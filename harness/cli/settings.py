@@ -16,6 +16,7 @@ import typer
 from harness import catalogue
 from harness.errors import UsageError
 from harness.text import nearest
+from harness.transport import masked
 
 NOT_FROM_A_PROJECT = ("api_key_env", "judge_api_key_env", "server_arg", "yes")
 """A folder that somebody else made may not send keys, steer programs or fill the disk unasked."""
@@ -81,7 +82,7 @@ def origins(context: typer.Context) -> Iterator[str]:
         if kind == "DEFAULT_MAP":
             where = f"[{found[name].table}] of {found[name].file}"
         if where is not None:
-            yield f"--{name.replace('_', '-')} {_shown(context.params[name])} ({where})"
+            yield f"--{name.replace('_', '-')} {masked(_shown(context.params[name]))} ({where})"
 
 
 def read(profile: str | None) -> dict[str, Setting]:

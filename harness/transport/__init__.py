@@ -9,7 +9,7 @@ import sys
 # httpx loads a command line of its own where click and rich are installed: 100 ms for nothing.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-from harness.transport.address import is_loopback, without_credentials
+from harness.transport.address import is_loopback, masked, without_credentials
 from harness.transport.client import Call, Transport
 from harness.transport.faults import ErrorInside, quoted
 from harness.transport.incoming import Incoming
@@ -23,6 +23,7 @@ __all__ = [
     "Stopped",
     "Transport",
     "is_loopback",
+    "masked",
     "quoted",
     "without_credentials",
 ]

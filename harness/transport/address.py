@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -13,6 +14,8 @@ from harness.errors import TargetError
 
 _SHORTEST_SECRET = 12
 """Shorter ones are dummies of local servers ("EMPTY"), and may be words of an answer."""
+
+_LOGIN = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
 
 
 def checked(base_url: str) -> str:
@@ -65,6 +68,15 @@ def without_credentials(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def masked(text: str) -> str:
+    """A text with the logins of its addresses replaced.
+
+    >>> masked("--base-url=http://me:secret@host/v1")
+    '--base-url=http://USER:PASSWORD@host/v1'
+    """
+    return _LOGIN.sub(r"\1USER:PASSWORD@", text)
 
 
 def login_in(url: str) -> tuple[str, str] | None:
