@@ -154,26 +154,21 @@ def install_command(extra: str) -> str:
     """What installs one of our extras into this very environment, from where we came from."""
     from importlib import metadata  # slow to load, and seldom needed
 
-    source = Path(__file__).parents[1]
-    editable, uv = (source / "pyproject.toml").is_file(), False
-    wanted = str(source) if editable else DISTRIBUTION
     try:
         installed = metadata.distribution(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        pass  # run from its source tree
-    else:
-        uv = (installed.read_text("INSTALLER") or "").strip() == "uv"
-        origin = json.loads(installed.read_text("direct_url.json") or "{}")
-        url = origin.get("url", "")
-        editable = bool(origin.get("dir_info", {}).get("editable"))
-        if vcs := origin.get("vcs_info"):
-            return _pip(uv, f"'{DISTRIBUTION}[{extra}] @ {vcs['vcs']}+{url}'")
-        if url.startswith("file:"):
-            wanted = unquote(urlsplit(url).path)
-    return _pip(uv, f"{'-e ' if editable else ''}'{wanted}[{extra}]'")
+    except metadata.PackageNotFoundError:  # run from its source tree
+        return _pip(f"-e '{Path(__file__).parents[1]}[{extra}]'", uv=False)
+    uv = (installed.read_text("INSTALLER") or "").strip() == "uv"
+    origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    url = origin.get("url", "")
+    if vcs := origin.get("vcs_info"):
+        return _pip(f"'{DISTRIBUTION}[{extra}] @ {vcs['vcs']}+{url}'", uv=uv)
+    where = unquote(urlsplit(url).path) if url.startswith("file:") else DISTRIBUTION
+    editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
+    return _pip(f"{editable}'{where}[{extra}]'", uv=uv)
 
 
-def _pip(uv: bool, wanted: str) -> str:
+def _pip(wanted: str, *, uv: bool) -> str:
     """The installer that belongs to the Python we run in."""
     if uv:
         return f"uv pip install --python {sys.executable} {wanted}"

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.llamacpp.tools import script
 
 
@@ -56,3 +58,41 @@ def test_a_graphics_card_that_the_server_cannot_use_is_named_with_what_can(tmp_p
     assert "H100 80GB HBM3 (86 GB), driver 570.86.10, not used by" in found["GPU"]["says"]
     assert "xllamacpp/whl/cu" in found["GPU"]["fix"]
     assert found["machine"]["says"]
+
+
+@pytest.mark.parametrize(
+    ("installer", "origin", "command"),
+    [
+        ("pip", None, "install 'evalrun-vision[local]'"),
+        ("pip", {"url": "file:///a%20b/evalrun.whl"}, "install '/a b/evalrun.whl[local]'"),
+        (
+            "pip",
+            {"url": "file:///src", "dir_info": {"editable": True}},
+            "install -e '/src[local]'",
+        ),
+        (
+            "pip",
+            {"url": "https://host/it.git", "vcs_info": {"vcs": "git"}},
+            "install 'evalrun-vision[local] @ git+https://host/it.git'",
+        ),
+        ("uv", None, f"uv pip install --python {sys.executable} 'evalrun-vision[local]'"),
+    ],
+)
+def test_an_extra_is_installed_from_where_evalrun_came_from(
+    tmp_path: Path, installer: str, origin: dict[str, object] | None, command: str
+) -> None:
+    about = tmp_path / "evalrun_vision-9.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Name: evalrun-vision\nVersion: 9\n")
+    (about / "INSTALLER").write_text(f"{installer}\n")
+    if origin is not None:
+        (about / "direct_url.json").write_text(json.dumps(origin))
+    asked = "from harness.errors import install_command; print(install_command('local'))"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip().endswith(command)
