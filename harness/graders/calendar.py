@@ -44,6 +44,7 @@ _FORMS = (
     pattern(
         "day before month name",
         rf"\b{_DAY}[ -]?(?:of )?(?P<month>{_MONTH})\b\.?,?(?:[ -]?{_YEAR})?(?!\d)",
+        policy="4 March 2021",
     ),
     pattern(
         "year before month name",

@@ -79,6 +79,8 @@ def decide(
     if answers and (found := _of_answers(answers, find, settle, asked)) is not None:
         return found
     readings = [(s, read(s.text, find, settle, asked)) for s in statements]
+    if len(readings) == 1 and (readings[0][1].value is not None or readings[0][1].fault):
+        return readings[0][1]
     if len(readings) > 1:
         readings = [(s, _REFUSED if not r.firm and refusal(s.text) else r) for s, r in readings]
     return _of_sentences(reply, readings, settle, asked)

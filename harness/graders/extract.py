@@ -134,7 +134,17 @@ def _loops(text: str) -> bool:
     return before > 0 and period <= _LONGEST_PERIOD and tail[period:] == tail[:-period]
 
 
+_SIMPLE = re.compile(
+    r"(?!.*(?:[.!?;] |answer|option|wait|actually|sorry|mean|so |total|thus|final|no,))"
+    r"[\w $£€.,%°'/-]{1,48}\Z",
+    re.IGNORECASE,
+)
+"""A short reply without anything to take apart."""
+
+
 def _statements(text: str) -> tuple[Statement, ...]:
+    if _SIMPLE.match(text) and not _HINT.search(text):
+        return (Statement(text.strip(), Rank.PLAIN, alone=True),)
     found: list[Statement] = []
     pending = False
     for line in text.split("\n"):

@@ -402,8 +402,10 @@ _CURRENCY = {
 }
 _PENCE = {"p": "gbp", "pence": "gbp", "penny": "gbp", "cent": "", "cents": "", "¢": "", "c": ""}
 _NAMES = "|".join(sorted((w.replace("$", r"\$") for w in _CURRENCY), key=len, reverse=True))
-_BEFORE = pattern("currency in front", rf"(?:^|(?<![^\W\d_]))({_NAMES}) ?-?$")
-_AFTER = pattern("currency behind", rf" ?-?(?:({_NAMES})|({'|'.join(_PENCE)}))(?!\w)")
+_BEFORE = pattern(
+    "currency in front", rf"(?:^|(?<![^\W\d_]))({_NAMES}) ?-?$", policy="a wrong currency fails"
+)
+_AFTER = pattern("currency behind", rf" ?-?(?:({_NAMES})|({'|'.join(_PENCE)}))(?!\w)", policy="58p")
 
 
 def _money(task: Task) -> Check:

@@ -34,7 +34,11 @@ _SPELLED = pattern(
 )
 _PRONOUN_BEFORE = pattern("one as a pronoun")
 _PRONOUN_AFTER = pattern("one of them")
-_ORDINAL = pattern("ordinals", rf"\b(?:(\d{{1,3}})(?:st|nd|rd|th)|({'|'.join(_ORDINALS)}))\b(?!,)")
+_ORDINAL = pattern(
+    "ordinals",
+    rf"\b(?:(\d{{1,3}})(?:st|nd|rd|th)|({'|'.join(_ORDINALS)}))\b(?!,)",
+    policy="the third tray",
+)
 
 
 class Number(NamedTuple):
