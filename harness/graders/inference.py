@@ -38,7 +38,7 @@ _ASKS_PLACE = pattern("asks for a place")
 _COUNTS = pattern("counts")
 _CODE = re.compile(
     r"(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9][A-Za-z0-9./#:_-]*"
-    r"|(?=[A-Z0-9 -]*\d)(?=[A-Z0-9 -]*[A-Z])[A-Z0-9/]+(?:[ -][A-Z0-9]+){0,8}"
+    r"|(?=[A-Z0-9/ -]*\d)(?=[A-Z0-9/ -]*[A-Z])[A-Z0-9/]+(?:[ -][A-Z0-9]+){0,8}"
 )
 _OR = pattern("or among options")
 _OPTION_LINK = pattern("between options")

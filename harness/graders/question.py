@@ -14,6 +14,7 @@ from harness.graders.patterns import pattern
 from harness.graders.words import content, folded, stem, words
 
 _HOW_MANY = pattern("how many")
+_PLURAL = re.compile(r"\b(?:\w+[^\Wsu]s|people|children|men|women|feet|teeth)\b", re.IGNORECASE)
 _COUNTED_ENDS = re.compile(
     r"\b(?:are|is|were|was|do|does|did|have|has|can|could|will|would|in|on|of|that|which|with|from"
     r"|at|there|lie|stand|fit|printed|shown|left|visible)\b"
@@ -126,7 +127,9 @@ def _counted(text: str) -> frozenset[str]:
     if found is None:
         return frozenset()
     phrase = _COUNTED_ENDS.split(found[2])[0]
-    return frozenset(stem(word) for word in words(phrase) if not word.isdigit()) or frozenset("?")
+    head = _PLURAL.search(phrase)
+    noun = words(phrase[: head.end()] if head else phrase)
+    return frozenset(stem(word) for word in noun if not word.isdigit()) or frozenset("?")
 
 
 def _polar(text: str) -> str:
