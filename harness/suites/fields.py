@@ -19,12 +19,12 @@ from msgspec import Struct, field
 NAMES: Mapping[str, tuple[str, ...]] = {
     "id": (
         *("id", "question_id", "qid", "index", "idx", "sample_id", "uid", "pid"),
-        *("item_id", "prompt_id", "case_id", "data_id", "_key"),
+        *("item_id", "prompt_id", "case_id", "_key"),
     ),
     "picture": (
         *("decoded_image", "file_name", "image", "images", "image_path", "image_file", "filename"),
-        *("img", "img_path", "image_paths", "picture", "pictures", "photo", "image_url"),
-        *("image_id",),
+        *("img", "img_path", "imgname", "image_name", "image_filename", "image_paths"),
+        *("picture", "pictures", "photo", "image_url", "image_id", "data_id"),
     ),
     "question": (
         *("question", "query", "prompt", "text", "problem", "prefix", "question_text"),
@@ -120,6 +120,8 @@ class Reader(Struct, kw_only=True):
             return self._pick(what, plan[what], filled, where) if what in plan else None
 
         answers, raw, is_number = answers_of(pick("answer"))
+        if len(answers) == 1 and bare(plan["answer"][0]) == "answers":  # a cell of a table
+            answers = tuple(it.strip() for it in re.split(r"[|;]", answers[0]) if it.strip())
         ids = ((name, text_of(filled[name])) for name in plan.get("id", ()))
         return Row(
             where=where,
@@ -306,7 +308,7 @@ def listed(value: object) -> list[Any] | None:
         return list(value)
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return None
-    found = _literal(value)
+    found = literal(value)
     return found if isinstance(found, list) else None
 
 
@@ -354,7 +356,7 @@ def options_of(value: object) -> dict[str, str]:
     ({'A': 'red', 'B': 'green'}, {'A': 'red', 'B': 'green'}, {})
     """
     if isinstance(value, str) and value.strip().startswith("{"):
-        value = _literal(value)
+        value = literal(value)
     if isinstance(value, dict):
         if isinstance(value.get("text"), list):
             return options_of(value["text"])
@@ -378,7 +380,7 @@ def _content(part: object) -> object:
     return next((part[key] for key in ("text", "value", "content") if key in part), part)
 
 
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
     """A list or an object that is written as JSON or Python would; None for anything else."""
     try:
         return msgspec.json.decode(text)

@@ -18,8 +18,9 @@ from harness.images import read_regular, shown
 from harness.suites.fields import NAMES, bare
 
 _MAX_JSON_BYTES = 2**31
-_CHATS = ("conversations", "conversation", "messages", "input", "prompt", "dialog")
+_CHATS = ("conversations", "conversation", "messages", "input", "prompt", "dialog", "texts")
 _NESTED = ("row", "vars", "metadata", "extra_info", "reward_model", "meta")
+_PICTURE_PARTS = ("image_url", "image", "url", "path", "source")
 _ASKING = ("user", "human")
 _ANSWERING = ("assistant", "gpt", "model", "bot")
 _IDS = {bare(name) for name in NAMES["id"]}
@@ -57,6 +58,9 @@ def _chat(rest: Cells, turns: list[Cells]) -> Iterator[Cells]:
     answered = any(bare(name) in _ANSWERS and rest[name] not in (None, "", []) for name in rest)
     asked: list[tuple[str, list[Any], list[str]]] = []
     system = ""
+    pairs = [turn for turn in turns if "user" in turn and "assistant" in turn]
+    if pairs:  # the layout of The Cauldron
+        turns = [{"role": who, "content": it[who]} for it in pairs for who in ("user", "assistant")]
     for turn in turns:
         role = str(turn.get("role", turn.get("from", ""))).casefold()
         text, pictures = _content(turn.get("content", turn.get("value", "")))
@@ -89,9 +93,7 @@ def _content(content: Any) -> tuple[str, list[Any]]:
         elif isinstance(part, dict):
             if isinstance(part.get("text"), str):
                 texts.append(part["text"])
-            picture = next(
-                (part[key] for key in ("image_url", "image", "url", "path") if part.get(key)), None
-            )
+            picture = next((part[key] for key in _PICTURE_PARTS if part.get(key)), None)
             pictures += [picture] if picture else []
     return "\n".join(texts), pictures
 
@@ -108,7 +110,11 @@ def _tested(row: Cells) -> Cells:
     else:
         columns = [name for name in row if re.fullmatch(r"__expected\d*", name) and row[name]]
         stated = [str(row[name]) for name in columns]
-        row = {name: value for name, value in row.items() if name not in columns}
+        row = {
+            name.removeprefix("__metadata:"): value
+            for name, value in row.items()
+            if name not in columns
+        }
     if not stated:
         return row
     if len(stated) > 1:

@@ -10,13 +10,14 @@ from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
 import harness
 from harness import graders
 from harness.errors import SuiteError
-from harness.images import shown
+from harness.images import read_regular, shown
 from harness.records import Case
 from harness.suites import hub, layouts, objects, rows, tables, toml
 from harness.suites.findings import Findings
@@ -39,12 +40,13 @@ _TABLES: Mapping[str, Callable[[Path, Findings], tables.Rows]] = MappingProxyTyp
 READABLE = (".toml", *_TABLES)
 _QUESTIONS = "questions.csv"
 _NOT_A_SUITE = re.compile(
-    r"^(pyproject|evalrun)\.toml$|\.graders\.toml$|\.schema\.json$|^(package|dataset_infos?)\.json$"
+    r"^(pyproject|evalrun)\.toml$|\.graders\.toml$|\.schema\.json$|^(package|state|dataset_infos?|dataset_dict)\.json$"
     r"|^\."
 )
 """Files that may lie in a suite's folder and hold no cases."""
 _SHARD = re.compile(r"-\d{4,5}-of-\d{4,5}$")
 _MAX_NAME_CHARS = 200
+_MAX_SCHEMA_BYTES = 2**20
 
 
 def load(
@@ -176,6 +178,8 @@ def _one_table(folder: Path, found: list[Path]) -> list[Path]:
     if groups:
         files = ", ".join(shown(files[0]) for files in list(groups.values())[:8])
         raise SuiteError(f"{shown(folder)} holds several suites", fix=f"name one of {files}")
+    for it in folder.glob("*.arrow"):
+        layouts.refuse_file(it, "")
     nested = [it for it in sorted(folder.glob("*/*")) if it.suffix.lower() in READABLE][:4]
     raise SuiteError(
         f"{shown(folder)} holds no suite",
@@ -190,6 +194,10 @@ def _sound(
     seen: set[str] = set()
     for where, case in placed:
         before = findings.count
+        try:
+            case = _with_schema(case, pictures)
+        except SuiteError as error:
+            findings.error(where, error)
         for what, fix in _faults(case):
             findings.problem(where, what, fix)
         for image in case.pictures:
@@ -202,6 +210,24 @@ def _sound(
         seen.add(case.id)
         if findings.count == before:
             yield case
+
+
+def _with_schema(case: Case, pictures: Pictures) -> Case:
+    """The case with the JSON schema that it names by its path in the suite.
+
+    Raises: SuiteError when there is no such file, or it does not hold an object.
+    """
+    named = case.options.get("schema")
+    if not isinstance(named, str):
+        return case
+    data = read_regular(pictures.path(named), limit_bytes=_MAX_SCHEMA_BYTES)
+    try:
+        schema = msgspec.json.decode(data, type=dict[str, Any])
+    except (ValueError, RecursionError) as exc:
+        raise SuiteError(
+            f"schema {shown(named)} is not a JSON object: {exc}", fix="correct the file"
+        ) from exc
+    return msgspec.structs.replace(case, options={**case.options, "schema": schema})
 
 
 def _faults(case: Case) -> Iterator[tuple[str, str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def read_lines(path: Path, findings: Findings) -> Rows:
             if not line.removeprefix(_BOM).strip():
                 continue
             try:
-                found = msgspec.json.decode(line.removeprefix(_BOM), type=dict[str, Any])
+                found = _object(line.removeprefix(_BOM))
             except (ValueError, RecursionError) as exc:
                 findings.problem(where, f"no JSON object: {exc}", "write one object a line")
                 continue
@@ -50,6 +51,8 @@ def read_document(path: Path, findings: Findings) -> Rows:
     """
     data = read_regular(path, limit_bytes=_MAX_JSON_BYTES).removeprefix(_BOM).strip()
     try:
+        if b"NaN" in data:  # which Python writes, and JSON does not have
+            data = msgspec.json.encode(json.loads(data))
         if data.startswith(b"["):
             yield from _numbered(path, msgspec.json.decode(data, type=_Raws), findings)
             return
@@ -73,6 +76,19 @@ def read_document(path: Path, findings: Findings) -> Rows:
         yield from _by_key(path, document)
 
 
+def _object(raw: bytes | msgspec.Raw) -> dict[str, Any]:
+    """Raises: ValueError. Python writes NaN, which JSON does not have."""
+    try:
+        return msgspec.json.decode(raw, type=dict[str, Any])
+    except msgspec.DecodeError:
+        if b"NaN" not in bytes(raw):
+            raise
+        found = json.loads(bytes(raw))
+        if not isinstance(found, dict):
+            raise
+        return found
+
+
 def _starts(raw: msgspec.Raw, beginning: bytes) -> bool:
     return b"".join(bytes(memoryview(raw)[:256]).split()).startswith(beginning)
 
@@ -81,7 +97,7 @@ def _numbered(path: Path, rows: Sequence[msgspec.Raw], findings: Findings) -> Ro
     for number, raw in enumerate(rows, start=1):
         where = f"{shown(path.name)}, row {number}"
         try:
-            yield where, msgspec.json.decode(raw, type=dict[str, Any])
+            yield where, _object(raw)
         except (ValueError, RecursionError) as exc:
             findings.problem(where, f"no JSON object: {exc}", "make every row an object")
 

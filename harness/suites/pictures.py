@@ -134,7 +134,7 @@ class Pictures:
 
     def by_number(self, number: str) -> str | None:
         """The one picture whose file name is or ends in this number, as COCO numbers them."""
-        found = self._numbered.get(number.lstrip("0") or "0", [])
+        found = self._numbered.get(number) or self._numbered.get(number.lstrip("0") or "0", [])
         return found[0] if len(found) == 1 else None
 
     @cached_property

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+import unicodedata
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from harness import graders
 from harness.errors import SuiteError
@@ -144,7 +147,7 @@ def _named(value: Any, pictures: Pictures) -> Iterator[str]:
     path = text.replace("\\", "/").removeprefix("./")
     if path.startswith("file://") and not path.startswith("file:///"):
         path = path.removeprefix("file://").removeprefix("./")
-    beside = next((it for it in (f"images/{path}", path) if pictures.has(it)), None)
+    beside = _there(path, pictures)
     if beside:
         yield beside
     elif len(text) > _NO_BASE64 and "." not in text:
@@ -156,6 +159,20 @@ def _named(value: Any, pictures: Pictures) -> Iterator[str]:
         yield _RowNumber(path)
     else:
         yield path
+
+
+def _there(path: str, pictures: Pictures) -> str | None:
+    """The file that is meant: in `images/` or not, however its characters are spelled."""
+    spelled = [path]
+    if not path.isascii():
+        spelled += [unicodedata.normalize(form, path) for form in ("NFC", "NFD")]
+    if "%" in path:
+        spelled.append(unquote(path))
+    for name in spelled:
+        for it in (f"images/{name}", name):
+            if pictures.has(it):
+                return it
+    return None
 
 
 def _refers(row: Row) -> bool:
@@ -358,6 +375,11 @@ def _shows_options(question: str, options: Mapping[str, str]) -> bool:
 def _open(row: Row) -> _Chosen:
     """A question without options; of several answers each is right."""
     first, *others = _answers(row)
+    if "<loc" in first:
+        raise SuiteError(
+            f"its answer {shown(first)} is a box in units of a model's own",
+            fix="write it as x1, y1, x2, y2 with grader = box, or leave the row out",
+        )
     if row.grader:
         options = {"aliases": others} if others and row.grader == "text" else {}
         return row.question, first, row.grader, options
@@ -417,17 +439,17 @@ def _converted(value: Any, kind: type | tuple[type, ...]) -> Any:
     if not isinstance(value, str):
         return [value] if kind is list and not isinstance(value, list) else value
     text = value.strip()
-    if kind is bool:
-        return {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}.get(
-            text.casefold(), value
-        )
-    if kind is list:
-        return fields.listed(text) or [it.strip() for it in re.split(r"[;|]", text) if it.strip()]
-    if isinstance(kind, tuple):
-        try:
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if bool in kinds:
+        known = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+        return known.get(text.casefold(), value)
+    if text[:1] in ("{", "["):
+        return fields.literal(text) or value
+    if list in kinds:
+        return [it.strip() for it in re.split(r"[;|]", text) if it.strip()]
+    if float in kinds:
+        with suppress(ValueError):
             return float(text.replace(",", "."))
-        except ValueError:
-            return value
     return value
 
 
@@ -446,8 +468,6 @@ def _remarks(reader: fields.Reader, rows: Sequence[Row], findings: Findings) -> 
                 f"{rows_too}",
                 f'say which in the side file: [columns] {what} = "{shown(other)}"',
             )
-    if rows and not any(row.category for row in rows):
-        findings.note("columns", "none says the category")
     several = sum(len(row.answers) > 1 and not row.options for row in rows)
     if several:
         findings.note(

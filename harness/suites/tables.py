@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -42,7 +42,7 @@ def read_text(path: Path, findings: Findings) -> Rows:
 def _named(file: TextIO, path: Path, findings: Findings) -> Rows:
     reader = csv.reader(file, delimiter=_delimiter(path, file), strict=True)
     try:
-        header = [name.strip() for name in next(reader, [])]
+        header = _header(next(reader, []))
         if len({bare(name) for name in header}) < len(header):
             findings.problem(
                 shown(path.name), "two columns have the same name", "give each a name of its own"
@@ -63,6 +63,10 @@ def _named(file: TextIO, path: Path, findings: Findings) -> Rows:
     except csv.Error as exc:
         where = f"{shown(path.name)}, line {reader.line_num}"
         findings.problem(where, f"{exc}; the rest of the file was not read", "close the quotes")
+
+
+def _header(names: Sequence[str]) -> list[str]:
+    return [name.strip() or f"column {number}" for number, name in enumerate(names, start=1)]
 
 
 def _decoded(binary: BinaryIO) -> TextIO:
@@ -113,7 +117,7 @@ def _of_book(book: Any, path: Path, findings: Findings) -> Rows:
         findings.note(shown(path.name), f"sheets not read: {shown(unread)}")
     for sheet in sheets[:1]:
         rows = enumerate(sheet.iter_rows(values_only=True), start=1)
-        header = [str("" if name is None else name).strip() for name in next(rows)[1]]
+        header = _header(["" if name is None else str(name) for name in next(rows)[1]])
         for number, cells in rows:
             named = {name: _dated(cell) for name, cell in zip(header, cells, strict=False) if name}
             if any(cell is not None for cell in named.values()):

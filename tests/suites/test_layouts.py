@@ -226,6 +226,32 @@ def test_our_own_columns_set_grader_and_options(shop: Workshop) -> None:
     assert (one.difficulty, two.difficulty) == ("easy", "hard")
 
 
+SCHEMA = {"type": "object", "properties": {"total": {"type": "number"}}}
+
+
+@pytest.mark.parametrize("schema", ["total.schema.json", json.dumps(SCHEMA), SCHEMA], ids=type)
+def test_a_schema_is_a_file_of_the_suite_or_stands_in_the_row(shop: Workshop, schema: Any) -> None:
+    shop.write("total.schema.json", json.dumps(SCHEMA))
+
+    case = one(shop, answer='{"total": 24.1}', schema=schema)
+
+    assert (case.grader, case.options) == ("json", {"schema": SCHEMA})
+
+
+def test_what_is_no_schema_is_named(shop: Workshop) -> None:
+    shop.write("list.json", "[]")
+    row = {"image": "p1.png", "question": "?", "answer": '{"a": 1}'}
+    named = [{**row, "schema": name} for name in ("list.json", "no.json", "/etc/passwd", {"a": 1})]
+    shop.write("q.jsonl", "\n".join(map(json.dumps, named)))
+
+    said = shop.refused("q.jsonl").splitlines()
+
+    for line, part in enumerate(
+        ["is not a JSON object", "no such file", "not a path inside", "no JSON schema"], start=1
+    ):
+        assert any(f"line {line}: " in each and part in each for each in said), part
+
+
 # --- pictures -------------------------------------------------------------------------------
 
 BASE64 = base64.b64encode(png()).decode()

@@ -17,6 +17,7 @@ from harness.suites.findings import Finding, Level
 from harness.suites.lint.answers import answer_of, repeats, spoilt, wordings
 from harness.suites.lint.guessing import Policy, guessable, policies
 from harness.suites.loading import read
+from harness.suites.rows import UNCATEGORIZED
 from harness.suites.suite import Suite, slug, write_whole
 
 NAME = "evalrun-vision"
@@ -67,6 +68,7 @@ def lint(path: Path, *, images: Path | None = None, strict: bool = False) -> Rep
     findings = [
         *found.problems,
         *found.remarks,
+        *_uncategorized(suite),
         *looked.findings,
         *repeats(suite.cases, looked.sha256),
         *spoilt(suite.cases),
@@ -81,6 +83,11 @@ def lint(path: Path, *, images: Path | None = None, strict: bool = False) -> Rep
         unlisted=found.count - len(found.problems),
         policies=scores,
     )
+
+
+def _uncategorized(suite: Suite) -> Iterator[Finding]:
+    if suite.categories == (UNCATEGORIZED,):
+        yield _finding(Level.NOTE, "columns", "none says the category")
 
 
 def stricter(findings: Sequence[Finding]) -> list[Finding]:
