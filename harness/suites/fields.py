@@ -153,7 +153,7 @@ class Reader(Struct, kw_only=True):
         first = held[0]
         self.used.add(first)
         for other in held[1:]:
-            if cells[other] == cells[first] or text_of(cells[other]) == text_of(cells[first]):
+            if text_of(cells[other]) == text_of(cells[first]):
                 self.used.add(other)
             else:
                 rival = (what, first, other)
