@@ -20,6 +20,7 @@ LAYERS = [
     {"judge", "runner", "eyes"},
     {"view"},
     {"cli"},
+    {"api"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -32,7 +33,7 @@ HOMES = {
     "httpx": {"transport"},
     "typer": {"cli"},
     "rich": {"tables", "cli"},
-    "pandas": {"tables"},
+    "pandas": {"tables", "api"},
     "numpy": {"stats", "adapters", "eyes"},
     "portalocker": {"store"},
     "platformdirs": {"catalogue", "suites", "adapters"},

@@ -18,6 +18,7 @@ from harness.cli.dry_run import describe
 from harness.cli.exchange_log import open_log
 from harness.cli.output import say
 from harness.cli.run import RunOptions
+from harness.cli.session import Watch
 from harness.errors import ExitCode, UsageError
 from harness.records import Case, Price, RunHeader
 from harness.runner import Asking, header_of, plan
@@ -36,8 +37,34 @@ class Work(msgspec.Struct, frozen=True):
 
 
 def measure(options: RunOptions, origins: Iterable[str]) -> int:
-    """One run, from the options to the exit code."""
+    """One run of the command, from the options to the exit code."""
     _check(options)
+    stopping = Event()
+    work = _prepared(options, stopping)
+    if options.output.dry_run:
+        describe(options, work.suite, work.cases, work.route, work.price, origins)
+        return ExitCode.DONE
+    targets.confirm_download(work.route, yes=options.target.yes)
+    typed = [masked(it) for it in sys.argv[1:] if it != "--fresh"]
+    with ExitStack() as stack:
+        outcome = _ask_all(options, work, stopping, stack, arguments=tuple(typed))
+        return ending.finish(options.output, outcome)
+
+
+def measure_within(options: RunOptions, watch: Watch) -> session.Outcome:
+    """One run within somebody's program: asks nobody, and takes no signals."""
+    _check(options)
+    stopping = Event()
+    work = _prepared(options, stopping)
+    targets.confirm_download(work.route, yes=options.target.yes, may_ask=False)
+    try:
+        with ExitStack() as stack:
+            return _ask_all(options, work, stopping, stack, watch=watch)
+    finally:
+        stopping.set()
+
+
+def _prepared(options: RunOptions, stopping: Event) -> Work:
     suite = suites.load(
         options.suite.suite, images=options.suite.images, skip_broken=options.suite.skip_broken
     )
@@ -49,15 +76,8 @@ def measure(options: RunOptions, origins: Iterable[str]) -> int:
         prompts=options.suite.prompt,
         limit=options.suite.limit,
     )
-    stopping = Event()
     route = _route(options, stopping)
-    work = Work(suite, cases, route, _price(options, route))
-    if options.output.dry_run:
-        describe(options, suite, cases, route, work.price, origins)
-        return ExitCode.DONE
-    targets.confirm_download(route, yes=options.target.yes)
-    with ExitStack() as stack:
-        return _ask_all(options, work, stopping, stack)
+    return Work(suite, cases, route, _price(options, route))
 
 
 def _check(options: RunOptions) -> None:
@@ -105,7 +125,15 @@ def _price(options: RunOptions, route: Route) -> Price | None:
     return route.price
 
 
-def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack) -> int:
+def _ask_all(
+    options: RunOptions,
+    work: Work,
+    stopping: Event,
+    stack: ExitStack,
+    *,
+    arguments: tuple[str, ...] = (),
+    watch: Watch | None = None,
+) -> session.Outcome:
     target = msgspec.structs.replace(work.route.target, log=open_log(options.log, stack))
     adapter = stack.enter_context(opener(work.route.backend)(target))
     if isinstance(adapter, Replay):
@@ -123,13 +151,13 @@ def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack)
     )
     opened = session.open_run(
         options.output.results,
-        _header(options, work, adapter),
+        _header(options, work, adapter, arguments),
         resume=options.output.resume,
         include_cached=options.output.include_cached,
     )
     stack.enter_context(opened.writer)
     by_picture = adapter.shards_by_picture and adapter.concurrency > 1
-    outcome = session.carry_out(
+    return session.carry_out(
         opened,
         plan(work.cases, repeats=options.suite.repeats, done=opened.done, by_picture=by_picture),
         asking.ask,
@@ -137,8 +165,8 @@ def _ask_all(options: RunOptions, work: Work, stopping: Event, stack: ExitStack)
         # A local server computes on this machine: work beside its answers would slow what is timed.
         prepare=asking.prepare if adapter.server is None else None,
         max_cost_usd=options.limits.max_cost,
+        watch=watch,
     )
-    return ending.finish(options.output, outcome)
 
 
 def _retry_tokens(target: Target) -> int | None:
@@ -153,7 +181,9 @@ def _report_strays(recorded: set[str], suite: Suite) -> None:
         say(f"{len(strays)} recorded answers are to no prompt of {suite.name}: {inert(shown)}")
 
 
-def _header(options: RunOptions, work: Work, adapter: Adapter) -> RunHeader:
+def _header(
+    options: RunOptions, work: Work, adapter: Adapter, arguments: tuple[str, ...]
+) -> RunHeader:
     header = header_of(
         work.suite,
         work.cases,
@@ -165,12 +195,11 @@ def _header(options: RunOptions, work: Work, adapter: Adapter) -> RunHeader:
         price=work.price,
         judge=options.judge.judge,
     )
-    typed = [masked(it) for it in sys.argv[1:] if it != "--fresh"]
     suite_path = options.suite.suite
     return msgspec.structs.replace(
         header,
         suite_path=str(suite_path.resolve()) if suite_path else None,
         coordinates=targets.coordinates(options.sampling.coordinates, None),
-        arguments=tuple(typed),
+        arguments=arguments,
         judge_thinking=options.judge.judge_thinking,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from harness import store
 from harness.cli.output import say
 from harness.cli.progress import Progress, View, view
-from harness.cli.signals import stopped_by_signals
+from harness.cli.signals import Interrupts, stopped_by_signals
 from harness.errors import EvalrunError, ResultsError, TargetError
 from harness.records import Record, RunHeader
 from harness.runner import Job, Runner
@@ -20,6 +21,7 @@ from harness.store import RunWriter
 from harness.summary import Tally
 from harness.tables.publish import is_published
 
+Watch = Callable[[Progress], View]
 _GARBAGE_OF_CALLS = 700, 10, 10
 """Python's own. What a call leaves in cycles may hold its body."""
 
@@ -118,11 +120,17 @@ def carry_out(
     stopping: threading.Event,
     prepare: Callable[[Job], None] | None = None,
     max_cost_usd: float | None = None,
+    watch: Watch | None = None,
 ) -> Outcome:
-    """Ask what is missing. Each batch of records is on disk before it is shown."""
+    """Ask what is missing. Each batch of records is on disk before it is shown.
+
+    With a `watch` of its own the run is within somebody's program, and leaves signals and the
+    search for garbage alone.
+    """
     _say_what_is_done(opened)
-    gc.freeze()  # what stands here stays: looking through it again and again costs a fifth of a run
-    gc.set_threshold(*_GARBAGE_OF_CALLS)
+    if watch is None:
+        gc.freeze()  # what stands here stays: searching it again and again costs a fifth of a run
+        gc.set_threshold(*_GARBAGE_OF_CALLS)
     budget = _Budget(max_cost_usd, opened.cost_usd, stopping)
     runner = Runner(
         batches,
@@ -137,13 +145,7 @@ def carry_out(
         asked=opened.header.asked,
         in_flight=lambda: runner.in_flight,
     )
-    error: EvalrunError | None = None
-    with view(progress) as shown, stopped_by_signals(stopping, shown.say) as interrupts:
-        runner.start()
-        try:
-            _land_all(runner, opened, shown)
-        except EvalrunError as stopped_by:
-            error = stopped_by
+    error, interrupts = _watched(runner, opened, progress, stopping, watch)
     if opened.created and isinstance(error, TargetError) and progress.done == progress.errors:
         opened.writer.discard()
     return Outcome(
@@ -153,6 +155,27 @@ def carry_out(
         signalled=interrupts.exit_code,
         over_budget=budget.exhausted,
     )
+
+
+def _watched(
+    runner: Runner,
+    opened: Opened,
+    progress: Progress,
+    stopping: threading.Event,
+    watch: Watch | None,
+) -> tuple[EvalrunError | None, Interrupts]:
+    """What ended the run early, if something did."""
+    with ExitStack() as stack:
+        shown = stack.enter_context((watch or view)(progress))
+        interrupts = Interrupts()
+        if watch is None:
+            interrupts = stack.enter_context(stopped_by_signals(stopping, shown.say))
+        runner.start()
+        try:
+            _land_all(runner, opened, shown)
+        except EvalrunError as stopped_by:
+            return stopped_by, interrupts
+    return None, interrupts
 
 
 def _say_what_is_done(opened: Opened) -> None:

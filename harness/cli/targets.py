@@ -111,7 +111,7 @@ def with_limits(route: Route, options: LimitOptions) -> Route:
     return replace(route, target=replace(route.target, limits=limits))
 
 
-def confirm_download(route: Route, *, yes: bool) -> None:
+def confirm_download(route: Route, *, yes: bool, may_ask: bool = True) -> None:
     """Ask before more than a gigabyte of weights is downloaded.
 
     Raises: TargetError when the answer is no, or nobody is there to answer.
@@ -123,7 +123,7 @@ def confirm_download(route: Route, *, yes: bool) -> None:
     if size_bytes <= UNASKED_BYTES:
         return
     what = f"{size_text(size_bytes)} of {source.quantization} weights from {source.repo}"
-    if sys.stdin.isatty() and typer.confirm(f"Download {what}?", err=True):
+    if may_ask and sys.stdin.isatty() and typer.confirm(f"Download {what}?", err=True):
         return
     raise TargetError(f"{what} would have to be downloaded first", fix="allow it with --yes")
 

@@ -1,0 +1,246 @@
+"""The Python face: `import harness` gives `run`, `load`, `compare` and `grade`.
+
+Nothing here prints, asks or exits; what goes wrong is an `EvalrunError`, with `problem` and `fix`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Self, get_type_hints
+
+import pandas as pd
+
+from harness import catalogue, comparison, store
+from harness.cli.measure import measure_within
+from harness.cli.output import Voice
+from harness.cli.progress import Progress
+from harness.cli.run import RunOptions
+from harness.comparison import Comparison, ranking
+from harness.errors import UsageError
+from harness.graders.recorded import Recorded, Unreadable, graded
+from harness.records import ModelScore, Record, Verdict
+from harness.store import Run
+from harness.summary import summarise
+from harness.tables import compare as compare_tables
+from harness.tables import frame, leaderboard, scores
+from harness.tables.publish import publish
+from harness.tables.table import Table, to_markdown
+from harness.text import nearest
+
+OnProgress = Callable[[int, int], None]
+"""Called with how many prompts are answered, and how many will be."""
+
+
+class Results:
+    """Runs of a results folder, read when asked, as pandas DataFrames."""
+
+    def __init__(self, folder: Path, paths: tuple[Path, ...] | None = None) -> None:
+        self.folder = folder
+        self._paths = paths
+        """None: every run of the folder."""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The run files, oldest first."""
+        return tuple(store.runs(self.folder)) if self._paths is None else self._paths
+
+    def records(self) -> pd.DataFrame:
+        """A row a prompt and repeat, with the columns of a run's CSV. Raises: ResultsError."""
+        return frame.of_runs(self._runs())
+
+    def scores(self) -> pd.DataFrame:
+        """A row a run and category, and one of each run named `overall`. Raises: ResultsError."""
+        return frame.of_table(scores.by_category(*map(summarise, self._runs())))
+
+    def leaderboard(self, *, suite: str | None = None, settings: str | None = None) -> pd.DataFrame:
+        """Every model's newest complete run of the folder, ranked among comparable ones."""
+        board = ranking.leaderboard(self.folder, suite=suite, settings=settings)
+        return frame.of_table(leaderboard.table(board, board.groups))
+
+    def _runs(self) -> Iterator[Run]:
+        return map(store.read, self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder)!r}, {len(self)} runs)"
+
+    def _repr_html_(self) -> str:
+        """The overall scores, in a notebook."""
+        table = scores.listing(map(summarise, self._runs()))
+        return frame.of_table(table).to_html(index=False, na_rep="")
+
+
+class Measured(Results):
+    """The run that `run` made, with its score."""
+
+    def __init__(self, folder: Path, path: Path, score: ModelScore) -> None:
+        super().__init__(folder, (path,))
+        self.path, self.score = path, score
+
+    @property
+    def complete(self) -> bool:
+        """Whether every prompt was answered; else the score is a range, and `run` resumes it."""
+        return self.score.complete
+
+
+class Compared:
+    """Two or more models, compared with the first."""
+
+    def __init__(self, found: Comparison) -> None:
+        self.found = found
+        """All of it: sides, contrasts, warnings, disagreements."""
+
+    @property
+    def verdicts(self) -> list[str]:
+        """A sentence for each later model."""
+        return [contrast.sentence for contrast in self.found.contrasts]
+
+    def table(self) -> pd.DataFrame:
+        """Facts and scores side by side, with the differences."""
+        return frame.of_table(compare_tables.for_programs(self.found))
+
+    def disagreements(self) -> pd.DataFrame:
+        """A row a prompt that one of them passed more often than another."""
+        rows = [
+            {"prompt": it.prompt, "category": it.category, "expected": it.expected}
+            | {answer.label: answer.text for answer in it.answers}
+            for it in self.found.disagreements
+        ]
+        return pd.DataFrame.from_records(rows)
+
+    def __repr__(self) -> str:
+        return "\n".join(self.verdicts)
+
+    def _repr_markdown_(self) -> str:
+        """What `evalrun compare --md` prints, in a notebook."""
+        return to_markdown(
+            it
+            for it in compare_tables.blocks(self.found)
+            if not (isinstance(it, Table) and it.folded)
+        )
+
+
+def run(
+    model: str | None = None,
+    *,
+    suite: str | Path | None = None,
+    base_url: str | None = None,
+    results: str | Path = "results",
+    progress: OnProgress | None = None,
+    **options: Any,
+) -> Measured:
+    """Ask a model every question of a suite, save each answer, return records and scores.
+
+    Args:    `options` are those of `evalrun run` by their names: limit=5, temperature=0.7,
+             category=["Object Counting"], api_key_env="MY_KEY", yes=True …
+    Returns: the run, also when calls failed: it is then not `complete`; the same call resumes it
+    Raises:  EvalrunError when the suite, the model or its server cannot be used, or nothing was
+             answered
+    """
+    given = options | {"model": model, "suite": suite, "base_url": base_url, "results": results}
+    told = _run_options({name: value for name, value in given.items() if value is not None})
+    quiet, Voice.quiet = Voice.quiet, True
+    try:
+        outcome = measure_within(told, lambda it: _Watched(it, progress))
+    finally:
+        Voice.quiet = quiet
+    score = outcome.tally.score()
+    if outcome.error is not None and score.overall.errors == score.overall.asked:
+        raise outcome.error
+    publish(told.output.results)
+    return Measured(told.output.results, outcome.path, score)
+
+
+def load(results: str | Path = "results", *names: str) -> Results:
+    """The runs of a results folder, or those that are named: models, runs or files.
+
+    Raises: ResultsError for a name that means nothing.
+    """
+    folder = Path(results)
+    paths = tuple(store.find(folder, name) for name in names)
+    return Results(folder, paths or None)
+
+
+def compare(
+    first: str, *others: str, results: str | Path = "results", force: bool = False
+) -> Compared:
+    """Is a later model or run really better than the first? Names as in `evalrun compare`.
+
+    Raises: ResultsError for runs that are incomplete or not comparable, unless `force`.
+    """
+    found = comparison.compare(
+        [first, *others], results=Path(results), catalogue=catalogue.load(), force=force
+    )
+    return Compared(found)
+
+
+def grade(
+    question: str,
+    expected: str | float | tuple[str, ...],
+    reply: str,
+    *,
+    grader: str | None = None,
+    **options: Any,
+) -> Verdict:
+    """Whether a reply is right. Without a `grader` one is inferred from question and answer.
+
+    Raises: UsageError when the grader cannot work with what is expected.
+
+    >>> grade("How many bolts are there?", 4, "I count four.").passed
+    True
+    """
+    answer = Recorded(
+        question=question, reference=expected, response=reply, grader=grader, options=options
+    )
+    try:
+        return graded(answer).verdict
+    except Unreadable as error:
+        raise UsageError(str(error), fix="give an expected answer that the grader takes") from error
+
+
+class _Watched:
+    """Tells a callback how far a run is."""
+
+    def __init__(self, progress: Progress, callback: OnProgress | None) -> None:
+        self._progress, self._callback = progress, callback
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def landed(self, records: list[Record]) -> None:
+        self._progress.add(records)
+        if self._callback is not None:
+            self._callback(self._progress.done, self._progress.asked)
+
+    def say(self, line: str) -> None: ...
+
+
+def _run_options(given: Mapping[str, Any]) -> RunOptions:
+    """Raises: UsageError for an option that `evalrun run` does not have."""
+    groups = get_type_hints(RunOptions)
+    known = {it.name for group in groups.values() for it in fields(group)}
+    for name in given:
+        if name not in known:
+            near = ", ".join(nearest(name, known)) or "see `evalrun run --help`"
+            raise UsageError(f"run has no option {name!r}", fix=f"nearest: {near}")
+    return RunOptions(
+        **{
+            name: group(
+                **{it.name: _typed(it, given[it.name]) for it in fields(group) if it.name in given}
+            )
+            for name, group in groups.items()
+        }
+    )
+
+
+def _typed(field: Any, value: Any) -> Any:
+    """Folders may be given as text, and a list as its only item."""
+    if "Path" in str(field.type) and isinstance(value, str):
+        return Path(value)
+    return [value] if "list" in str(field.type) and isinstance(value, str) else value
