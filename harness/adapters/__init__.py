@@ -21,6 +21,7 @@ GROUP = "evalrun.adapters"
 BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
         "openai": "harness.adapters.openai:open_openai",
+        "anthropic": "harness.adapters.anthropic:open_anthropic",
         "llamacpp": "harness.adapters.llamacpp.adapter:open_llamacpp",
         "demo": "harness.adapters.demo:open_demo",
         "replay": "harness.adapters.replay:open_replay",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -60,9 +61,11 @@ def look(
     )
 
 
-def listed_models(transport: Transport, *, timeout_s: float) -> list[dict[str, Any]]:
+def listed_models(
+    transport: Transport, path: str = "models", *, timeout_s: float
+) -> list[dict[str, Any]]:
     """What a server lists under /models. Raises: EvalrunError when it does not say."""
-    answer = transport.get_json("models", timeout_s=timeout_s)
+    answer = transport.get_json(path, timeout_s=timeout_s)
     data = answer.get("data") if isinstance(answer, dict) else None
     return [it for it in data if isinstance(it, dict)] if isinstance(data, list) else []
 
@@ -85,8 +88,11 @@ def _same_model(wanted: str, listed: str) -> bool:
     """
     >>> _same_model("gemma3", "gemma3:latest"), _same_model("gemini-3", "models/gemini-3")
     (True, True)
+    >>> _same_model("claude-haiku-4-5", "claude-haiku-4-5-20251001")
+    True
     """
-    forms = {wanted, wanted.partition(":")[0]}
+    forms = {wanted, wanted.partition(":")[0], re.sub(r"-20\d{6}$", "", wanted)}
+    listed = re.sub(r"-20\d{6}$", "", listed)
     return (
         listed in forms or listed.removesuffix(":latest") in forms or listed == f"models/{wanted}"
     )

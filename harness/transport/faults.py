@@ -6,6 +6,7 @@ import json
 import math
 import re
 import ssl
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -270,6 +271,12 @@ def wished_s(headers: httpx.Headers, body: str) -> float | None:
     header = retry_after_s(headers.get("retry-after"))
     if header is not None:
         return header
+    for name, left in headers.items():
+        if left == "0" and re.fullmatch(r"anthropic-ratelimit-.*-remaining", name):
+            moment = headers.get(name.removesuffix("remaining") + "reset", "")
+            with suppress(ValueError, TypeError):
+                until = datetime.fromisoformat(moment)
+                return max(0.0, (until - datetime.now(UTC)).total_seconds())
     found = re.search(
         r"(?:try again|retry) in (?:(\d{1,4})m(?!s))?(\d{1,5}(?:\.\d{1,9})?)(ms|s)\b", body, re.I
     ) or re.search(r'"retryDelay"\s*:\s*"()(\d{1,5}(?:\.\d{1,9})?)(s)"', body)
