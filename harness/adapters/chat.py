@@ -125,7 +125,8 @@ class ChatModel:
 
     def _log(self, to: Request, payload: dict[str, Any], outcome: Reply | CallError) -> None:
         if self._target.log is not None:
-            self._target.log(exchange(f"{self.base_url}/{self.path}", to, payload, outcome))
+            address = f"{without_credentials(self._transport.base_url)}/{self.path}"
+            self._target.log(exchange(address, to, payload, outcome))
 
     def _watched(self, request: Request, incoming: Incoming) -> Reply:
         if (on_text := request.on_text) is not None:

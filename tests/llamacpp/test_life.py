@@ -115,7 +115,7 @@ def test_the_key_is_in_no_command_line_and_no_log(target: Target, pair: Files) -
         pids = server_pids()
         assert len(pids) == 2
         assert all(server.key.encode() not in command_of(pid) for pid in pids)
-        assert server.key not in server.log_head()
+        assert server.key not in server.process.log_head()
         assert server.key not in " ".join(command_line(program, settings, server.port))
 
 

@@ -154,3 +154,23 @@ case "$*" in
     *query-gpu*) echo "NVIDIA H100 80GB HBM3, 570.86.10, 81559, 80994";;
 esac
 """
+
+
+def test_a_model_that_is_sent_no_pictures_needs_no_projector(
+    target: Target, pair: Files, tmp_path: Path
+) -> None:
+    alone = tmp_path / "text-only.gguf"
+    alone.write_bytes(pair.gguf.read_bytes())
+    blind = replaced(target, gguf=alone, mmproj=None, sends_pictures=False)
+    with open_llamacpp(blind) as adapter:
+        assert adapter.ask(prompt(None)).text == "gray"
+        assert adapter.server is not None
+        assert adapter.server.mmproj_file is None
+        assert adapter.server.machine is not None
+        assert adapter.server.machine.projector_gb is None
+
+
+def test_the_text_is_counted_as_it_is_sent(target: Target) -> None:
+    """A system prompt and what the template is told count as text, not as picture."""
+    with open_llamacpp(replaced(target, system="Be very brief.")) as adapter:
+        assert adapter.ask(prompt("red")).image_tokens == 144

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from harness.adapters import machine
 from harness.adapters.base import Request, Target
-from harness.adapters.chat import key_from
+from harness.adapters.chat import key_from, to_body
 from harness.adapters.llamacpp import preflight, program
 from harness.adapters.llamacpp.hub import locate
 from harness.adapters.llamacpp.preflight import Sight
@@ -33,62 +33,71 @@ SAMPLERS: dict[str, Any] = {"top_k": 40, "top_p": 0.95, "min_p": 0.05}
 """llama.cpp's own defaults, sent because a server may have been started with others."""
 
 
-class LlamaCpp:
+class LlamaCpp(OpenAIChat):
     """An open server that has been shown the test pictures."""
 
     shards_by_picture = True
 
     def __init__(
         self,
-        chat: OpenAIChat,
-        counter: TokenCounter,
-        base_url: str | None,
-        local: LocalServer | None,
+        transport: Transport,
+        target: Target,
+        facts: ServerFacts,
+        *,
+        local: LocalServer | None = None,
+        counts_tokens: bool = True,
+        extra: Mapping[str, Any] | None = None,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        backend: str = "llamacpp",
     ) -> None:
-        self._chat, self._counter, self._local = chat, counter, local
-        self.base_url = base_url
-        self.backend, self.concurrency, self.server = chat.backend, chat.concurrency, chat.server
+        """`local`: the server, if it is our own. `counts_tokens`: whether its build can."""
+        super().__init__(
+            transport,
+            target,
+            kind=kind_of(replace(target, preset="llamacpp")),
+            extra={**SAMPLERS, "cache_prompt": not target.cold, **(extra or {})},
+            tokens_before_image=facts.tokens_before_image,
+            concurrency=concurrency,
+            backend=backend,
+            server=facts,
+        )
+        self._local, self._counts_tokens = local, counts_tokens
+        self._text_tokens: dict[str, int] = {}
 
-    def ask(self, prompt: Request) -> Reply:
+    @property
+    def base_url(self) -> str | None:
+        """None for a server of our own: its port is another one every time."""
+        return super().base_url if self._local is None else None
+
+    def ask(self, request: Request) -> Reply:
         if self._local is None:
-            return self._counter.counted(prompt, self._chat.ask(prompt))
+            return self._counted(request, super().ask(request))
         self._local.wait_until_up()
         try:
-            return self._counter.counted(prompt, self._chat.ask(prompt))
+            return self._counted(request, super().ask(request))
         except Stopped:
             self._local.raise_if_dead()  # then that is why
             raise
 
-
-class TokenCounter:
-    """How many tokens the pictures of a request took: all of its tokens but those of its text."""
-
-    def __init__(self, transport: Transport, system: str | None, *, able: bool = True) -> None:
-        """`able`: whether this server counts at all, as preflight has shown."""
-        self._transport = transport
-        self._before = [{"role": "system", "content": system}] if system else []
-        self._text_tokens: dict[str, int] = {}
-        self._able = able
-
-    def counted(self, prompt: Request, reply: Reply) -> Reply:
-        if not prompt.images or reply.tokens_in is None:
+    def _counted(self, request: Request, reply: Reply) -> Reply:
+        """With the tokens of its pictures: all of the prompt's but those of its text."""
+        if not request.images or reply.tokens_in is None:
             return reply
-        text_tokens = self._of_text(prompt.question)
+        text_tokens = self._tokens_of_text(request.question)
         if text_tokens is None or text_tokens >= reply.tokens_in:
             return reply
-        return msgspec.structs.replace(reply, image_tokens=reply.tokens_in - text_tokens)
+        return replace(reply, image_tokens=reply.tokens_in - text_tokens)
 
-    def _of_text(self, question: str) -> int | None:
+    def _tokens_of_text(self, question: str) -> int | None:
         """Asked of the server once a question; None for a build that does not count."""
-        if question not in self._text_tokens and self._able:
-            messages = [*self._before, {"role": "user", "content": question}]
-            body = msgspec.json.encode({"messages": messages})
+        if question not in self._text_tokens and self._counts_tokens:
+            payload = self.payload(Request(id="", question=question)) | self._extra
             try:
-                path = "chat/completions/input_tokens"
-                counted = self._transport.post(path, (body,), Incoming.json).value["input_tokens"]
-                self._text_tokens[question] = int(counted)
+                path = f"{self.path}/input_tokens"
+                counted = self._transport.post(path, to_body(payload, ()), Incoming.json).value
+                self._text_tokens[question] = int(counted["input_tokens"])
             except (CallError, KeyError, TypeError, ValueError):
-                self._able = False
+                self._counts_tokens = False
         return self._text_tokens.get(question)
 
 
@@ -117,15 +126,14 @@ def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
         facts, sight = _with_sight(target, probe, preflight.facts(props))
     path = Path(str(props.get("model_path")))
     if is_loopback(root) and path.is_file():
-        facts = msgspec.structs.replace(facts, model_sha256=sha256(path, target.notify))
+        facts = replace(facts, model_sha256=sha256(path, target.notify))
     wanted = target.concurrency or DEFAULT_CONCURRENCY
     concurrency = min(wanted, facts.slots or wanted)
     if concurrency < wanted:
         target.notify(f"the server has {concurrency} slots: so many calls at once, not {wanted}")
     with _transport(target, root, key, concurrency=concurrency) as transport:
-        chat = _chat(target, transport, facts, concurrency=concurrency)
-        counter = TokenCounter(transport, target.system, able=sight.image_tokens is not None)
-        yield LlamaCpp(chat, counter, chat.base_url, None)
+        counts = sight.image_tokens is not None
+        yield LlamaCpp(transport, target, facts, counts_tokens=counts, concurrency=concurrency)
 
 
 @contextmanager
@@ -156,10 +164,15 @@ def serving(
         slots = min(slots, facts.slots or slots)
         with _transport(target, local.root, local.key, concurrency=slots) as transport:
             local.watch()
-            chat = _chat(target, transport, facts, concurrency=slots, backend=backend)
-            # No address: the port is another one every time, and gone afterwards.
-            counter = TokenCounter(transport, target.system, able=sight.image_tokens is not None)
-            yield LlamaCpp(chat, counter, None, local)
+            yield LlamaCpp(
+                transport,
+                target,
+                facts,
+                local=local,
+                counts_tokens=sight.image_tokens is not None,
+                concurrency=slots,
+                backend=backend,
+            )
 
 
 def _local_facts(
@@ -171,13 +184,13 @@ def _local_facts(
             stated, sight = _with_sight(target, probe, preflight.facts(props))
         except TargetError as error:
             raise local.failure() or error from error
-    facts = msgspec.structs.replace(
+    facts = replace(
         stated,
         build=found.build or stated.build,
         model_file=files.gguf.name,
         model_sha256=sha256(files.gguf, target.notify),
-        mmproj_file=files.mmproj.name,
-        mmproj_sha256=sha256(files.mmproj, target.notify),
+        mmproj_file=files.mmproj.name if files.mmproj else None,
+        mmproj_sha256=sha256(files.mmproj, target.notify) if files.mmproj else None,
         quantization=files.quantization or quantization_in(files.gguf.name) or stated.quantization,
         system_info=_logged(local, r"system_info: (.*?)[ |]*$"),
         machine=_machine(files, local),
@@ -189,7 +202,7 @@ def _machine(files: Files, local: LocalServer) -> Machine:
     """What the server runs on and what it has taken so far."""
     info = _logged(local, r"system_info: (.*?)[ |]*$") or ""
     threads = re.search(r"n_threads = (\d+)", info)
-    cards, memory, held = machine.gpus(), machine.memory_bytes(), local.memory()
+    cards, memory = machine.gpus(), machine.memory_bytes()
     return Machine(
         cpu=machine.cpu_name(),
         threads=int(threads[1]) if threads else None,
@@ -198,9 +211,9 @@ def _machine(files: Files, local: LocalServer) -> Machine:
         gpu_driver=cards[0].driver if cards else None,
         offloaded_layers=_logged(local, r"offloaded (\d+/\d+) layers to GPU"),
         weights_gb=_gb(sum(it.stat().st_size for it in weights_of(files.gguf))),
-        projector_gb=_gb(files.mmproj.stat().st_size),
-        peak_memory_gb=_gb(held.resident_bytes),
-        peak_gpu_memory_gb=_gb(held.gpu_bytes),
+        projector_gb=_gb(files.mmproj.stat().st_size) if files.mmproj else None,
+        peak_memory_gb=_gb(local.process.peak_bytes()),
+        peak_gpu_memory_gb=_gb(local.process.gpu_bytes()),
     )
 
 
@@ -223,17 +236,12 @@ def _with_sight(target: Target, probe: Transport, facts: ServerFacts) -> tuple[S
         return facts, Sight(sees=False, tokens_before_image=None, image_tokens=None)
     thinking = "off" if target.sampling.thinking == "off" else "auto"
     sampling = Sampling(max_tokens=preflight.MAX_TOKENS, thinking=thinking)
-    chat = _chat(
-        msgspec.structs.replace(target, sampling=sampling), probe, facts, extra={"id_slot": 0}
-    )
-    counter = TokenCounter(probe, target.system)
+    chat = LlamaCpp(probe, replace(target, sampling=sampling), facts, extra={"id_slot": 0})
     target.notify("showing it two plain test pictures")
-    sight = preflight.look(lambda it: counter.counted(it, chat.ask(it)), target.notify)
+    sight = preflight.look(chat.ask, target.notify)
     if target.image_tokens and sight.image_tokens:
         _warn_of_image_tokens(target, target.image_tokens, sight.image_tokens)
-    seen = msgspec.structs.replace(
-        facts, sees_images=sight.sees, tokens_before_image=sight.tokens_before_image
-    )
+    seen = replace(facts, sees_images=sight.sees, tokens_before_image=sight.tokens_before_image)
     return seen, sight
 
 
@@ -245,27 +253,6 @@ def _warn_of_image_tokens(target: Target, wanted: tuple[int, int], taken: int) -
             f"WARNING: a test picture took {taken} tokens, not {fewest} to {most}: this model's "
             "projector has a number of its own"
         )
-
-
-def _chat(
-    target: Target,
-    transport: Transport,
-    facts: ServerFacts,
-    *,
-    concurrency: int = 1,
-    backend: str = "llamacpp",
-    extra: dict[str, Any] | None = None,
-) -> OpenAIChat:
-    return OpenAIChat(
-        transport,
-        target,
-        kind=kind_of(msgspec.structs.replace(target, preset="llamacpp")),
-        extra=SAMPLERS | {"cache_prompt": not target.cold} | (extra or {}),
-        tokens_before_image=facts.tokens_before_image,
-        concurrency=concurrency,
-        backend=backend,
-        server=facts,
-    )
 
 
 def _transport(
@@ -288,5 +275,5 @@ def _transport(
 
 def _logged(local: LocalServer, pattern: str) -> str | None:
     """What the first match in the log of its start holds."""
-    found = re.search(pattern, local.log_head(), re.MULTILINE)
+    found = re.search(pattern, local.process.log_head(), re.MULTILINE)
     return found[1] if found else None

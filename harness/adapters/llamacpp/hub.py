@@ -30,7 +30,7 @@ def locate(target: Target) -> Files:
     gguf = _existing(target.gguf, "--gguf")
     return Files(
         gguf=gguf,
-        mmproj=_existing(target.mmproj, "--mmproj") if target.mmproj else _beside(gguf, target),
+        mmproj=_projector(gguf, target),
         context_tokens=source.context_tokens if source else None,
         quantization=source.quantization if source else None,
     )
@@ -43,9 +43,16 @@ def _existing(path: Path, option: str) -> Path:
     return path
 
 
-def _beside(gguf: Path, target: Target) -> Path:
-    """The only mmproj in the model's folder: where every download puts it."""
+def _projector(gguf: Path, target: Target) -> Path | None:
+    """The one that is named, else the only one in the model's folder, where downloads put it.
+
+    None for a model that is sent no pictures, and has none.
+    """
+    if target.mmproj is not None:
+        return _existing(target.mmproj, "--mmproj")
     found = sorted(path for path in gguf.parent.glob("*.gguf") if "mmproj" in path.name.lower())
+    if not found and not target.sends_pictures:
+        return None
     if len(found) != 1:
         listed = ", ".join(path.name for path in found)
         raise TargetError(

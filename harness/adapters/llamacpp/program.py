@@ -57,7 +57,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How a server is started. All of it is explicit: defaults differ between builds."""
 
     gguf: Path
-    mmproj: Path
+    mmproj: Path | None
     alias: str
     context_tokens: int
     """Per slot."""
@@ -228,7 +228,6 @@ def command_line(program: Program, settings: Settings, port: int) -> list[str]:
 def _options(settings: Settings, port: int) -> dict[str, str]:
     options = {
         "--model": str(settings.gguf),
-        "--mmproj": str(settings.mmproj),
         "--alias": settings.alias,
         "--host": "127.0.0.1",
         "--port": str(port),
@@ -236,6 +235,8 @@ def _options(settings: Settings, port: int) -> dict[str, str]:
         "--parallel": str(settings.slots),
         "--cache-ram": str(settings.cache_ram_mib),
     }
+    if settings.mmproj is not None:
+        options["--mmproj"] = str(settings.mmproj)
     if settings.threads is not None:
         options["--threads"] = options["--threads-batch"] = str(settings.threads)
     if settings.image_tokens is not None:

@@ -15,8 +15,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from harness.adapters.llamacpp.guard import GRACE_S
 from harness.adapters.llamacpp.log import PORT_TAKEN, explain
 from harness.adapters.llamacpp.program import Program, Settings, clean, command_line
@@ -32,15 +30,6 @@ _PORTS_TRIED = 3
 _RESTARTS = 1
 _TAIL_BYTES = 64 << 10
 _GUARD = Path(__file__).with_name("guard.py")
-
-
-class Memory(Struct, frozen=True, kw_only=True):
-    """None: the system does not tell."""
-
-    resident_bytes: int | None
-    """At its peak."""
-    gpu_bytes: int | None
-    """Now; a server keeps on the cards what it has taken."""
 
 
 class Process:
@@ -94,30 +83,26 @@ class Process:
         self.stop()
         self._log.close()
 
-    def memory(self, *, on_cards: bool = True) -> Memory:
-        """What its processes hold."""
-        pids = self._server_pids()
-        return Memory(
-            resident_bytes=_peak_bytes(pids), gpu_bytes=gpu_bytes_of(pids) if on_cards else None
-        )
+    def peak_bytes(self) -> int | None:
+        """The most that was ever resident, weights mapped from the file included; None off
+        Linux."""
+        peaks = []
+        for pid in self._server_pids():
+            with contextlib.suppress(OSError):
+                status = Path(f"/proc/{pid}/status").read_text()
+                peaks += [int(kib) << 10 for kib in re.findall(r"VmHWM:\s+(\d+) kB", status)]
+        return sum(peaks) if peaks else None
+
+    def gpu_bytes(self) -> int | None:
+        """What it holds on the cards, which it keeps."""
+        return gpu_bytes_of(self._server_pids())
 
     def _server_pids(self) -> list[int]:
         """The server below the guard; none off Linux."""
-        try:
-            children = Path(f"/proc/{self._guard.pid}/task/{self._guard.pid}/children").read_text()
-        except OSError:
-            return []
-        return [int(pid) for pid in children.split()]
-
-
-def _peak_bytes(pids: list[int]) -> int | None:
-    """The most memory that was ever resident, weights mapped from the file included."""
-    peaks = []
-    for pid in pids:
         with contextlib.suppress(OSError):
-            status = Path(f"/proc/{pid}/status").read_text()
-            peaks += [int(kib) << 10 for kib in re.findall(r"VmHWM:\s+(\d+) kB", status)]
-    return sum(peaks) if peaks else None
+            children = Path(f"/proc/{self._guard.pid}/task/{self._guard.pid}/children").read_text()
+            return [int(pid) for pid in children.split()]
+        return []
 
 
 class LocalServer:
@@ -141,6 +126,12 @@ class LocalServer:
         self._up = threading.Event()
         self._dead: TargetError | None = None
         self._watcher: threading.Thread | None = None
+
+    @property
+    def process(self) -> Process:
+        """The one that runs, or ran last."""
+        assert self._process is not None
+        return self._process
 
     @property
     def root(self) -> str:
@@ -189,17 +180,8 @@ class LocalServer:
 
     def failure(self) -> TargetError | None:
         """Why it ended; None while it runs. Connections break a moment before the process ends."""
-        assert self._process is not None
-        code = self._process.wait(1.0)
-        return None if code is None else explain(self._process.log(), code)
-
-    def memory(self) -> Memory:
-        assert self._process is not None
-        return self._process.memory()
-
-    def log_head(self) -> str:
-        assert self._process is not None
-        return self._process.log_head()
+        code = self.process.wait(1.0)
+        return None if code is None else explain(self.process.log(), code)
 
     def _start_on_a_free_port(self) -> None:
         for left in reversed(range(_PORTS_TRIED)):
@@ -208,8 +190,7 @@ class LocalServer:
                 self._start()
                 break
             except TargetError:
-                assert self._process is not None
-                if PORT_TAKEN not in self._process.log() or not left:
+                if PORT_TAKEN not in self.process.log() or not left:
                     raise
 
     def _start(self) -> None:
@@ -242,19 +223,18 @@ class LocalServer:
 
     def _progress(self, process: Process, seconds: float) -> str:
         weights = size_text(self._settings.gguf.stat().st_size)
-        resident = process.memory(on_cards=False).resident_bytes
+        resident = process.peak_bytes()
         held = "" if resident is None else f", {size_text(resident)} of {weights} in memory"
         return f"still loading {self._settings.gguf.name} after {seconds:.0f} s{held}"
 
     def _watch(self) -> None:
         for left in reversed(range(_RESTARTS + 1)):
-            assert self._process is not None
-            code = self._process.wait()
+            code = self.process.wait()
             self._up.clear()
             try:
                 if self._closing:
                     return
-                why = explain(self._process.log(), code)
+                why = explain(self.process.log(), code)
                 self._dead = self._revive(why) if left else why
                 if self._dead is not None:
                     self._stopping.set()

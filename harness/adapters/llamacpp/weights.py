@@ -25,7 +25,8 @@ class Files(Struct, frozen=True, kw_only=True):
     """Weights that lie on this machine."""
 
     gguf: Path
-    mmproj: Path
+    mmproj: Path | None
+    """None for a model that is sent no pictures."""
     context_tokens: int | None = None
     """What the catalogue says they need."""
     quantization: str | None = None
