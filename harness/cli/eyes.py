@@ -85,7 +85,7 @@ def _write(folder: Path, asked: Sequence[Question]) -> None:
 
 def _route(options: ModelOptions, max_cost_usd: float | None) -> Route:
     given = Target(
-        model=options.model or "",
+        model=options.one or "",
         base_url=options.base_url,
         api_key_env=options.api_key_env,
         gguf=options.gguf,
@@ -94,7 +94,7 @@ def _route(options: ModelOptions, max_cost_usd: float | None) -> Route:
         concurrency=AT_ONCE,
         notify=say,
     )
-    route = resolve(options.model, given, backend=options.backend, catalogue=catalogue.load())
+    route = resolve(options.one, given, backend=options.backend, catalogue=catalogue.load())
     if max_cost_usd is not None and route.price is None:
         raise UsageError(
             f"--max-cost needs a price, and none is known for {route.target.model!r} here",

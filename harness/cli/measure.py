@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from contextlib import ExitStack
 from threading import Event
 
 import msgspec
+import typer
 
 from harness import catalogue, suites
 from harness.adapters import Adapter, Target, opener
 from harness.adapters.replay import Replay
 from harness.adapters.routes import Route, resolve
-from harness.cli import ending, session, targets
+from harness.cli import ending, session, settings, several, targets
 from harness.cli.dry_run import describe
 from harness.cli.exchange_log import open_log
 from harness.cli.output import say
@@ -36,18 +36,19 @@ class Work(msgspec.Struct, frozen=True):
     price: Price | None
 
 
-def measure(options: RunOptions, origins: Iterable[str]) -> int:
+def measure(options: RunOptions, context: typer.Context) -> int:
     """One run of the command, from the options to the exit code."""
     _check(options)
     stopping = Event()
     work = _prepared(options, stopping)
     if options.output.dry_run:
-        describe(options, work.suite, work.cases, work.route, work.price, origins)
+        describe(options, work.suite, work.cases, work.route, work.price, settings.origins(context))
         return ExitCode.DONE
     targets.confirm_download(work.route, yes=options.target.yes)
     typed = [masked(it) for it in sys.argv[1:] if it != "--fresh"]
     with ExitStack() as stack:
         outcome = _ask_all(options, work, stopping, stack, arguments=tuple(typed))
+        context.meta[several.RUN] = outcome.path
         return ending.finish(options.output, outcome)
 
 
@@ -82,7 +83,7 @@ def _prepared(options: RunOptions, stopping: Event) -> Work:
 
 def _check(options: RunOptions) -> None:
     """Raises: UsageError for a text that could not be sent."""
-    texts = ("--model", options.target.model), ("--system", options.sampling.system)
+    texts = ("--model", options.target.one), ("--system", options.sampling.system)
     for name, text in texts:
         if text and any("\ud800" <= character <= "\udfff" for character in text):
             raise UsageError(f"{name} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
@@ -93,7 +94,7 @@ def _route(options: RunOptions, stopping: Event) -> Route:
     """Where the model that was named is reached from here, now."""
     target = options.target
     given = Target(
-        model=target.model or "",
+        model=target.one or "",
         base_url=target.base_url,
         api_key_env=target.api_key_env,
         gguf=target.gguf,
@@ -111,7 +112,7 @@ def _route(options: RunOptions, stopping: Event) -> Route:
         stopping=stopping,
         notify=say,
     )
-    route = resolve(target.model, given, backend=target.backend, catalogue=catalogue.load())
+    route = resolve(target.one, given, backend=target.backend, catalogue=catalogue.load())
     return targets.with_limits(route, options.limits)
 
 

@@ -20,6 +20,7 @@ from harness.cli.options import (
     ResultsDir,
     SamplingOptions,
 )
+from harness.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +28,13 @@ class ModelOptions:
     """Which model is asked, and where it lives."""
 
     model: Annotated[
-        str | None,
-        Option("--model", "-m", help="Model to ask; without one, the demonstration model."),
+        list[str],
+        Option(
+            "--model", "-m", help="Model to ask (repeatable); without one, the demonstration model."
+        ),
+    ] = field(default_factory=list)
+    models_file: Annotated[
+        Path | None, Option(help="TOML file with a [[model]] table for each, of any options.")
     ] = None
     base_url: Annotated[
         str | None, Option(help="A running server, e.g. http://localhost:8080/v1.")
@@ -49,6 +55,13 @@ class ModelOptions:
         Option(help="A flag for the server that is started: --server-arg=--flag=value."),
     ] = field(default_factory=list)
     yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
+
+    @property
+    def one(self) -> str | None:
+        """The model, where there can be only one. Raises: UsageError."""
+        if self.models_file or len(self.model) > 1:
+            raise UsageError("one model is asked at a time here", fix="name it with --model")
+        return self.model[0] if self.model else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +141,9 @@ def run(options: RunOptions, context: typer.Context) -> int:
     Without a model: the demonstration model, on a real llama.cpp server, needing no key. Defaults
     of your own stand under [run] in evalrun.toml, or in variables such as EVALRUN_MODEL.
     """
-    from harness.cli.measure import measure  # `run --help` needs none of what this imports
+    from harness.cli import measure, several  # `run --help` needs none of what they import
 
-    return measure(options, settings.origins(context))
+    models, file = options.target.model, options.target.models_file
+    if several.ALONE not in context.meta and (file or len(models) > 1):
+        return several.measure_all(context, models, file, options.output.results)
+    return measure.measure(options, context)

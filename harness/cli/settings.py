@@ -16,7 +16,6 @@ import typer
 from harness import catalogue
 from harness.errors import UsageError
 from harness.text import nearest
-from harness.transport import masked
 
 NOT_FROM_A_PROJECT = ("api_key_env", "judge_api_key_env", "server_arg", "yes")
 """A folder that somebody else made may not send keys, steer programs or fill the disk unasked."""
@@ -73,6 +72,8 @@ def _as_typed(value: Any, param: Any, context: typer.Context) -> Any:
 
 def origins(context: typer.Context) -> Iterator[str]:
     """The options that do not have their default, with their value and where it came from."""
+    from harness.transport import masked  # loads httpx, and `run --help` comes by here
+
     found: Mapping[str, Setting] = context.meta.get("evalrun.settings", {})
     for param in context.command.params:
         name = param.name or ""
