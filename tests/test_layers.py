@@ -42,7 +42,7 @@ HOMES = {
     "uvicorn": {"view"},
     "rapidfuzz": {"graders"},
     "xllamacpp": {"adapters"},
-    "huggingface_hub": {"adapters"},
+    "huggingface_hub": {"adapters", "suites"},
 }
 """Third-party package -> the rooms that may import it."""
 

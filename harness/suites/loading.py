@@ -44,7 +44,6 @@ _NOT_A_SUITE = re.compile(
     r"|^\."
 )
 """Files that may lie in a suite's folder and hold no cases."""
-_SHARD = re.compile(r"-\d{4,5}-of-\d{4,5}$")
 _MAX_NAME_CHARS = 200
 _MAX_SCHEMA_BYTES = 2**20
 
@@ -79,7 +78,7 @@ def read(path: Path, *, images: Path | None = None) -> tuple[Suite, Findings]:
         raise SuiteError(f"--images {shown(images)} is not a folder", fix="name the folder")
     if hub.is_address(path):
         fetched = hub.fetch(path, READABLE)
-        pictures = Pictures(fetched.root, images)
+        pictures = Pictures(fetched.files[0].parent, images or fetched.root)
         source = _foreign(fetched.files, fetched.name, pictures, findings)
         source = msgspec.structs.replace(source, version=fetched.revision)
     else:
@@ -132,8 +131,7 @@ def foreign_files(folder: Path) -> list[Path]:
 
 def _foreign(files: Sequence[Path], name: str, pictures: Pictures, findings: Findings) -> Source:
     first = files[0]
-    stem = _SHARD.sub("", first.stem)
-    side = SideFile(first.with_name(f"{stem}.graders.toml"), findings)
+    side = SideFile(first.with_name(f"{hub.table_of(first)}.graders.toml"), findings)
     read = chain.from_iterable(_TABLES[it.suffix.lower()](it, findings) for it in files)
     return Source(name=name, cases=rows.cases_of(objects.unfolded(read), pictures, side, findings))
 
@@ -172,7 +170,7 @@ def _one_table(folder: Path, found: list[Path]) -> list[Path]:
         found = pair if len(pair) == 1 else found
     groups: dict[str, list[Path]] = {}
     for it in found:
-        groups.setdefault(_SHARD.sub("", it.stem) + it.suffix, []).append(it)
+        groups.setdefault(hub.table_of(it) + it.suffix, []).append(it)
     if len(groups) == 1:
         return next(iter(groups.values()))
     if groups:
