@@ -262,7 +262,7 @@ def test_a_full_disk_is_explained(hub: Hub, ask: Ask, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_a_signal_during_a_download_ends_it_and_leaves_no_file_that_looks_complete(
+def test_a_signal_during_a_download_ends_it_and_leaves_nothing_behind(
     hub: Hub, tmp_path: Path, number: signal.Signals
 ) -> None:
     hub.files[MODEL] += os.urandom(25 << 20)
@@ -286,6 +286,7 @@ def test_a_signal_during_a_download_ends_it_and_leaves_no_file_that_looks_comple
     assert "Traceback" not in said
 
     assert not list((tmp_path / "hf").rglob(MODEL))
+    assert not list((tmp_path / "hf").rglob("*.incomplete"))
 
 
 def wait_for_a_file_of(size: int, folder: Path) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,7 +94,7 @@ def fetch(source: GgufSource, notify: Callable[[str], None]) -> Files:
         path = _in_cache(repo, name, os.environ)
         if path is None:
             notify(f"downloading {name}, {size_text(_size(repo, name))}")
-            with _as_target_errors(repo, name):
+            with _as_target_errors(repo, name), _tidy_when_terminated():
                 from huggingface_hub import hf_hub_download
 
                 path = Path(hf_hub_download(repo, name, cache_dir=_cache_folder(os.environ)))
@@ -142,6 +145,19 @@ def _cache_folder(environ: Mapping[str, str]) -> Path:
             return Path(environ[variable]).expanduser()
     home = environ.get("HF_HOME") or f"{environ.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
     return Path(home).expanduser() / "hub"
+
+
+@contextmanager
+def _tidy_when_terminated() -> Iterator[None]:
+    """Let the hub remove its unfinished file, which may have gigabytes and is never used again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
