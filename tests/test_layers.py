@@ -15,6 +15,7 @@ LAYERS = [
     {"summary", "suites", "transport"},
     {"comparison"},
     {"tables"},
+    {"exchange"},
     {"report"},
     {"adapters"},
     {"judge", "runner", "eyes"},

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 import typer
@@ -16,7 +16,9 @@ from harness.adapters.exchanges import request_of
 from harness.cli.options import DEFAULT_RESULTS, AsJson, IncludeCached, ResultsDir
 from harness.cli.output import print_blocks, print_bytes, print_json, say, write_csv
 from harness.errors import ResultsError, UsageError
+from harness.exchange import eee, inspect_log, reports
 from harness.records import Correction, ModelScore, Record, RunHeader
+from harness.store import Run
 from harness.summary import summarise
 from harness.tables import prompts as of_prompts
 from harness.tables import scores
@@ -99,6 +101,11 @@ def show(
 def export(
     runs: Annotated[list[str], typer.Argument(help="Models, runs or files.")],
     csv: Annotated[str, typer.Option(help="File to write, or - for stdout.")] = "-",
+    form: Annotated[
+        Literal["csv", "eee", "hf", "inspect", "junit"],
+        typer.Option("--format", help="Every Eval Ever, .eval_results, inspect view, JUnit XML."),
+    ] = "csv",
+    out: Annotated[str, typer.Option(help="File for the other formats, or - for stdout.")] = "-",
     categories: Annotated[
         bool, typer.Option("--categories", help="A row per category instead of per prompt.")
     ] = False,
@@ -108,14 +115,20 @@ def export(
     results: ResultsDir = DEFAULT_RESULTS,
     json: AsJson = False,
 ) -> None:
-    """Export runs as CSV: a row per prompt, or per category."""
-    from harness.tables import frame  # pandas takes half a second to load
+    """Export runs as CSV: a row per prompt, or per category.
 
+    Or one run in another tool's format.
+    """
     if categories and side_by_side:
         raise UsageError(
             "--categories and --side-by-side are two different tables", fix="give one of them"
         )
     opened = [store.read(store.find(results, name)) for name in runs]
+    if form != "csv":
+        _exchange(opened, form, out)
+        return
+    from harness.tables import frame  # pandas takes half a second to load
+
     if side_by_side:
         made = frame.side_by_side(opened)
     elif categories:
@@ -126,6 +139,36 @@ def export(
         print_json(list(frame.to_rows(made)))
     else:
         write_csv(csv, list(made.columns), frame.to_rows(made))
+
+
+def _exchange(runs: Sequence[Run], form: str, out: str) -> None:
+    """Raises: UsageError for several runs; ResultsError where an incomplete one has no place."""
+    if len(runs) != 1:
+        raise UsageError(f"--format {form} takes one run", fix="export them one by one")
+    run, data = runs[0], b""
+    if form == "hf":
+        data = reports.eval_results(run).encode()
+    elif form == "junit":
+        data = reports.junit(run)
+    elif form == "inspect":
+        data = msgspec.json.encode(inspect_log.log(run)) + b"\n"
+    elif out == "-":
+        data = msgspec.json.encode(eee.aggregate(run)) + b"\n"
+        say("the single answers are written beside a file: --out FILE.json")
+    else:
+        beside = Path(out).with_name(f"{Path(out).stem}_samples.jsonl")
+        lines = eee.instances(run)
+        data = msgspec.json.encode(eee.aggregate(run, samples=(beside.name, lines))) + b"\n"
+        _write(str(beside), lines)
+    _write(out, data)
+
+
+def _write(out: str, data: bytes) -> None:
+    if out == "-":
+        print_bytes(data)
+        return
+    store.replace_text(Path(out), data.decode())
+    say(f"wrote {out}")
 
 
 def _chosen(records: Sequence[Record], prompts: Sequence[str], run: str) -> list[Record]:

@@ -1,0 +1,181 @@
+"""Every Eval Ever, schema 0.3.0: a JSON of scores, and JSON lines of single answers beside it.
+
+Source: eval.schema.json and instance_level_eval.schema.json of the package every-eval-ever 0.3.0
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from harness.exchange import complete_score
+from harness.records import Record, Reply, RunHeader, Score
+from harness.store import Run
+
+SCHEMA = "0.3.0"
+
+
+def aggregate(run: Run, *, samples: tuple[str, bytes] | None = None) -> dict[str, Any]:
+    """The scores, and where the single answers lie. Raises: ResultsError for an incomplete run.
+
+    `samples` is the name and the content of their file.
+    """
+    score, header = complete_score(run), run.header
+    found: dict[str, Any] = {
+        "schema_version": SCHEMA,
+        "evaluation_id": evaluation_id(header),
+        "evaluation_timestamp": header.started_at.isoformat(),
+        "retrieved_timestamp": str(int(datetime.now(UTC).timestamp())),
+        "source_metadata": {
+            "source_name": "evalrun",
+            "source_type": "evaluation_run",
+            "source_organization_name": "not stated",
+            "evaluator_relationship": "third_party",
+        },
+        "eval_library": {"name": "evalrun", "version": header.evalrun_version},
+        "model_info": _model(header),
+        "evaluation_results": [_result(header, it) for it in (*score.categories, score.overall)],
+    }
+    if samples is not None:
+        name, content = samples
+        found["detailed_evaluation_results"] = {
+            "format": "jsonl",
+            "file_path": name,
+            "hash_algorithm": "sha256",
+            "checksum": hashlib.sha256(content).hexdigest(),
+            "total_rows": content.count(b"\n"),
+        }
+    return found
+
+
+def instances(run: Run) -> bytes:
+    """A line for every prompt and repeat."""
+    return msgspec.json.Encoder().encode_lines([_instance(run.header, it) for it in run.records()])
+
+
+def evaluation_id(header: RunHeader) -> str:
+    return f"{header.suite}/{header.model}/{int(header.started_at.timestamp())}"
+
+
+def _model(header: RunHeader) -> dict[str, Any]:
+    server = header.server
+    known = {
+        "quantization": server.quantization if server else None,
+        "projector": server.mmproj_file if server else None,
+        "served_at": header.base_url,
+    }
+    engine = {"name": header.backend, "version": server.build if server else None}
+    return {
+        "name": header.model,
+        "id": header.model,
+        "inference_engine": _known(engine),
+        "additional_details": _known(known),
+    }
+
+
+def _result(header: RunHeader, part: Score) -> dict[str, Any]:
+    sampling = header.sampling
+    return {
+        "evaluation_name": f"{header.suite}: {part.category}",
+        "source_data": {
+            "dataset_name": f"{header.suite} {header.suite_version}",
+            "source_type": "other",
+            "additional_details": {"sha256": header.suite_sha256},
+        },
+        "metric_config": {
+            "evaluation_description": "share of questions about pictures answered right",
+            "lower_is_better": False,
+            "score_type": "continuous",
+            "min_score": 0,
+            "max_score": 1,
+        },
+        "score_details": {
+            "score": part.share,
+            "details": {"passed": str(part.passed), "asked": str(part.asked)},
+            "uncertainty": {
+                "confidence_interval": {
+                    "lower": part.low,
+                    "upper": part.high,
+                    "confidence_level": 0.95,
+                    "method": "Wilson",
+                },
+                "num_samples": part.asked,
+            },
+        },
+        "generation_config": {
+            "generation_args": {
+                "temperature": sampling.temperature,
+                "max_tokens": sampling.max_tokens,
+            },
+            "additional_details": {
+                "seed": str(sampling.seed),
+                "image_max_side_px": str(header.image_max_side_px),
+                "grader_version": header.grader_version,
+                "blind": str(header.blind).lower(),
+            },
+        },
+    }
+
+
+def _instance(header: RunHeader, record: Record) -> dict[str, Any]:
+    case, reply, verdict = record.case, record.outcome, record.final
+    expected = [case.expected] if isinstance(case.expected, str) else list(case.expected)
+    answered = isinstance(reply, Reply)
+    error = None if isinstance(reply, Reply) else f"{reply.kind}: {reply.message}"
+    passed = record.state == "pass"
+    details = {"difficulty": case.difficulty, "state": record.state, "repeat": str(record.repeat)}
+    found: dict[str, Any] = {
+        "schema_version": SCHEMA,
+        "evaluation_id": evaluation_id(header),
+        "model_id": header.model,
+        "evaluation_name": f"{header.suite}: {case.category}",
+        "sample_id": case.id,
+        "sample_hash": hashlib.sha256("".join([case.question, *expected]).encode()).hexdigest(),
+        "interaction_type": "single_turn",
+        "input": {"raw": case.question, "reference": expected},
+        "output": {"raw": [reply.text] if isinstance(reply, Reply) else []},
+        "messages": None,
+        "answer_attribution": [],
+        "evaluation": {"score": float(passed), "is_correct": passed},
+        "error": error,
+        "metadata": _known(details) | {"images": " ".join(case.pictures)},
+    }
+    if verdict is not None and verdict.answer is not None and answered:
+        method = {"judge": "llm_judge", "person": "human"}.get(record.verdict_by or "", "custom")
+        found["answer_attribution"] = [_attribution(verdict.answer, method)]
+    return found | (dict(_figures(reply)) if isinstance(reply, Reply) else {})
+
+
+def _attribution(answer: str, method: str) -> dict[str, Any]:
+    return {
+        "turn_idx": 0,
+        "source": "output.raw",
+        "extracted_value": answer,
+        "extraction_method": method,
+        "is_terminal": True,
+    }
+
+
+def _figures(reply: Reply) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Tokens and times, as far as they are known."""
+    if reply.tokens_in is not None and reply.tokens_out is not None:
+        tokens = {
+            "input_tokens": reply.tokens_in,
+            "output_tokens": reply.tokens_out,
+            "total_tokens": reply.tokens_in + reply.tokens_out,
+            "input_tokens_cache_read": reply.tokens_cached,
+            "reasoning_tokens": reply.tokens_reasoning,
+        }
+        yield "token_usage", _known(tokens)
+    if reply.latency_s is not None:
+        first = None if reply.ttft_s is None else 1000 * reply.ttft_s
+        times = {"latency_ms": 1000 * reply.latency_s, "time_to_first_token_ms": first}
+        yield "performance", _known(times)
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
