@@ -9,27 +9,11 @@ from typing import NamedTuple
 from harness.graders.decide import Mention
 from harness.graders.kinds import Check, Grader, Misfit, Task, checking
 from harness.graders.measures import approximate
-from harness.graders.patterns import pattern
+from harness.graders.patterns import LISTS, TABLES, pattern
 
 _MONTHS = {
     name: at
-    for at, names in enumerate(
-        [
-            "january jan",
-            "february feb",
-            "march mar",
-            "april apr",
-            "may",
-            "june jun",
-            "july jul",
-            "august aug",
-            "september sep sept",
-            "october oct",
-            "november nov",
-            "december dec",
-        ],
-        start=1,
-    )
+    for at, names in enumerate(TABLES["months"].splitlines(), start=1)
     for name in names.split()
 }
 _MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
@@ -154,7 +138,7 @@ def _same_day(values: Sequence[Hashable]) -> list[Hashable]:
     return kept
 
 
-_HOURS = str.split("""one two three four five six seven eight nine ten eleven twelve""")
+_HOURS = LISTS["ones"][1:13]
 _HALF_DAY = (
     r"(?: ?(?P<half>[ap])\.? ?m\b\.?| (?P<when>in the (?:morning|afternoon|evening)|at night))?"
 )

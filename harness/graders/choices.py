@@ -12,27 +12,12 @@ from harness.graders.decide import Finder, Mention
 from harness.graders.extract import CANNOT_TELL, refusal
 from harness.graders.kinds import Check, Grader, Misfit, Task, checking
 from harness.graders.numbers import numbers
-from harness.graders.patterns import pattern
+from harness.graders.patterns import TABLES, pattern
 from harness.graders.question import Question
 from harness.graders.units import unit_at
 from harness.graders.words import content, folded, rivals, stem, synonyms, words
 
-_SAME_PLACE = (
-    ("above", "on top of", "on top", "over", "atop"),
-    ("below", "under", "underneath", "beneath"),
-    ("left", "left hand", "leftmost", "to the left"),
-    ("right", "right hand", "rightmost", "to the right"),
-    ("middle", "center", "centre", "central"),
-    ("behind", "at the back of", "in back of"),
-    ("in front of", "in front", "front"),
-    ("next to", "beside", "alongside", "adjacent to"),
-    ("up", "upward", "upwards"),
-    ("down", "downward", "downwards"),
-    ("clockwise",),
-    ("anticlockwise", "counterclockwise", "counter clockwise", "anti clockwise"),
-    ("aluminum", "aluminium"),
-    ("upside down", "inverted"),
-)
+_SAME_PLACE = tuple(tuple(line.split(" | ")) for line in TABLES["same_place"].splitlines())
 """Words that name the same option."""
 _OPPOSITES = {"left": "right", "above": "below", "behind": "in front of"}
 _OPPOSITES |= {b: a for a, b in _OPPOSITES.items()}

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from harness.graders.decide import Finder, Mention
 from harness.graders.kinds import Check, Grader, Misfit, Task, checking
 from harness.graders.numbers import Number, numbers, ordinals
-from harness.graders.patterns import pattern
+from harness.graders.patterns import LISTS, TABLES, pattern
 from harness.graders.question import Question
 from harness.graders.units import UNITS, Unit, converted, unit_at
 from harness.graders.words import content, folded, rivals, stem, words
@@ -33,9 +33,7 @@ _NONE_OF = pattern("none of those")
 _MORE = pattern("no others")
 _A = pattern("a single one")
 _VAGUE = pattern("vague counts")
-_HARMLESS = frozenset(
-    str.split("""of visible visibly clear clearly noticeable obvious apparent the such""")
-)
+_HARMLESS = frozenset(LISTS["harmless"])
 _HALF_PERCENT = Decimal("0.005")
 
 
@@ -389,16 +387,10 @@ def _meets(value: Value, wanted: Decimal, unit: Unit | None, tolerance: Decimal)
     return abs(there - wanted) <= max(tolerance, abs(wanted) * Decimal("0.0005"))
 
 
-_CURRENCIES = """
-usd: $ us$ dollar dollars | gbp: £ pound pounds quid sterling | eur: € euro euros | jpy: ¥ yen
- | cny: rmb yuan | inr: ₹ rs rupee rupees | chf: francs | sek: sek | nok: nok | dkk: dkk
- | cad: c$ | aud: a$ | pln: zł | czk: kč | krw: ₩ | brl: r$ | rub: ₽ | try: ₺ | mxn: mxn
- | sgd: s$ | hkd: hk$
-"""
 _CURRENCY = {
-    spelling: entry.partition(": ")[0].strip()
-    for entry in _CURRENCIES.replace("\n", " ").split("|")
-    for spelling in (entry.partition(": ")[0].strip(), *entry.partition(": ")[2].split())
+    spelling: line.partition(": ")[0]
+    for line in TABLES["currencies"].splitlines()
+    for spelling in line.replace(": ", " ").split()
 }
 _PENCE = {"p": "gbp", "pence": "gbp", "penny": "gbp", "cent": "", "cents": "", "¢": "", "c": ""}
 _NAMES = "|".join(sorted((w.replace("$", r"\$") for w in _CURRENCY), key=len, reverse=True))

@@ -6,21 +6,15 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from harness.graders.patterns import pattern
+from harness.graders.patterns import LISTS, pattern
 
-_ONES = str.split("""zero one two three four five six seven eight nine ten eleven twelve thirteen
-fourteen
-fifteen sixteen seventeen eighteen nineteen""")
-_TENS = str.split("""twenty thirty forty fifty sixty seventy eighty ninety""")
+_ONES, _TENS, _ORDINALS = LISTS["ones"], LISTS["tens"], LISTS["ordinals"]
 _WORDS = {word: value for value, word in enumerate(_ONES)} | {
     word: value for value, word in zip(range(20, 100, 10), _TENS, strict=True)
 }
 _WORDS |= {"a dozen": 12, "dozen": 12, "half a dozen": 6, "fourty": 40}
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 _SCALES |= {"trillion": 10**12, "mn": 10**6, "bn": 10**9, "m": 10**6, "k": 1000, "b": 10**9}
-_ORDINALS = str.split(
-    """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"""
-)
 _ANY = "|".join(sorted(_WORDS, key=len, reverse=True))
 _DIGITS = pattern("digits")
 _NEXT = re.compile(r"(?P<slash> ?/ ?)(?P<under>\d{1,6}(?:\.\d+)?)(?![\d/])")

@@ -1,4 +1,4 @@
-"""Regular expressions by name, of the table `patterns.toml` beside this file.
+"""Regular expressions by name, and word lists: of the tables `patterns.toml` and `words.toml`.
 
 Each is compiled at its first use, and can be switched off: `bench/grading.py --ablate` does that in
 turn, to find those that change no verdict.
@@ -61,13 +61,18 @@ class Pattern:
 
 
 _METHODS = ("search", "match", "fullmatch", "finditer", "sub", "split")
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
 _TABLE: dict[str, dict[str, Any]] = {
-    name: entry
-    for section in tomllib.loads(
-        Path(__file__).with_name("patterns.toml").read_text(encoding="utf-8")
-    ).values()
-    for name, entry in section.items()
+    name: entry for section in _read("patterns.toml").values() for name, entry in section.items()
 }
+_WORDS = _read("words.toml")
+LISTS: dict[str, list[str]] = {name: words.split() for name, words in _WORDS["lists"].items()}
+TABLES: dict[str, str] = _WORDS["tables"]
 
 
 def pattern(name: str, source: str = "", *, policy: str = "") -> Pattern:

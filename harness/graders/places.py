@@ -11,14 +11,11 @@ from harness.graders.decide import Mention
 from harness.graders.kinds import Check, Grader, Misfit, Task, checking
 from harness.graders.measures import approximate
 from harness.graders.numbers import parsed
-from harness.graders.patterns import pattern
+from harness.graders.patterns import LISTS, TABLES, pattern
 from harness.graders.units import UNITS, Unit, unit_at
 from harness.graders.words import folded
 
-_CARDINALS = str.split("""one two three four five six seven eight nine ten eleven twelve""")
-_ORDINALS = str.split(
-    """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"""
-)
+_CARDINALS, _ORDINALS = LISTS["ones"][1:13], LISTS["ordinals"]
 _ORDER = "|".join(_CARDINALS + _ORDINALS)
 _ROW = r"(?:row|r)[ :#=.-]{0,3}(?:number |no\.? )?"
 _COLUMN = r"(?:column|col\.?|c)[ :#=.-]{0,3}(?:number |no\.? )?"
@@ -34,17 +31,10 @@ _CELL_ORDINAL = pattern(
     rf"(\d{{1,3}}(?:st|nd|rd|th)|{_ORDER}) col(?:umn)?\b",
     policy="in words",
 )
-_PLACE_TABLE = """
-top: top upper uppermost topmost | bottom: bottom lower bottommost | left: left leftmost left-hand
-lefthand | right: right rightmost right-hand righthand | center: center centre middle central
-centered centred mid | north: north northern | south: south southern | east: east eastern
-| west: west western | north east: northeast | north west: northwest | south east: southeast
-| south west: southwest | front: front foreground | back: back rear background
-"""
 _PLACE_WORDS = {
-    word: entry.partition(":")[0].strip()
-    for entry in _PLACE_TABLE.replace("\n", " ").split("|")
-    for word in entry.partition(":")[2].split()
+    word: line.partition(": ")[0]
+    for line in TABLES["places"].splitlines()
+    for word in line.partition(": ")[2].split()
 }
 _POINTS = {"n": "north", "s": "south", "e": "east", "w": "west"}
 _POINTS |= {a + b: f"{_POINTS[a]} {_POINTS[b]}" for a in "ns" for b in "ew"}

@@ -10,7 +10,7 @@ from harness.graders.clean import without_tex
 from harness.graders.decide import _COPULA, _SUBORDINATE, _VERB, Mention, affirmed
 from harness.graders.extract import Rank, Reply, refusal
 from harness.graders.kinds import Check, Grader, Misfit, Task, checking, failed
-from harness.graders.patterns import pattern
+from harness.graders.patterns import LISTS, pattern
 from harness.graders.question import Question
 from harness.graders.words import STOPWORDS, content, folded, rivals, stem, synonyms, words
 from harness.records import Verdict
@@ -23,11 +23,7 @@ _JOINED = pattern("joined names")
 _ALTERNATIVE = pattern("alternatives")
 _LISTED = pattern("listed")
 _ASIDE = pattern("aside")
-_EMPTY = frozenset(
-    str.split("""one two three only least brand name word label sign text called named bottle item
-object
-product thing type kind color colour made reads says it's there's that's""")
-)
+_EMPTY, _GENERIC = frozenset(LISTS["no_answers"]), frozenset(LISTS["generic_names"])
 _LIST_BEFORE = pattern("list in front")
 _ARTICLES = ("the ", "a ", "an ")
 _SLIPS = 2
@@ -169,12 +165,6 @@ class _Slot:
             and stem(w) not in self._question.stems
             and not w.endswith(("ed", "ing", "ly"))
         ]
-
-
-_GENERIC = frozenset(
-    str.split("""republic river lake mount city town church castle company inc ltd
-corporation corp s.a filmography album film movie newspaper band the of""")
-)
 
 
 def _names_of(written: str, person: bool) -> list[str]:

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from harness.graders.patterns import pattern
+from harness.graders.patterns import TABLES, pattern
 
 
 class Unit(NamedTuple):
@@ -19,36 +19,6 @@ class Unit(NamedTuple):
     """Added after multiplying; for temperatures."""
 
 
-_TABLE = """
-mass: kg 1 kgs kilogram kilograms kilo kilos | g 0.001 gr gram grams gramme grammes | mg 0.000001
- milligram milligrams | t 1000 ton tons tonne tonnes mt | lb 0.45359237 lbs lb. lbs. pound pounds
- | oz 0.028349523125 oz. ounce ounces | st. 6.35029318 stone
-length: m 1 metre metres meter meters | km 1000 kms kilometre kilometres kilometer kilometers
- | cm 0.01 cms centimetre centimetres centimeter centimeters | mm 0.001 millimetre millimetres
- millimeter millimeters | um 0.000001 µm μm micron microns | in 0.0254 in. inch inches " ''
- | ft 0.3048 ft. foot feet ' | yd 0.9144 yds yard yards | mi 1609.344 mile miles
-volume: l 1 litre litres liter liters ltr | ml 0.001 mls millilitre millilitres milliliter
- milliliters | cl 0.01 cl. | gal 3.785411784 gals gallon gallons | floz 0.0295735295625 fl.oz.
- | m3 1000 m³ m^3 cbm | cm3 0.001 cm³ cm^3 cc | ft3 28.316846592 ft³ ft^3
-area: m2 1 m² m^2 sqm | cm2 0.0001 cm² cm^2 | mm2 0.000001 mm² mm^2 | ft2 0.09290304 ft² ft^2 sqft
- | ha 10000 hectare hectares | acre 4046.8564224 acres
-time: s 1 sec secs second seconds | min 60 mins minute minutes | h 3600 hr hrs hour hours
- | ms 0.001 millisecond milliseconds | day 86400 days
-pressure: bar 100000 bars | mbar 100 millibar | psi 6894.757293168 | pa 1 pascal pascals
- | kpa 1000 kilopascal kilopascals | mpa 1000000 megapascal megapascals | atm 101325
-speed: km/h 0.2777777777777778 kmh kph kmph kilometers_per_hour kilometres_per_hour | mph 0.44704
- mi/h miles_per_hour | m/s 1 mps | rpm 0 r/min
-power: w 1 watt watts | kw 1000 kilowatt kilowatts | hp 745.6998715822702 horsepower
-energy: kwh 3600 | j 0.001 joule joules | kj 1 | kcal 4.184 cal calories calorie
-volt: v 1 volt volts | mv 0.001 millivolt millivolts | kv 1000 kilovolt kilovolts
-current: a 1 amp amps ampere amperes | ma 0.001 milliamp milliamps
-ohm: ohm 1 ohms ω | kohm 1000 kω kilohm kilohms
-frequency: hz 1 hertz | khz 1000 kilohertz | mhz 1000000 megahertz | ghz 1000000000 gigahertz
-data: b 1 byte bytes | kb 1000 | mb 1000000 | gb 1000000000 | tb 1000000000000
-share: % 1 percent per-cent pct percentage
-angle: deg 1 degree degrees °
-temperature: °c 1 celsius c | k 1 kelvin | °f 0.5555555555555556 fahrenheit f
-"""
 _OFFSETS = {"k": Decimal("-273.15"), "°f": Decimal(-160) / Decimal(9)}
 
 
@@ -64,7 +34,7 @@ def _read(table: str) -> dict[str, Unit]:
     return spelled
 
 
-UNITS = _read(_TABLE)
+UNITS = _read(TABLES["units"])
 _SPELLED = "|".join(re.escape(word) for word in sorted(UNITS, key=len, reverse=True))
 _UNIT = pattern(
     "unit",

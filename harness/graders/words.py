@@ -6,53 +6,12 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from harness.graders.patterns import LISTS, TABLES
+
 _WORD = re.compile(r"[^\W_]+(?:['.][^\W_]+)*")
 _SPACED = re.compile(r"[\s\"“”(){}\[\]*`]+")
 _EDGES = " \t\n.,;:!?*_`\"'"
-STOPWORDS = frozenset(
-    str.split("""a an the this that these those of to in on at by for from with and or is are was
-were be
-been being am do does did has have had can could will would should it its there here they
-them their he she his her we you your i me my us our what which who whom whose when where
-why how if than then so as any some all please only answer return reply yes no true false
-image picture photo shown see visible seen appear appears seem seems provided given
-according based""")
-)
-_RIVALS = """
-red|orange|yellow|green|blue|purple violet|pink|brown|black|white|grey gray|beige tan cream
- |gold golden|silver|turquoise teal|cyan|magenta|transparent clear
-monday mon|tuesday tue tues|wednesday wed|thursday thu thur thurs|friday fri|saturday sat|sunday sun
-january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sep sept
- |october oct|november nov|december dec
-circle circular round|square|triangle triangular|rectangle rectangular|oval elliptical|hexagon
-horizontal horizontally|vertical vertically|diagonal diagonally
-clockwise|anticlockwise counterclockwise
-open opened|closed shut
-full|empty
-"""
-_ANTONYMS = """
-same identical equal equals equivalent / different differ differs differing unequal
-longer taller / shorter
-larger bigger greater more higher exceeds above / smaller less fewer lower below under
-open opened / closed shut
-full / empty
-forward forwards / backward backwards reverse reversing
-left / right
-increase increases increased increasing rise rises rose risen grow grows grew / decrease decreases
- decreased decreasing fall falls fell fallen shrink shrinks shrank drop drops dropped
-straight / curved bent crooked tilted slanted
-on lit / off
-inside / outside
-present / missing absent
-intact undamaged / damaged broken cracked
-clean / dirty
-heavier / lighter
-faster / slower
-before / after
-correct right / incorrect wrong
-even / odd
-finite / infinite
-"""
+STOPWORDS = frozenset(LISTS["stopwords"])
 
 
 def _table(text: str, between: str) -> dict[str, tuple[int, int]]:
@@ -65,8 +24,8 @@ def _table(text: str, between: str) -> dict[str, tuple[int, int]]:
     }
 
 
-_RIVAL_AT = _table(_RIVALS, "|")
-_ANTONYM_AT = _table(_ANTONYMS, "/")
+_RIVAL_AT = _table(TABLES["rivals"], "|")
+_ANTONYM_AT = _table(TABLES["antonyms"], "/")
 
 
 def rivals(word: str) -> frozenset[str]:

@@ -8,20 +8,11 @@ from collections.abc import Hashable
 from harness.graders.decide import Finder, Mention
 from harness.graders.extract import refusal
 from harness.graders.kinds import Check, Grader, Misfit, Task, checking
-from harness.graders.patterns import pattern
+from harness.graders.patterns import LISTS, pattern
 from harness.graders.question import Question
 from harness.graders.words import STOPWORDS, antonyms, content, folded, stem, words
 
-YES = frozenset(
-    str.split("""yes yeah yep yup aye affirmative true correct indeed definitely absolutely sí si
-oui ja sim
-да tak evet はい 是 是的 有 对 對 네 예 jawohl""")
-)
-NO = frozenset(
-    str.split("""no nope nah negative false incorrect untrue non nein não nao nej нет nie hayır
-いいえ 否 不是 没有 不
-아니요 nee ne nem ei""")
-)
+YES, NO = frozenset(LISTS["yes"]), frozenset(LISTS["no"])
 _WORD = "(?P<word>" + "|".join(sorted(YES | NO, key=len, reverse=True)) + ")"
 _LEADING = pattern(
     "leading yes or no",
@@ -45,12 +36,7 @@ _BUT_NOT = pattern("all but")
 _SIGNS = (("<=", " at most "), (">=", " at least "), ("<", " less "), (">", " greater "))
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z]\b)")
 _EQUALITY = frozenset(["same", "equal", "equals", "identical"])
-_COMPARATIVES = frozenset(
-    str.split("""longer shorter larger bigger smaller greater less more fewer higher lower taller
-heavier
-lighter wider narrower thicker thinner deeper brighter darker older younger faster slower
-different exceeds""")
-)
+_COMPARATIVES = frozenset(LISTS["comparatives"])
 _MOSTLY, _SINGLE = 0.6, 1
 
 
