@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 from harness.graders.decide import Mention
@@ -16,29 +16,26 @@ _MONTHS = {
     for at, names in enumerate(TABLES["months"].splitlines(), start=1)
     for name in names.split()
 }
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_MONTH = rf"\b(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>\d{4}|'\d{2}|\d{2}(?![\d:]))"
 _FORMS = (
     pattern("year first"),
-    pattern(
-        "month name first",
-        rf"\b(?P<month>{_MONTH})\b\.?,? {_DAY}\b(?:,? (?:of )?{_YEAR})?(?!\d)",
-    ),
+    pattern("month name first", rf"{_MONTH},? {_DAY}\b(?:,? (?:of )?{_YEAR})?(?!\d)"),
     pattern(
         "day before month name",
-        rf"\b{_DAY}[ -]?(?:of )?(?P<month>{_MONTH})\b\.?,?(?:[ -]?{_YEAR})?(?!\d)",
+        rf"\b{_DAY}[ -]?(?:of )?{_MONTH},?(?:[ -]?{_YEAR})?(?!\d)",
         policy="4 March 2021",
     ),
     pattern(
         "year before month name",
-        rf"\b(?P<year>\d{{4}})[ ,-]{{1,2}}(?P<month>{_MONTH})\b\.?[ -]{_DAY}\b",
+        rf"\b(?P<year>\d{{4}})[ ,-]{{1,2}}{_MONTH}[ -]{_DAY}\b",
         policy="2020 Mar 4",
     ),
     pattern(
         "month and year",
-        rf"\b(?P<month>{_MONTH})\b\.?,?[ -](?:of )?(?P<year>\d{{4}})\b",
-        policy="best before",
+        rf"{_MONTH},?[ -](?:of )?(?P<year>\d{{4}})\b",
+        policy="best before May 2026",
     ),
     pattern("numeric date"),
     pattern("numeric month"),
@@ -61,12 +58,8 @@ def dates(text: str) -> list[Mention]:
     >>> len(dates("5/6/2020")[0].value)
     2
     """
-    found = [
-        Mention(*match.span(), meant)
-        for form in _FORMS
-        for match in form.finditer(text)
-        if (meant := _meanings(match))
-    ]
+    hits = (match for form in _FORMS for match in form.finditer(text))
+    found = [Mention(*match.span(), meant) for match in hits if (meant := _meanings(match))]
     taken: list[Mention] = []
     for mention in sorted(found, key=lambda m: m.start - m.end):
         if not any(m.start < mention.end and mention.start < m.end for m in taken):
@@ -85,34 +78,15 @@ def _meanings(match: re.Match[str]) -> tuple[Day, ...]:
         days.add(Day(year, day, named))
         if parts["sep"] != "/" and len(parts["year"] or "") == 2:
             days.add(Day(_year(parts["day"]), named, int(parts["year"] or 0)))
-    return tuple(sorted((d for d in days if _exists(d)), key=str))
-
-
-def _exists(day: Day) -> bool:
-    return 1 <= (day.month or 1) <= 12 and 1 <= (day.day or 1) <= 31
+    real = [d for d in days if 1 <= (d.month or 1) <= 12 and 1 <= (d.day or 1) <= 31]
+    return tuple(sorted(real, key=str))
 
 
 def _year(written: str | None) -> int | None:
-    if not written:
-        return None
-    year = int(written.lstrip("'"))
-    return year if len(written) == 4 else 2000 + year if year < 70 else 1900 + year
-
-
-def _date(task: Task) -> Check:
-    """
-    >>> from harness.graders import try_out
-    >>> [try_out("date", "May 21 2017", it).passed for it in ("2017-05-21", "21/5/17", "21 May")]
-    [True, True, False]
-    """
-    written = task.one("date")
-    wanted = dates(written)
-    if len(wanted) != 1:
-        raise Misfit(f"{written!r} is not one date")
-    meant = wanted[0].value
-    return checking(
-        dates, lambda value: _fits(meant, value), written, _same_day, None, task.question
-    )
+    year = int((written or "0").lstrip("'"))
+    if not written or len(written) == 4:
+        return year or None
+    return 2000 + year if year < 70 else 1900 + year
 
 
 def _fits(wanted: Hashable, said: Hashable) -> bool:
@@ -126,19 +100,41 @@ def _fits(wanted: Hashable, said: Hashable) -> bool:
     )
 
 
-def _same_day(values: Sequence[Hashable]) -> list[Hashable]:
-    """A date that is said twice, once with less."""
-    kept: list[Hashable] = []
-    for value in values:
-        twin = next((k for k in kept if _fits(k, value) or _fits(value, k)), None)
-        if twin is None:
-            kept.append(value)
-        elif _fits(twin, value):
-            kept[kept.index(twin)] = value
-    return kept
+def _settled(
+    fits: Callable[[Hashable, Hashable], bool],
+) -> Callable[[Sequence[Hashable]], list[Hashable]]:
+    """One value for what is said twice, once with less."""
+
+    def settle(values: Sequence[Hashable]) -> list[Hashable]:
+        kept: list[Hashable] = []
+        for value in values:
+            twin = next((k for k in kept if fits(k, value) or fits(value, k)), None)
+            if twin is None:
+                kept.append(value)
+            elif fits(twin, value):
+                kept[kept.index(twin)] = value
+        return kept
+
+    return settle
+
+
+def _date(task: Task) -> Check:
+    """
+    >>> from harness.graders import try_out
+    >>> [try_out("date", "May 21 2017", it).passed for it in ("2017-05-21", "21/5/17", "21 May")]
+    [True, True, False]
+    """
+    written = task.one("date")
+    wanted = dates(written)
+    if len(wanted) != 1:
+        raise Misfit(f"{written!r} is not one date")
+    meant = wanted[0].value
+    settle = _settled(_fits)
+    return checking(dates, lambda said: _fits(meant, said), written, settle, None, task.question)
 
 
 _HOURS = LISTS["ones"][1:13]
+_HOUR_NAME = rf"(?P<hour>\d{{1,2}}|{'|'.join(_HOURS)})"
 _HALF_DAY = (
     r"(?: ?(?P<half>[ap])\.? ?m\b\.?| (?P<when>in the (?:morning|afternoon|evening)|at night))?"
 )
@@ -148,14 +144,12 @@ _CLOCK = pattern(
     + _HALF_DAY,
 )
 _HOUR = pattern(
-    "hour alone",
-    rf"(?<![\d:.])(?P<hour>\d{{1,2}}|{'|'.join(_HOURS)})(?: ?o'?clock)?{_HALF_DAY}",
-    policy="3 pm, six o'clock",
+    "hour alone", rf"(?<![\d:.]){_HOUR_NAME}(?: ?o'?clock)?{_HALF_DAY}", policy="3 pm, six o'clock"
 )
 _SPOKEN = pattern(
     "spoken time",
     r"\b(?P<part>half|(?:a )?quarter|\d{1,2}|five|ten|twenty|twenty[ -]five)(?: minutes?)?"
-    rf" (?P<side>past|to|after|before) (?P<hour>\d{{1,2}}|{'|'.join(_HOURS)})\b{_HALF_DAY}",
+    rf" (?P<side>past|to|after|before) {_HOUR_NAME}\b{_HALF_DAY}",
     policy="quarter to three",
 )
 _PARTS = {"half": 30, "quarter": 15, "five": 5, "ten": 10, "twenty": 20, "twenty five": 25}
@@ -172,10 +166,12 @@ class Clock(NamedTuple):
 
     def minutes(self) -> set[int]:
         """Minutes since midnight that it can mean."""
-        if self.half or self.hour > 12 or self.hour == 0:
-            hour = self.hour % 12 + 12 * (self.half == "p") if self.half else self.hour % 24
-            return {hour * 60 + self.minute}
-        return {(self.hour % 12) * 60 + self.minute, (self.hour % 12 + 12) * 60 + self.minute}
+        hours = {self.hour % 12, self.hour % 12 + 12}
+        if self.half:
+            hours = {self.hour % 12 + 12 * (self.half == "p")}
+        elif self.hour > 12 or self.hour == 0:
+            hours = {self.hour % 24}
+        return {hour * 60 + self.minute for hour in hours}
 
 
 def times(text: str) -> list[Mention]:
@@ -183,54 +179,43 @@ def times(text: str) -> list[Mention]:
     >>> [(m.value.hour, m.value.minute) for m in times("quarter to three, 14:05 or 2 pm")]
     [(2, 45), (14, 5), (2, 0)]
     """
-    found = [Mention(*m.span(), _spoken(m)) for m in _SPOKEN.finditer(text)]
-    for form in (_CLOCK, _HOUR):
-        for match in form.finditer(text):
-            if any(m.start < match.end() and match.start() < m.end for m in found):
-                continue
-            if (time := _clock(match)) is not None:
-                found.append(Mention(*match.span(), time))
+    found: list[Mention] = []
+    for match in (m for form in (_SPOKEN, _CLOCK, _HOUR) for m in form.finditer(text)):
+        apart = not any(m.start < match.end() and match.start() < m.end for m in found)
+        if apart and (time := _clock(match)) is not None:
+            hedge = approximate(text, *match.span())
+            found.append(Mention(*match.span(), time, hedge))
     if not found and (bare := _MILITARY.fullmatch(text)):
         found.append(Mention(0, 4, Clock(int(bare[1]), int(bare[2]), None, "")))
-    for word, hour in (("noon", 12), ("midday", 12), ("midnight", 0)):
+    for word, half in (("noon", "p"), ("midday", "p"), ("midnight", "a")):
         at = text.lower().find(word)
         if at >= 0 and not found and "afternoon" not in text.lower():
-            found.append(Mention(at, at + len(word), Clock(hour, 0, None, "p" if hour else "a")))
-    found = [m._replace(hedge=approximate(text, m.start, m.end)) for m in found]
+            found.append(Mention(at, at + len(word), Clock(12, 0, None, half)))
     return sorted(found, key=lambda m: m.start)
 
 
 def _clock(match: re.Match[str]) -> Clock | None:
-    groups = match.groupdict()
-    minute, second = groups.get("minute"), groups.get("second")
-    half = _half(match)
+    said = match.groupdict()
+    hour = int(said["hour"]) if said["hour"].isdigit() else _HOURS.index(said["hour"].lower()) + 1
+    half = (said["half"] or "").lower()
+    if said["when"]:
+        half = "a" if "morning" in said["when"].lower() else "p"
+    if part := (said.get("part") or "").lower():
+        minutes = _PARTS.get(part.removeprefix("a ").replace("-", " ")) or int(part)
+        to = said["side"].lower() in ("to", "before")
+        return (
+            Clock(hour - 1 or 12, 60 - minutes, None, half)
+            if to
+            else Clock(hour, minutes, None, half)
+        )
+    minute, second = said.get("minute"), said.get("second")
     if minute is None and not half and "clock" not in match[0].lower():
         return None
-    hour = _hour(match["hour"])
-    if not half and minute is not None and match["hour"].startswith("0") and hour:
+    if not half and minute is not None and said["hour"].startswith("0") and hour:
         half = "a"  # "08:30" is written by a clock of 24 hours
     if hour > 24 or int(minute or 0) > 59:
         return None
     return Clock(hour, int(minute or 0), None if second is None else int(second), half)
-
-
-def _spoken(match: re.Match[str]) -> Clock:
-    part = match["part"].lower().removeprefix("a ").replace("-", " ")
-    minutes = _PARTS.get(part) or int(part)
-    hour = _hour(match["hour"])
-    if match["side"].lower() in ("to", "before"):
-        hour, minutes = (hour - 1) or 12, 60 - minutes
-    return Clock(hour, minutes, None, _half(match))
-
-
-def _hour(word: str) -> int:
-    return int(word) if word.isdigit() else _HOURS.index(word.lower()) + 1
-
-
-def _half(match: re.Match[str]) -> str:
-    if match["when"]:
-        return "a" if "morning" in match["when"].lower() else "p"
-    return (match["half"] or "").lower()
 
 
 def _time(task: Task) -> Check:
@@ -246,27 +231,15 @@ def _time(task: Task) -> Check:
     if len(wanted) != 1 or not isinstance(wanted[0].value, Clock):
         raise Misfit(f"{written!r} is not one time of day")
     meant = wanted[0].value
-    return checking(
-        times, lambda said: _agrees(meant, said), written, _same_time, None, task.question
-    )
 
+    def agrees(a: Hashable, b: Hashable) -> bool:
+        assert isinstance(a, Clock)
+        assert isinstance(b, Clock)
+        exact = a.second is None or a.second == (b.second or 0)
+        return exact and bool(a.minutes() & b.minutes())
 
-def _agrees(wanted: Clock, said: Clock) -> bool:
-    if wanted.second is not None and wanted.second != (said.second or 0):
-        return False
-    return bool(wanted.minutes() & said.minutes())
-
-
-def _same_time(values: Sequence[Hashable]) -> list[Hashable]:
-    """A time that is said twice, once with less."""
-    kept: list[Hashable] = []
-    for value in values:
-        if not any(
-            isinstance(k, Clock) and isinstance(value, Clock) and k.minutes() & value.minutes()
-            for k in kept
-        ):
-            kept.append(value)
-    return kept
+    settle = _settled(agrees)
+    return checking(times, lambda said: agrees(meant, said), written, settle, None, task.question)
 
 
 DATE = Grader(name="date", check=_date)
