@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from msgspec import Struct
 
+from harness.graders.patterns import regex
 from harness.graders.recorded import Graded, Labelled, graded
 
 OURS = "evalrun"
-_NOT_ALNUM = re.compile(r"[\W_]+")
+_NOT_ALNUM = regex(r"[\W_]+")
 
 
 class Tally(Struct, kw_only=True):

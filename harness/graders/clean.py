@@ -5,13 +5,12 @@ Every pattern here is linear: it has no nested repetition, and what it may span 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import Any
 
 import msgspec
 
-from harness.graders.patterns import pattern
+from harness.graders.patterns import pattern, regex
 
 LONGEST_READ = 40_000
 """Characters. Of a longer reply the first and the last half of this are read."""
@@ -63,7 +62,7 @@ _TEX_WORD = pattern("TeX words")
 _SIGNS = {"times": "x", "cdot": "x", "approx": "~", "sim": "~", "circ": "°", "pounds": "£"}
 _SIGNS |= {"quad": " ", "displaystyle": "", "left": "", "right": "", "pi": "π", "theta": "θ"}
 _ANSWER_KEYS = ("final_answer", "finalanswer", "answer", "result", "value", "output", "response")
-_PLAIN = re.compile(r"(?!-)[a-zA-Z0-9 ,.'!?:;/%-]*\Z")
+_PLAIN = regex(r"(?!-)[a-zA-Z0-9 ,.'!?:;/%-]*\Z")
 
 
 def without_reasoning(text: str) -> str:

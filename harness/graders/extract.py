@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.graders.clean import LONGEST_SCANNED, clipped, emphasised, plain, without_reasoning
-from harness.graders.patterns import pattern
+from harness.graders.patterns import pattern, regex
 
 
 class Rank(IntEnum):
@@ -61,7 +61,7 @@ _ANSWER = pattern(
 _BARE_CUE = pattern(
     "answer heading", rf"^\W*{_LEAD}(?:answer|solution)\W*$", policy="a heading over the answer"
 )
-_HINT = re.compile(
+_HINT = regex(
     r"answer|option|choice|value|letter|match|guess|estimate|cho|select|pick|go with|opt |say"
     r"|[^\x00-\x7f]|resp|ris|antw|odp|cevap|r.ponse",
     re.IGNORECASE,
@@ -134,7 +134,7 @@ def _loops(text: str) -> bool:
     return before > 0 and period <= _LONGEST_PERIOD and tail[period:] == tail[:-period]
 
 
-_SIMPLE = re.compile(
+_SIMPLE = regex(
     r"(?!.*(?:[.!?;] |answer|option|wait|actually|sorry|mean|so |total|thus|final|no,))"
     r"[\w $£€.,%°'/-]{1,48}\Z",
     re.IGNORECASE,

@@ -13,7 +13,7 @@ from harness.graders.choices import named
 from harness.graders.decide import Mention
 from harness.graders.measures import asked_unit
 from harness.graders.numbers import numbers
-from harness.graders.patterns import pattern
+from harness.graders.patterns import pattern, regex
 from harness.graders.places import dimensions, find_cells, find_places
 from harness.graders.question import Question, about, letters_offered
 from harness.graders.structures import items_of, rows_of
@@ -24,8 +24,8 @@ from harness.graders.yes_no import as_yes_or_no
 
 Inferred = tuple[str, dict[str, Any]]
 
-_INTEGER = re.compile(r"[-+]?(?:\d+|\d{1,3}(?:[, .']\d{3})+)")
-_DECIMAL = re.compile(r"[-+]?\d[\d.,' ]*|[-+]?\.\d+")
+_INTEGER = regex(r"[-+]?(?:\d+|\d{1,3}(?:[, .']\d{3})+)")
+_DECIMAL = regex(r"[-+]?\d[\d.,' ]*|[-+]?\.\d+")
 _SIGNED_MONEY = pattern("money in a reference")
 _ABOUT_MONEY = pattern("asks for money")
 _ABOUT_CODE = pattern("asks for a code")
@@ -36,14 +36,14 @@ _ASKS_TIME = pattern("asks for a time")
 _ASKS_RATIO = pattern("asks for a ratio")
 _ASKS_PLACE = pattern("asks for a place")
 _COUNTS = pattern("counts")
-_CODE = re.compile(
+_CODE = regex(
     r"(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9][A-Za-z0-9./#:_-]*"
     r"|(?=[A-Z0-9/ -]*\d)(?=[A-Z0-9/ -]*[A-Z])[A-Z0-9/]+(?:[ -][A-Z0-9]+){0,8}"
 )
 _OR = pattern("or among options")
 _OPTION_LINK = pattern("between options")
-_WH = re.compile(r"\s*(?:(?:to|in|on|at) )?(?:which|what|where|who|how)\b(?!.* of )", re.IGNORECASE)
-_QUOTED = re.compile(r"[\"']([^\"'\n]{1,60})[\"']")
+_WH = regex(r"\s*(?:(?:to|in|on|at) )?(?:which|what|where|who|how)\b(?!.* of )", re.IGNORECASE)
+_QUOTED = regex(r"[\"']([^\"'\n]{1,60})[\"']")
 _LED_IN = pattern("lead-in of an option")
 _CHOOSE = pattern("choose one")
 _LONGEST_SHORT_TEXT, _MOST_WORDS = 4, 4

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from harness.graders.patterns import LISTS, pattern
+from harness.graders.patterns import LISTS, pattern, regex
 
 _ONES, _TENS, _ORDINALS = LISTS["ones"], LISTS["tens"], LISTS["ordinals"]
 _WORDS = {word: value for value, word in enumerate(_ONES)} | {
@@ -17,10 +17,10 @@ _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9
 _SCALES |= {"trillion": 10**12, "mn": 10**6, "bn": 10**9, "m": 10**6, "k": 1000, "b": 10**9}
 _ANY = "|".join(sorted(_WORDS, key=len, reverse=True))
 _DIGITS = pattern("digits")
-_NEXT = re.compile(r"(?P<slash> ?/ ?)(?P<under>\d{1,6}(?:\.\d+)?)(?![\d/])")
-_MIXED = re.compile(r"[ -](\d{1,3})/(\d{1,3})(?![\d/])")
+_NEXT = regex(r"(?P<slash> ?/ ?)(?P<under>\d{1,6}(?:\.\d+)?)(?![\d/])")
+_MIXED = regex(r"[ -](\d{1,3})/(\d{1,3})(?![\d/])")
 _SCALE = pattern("scale")
-_SCALE_LETTER = re.compile(r"[kMB](?![\w])")
+_SCALE_LETTER = regex(r"[kMB](?![\w])")
 _SPELLED = pattern(
     "number words",
     rf"\b(?:(?:{_ANY}|hundred|thousand|million)(?:[ -](?:and )?(?={_ANY}|hundred|thousand|million)"

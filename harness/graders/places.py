@@ -11,7 +11,7 @@ from harness.graders.decide import Mention
 from harness.graders.kinds import Check, Grader, Misfit, Task, checking
 from harness.graders.measures import approximate
 from harness.graders.numbers import parsed
-from harness.graders.patterns import LISTS, TABLES, pattern
+from harness.graders.patterns import LISTS, TABLES, pattern, regex
 from harness.graders.units import UNITS, Unit, unit_at
 from harness.graders.words import folded
 
@@ -45,8 +45,8 @@ _PLACES = pattern(
     rf"(?:{_PLACE}))*"
     r"(?![\w])",
 )
-_PLACE_WORD = re.compile(_PLACE, re.IGNORECASE)
-_ADVERB = re.compile(r" (?:above|below|next|behind|in front|there|here|now|on top)\b", re.I)
+_PLACE_WORD = regex(_PLACE, re.IGNORECASE)
+_ADVERB = regex(r" (?:above|below|next|behind|in front|there|here|now|on top)\b", re.I)
 
 
 def _position(task: Task) -> Check:
@@ -120,7 +120,7 @@ _LENGTH = pattern(
     rf"|(?<![\w.,/])(?P<number>{_NUMBER})",
 )
 _BETWEEN = pattern("between lengths")
-_TIMES = re.compile(r"(?<=\d)[xX](?=\d)")
+_TIMES = regex(r"(?<=\d)[xX](?=\d)")
 
 
 class Sizes(NamedTuple):

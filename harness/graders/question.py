@@ -10,12 +10,12 @@ from msgspec import Struct
 
 from harness.graders.clean import unusual_characters, without_tex
 from harness.graders.numbers import numbers
-from harness.graders.patterns import pattern
+from harness.graders.patterns import pattern, regex
 from harness.graders.words import content, folded, stem, words
 
 _HOW_MANY = pattern("how many")
-_PLURAL = re.compile(r"\b(?:\w+[^\Wsu]s|people|children|men|women|feet|teeth)\b", re.IGNORECASE)
-_COUNTED_ENDS = re.compile(
+_PLURAL = regex(r"\b(?:\w+[^\Wsu]s|people|children|men|women|feet|teeth)\b", re.IGNORECASE)
+_COUNTED_ENDS = regex(
     r"\b(?:are|is|were|was|do|does|did|have|has|can|could|will|would|in|on|of|that|which|with|from"
     r"|at|there|lie|stand|fit|printed|shown|left|visible)\b"
 )

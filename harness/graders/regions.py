@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 from harness.graders.extract import Rank, Reply, refusal
 from harness.graders.kinds import Check, Grader, Misfit, Task, failed
-from harness.graders.patterns import pattern
+from harness.graders.patterns import pattern, regex
 from harness.records import GradeContext, Verdict
 
 Box = tuple[float, float, float, float]
@@ -19,13 +18,13 @@ SCALES = {"pixel": None, "unit": 1.0, "percent": 100.0, "1000": 1000.0, "1024": 
 BOX_FORMS, POINT_FORMS = ("xyxy", "yxyx", "xywh", "cxcywh"), ("xy", "yx")
 CONVENTIONS = tuple(f"{a}-{b}" for a, b in product(SCALES, (*BOX_FORMS, *POINT_FORMS)))
 """Every name that `--coordinates`, the catalogue and a case's `coordinates` may hold."""
-_NUMBER = re.compile(r"(?<![\w.])-?\d{1,6}(?:\.\d{1,9})?(?![\w])")
+_NUMBER = regex(r"(?<![\w.])-?\d{1,6}(?:\.\d{1,9})?(?![\w])")
 _KEYS = pattern("coordinate names")
 _GROUP = pattern("groups of numbers")
-_LOC = re.compile(r"(?:<loc(\d{4})>){2,4}")
-_LOC_EACH = re.compile(r"<loc(\d{4})>")
-_PAIR = re.compile(r"\((-?[\d.]+), ?(-?[\d.]+)\),? ?\((-?[\d.]+), ?(-?[\d.]+)\)")
-_XY = re.compile(r"\b(x|y)\d?=\"(-?[\d.]+)\"")
+_LOC = regex(r"(?:<loc(\d{4})>){2,4}")
+_LOC_EACH = regex(r"<loc(\d{4})>")
+_PAIR = regex(r"\((-?[\d.]+), ?(-?[\d.]+)\),? ?\((-?[\d.]+), ?(-?[\d.]+)\)")
+_XY = regex(r"\b(x|y)\d?=\"(-?[\d.]+)\"")
 
 
 def in_file_px(numbers: Sequence[float], convention: str, context: GradeContext) -> list[float]:

@@ -13,14 +13,14 @@ import msgspec
 from harness.graders.extract import Rank, Reply, refusal
 from harness.graders.kinds import Check, Grader, Misfit, Task, failed
 from harness.graders.numbers import numbers, parsed
-from harness.graders.patterns import pattern
+from harness.graders.patterns import pattern, regex
 from harness.graders.words import folded, stem
 from harness.records import Verdict
 
 _SEPARATOR = pattern("list separators")
 _LEAD = pattern("list lead-in")
 _NOTHING = pattern("none of the list")
-_NUMBERED = re.compile(r"^\d{1,2}[.)]\s+(?=\S)")
+_NUMBERED = regex(r"^\d{1,2}[.)]\s+(?=\S)")
 
 
 def _list(task: Task) -> Check:
@@ -193,7 +193,7 @@ def _first_difference(wanted: list[list[str]], rows: list[list[str]]) -> str | N
     return None
 
 
-_NUMERIC = re.compile(r"[-+]?[\d.,' ]*\d")
+_NUMERIC = regex(r"[-+]?[\d.,' ]*\d")
 _JSON_TRIES = 20
 
 

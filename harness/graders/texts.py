@@ -10,7 +10,7 @@ from harness.graders.clean import without_tex
 from harness.graders.decide import _COPULA, _SUBORDINATE, _VERB, Mention, affirmed
 from harness.graders.extract import Rank, Reply, refusal
 from harness.graders.kinds import Check, Grader, Misfit, Task, checking, failed
-from harness.graders.patterns import LISTS, pattern
+from harness.graders.patterns import LISTS, pattern, regex
 from harness.graders.question import Question
 from harness.graders.words import STOPWORDS, content, folded, rivals, stem, synonyms, words
 from harness.records import Verdict
@@ -218,7 +218,7 @@ def _null(written: str, question: Question) -> Check:
 _CODE = pattern("codes")
 _CODE_LABEL = pattern("code labels")
 _GOES_ON = pattern("code goes on")
-_LOOSE = re.compile(r"[\s\-\[\]]")
+_LOOSE = regex(r"[\s\-\[\]]")
 
 
 def _code(task: Task) -> Check:

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from harness.graders.decide import Finder, Mention
 from harness.graders.extract import refusal
 from harness.graders.kinds import Check, Grader, Misfit, Task, checking
-from harness.graders.patterns import LISTS, pattern
+from harness.graders.patterns import LISTS, pattern, regex
 from harness.graders.question import Question
 from harness.graders.words import STOPWORDS, antonyms, content, folded, stem, words
 
@@ -34,7 +34,7 @@ _SUCH = pattern("such a thing")
 _HAVING = pattern("asks whether there is")
 _BUT_NOT = pattern("all but")
 _SIGNS = (("<=", " at most "), (">=", " at least "), ("<", " less "), (">", " greater "))
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z]\b)")
+_CAMEL = regex(r"(?<=[a-z])(?=[A-Z]\b)")
 _EQUALITY = frozenset(["same", "equal", "equals", "identical"])
 _COMPARATIVES = frozenset(LISTS["comparatives"])
 _MOSTLY, _SINGLE = 0.6, 1
