@@ -27,7 +27,7 @@ from harness.adapters.running import Running, candidates, look, look_around
 from harness.catalogue import Catalogue, list_price
 from harness.errors import TargetError, UsageError, install_command
 from harness.records import HostedSource, ModelCard, Preset, Price
-from harness.transport import is_loopback, without_credentials
+from harness.transport import api_root, is_loopback, without_credentials
 
 DEMO = "demo"
 SERVER, WEIGHTS = "running server", "local weights"
@@ -101,6 +101,8 @@ def resolve(name: str | None, given: Target, *, backend: str | None, catalogue: 
 
     Raises: UsageError, or TargetError with a command for each route when none is open.
     """
+    if given.base_url is not None:
+        given = replace(given, base_url=api_root(given.base_url))
     route = _Resolver(name, given, catalogue).resolve(backend)
     _check_settings(route)
     url = route.target.base_url

@@ -9,7 +9,7 @@ import sys
 # httpx loads a command line of its own where click and rich are installed: 100 ms for nothing.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-from harness.transport.address import is_loopback, masked, without_credentials
+from harness.transport.address import api_root, is_loopback, masked, without_credentials
 from harness.transport.client import Call, Transport
 from harness.transport.faults import ErrorInside, quoted
 from harness.transport.incoming import Incoming
@@ -22,6 +22,7 @@ __all__ = [
     "Limiter",
     "Stopped",
     "Transport",
+    "api_root",
     "is_loopback",
     "masked",
     "quoted",

@@ -70,6 +70,15 @@ def without_credentials(url: str) -> str:
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
+def api_root(url: str) -> str:
+    """The address that all calls share, where the address of one of them was given.
+
+    >>> api_root("http://host/v1/chat/completions/"), api_root("http://host/v1")
+    ('http://host/v1', 'http://host/v1')
+    """
+    return re.sub(r"/(chat/completions|completions|messages|models)/?$", "", url)
+
+
 def masked(text: str) -> str:
     """A text with the logins of its addresses replaced.
 

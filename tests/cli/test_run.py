@@ -65,6 +65,18 @@ def test_every_prompt_is_asked_graded_saved_and_shown(
     assert (leader["rank"], leader["model"], leader["Reading_pct"]) == ("1", "tiny", "100")
 
 
+@pytest.mark.parametrize("ending", ["/chat/completions", "/chat/completions/", "/models"])
+def test_the_address_of_one_call_stands_for_all(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path, ending: str
+) -> None:
+    options = ("--suite", suite, "--model", "tiny", "--limit", "1")
+
+    done = evalrun(*options, "--base-url", vision_server.url + ending)
+
+    assert done.returncode == 0, done.stderr
+    assert the_run(tmp_path).header.base_url == vision_server.url
+
+
 def test_the_scores_come_as_json_on_stdout_and_nothing_else_does(
     evalrun: Evalrun, suite: Path, vision_server: VisionServer
 ) -> None:
