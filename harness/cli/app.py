@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "leaderboard": ("leaderboard:leaderboard", "Rank every model's newest complete run."),
         "report": ("report:report", "Write one HTML page about runs, to keep and to pass on."),
         "view": ("view:view", "Look at runs, try models and correct verdicts in the browser."),
-        "ask": ("ask:ask", "Ask one question about one picture; all answers side by side."),
+        "ask": ("ask:ask", "Ask one question about pictures; all answers side by side."),
         "eyes": ("eyes:eyes", "Test what an endpoint sees, on charts of known truth."),
         "runs": ("runs:list_runs", "List the runs there are, oldest first."),
         "show": ("runs:show", "Show a run: its scores, and the prompts it failed."),

@@ -1,4 +1,4 @@
-"""`ask`: one question about one picture, to several models at once."""
+"""`ask`: one question about one or more pictures, to several models at once."""
 
 from __future__ import annotations
 
@@ -33,19 +33,18 @@ _TRIES, _MAX_WAIT_S = 3, 30.0
 
 
 def ask(options: AskOptions) -> int:
-    """Ask one question about one picture; all answers side by side.
+    """Ask one question about pictures; all answers side by side.
 
     Exits with 5 when a model did not answer.
     """
     question = tasks.question_for(options.task, options.question)
     case = asked_case.case_of(options, question)
-    image = encode(
-        options.image, longest_side_px=options.sampling.image_max_side or LONGEST_SIDE_PX
-    )
+    side_px = options.sampling.image_max_side or LONGEST_SIDE_PX
+    images = tuple(encode(path, longest_side_px=side_px) for path in options.images)
     sound = True
     if options.save is not None and case is not None:
-        sound = asked_case.save(options.save, case, options.image)
-    request = Request(id="asked", question=question, images=(image,))
+        sound = asked_case.save(options.save, case, options.images)
+    request = Request(id="asked", question=question, images=images)
     with ExitStack() as stack:
         code = _ask_and_show(options, request, case, stack)
     return code if code != ExitCode.DONE or sound else ExitCode.BAD_SUITE
@@ -170,7 +169,8 @@ def _conclude(options: AskOptions, prompt: Request, answered: Sequence[Answer]) 
         print_json(
             {
                 "question": prompt.question,
-                "image": str(options.image),
+                "image": str(options.images[0]),
+                "images": [str(path) for path in options.images],
                 "image_sha256": prompt.images[0].sha256 if prompt.images else None,
                 "task": options.task,
                 "expected": options.expected,

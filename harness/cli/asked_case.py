@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness import suites
@@ -30,7 +31,9 @@ def case_of(options: AskOptions, question: str) -> Case | None:
         return None
     grader, chosen = infer(question, options.expected)
     case = Case(
-        id=f"{slug(options.image.stem)}-{slug(options.question or options.task or '')}"[:_ID_CHARS],
+        id=f"{slug(options.images[0].stem)}-{slug(options.question or options.task or '')}"[
+            :_ID_CHARS
+        ],
         category=options.category,
         question=question,
         image="",
@@ -43,9 +46,9 @@ def case_of(options: AskOptions, question: str) -> Case | None:
     return case
 
 
-def save(folder: Path, case: Case, picture: Path) -> bool:
+def save(folder: Path, case: Case, pictures: Sequence[Path]) -> bool:
     """Append the case to the suite and look that over; whether it is sound, said on stderr."""
-    path = suites.append_case(folder, with_free_id(folder, case), picture)
+    path = suites.append_case(folder, with_free_id(folder, case), *pictures)
     report = lint(folder)
     say(f"saved in {path} (grader: {case.grader}); prompts there: {len(report.suite.cases)}")
     found = [it for it in report.findings if it.level is not Level.NOTE]

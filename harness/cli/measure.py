@@ -23,6 +23,7 @@ from harness.errors import ExitCode, UsageError
 from harness.records import Case, Price, RunHeader
 from harness.runner import Asking, header_of, plan
 from harness.suites import Suite
+from harness.suites.pictures import shrinking
 from harness.text import inert, one_line
 from harness.transport import masked
 
@@ -77,6 +78,9 @@ def _prepared(options: RunOptions, stopping: Event) -> Work:
         prompts=options.suite.prompt,
         limit=options.suite.limit,
     )
+    limit_px = options.sampling.image_max_side
+    if limit_px and not options.suite.blind and (made := shrinking(suite, cases, limit_px)):
+        say(one_line(made, 400))
     route = _route(options, stopping)
     return Work(suite, cases, route, _price(options, route))
 

@@ -7,6 +7,7 @@ a group stands for every option in it, and the group's name is their heading in 
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
@@ -118,10 +119,14 @@ class JudgeOptions:
 class AskOptions:
     """Everything `evalrun ask` can be told."""
 
-    image: Annotated[Path, Argument(help="The picture.", show_default=False)]
-    question: Annotated[
-        str | None, Argument(help="What to ask; --task brings its own.", show_default=False)
-    ] = None
+    words: Annotated[
+        list[str],
+        Argument(
+            metavar="IMAGE... [QUESTION]",
+            help="Pictures, then what to ask; --task brings its own.",
+            show_default=False,
+        ),
+    ]
     model: Annotated[
         list[str],
         Option("--model", "-m", help="Model to ask (repeatable); without one, the demonstration."),
@@ -149,6 +154,17 @@ class AskOptions:
     ] = None
     yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
     json: AsJson = False
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        return tuple(map(Path, self.words[:-1] if self.question is not None else self.words))
+
+    @property
+    def question(self) -> str | None:
+        """The last word, unless it is the only one or a file."""
+        last = self.words[-1]
+        return None if len(self.words) == 1 or os.path.lexists(last) else last
+
     quiet: Quiet = False
     log: LogOptions
 

@@ -9,6 +9,7 @@ from harness.images.canonical import MAX_FILE_BYTES, encode, inspect, plain
 from harness.images.files import open_regular, read_regular, shown
 from harness.images.headers import MAX_PIXELS, Header, header
 from harness.images.pdf import check_page, split_page
+from harness.images.pixels import fitted
 
 # Pillow warns of metadata that is out of order. What matters in a picture is checked here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -19,6 +20,7 @@ __all__ = [
     "Header",
     "check_page",
     "encode",
+    "fitted",
     "header",
     "inspect",
     "open_regular",

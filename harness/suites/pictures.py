@@ -7,15 +7,25 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from harness.errors import SuiteError
-from harness.images import MAX_FILE_BYTES, check_page, header, read_regular, shown, split_page
-from harness.suites.suite import located, write_whole
+from harness.images import (
+    MAX_FILE_BYTES,
+    check_page,
+    fitted,
+    header,
+    read_regular,
+    shown,
+    split_page,
+)
+from harness.records import Case
+from harness.suites.suite import Suite, located, write_whole
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://|data:|file:", re.IGNORECASE)
+_MAX_MEASURED = 300
 _MAX_LOOKED_AT = 50_000
 """Files among which a name like the missing one is searched."""
 
@@ -179,6 +189,27 @@ class Pictures:
             return f"did you mean {' or '.join(map(shown, exact[:3]))}?{more}"
         beside = next((it for it in _folders(above) if os.path.lexists(it / path.name)), None)
         return f"it lies in another folder: add --images {shown(beside)}" if beside else None
+
+
+def shrinking(suite: Suite, cases: Iterable[Case], longest_side_px: int) -> str | None:
+    """Which pictures a limit makes smaller, with both sizes, in words; of the first few hundred."""
+    if not longest_side_px:
+        return None
+    paths = dict.fromkeys(path for case in cases for path in suite.pictures(case))
+    found = []
+    for path in list(paths)[:_MAX_MEASURED]:
+        if path.suffix.lower().startswith(".pdf"):  # a page is rendered at the limit
+            continue
+        head = header(read_regular(path, limit_bytes=MAX_FILE_BYTES), shown(path.name))
+        if max(size := (head.width_px, head.height_px)) > longest_side_px:
+            width, height = fitted(size, longest_side_px)
+            found.append(
+                f"{shown(path.name)}, {size[0]} x {size[1]}, is sent as {width} x {height}"
+            )
+    if not found:
+        return None
+    more = f", and {len(found) - 1:,} more are made smaller" if len(found) > 1 else ""
+    return f"{found[0]}{more}"
 
 
 def _reach(folder: Path) -> Iterator[Path]:

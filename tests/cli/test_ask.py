@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from harness.runner.consensus import consensus
+from harness.suites import load
 from tests.conftest import Evalrun, VisionServer, fail, on_a_terminal, say, stream
 
 QUESTION = "How many bolts are there? Answer with a number."
@@ -53,6 +54,25 @@ def test_every_model_sees_the_same_picture_and_question_and_answers_side_by_side
     assert contents[0][1]["text"] == QUESTION
     for text in ("Four.", "I count 4 bolts.", "They differ: 4 (", "5 (c)"):
         assert text in done.stdout
+
+
+def test_several_pictures_are_sent_in_their_order_and_saved_together(
+    evalrun: Evalrun, vision_server: VisionServer, picture: Path, tmp_path: Path
+) -> None:
+    second = tmp_path / "nuts.png"
+    Image.new("RGB", (40, 30), "blue").save(second)
+    vision_server.default = say("The second.")
+    asked = ("ask", second, picture, "Which is grey?", "--model", "a")
+    kept = ("--expected", "the second", "--save", tmp_path / "mine", "--json")
+
+    done = evalrun(*asked, "--base-url", vision_server.url, *kept)
+
+    assert done.returncode == 0, done.stderr
+    (content,) = [it["messages"][0]["content"] for it in vision_server.seen]
+    assert [part["type"] for part in content] == ["image_url", "image_url", "text"]
+    assert json.loads(done.stdout)["images"] == [str(second), str(picture)]
+    (case,) = load(tmp_path / "mine").cases
+    assert len(case.images) == 2
 
 
 def test_the_answers_come_with_times_speed_and_agreement_as_json(

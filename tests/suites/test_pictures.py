@@ -4,6 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from PIL import Image
+
 from tests.conftest import Evalrun, VisionServer, say
 
 from .conftest import Workshop
@@ -46,3 +48,17 @@ def test_all_pictures_of_a_question_are_sent_in_their_order_and_recorded(
     assert records["bolts"]["image_sha256"] == sent[0]
     assert records["bolts"]["case"]["images"] == ["b.png", "a.png"]
     assert "images_sha256" not in records["one"]
+
+
+def test_a_limit_that_makes_pictures_smaller_is_said_with_both_sizes(
+    shop: Workshop, vision_server: VisionServer, evalrun: Evalrun
+) -> None:
+    Image.new("RGB", (100, 800), "red").save(shop.root / "tall.png")
+    shop.write("questions.csv", "image,question,answer\ntall.png,How many dots?,2\n")
+    asked = ("--suite", shop.root, "--model", "m", "--base-url", vision_server.url, "--fresh")
+
+    own = evalrun(*asked)
+    limited = evalrun(*asked, "--image-max-side", "400")
+
+    assert "tall.png" not in own.stderr
+    assert "tall.png, 100 x 800, is sent as 50 x 400" in limited.stderr
