@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 from array import array
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from harness.records import ModelScore, Record, Reply, RunHeader, Score
+from harness.records import ModelScore, Record, Reply, RunHeader, Score, Verdict
 from harness.stats import wilson_interval
 from harness.store import Run
 
@@ -24,6 +25,9 @@ class _Counter:
         self.cost_usd = array("d")
         self.tokens_reasoning = array("q")
         self.image_tokens = array("q")
+        self.fields_right = self.fields = 0
+        self.measured, self.measures = Counter[str](), defaultdict[str, float](float)
+        """How often each measure was taken, and the sum of what it came to."""
         self.predicted_tokens = 0
         self.predicted_ms = 0.0
         self.failed_s = self.backoff_s = self.queued_s = 0.0
@@ -48,6 +52,8 @@ class _Counter:
         if outcome.image_cached:
             self.image_cached += 1
         self._add_tokens(outcome)
+        if verdict.fields or verdict.measures:
+            self._add_measures(verdict)
         if include_cached or not outcome.image_cached:
             self._add_speed(outcome)
 
@@ -57,6 +63,13 @@ class _Counter:
             self.tokens_reasoning.append(reply.tokens_reasoning)
         if reply.image_tokens is not None:
             self.image_tokens.append(reply.image_tokens)
+
+    def _add_measures(self, verdict: Verdict) -> None:
+        self.fields += len(verdict.fields)
+        self.fields_right += sum(verdict.fields.values())
+        self.measured.update(verdict.measures.keys())
+        for name, value in verdict.measures.items():
+            self.measures[name] += value
 
     def _add_speed(self, reply: Reply) -> None:
         if reply.latency_s is not None:
@@ -75,7 +88,11 @@ class _Counter:
     def absorb(self, other: _Counter) -> None:
         """Add another category's figures: numbers to numbers, lists of times to lists."""
         for name, value in vars(other).items():
-            setattr(self, name, getattr(self, name) + value)
+            if isinstance(value, dict):
+                for key, part in value.items():
+                    getattr(self, name)[key] += part
+            else:
+                setattr(self, name, getattr(self, name) + value)
 
     def score(self, category: str, asked: int, *, repeats: int) -> Score:
         errors = asked - self.answered
@@ -109,6 +126,9 @@ class _Counter:
             thought=self.thought,
             tokens_reasoning_p50=quantile(self.tokens_reasoning, 0.5),
             image_tokens_mean=_mean(self.image_tokens),
+            fields_right=self.fields_right,
+            fields=self.fields,
+            measures={name: self.measures[name] / n for name, n in self.measured.items()},
             failed_s=self.failed_s,
             backoff_s=self.backoff_s,
             queued_s=self.queued_s,

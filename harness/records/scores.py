@@ -42,6 +42,11 @@ class Score(Struct, frozen=True, kw_only=True):
     """Of those that thought, where the tokens are known."""
     image_tokens_mean: float | None = None
     """What the pictures of a prompt took, where that is known."""
+    fields_right: int = 0
+    fields: int = 0
+    """Of answers in JSON: fields asked for, and those that were right."""
+    measures: dict[str, float] = {}
+    """The mean of each measure beside the verdict: cer, iou, distance_px, f1..."""
     failed_s: float = 0.0
     backoff_s: float = 0.0
     queued_s: float = 0.0

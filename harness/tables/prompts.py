@@ -62,6 +62,10 @@ def row(header: RunHeader, record: Record) -> Row:
         "difficulty": case.difficulty,
         "thinking": header.sampling.thinking,
     }
+    if verdict is not None:
+        found["measure"] = next(iter(verdict.measures.values()), None)
+        found["fields_right"] = sum(verdict.fields.values()) if verdict.fields else None
+        found["fields"] = len(verdict.fields) or None
     if isinstance(outcome, Reply):
         return found | _of_reply(outcome)
     return found | {"error": f"{outcome.kind}: {outcome.message}"}

@@ -77,6 +77,9 @@ def details(score: ModelScore) -> dict[str, object]:
         "thought": overall.thought,
         "tokens_reasoning_p50": overall.tokens_reasoning_p50,
         "image_tokens_mean": overall.image_tokens_mean,
+        "fields_right": overall.fields_right,
+        "fields": overall.fields,
+        "measures": overall.measures,
         "by_difficulty": [score_cells(part) for part in score.difficulties],
     }
 

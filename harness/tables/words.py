@@ -139,6 +139,11 @@ def _in_vain(score: ModelScore) -> str:
 def _endings(score: ModelScore) -> Iterator[str]:
     """How replies ended otherwise than with an answer."""
     overall, sampling = score.overall, score.header.sampling
+    if overall.fields:
+        yield f"fields right: {overall.fields_right} of {overall.fields} in answers in JSON"
+    if overall.measures:
+        means = ", ".join(f"{name} {value:.3g}" for name, value in overall.measures.items())
+        yield f"in the mean: {means}"
     if overall.truncated:
         more = sampling.max_tokens_retry
         again = f", and with room for {more} again" if more else ""

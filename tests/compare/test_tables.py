@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from harness.records import Verdict
 from harness.tables.table import Cell, Column, Line, Table, to_csv, to_data, to_latex, to_markdown
 from harness.tables.terminal import terminal
 from tests.compare.conftest import WriteRun, cases
@@ -146,3 +147,23 @@ def test_a_run_is_deleted_only_when_that_is_said(
     assert deleted.returncode == 0, deleted.stderr
     assert not path.parent.exists()
     assert (results / "categories.csv").read_text().count("\n") == 1
+
+
+def test_measures_and_fields_stand_beside_the_verdicts(
+    evalrun: Evalrun, write_run: WriteRun
+) -> None:
+    near = {"passed": False, "answer": "x", "reason": "off"}
+    verdicts = {
+        "dd-00": Verdict(**near, measures={"cer": 0.2}),
+        "dd-01": Verdict(**near, measures={"cer": 0.1, "wer": 0.5}),
+        "dd-02": Verdict(**near, fields={"total": True, "date": False}),
+    }
+    write_run("a", lambda case: True, verdicts=verdicts)
+
+    text = " ".join(evalrun("show", "a").stdout.split())
+    rows = list(csv.DictReader(io.StringIO(evalrun("export", "a").stdout)))
+
+    assert "in the mean: cer 0.15, wer 0.5" in text
+    assert "fields right: 1 of 2" in text
+    assert [rows[at]["measure"] for at in range(3)] == ["0.2", "0.1", ""]
+    assert (rows[2]["fields_right"], rows[2]["fields"]) == ("1", "2")
