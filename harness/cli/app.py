@@ -38,7 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "models": ("models:models", "List the models of the catalogue, or show one."),
         "doctor": ("doctor:doctor", "Check this machine: server, packages, keys, a question."),
         "grade": ("grade:grade", "Grade recorded answers: a JSON line out for every line in."),
-        "audit": ("grade:audit", "Compare our verdicts with those of careful readers."),
+        "audit": ("audit:audit", "Compare our verdicts with those of careful readers."),
     }
 )
 """Name -> module and function, and its line in `--help`, which is that of its docstring."""

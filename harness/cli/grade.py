@@ -1,25 +1,19 @@
-"""`grade` and `audit`: verdicts on answers recorded anywhere, and how far to trust them."""
+"""`grade`: verdicts on answers recorded anywhere."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
-import msgspec
 import typer
 
-from harness.cli.options import AsJson
-from harness.cli.output import print_blocks, print_json, write_csv
+from harness.cli.output import print_json, write_csv
 from harness.errors import ResultsError
-from harness.graders.agreement import Audit, Tally
-from harness.graders.agreement import audit as audited
-from harness.graders.recorded import Graded, Recorded, Unreadable, graded, labelled, recorded
-from harness.tables.audit import blocks
+from harness.graders.recorded import Graded, Recorded, Unreadable, graded, recorded
 from harness.tables.csv import Value
 
-T = TypeVar("T")
 Answers = Annotated[
     Path, typer.Argument(help="JSON lines with question, reference, response; - is stdin.")
 ]
@@ -48,7 +42,7 @@ def grade(
     Lines that cannot be graded are reported with their number, and the exit code is 7.
     """
     faults: list[str] = []
-    graded = _graded(_lines(file), recorded, faults)
+    graded = _graded(numbered_lines(file), recorded, faults)
     if csv == "-":
         write_csv("-", _COLUMNS, (row for row, _ in graded))
     else:
@@ -60,28 +54,10 @@ def grade(
         sys.stdout.flush()
         if csv is not None:
             write_csv(csv, _COLUMNS, iter(rows))
-    _complain(faults)
+    report_faults(faults)
 
 
-def audit(
-    file: Annotated[Path, typer.Argument(help="Answers with a label: pass, fail or ambiguous.")],
-    json: AsJson = False,
-) -> None:
-    """Compare our verdicts with those of careful readers.
-
-    Each line holds question, reference, response and label, optionally models (how many gave that
-    answer). Shows agreement, wrong passes, wrong fails and Cohen's kappa, and each disagreement.
-    """
-    faults: list[str] = []
-    found = audited(_readable(_lines(file), labelled, faults))
-    if json:
-        print_json(_as_json(found))
-    else:
-        print_blocks(*blocks(found))
-    _complain(faults)
-
-
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(file: Path) -> Iterator[tuple[int, bytes]]:
     """Numbered lines that are not blank. Raises: ResultsError."""
     try:
         source = sys.stdin.buffer if str(file) == "-" else file.open("rb")
@@ -93,20 +69,6 @@ def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
         for number, line in enumerate(source, start=1):
             if line.strip():
                 yield number, line
-
-
-def _readable(
-    lines: Iterator[tuple[int, bytes]], decode: Callable[[bytes], T], faults: list[str]
-) -> Iterator[T]:
-    for number, line in lines:
-        try:
-            answer = decode(line)
-            assert isinstance(answer, Recorded)
-            graded(answer)
-        except Unreadable as error:
-            faults.append(f"line {number}: {error}")
-        else:
-            yield answer
 
 
 def _graded(
@@ -151,7 +113,7 @@ def _row(
     return row, out
 
 
-def _complain(faults: list[str]) -> None:
+def report_faults(faults: list[str]) -> None:
     if not faults:
         return
     listed = "\n  ".join(faults[:20])
@@ -161,20 +123,3 @@ def _complain(faults: list[str]) -> None:
         f"the others were:\n  {listed}{more}",
         fix="each line is one JSON object with question, reference and response",
     )
-
-
-def _as_json(found: Audit) -> dict[str, object]:
-    def figures(tallies: dict[str, Tally]) -> dict[str, object]:
-        return {
-            name: msgspec.to_builtins(tally)
-            | {"agreement": tally.agreement, "kappa": tally.kappa, "total": tally.total}
-            for name, tally in tallies.items()
-        }
-
-    return {
-        "by_models": figures(found.by_models),
-        "by_answers": figures(found.by_answers),
-        "by_grader": figures(found.by_grader),
-        "left_out": found.left_out,
-        "disagreements": found.disagreements,
-    }

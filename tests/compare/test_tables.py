@@ -11,11 +11,12 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
-from harness.records import Verdict
+from harness import store
+from harness.records import Correction, Verdict
 from harness.tables.table import Cell, Column, Line, Table, to_csv, to_data, to_latex, to_markdown
 from harness.tables.terminal import terminal
-from tests.compare.conftest import WriteRun, cases
-from tests.conftest import Evalrun
+from tests.compare.conftest import NOW, WriteRun, cases
+from tests.conftest import Evalrun, VisionServer, say
 
 TABLE = Table(
     title="tiny <b>",
@@ -167,3 +168,35 @@ def test_measures_and_fields_stand_beside_the_verdicts(
     assert "fields right: 1 of 2" in text
     assert [rows[at]["measure"] for at in range(3)] == ["0.2", "0.1", ""]
     assert (rows[2]["fields_right"], rows[2]["fields"]) == ("1", "2")
+
+
+def test_a_judge_is_audited_where_a_person_corrected_the_verdicts(
+    evalrun: Evalrun, write_run: WriteRun, vision_server: VisionServer
+) -> None:
+    path = write_run("a", {"dd-00": True})
+    for prompt, passed in (("dd-00", False), ("dd-01", True)):
+        why = Correction(prompt=prompt, repeat=0, passed=passed, why="I looked", at=NOW)
+        store.append_correction(path, why)
+    vision_server.default = say("PASS. The same.")
+    judge = ("--judge", "j", "--judge-base-url", vision_server.url)
+
+    done = evalrun("audit", "a", *judge, "--json")
+    nobody = evalrun("audit", str(write_run("b", {})), *judge)
+
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)["by_answers"]
+    assert (figures["rules"]["wrong_pass"], figures["rules"]["wrong_fail"]) == (1, 1)
+    assert (figures["judge"]["wrong_pass"], figures["judge"]["both_pass"]) == (1, 1)
+    assert nobody.returncode == 7
+    assert "nothing was audited" in nobody.stderr
+
+
+def test_an_audit_of_nothing_says_that_nothing_was_audited(
+    evalrun: Evalrun, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.jsonl").write_text("")
+
+    done = evalrun("audit", "empty.jsonl")
+
+    assert done.returncode == 7
+    assert "nothing was audited" in done.stderr
