@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from harness.adapters import machine
 from harness.adapters.llamacpp.weights import sha256
 from harness.adapters.machine import compute_threads, quota_cpus
+from tests.llamacpp.tools import script
 
 
 def test_a_fingerprint_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
@@ -51,3 +54,42 @@ def test_what_a_container_may_use_is_respected(
 
 def test_no_container_no_limit(tmp_path: Path) -> None:
     assert quota_cpus(tmp_path) is None
+
+
+NVML = """
+class NVMLError(Exception): ...
+class Memory:
+    total, free = 24 * 10**9, 20 * 10**9
+def nvmlInit(): ...
+def nvmlSystemGetDriverVersion(): return "570.86.10"
+def nvmlDeviceGetCount(): return 2
+def nvmlDeviceGetHandleByIndex(index): return index
+def nvmlDeviceGetName(card): return f"NVIDIA RTX {card}"
+def nvmlDeviceGetMemoryInfo(card): return Memory
+"""
+
+
+def test_cards_are_described_by_nvml_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pynvml.py").write_text(NVML)
+    monkeypatch.syspath_prepend(tmp_path)
+    cards = machine.gpus()
+    del sys.modules["pynvml"]
+    assert [str(card) for card in cards] == ["NVIDIA RTX 0 (24 GB)", "NVIDIA RTX 1 (24 GB)"]
+    assert machine.where_it_fits(35 * 10**9, cards, 16 * 10**9) == "GPU"
+    assert machine.where_it_fits(45 * 10**9, cards, 16 * 10**9) == "GPU and memory"
+    assert machine.where_it_fits(90 * 10**9, cards, 16 * 10**9) is None
+
+
+def test_a_machine_without_a_card_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.gpus() == ()
+    script(tmp_path / "nvidia-smi", "echo 'NVIDIA-SMI has failed'; exit 9")
+    assert machine.gpus() == ()
+
+
+def test_a_containers_memory_counts(tmp_path: Path) -> None:
+    whole = machine.memory_bytes(tmp_path)
+    (tmp_path / "memory.max").write_text("1073741824\n")
+    assert machine.memory_bytes(tmp_path) == min(1 << 30, whole or 1 << 30)

@@ -174,3 +174,24 @@ def test_the_text_is_counted_as_it_is_sent(target: Target) -> None:
     """A system prompt and what the template is told count as text, not as picture."""
     with open_llamacpp(replaced(target, system="Be very brief.")) as adapter:
         assert adapter.ask(prompt("red")).image_tokens == 144
+
+
+def test_a_server_that_uses_the_card_is_recorded_with_its_layers_and_not_warned_of(
+    target: Target, notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    script(tmp_path / "nvidia-smi", NVIDIA_SMI)
+    log = "load_tensors: offloaded 33/33 layers to GPU"
+    on_card = f'[ "$1" = --help ] || echo "{log}" >&2\nexec $CHILD "$@"'
+    monkeypatch.setenv("EVALRUN_LLAMA_SERVER", script(tmp_path / "llama-server", on_card))
+    with open_llamacpp(target) as adapter:
+        assert adapter.server is not None
+        assert adapter.server.machine is not None
+        assert adapter.server.machine.offloaded_layers == "33/33"
+    assert "WARNING" not in notes
+
+
+def test_a_micro_batch_of_the_users_does_not_undo_image_tokens(target: Target) -> None:
+    told = replaced(target, image_tokens=(280, 280), server_args=("--ubatch-size=64",))
+    with pytest.raises(UsageError, match="use --image-tokens"), open_llamacpp(told):
+        pass

@@ -189,16 +189,18 @@ def _does_not_run(path: str, answer: str) -> TargetError:
 def check(program: Program, settings: Settings) -> None:
     """Raises: UsageError for flags that this server lacks, or that would undo what a run needs."""
     given = {it: it.partition("=")[0] for it in settings.extra}
+    batches = ("--batch-size", "--ubatch-size") if settings.image_tokens else ()
+    ours = _OURS | dict.fromkeys(batches, "--image-tokens")
     for argument, flag in given.items():
         if not re.fullmatch(r"--[a-z][a-z0-9-]*", flag):
             raise UsageError(
                 f"--server-arg {argument!r} is not a long flag of llama-server",
                 fix="write it as --server-arg=--flag or --server-arg=--flag=value",
             )
-        if flag in _OURS or _NEEDED.fullmatch(flag):
+        if flag in ours or _NEEDED.fullmatch(flag):
             raise UsageError(
                 f"--server-arg={flag} would undo a setting that evalrun makes itself",
-                fix=f"use {_OURS[flag]}" if flag in _OURS else "leave it out",
+                fix=f"use {ours[flag]}" if flag in ours else "leave it out",
             )
     wanted = [*given.values(), *(["--image-max-tokens"] if settings.image_tokens else [])]
     if missing := [flag for flag in wanted if flag not in program.flags]:
