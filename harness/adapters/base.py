@@ -26,6 +26,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """None: the sampling's own limit."""
     body: dict[str, Any] = {}
     """Further parameters of this one call, as the wire names them."""
+    thinking: str | None = None
+    """How much to think before this one answer; None: as the sampling says."""
     on_text: Callable[[str], None] | None = None
     """Is given the reply as far as it has come, where the server streams it."""
 

@@ -110,7 +110,8 @@ class ChatModel:
     def ask(self, request: Request) -> Reply:
         while True:
             changes = self._changes
-            payload = changed(self.payload(request) | self._extra | request.body, changes)
+            more = self._extra | self._thinking_of(request) | request.body
+            payload = changed(self.payload(request) | more, changes)
             try:
                 body = to_body(payload, request.images)
                 call = self._transport.post(self.path, body, partial(self._watched, request))
@@ -146,6 +147,12 @@ class ChatModel:
             image_cached=bool(to.images) and is_image_cached(call.value, self._tokens_before_image),
             adapted=tuple(adapted),
         )
+
+    def _thinking_of(self, request: Request) -> dict[str, Any]:
+        if request.thinking is None:
+            return {}
+        sampling = replace(self._target.sampling, thinking=request.thinking)
+        return parameters(replace(self._target, sampling=sampling), self._kind)
 
     def limit(self, request: Request) -> int:
         """The most tokens of a reply: of the answer, and of thinking where that has a budget."""

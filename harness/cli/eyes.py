@@ -29,6 +29,7 @@ from harness.eyes.marking import LABELS, mark, summary
 from harness.eyes.questions import AT_ONCE, Answer, Question, questions
 from harness.tables.table import Column, Table
 from harness.text import one_line
+from harness.transport import without_credentials
 
 _SEEDS = 1_000_000
 _LIMITS = LimitOptions(tries=3, max_wait=30.0)
@@ -111,20 +112,20 @@ def _sit(
     began, measured_at = time.monotonic(), datetime.now(UTC)
     exam = Exam(asked, price=route.price, max_cost_usd=max_cost_usd)
     answers: list[Answer] = []
-    endpoint, backend = route.target.base_url, route.backend
+    url, backend = route.target.base_url, route.backend
     try:
         with (
             opener(route.backend)(route.target) as adapter,
             stopped_by_signals(exam.stopping, say),
         ):
-            endpoint, backend = adapter.base_url, adapter.backend
+            backend = adapter.backend
             _ask(exam, adapter, answers)
     except NoVision as error:  # a server of our own tells before the first call
         exam.no_eyes = one_line(error.problem, 120)
     card = mark(
         answers,
         exam,
-        endpoint=endpoint,
+        endpoint=without_credentials(url) if url else None,
         backend=backend,
         model=route.target.model,
         seed=seed,

@@ -20,12 +20,13 @@ from harness.cli.output import say
 from harness.cli.run import RunOptions
 from harness.cli.session import Watch
 from harness.errors import ExitCode, UsageError
+from harness.eyes.card import EyeCard, newest
 from harness.records import Case, Price, RunHeader
 from harness.runner import Asking, header_of, plan
 from harness.suites import Suite
 from harness.suites.pictures import shrinking
 from harness.text import inert, one_line
-from harness.transport import masked
+from harness.transport import masked, without_credentials
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -35,6 +36,8 @@ class Work(msgspec.Struct, frozen=True):
     cases: tuple[Case, ...]
     route: Route
     price: Price | None
+    eye_card: EyeCard | None
+    """What the newest sight test of this model at this endpoint found."""
 
 
 def measure(options: RunOptions, context: typer.Context) -> int:
@@ -82,7 +85,7 @@ def _prepared(options: RunOptions, stopping: Event) -> Work:
     if limit_px and not options.suite.blind and (made := shrinking(suite, cases, limit_px)):
         say(one_line(made, 400))
     route = _route(options, stopping)
-    return Work(suite, cases, route, _price(options, route))
+    return Work(suite, cases, route, _price(options, route), _eye_card(options, route))
 
 
 def _check(options: RunOptions) -> None:
@@ -130,6 +133,16 @@ def _price(options: RunOptions, route: Route) -> Price | None:
     return route.price
 
 
+def _eye_card(options: RunOptions, route: Route) -> EyeCard | None:
+    """Said when it decides something."""
+    url = route.target.base_url
+    endpoint = without_credentials(url) if url else None
+    card = newest(options.output.results, route.target.model, endpoint)
+    if card is not None and card.coordinates and options.sampling.coordinates == "auto":
+        say(f"coordinates {card.coordinates}, as the sight test {card.id} found")
+    return card
+
+
 def _ask_all(
     options: RunOptions,
     work: Work,
@@ -152,7 +165,9 @@ def _ask_all(
         price=work.price,
         retry_tokens=_retry_tokens(work.route.target),
         review=judge.review if judge else None,
-        coordinates=targets.coordinates(options.sampling.coordinates, work.route.card),
+        coordinates=targets.coordinates(
+            options.sampling.coordinates, work.route.card, work.eye_card
+        ),
     )
     opened = session.open_run(
         options.output.results,
@@ -207,4 +222,6 @@ def _header(
         coordinates=targets.coordinates(options.sampling.coordinates, None),
         arguments=arguments,
         judge_thinking=options.judge.judge_thinking,
+        eye_card=work.eye_card.id if work.eye_card else None,
+        pictures_shrunk_to_px=work.eye_card.shrinks_to_px if work.eye_card else None,
     )

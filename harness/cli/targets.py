@@ -23,6 +23,7 @@ from harness.adapters.thinking import checked
 from harness.cli.options import JudgeOptions, LimitOptions, SamplingOptions
 from harness.cli.output import say
 from harness.errors import TargetError, UsageError
+from harness.eyes.card import EyeCard
 from harness.graders.regions import CONVENTIONS
 from harness.judge import SAMPLING, Judge
 from harness.records import ModelCard, Sampling
@@ -35,11 +36,14 @@ UNASKED_BYTES = 1_000_000_000
 """Larger downloads are asked about first."""
 
 
-def coordinates(given: str, card: ModelCard | None) -> str | None:
-    """The convention of boxes and points; `auto` is the one of the model's card, if it has one.
+def coordinates(given: str, card: ModelCard | None, eye_card: EyeCard | None = None) -> str | None:
+    """The convention of boxes and points; `auto` is what the sight test found, else what the
+    catalogue says of the model.
 
     Raises: UsageError for a name that is none.
     """
+    if given == "auto" and eye_card is not None and eye_card.coordinates:
+        return eye_card.coordinates
     if given == "auto":
         return card.coordinates.value if card and card.coordinates else None
     if given not in CONVENTIONS:

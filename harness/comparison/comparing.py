@@ -87,11 +87,17 @@ def _warnings(measured: Sequence[Measured], *, force: bool) -> list[str]:
         if not force:
             raise
         forced = comparable.differences(headers, comparable.MUST_AGREE)
-    shown = comparable.differences(headers, comparable.MAY_DIFFER)
+    shown = comparable.differences(headers, comparable.MAY_DIFFER, but=["pictures shrunk to"])
+    shrunk = [
+        f"{it.run}: pictures arrived shrunk to about {it.pictures_shrunk_to_px} px, "
+        f"as the sight test {it.eye_card} found"
+        for it in headers
+        if it.pictures_shrunk_to_px
+    ]
     damaged = [problem for it in measured for problem in it.passed_over]
     return [
         *(f"forced: {line}" for line in forced),
-        *(f"note: {line}" for line in shown),
+        *(f"note: {line}" for line in (*shrunk, *shown)),
         *(f"passed over: {problem}" for problem in damaged),
     ]
 

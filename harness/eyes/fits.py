@@ -10,6 +10,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from harness.graders.regions import BOX_FORMS, SCALES
+
 _SLOPES = (4.0, 8.0, 16.0)
 _CHANCE, _LAPSE = 0.05, 0.02
 _WEIGHT = 1 / 3
@@ -106,8 +108,6 @@ class Coordinates(Struct, frozen=True, kw_only=True):
 
 
 _ORDERS = {"xy": "xyxy", "yx": "yxyx"}
-_BOXES = ("xyxy", "yxyx", "xywh", "cxcywh")
-_UNITS = {"1000": 1000.0, "1024": 1024.0, "unit": 1.0, "percent": 100.0}
 
 
 def coordinates(located: Sequence[Located], width_px: int, height_px: int) -> Coordinates | None:
@@ -115,7 +115,7 @@ def coordinates(located: Sequence[Located], width_px: int, height_px: int) -> Co
     points = [it for it in located if len(it.numbers) == 2]
     boxes = [it for it in located if len(it.numbers) == 4]
     found: list[tuple[float, str, float, float]] = []
-    for order, form in product(_ORDERS, _BOXES):
+    for order, form in product(_ORDERS, BOX_FORMS):
         if boxes and points and (form == "yxyx") != (order == "yx"):
             continue
         pairs = [*_pairs(points, order), *_pairs(boxes, form)]
@@ -128,9 +128,14 @@ def coordinates(located: Sequence[Located], width_px: int, height_px: int) -> Co
     error, form, across, down = min(found)
     if error > _FITS_WITHIN:
         return None
-    for unit, size in _UNITS.items():
-        if abs(across / size - 1) < 0.08 and abs(down / size - 1) < 0.08:
-            return Coordinates(name=f"{unit}-{form}", error=error)
+    off = {
+        scale: max(abs(across / far - 1), abs(down / far - 1))
+        for scale, far in SCALES.items()
+        if far
+    }
+    nearest = min(off, key=lambda scale: off[scale])
+    if off[nearest] < 0.08:
+        return Coordinates(name=f"{nearest}-{form}", error=error)
     if abs(across * height_px / (down * width_px) - 1) > 0.12:
         return None
     shrunk = abs(across / width_px - 1) > 0.08

@@ -64,6 +64,7 @@ class Question(Struct, frozen=True, kw_only=True):
     truth: Any = None
     body: dict[str, Any] = {}
     """Request parameters of this call alone."""
+    thinking: str | None = None
     at_once: bool = False
     """Sent together with its neighbours of the same test and part."""
 
@@ -74,6 +75,7 @@ class Question(Struct, frozen=True, kw_only=True):
             question=self.text,
             images=self.images,
             body=self.body,
+            thinking=self.thinking,
         )
 
 
@@ -94,7 +96,7 @@ def questions(seed: int) -> list[Question]:
     rng = random.Random(seed)  # noqa: S311 - charts, not secrets
     makers = (_arrives, _acuity, _whole, _forms, _where, _at_once, _several, _sight, _schema)
     asked = [question for make in makers for question in make(rng)]
-    return [*asked, *_repeats(asked[0])]
+    return [*asked, *_without_thinking(asked[0]), *_repeats(asked[0])]
 
 
 def _arrives(rng: random.Random) -> Iterator[Question]:
@@ -230,6 +232,12 @@ def _schema(rng: random.Random) -> Iterator[Question]:
     image = charts.encoded(charts.plain_chart(rng.choice(["red", "green", "blue"])))
     body = {"response_format": _RESPONSE_FORMAT}
     yield Question(test="schema", text=NAME_COLOUR, images=(image,), body=body)
+
+
+def _without_thinking(first: Question) -> Iterator[Question]:
+    yield Question(
+        test="thinking", part="off", text=first.text, images=first.images, thinking="off"
+    )
 
 
 def _repeats(first: Question) -> Iterator[Question]:

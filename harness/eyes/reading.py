@@ -336,12 +336,17 @@ def schema(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
 
 
 def thinking(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
-    replies = [it.reply for it in answers if it.reply is not None]
-    thought = sum(bool(it.reasoning or it.tokens_reasoning) for it in replies)
-    words = f"{thought} of {len(replies)} replies came with reasoning that nobody asked for"
+    told_not_to = [it.reply for it in answers if it.reply and it.question.thinking == "off"]
+    replies = [it.reply for it in answers if it.reply and it.question.thinking is None]
+    thought = sum(it.thought for it in replies)
     if not thought:
-        words = "no reply came with reasoning"
-    return {"thinking": Thinking(unasked=thought > 0)}, {"thinking": words}
+        return {"thinking": Thinking(unasked=False)}, {"thinking": "no reply came with reasoning"}
+    words = f"{thought} of {len(replies)} replies came with reasoning that nobody asked for"
+    if not told_not_to:
+        return {"thinking": Thinking(unasked=True)}, {"thinking": words}
+    obeys = not any(it.thought for it in told_not_to)
+    words += f"; --thinking off {'stops' if obeys else 'does not stop'} it"
+    return {"thinking": Thinking(unasked=True, can_be_switched_off=obeys)}, {"thinking": words}
 
 
 def part(answer: Answer) -> Part:

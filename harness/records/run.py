@@ -392,6 +392,10 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     regraded_from: str | None = None
     suite_path: str | None = None
     """Where the suite was read from; None: the built-in one."""
+    eye_card: str | None = None
+    """The sight test whose findings `auto` settings follow (`evalrun eyes`)."""
+    pictures_shrunk_to_px: int | None = None
+    """What it found: to what long side pictures are shrunk on the way."""
     arguments: tuple[str, ...] = ()
     """What was typed behind `evalrun`, without passwords: the same again resumes the run."""
     evalrun_version: str

@@ -107,6 +107,12 @@ SETTINGS: tuple[Setting, ...] = (
         value=lambda it: " ".join(it.server_args) or "none",
         must_agree=False,
     ),
+    Setting(
+        name="pictures shrunk to",
+        fields=("eye_card", "pictures_shrunk_to_px"),
+        value=lambda it: it.pictures_shrunk_to_px and f"about {it.pictures_shrunk_to_px} px",
+        must_agree=False,
+    ),
     Setting(name="hardware", fields=(), value=lambda it: hardware(it.server), must_agree=False),
     Setting(
         name="concurrency",
@@ -121,5 +127,5 @@ IDENTITY = (
     *("model", "backend", "base_url", "categories", "prompts_sha256", "cold", "regraded_from"),
 )
 """What a run is of: the same in both halves of a resumed run, and what a comparison is about."""
-PER_START = ("run", "started_at", "evalrun_version", "price", "arguments", "suite_path")
+PER_START = ("run", "started_at", "evalrun_version", "price", "arguments", "suite_path", "eye_card")
 """What may differ between two halves of one run."""

@@ -66,7 +66,7 @@ def test_an_endpoint_that_sees_well_gets_a_card_without_a_fault(
     assert card.colour.right == 12
     assert card.not_run == {}
     assert summary(card) == "sees colours, numbers of things, text, places"
-    assert card.calls == len(vision_server.seen) <= 48
+    assert card.calls == len(vision_server.seen) <= 49
 
 
 @pytest.mark.parametrize("shrinks_to_px", [512, 1024])
@@ -257,3 +257,21 @@ def test_nobody_answering_is_exit_4_and_bad_options_exit_2(
     assert "Traceback" not in gone.stderr
     assert no_folder.returncode == 2
     assert "fix: name a folder" in no_folder.stderr
+
+
+def test_a_run_follows_the_newest_card_and_compare_warns_of_shrunk_pictures(
+    evalrun: Evalrun, vision_server: VisionServer, suite: Path, tmp_path: Path
+) -> None:
+    vision_server.default = Sighted(SEED, shrinks_to_px=512, convention="1000-yxyx").answer
+    where = ("--model", "tiny", "--base-url", vision_server.url)
+    assert evalrun("eyes", *where, "--seed", str(SEED)).returncode == 0
+    vision_server.default = say("yes")
+
+    run = evalrun("--suite", suite, *where)
+    again = evalrun("--suite", suite, *where, "--fresh")
+    ids = sorted(path.stem for path in (tmp_path / "results" / "tiny").glob("2*.jsonl"))
+    compared = evalrun("compare", *(f"tiny/{it}" for it in ids))
+
+    assert run.returncode == again.returncode == 0, run.stderr
+    assert "coordinates 1000-yxyx, as the sight test tiny/eyes-" in " ".join(run.stderr.split())
+    assert "pictures arrived shrunk to about" in " ".join(compared.stdout.split())
