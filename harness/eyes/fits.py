@@ -107,10 +107,14 @@ class Coordinates(Struct, frozen=True, kw_only=True):
     """Of the shrunk picture, when the answers are its pixels and not the sent one's."""
 
 
+_OF_TOKENS = "1024"
+"""The scale of `<loc0512>` tokens. Too near to 1000 to be told from it by the numbers."""
 _ORDERS = {"xy": "xyxy", "yx": "yxyx"}
 
 
-def coordinates(located: Sequence[Located], width_px: int, height_px: int) -> Coordinates | None:
+def coordinates(
+    located: Sequence[Located], width_px: int, height_px: int, *, in_tokens: bool = False
+) -> Coordinates | None:
     """Find order, box form and scale by least squares; None when none fits within 6 %."""
     points = [it for it in located if len(it.numbers) == 2]
     boxes = [it for it in located if len(it.numbers) == 4]
@@ -131,11 +135,12 @@ def coordinates(located: Sequence[Located], width_px: int, height_px: int) -> Co
     off = {
         scale: max(abs(across / far - 1), abs(down / far - 1))
         for scale, far in SCALES.items()
-        if far
+        if far is not None and scale != _OF_TOKENS
     }
     nearest = min(off, key=lambda scale: off[scale])
     if off[nearest] < 0.08:
-        return Coordinates(name=f"{nearest}-{form}", error=error)
+        scale = _OF_TOKENS if in_tokens else nearest
+        return Coordinates(name=f"{scale}-{form}", error=error)
     if abs(across * height_px / (down * width_px) - 1) > 0.12:
         return None
     shrunk = abs(across / width_px - 1) > 0.08

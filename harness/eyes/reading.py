@@ -260,7 +260,8 @@ def where(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
             located.append(fits.Located(numbers, truth))
     if len(located) < 3:
         return {}, {"where": "cannot tell: fewer than three answers hold coordinates"}
-    found = fits.coordinates(located, *_WHERE_PX)
+    in_tokens = any("<loc" in it.text for it in answers)
+    found = fits.coordinates(located, *_WHERE_PX, in_tokens=in_tokens)
     if found is None:
         return {}, {"where": "cannot tell: no convention explains the coordinates"}
     words = f"{found.name} explains the answers, {100 * found.error:.1f} % off on average"

@@ -59,7 +59,6 @@ class Sighted:
         self.known: dict[tuple[str, ...], list[Question]] = {}
         for question in drawn(seed):
             self.known.setdefault(tuple(it.sha256 for it in question.images), []).append(question)
-        self.rng = random.Random(seed)
         self.shrinks_to_px, self.legible_px = shrinks_to_px, legible_px
         self.convention, self.mixes_up, self.flat_tokens = convention, mixes_up, flat_tokens
         self.drops_pictures, self.most_pictures = drops_pictures, most_pictures
@@ -109,10 +108,10 @@ class Sighted:
         return self.waiting[-1]
 
     def _sees(self, asked: Question) -> str:
-        truth = asked.truth
+        truth, rng = asked.truth, random.Random(f"{asked.test} {asked.part}")
         match asked.test:
             case "acuity":
-                return "\n".join(self._read(it, int(asked.part.split()[0])) for it in truth)
+                return "\n".join(self._read(it, int(asked.part.split()[0]), rng) for it in truth)
             case "whole" if self.crops_to_middle and asked.part != "square":
                 return f"Only {truth[2]} is there."
             case "whole":
@@ -120,7 +119,7 @@ class Sighted:
             case "forms" if asked.part == "Exif":
                 return str(truth[0 if self.turns_upright else 1])
             case "where":
-                near = [it + self.rng.gauss(0, 0.02) for it in truth]
+                near = [it + rng.gauss(0, 0.02) for it in truth]
                 return str([round(it, 3) for it in spelled(tuple(near), self.convention)])
             case "concurrent" | "several":
                 return str(truth[0])
@@ -132,9 +131,7 @@ class Sighted:
                 )
         return str(truth)
 
-    def _read(self, line: Line, side_px: int) -> str:
+    def _read(self, line: Line, side_px: int, rng: random.Random) -> str:
         arriving = line.height_px * min(1.0, (self.shrinks_to_px or side_px) / side_px)
         chance = 1 / (1 + (self.legible_px / arriving) ** 9)
-        return "".join(
-            it if self.rng.random() < chance else self.rng.choice(CODE_CHARS) for it in line.text
-        )
+        return "".join(it if rng.random() < chance else rng.choice(CODE_CHARS) for it in line.text)
