@@ -110,7 +110,9 @@ def _of_answers(
         return None
     last, reading = readable[-1]
     others = [(s, r) for s, r in readable[:-1] if r.value is not None and r.value != reading.value]
-    if reading.value is not None and others and not (last.final and not others[-1][0].final):
+    replaces = last.final and not others[-1:][0][0].final if others else True
+    closes = last.alone and not any(s.alone for s, _ in others)  # a line of its own, at the end
+    if reading.value is not None and others and not (replaces or closes):
         same = settle([r.value for _, r in [*others, (last, reading)]]) if settle else ()
         if len(same) != 1:
             said = f"{others[-1][1].said} and {reading.said}"

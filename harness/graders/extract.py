@@ -51,7 +51,8 @@ _LEAD = r"(?:(?:final|correct|right|best|closest|short|my|the|your|our|most \w+)
 _ANSWER = pattern(
     "answer cue",
     r"(?:^|(?<=[\s\"'(*#.,:;-]))"
-    rf"{_LEAD}(?:answer|option|choice|final value|letter|match|guess|estimate)"
+    rf"{_LEAD}(?:answer|(?<!each )(?<!every )(?<!given )(?<!these )(?<!following )(?<!wrong )"
+    r"(?:option|choice|final value|letter|match|guess|estimate))"
     r"(?: (?:choice|option|letter|value|here|is option))?"
     r"(?: (?:to|for|of|from|among|in) [^.:\n]{1,90}?)?"
     r"(?: (?:would|should|must|will|seems? to|appears? to|could only) be| is| was)?"
