@@ -49,6 +49,7 @@ _UNSURE = pattern("unsure")
 _UNSURE_AFTER = pattern("unsure after")
 _SUBORDINATE = pattern("subordinate clause in front")
 _CONTRAST = pattern("contrast")
+_BOTH = pattern("both", r"\b(?:both|either)\b", policy="both is two answers")
 _SO = pattern("so")
 _CLAUSE = pattern("clauses with a value")
 _VERB = pattern("verbs")
@@ -274,6 +275,8 @@ def _behind_subordinate(text: str, mentions: list[Mention], _: frozenset[str]) -
 
 def _nearest_clause(text: str, mentions: list[Mention], asked: frozenset[str]) -> list[Mention]:
     """The values of the clause that repeats the most words of the question."""
+    if _BOTH.search(text):
+        return mentions
     cuts = [0]
     for joint in _CLAUSE.finditer(text):
         parts = (cuts[-1], joint.start()), (joint.end(), len(text))
