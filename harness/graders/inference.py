@@ -213,6 +213,9 @@ def _number(question: Question, written: str, coded: bool) -> Inferred:
 
 
 def _calendar(question: Question, written: str) -> Inferred | None:
+    plain = re.fullmatch(r"\d+\.\d+", written)  # 1.0144 is an area; 12.2024 may be a month
+    if plain and not re.fullmatch(r"\d\d?\.(?:19|20)\d\d", written):
+        return None
     if _is_whole(dates, written.rstrip(" ,.")):
         return "date", {}
     asked = ":" in written or _ASKS_TIME.search(question.text)

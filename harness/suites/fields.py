@@ -67,7 +67,11 @@ _EMPTY = ("", "nan", "<na>")
 _NO_HINT = ("none", "null", "n/a", "-")
 
 
-class Row(Struct, kw_only=True):
+NOTHING: dict[str, Any] = {}
+"""Shared by all rows that have none; never changed."""
+
+
+class Row(Struct, kw_only=True, gc=False):
     """A question as a file of somebody else states it."""
 
     where: str
@@ -132,14 +136,15 @@ class Reader(Struct, kw_only=True):
             answers=answers,
             raw_answer=raw,
             is_number=is_number,
-            options=self._options(plan, filled),
+            options=self._options(plan, filled) or NOTHING,
             hint=_hint(text_of(pick("hint"))),
             category=_line(text_of(pick("category"))),
             difficulty=self._difficulty(plan, filled),
             grader=text_of(pick("grader")),
             settings={
                 what: (plan[what][0], filled[plan[what][0]]) for what in SETTINGS if what in plan
-            },
+            }
+            or NOTHING,
         )
 
     def plan(self, cells: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -40,6 +40,7 @@ class Pictures:
         self._allowed = [path for folder in self.folders for path in _reach(folder.resolve())]
         self._sha256: dict[str, str] = {}
         self._refused: dict[str, SuiteError] = {}
+        self._unpacked: dict[str, str] = {}
 
     def sha256(self, name: str) -> str:
         """Of the picture's bytes; of the whole file, where it is a page of a PDF.
@@ -110,16 +111,17 @@ class Pictures:
         Raises: SuiteError for what is no picture, or when the cache cannot be written.
         """
         digest = hashlib.sha256(data).hexdigest()
-        if data.startswith(b"%PDF"):
-            name = f"{digest}.pdf"
-        else:
-            name = f"{digest}.{header(data, 'its picture').format.lower()}"
-        path = self._cache / name
-        if name not in self._sha256 and (not path.exists() or path.read_bytes() != data):
-            write_whole(path, data)
-        if not data.startswith(b"%PDF"):
-            self._sha256[name] = digest
-        return name
+        if digest not in self._unpacked:
+            is_pdf = data.startswith(b"%PDF")
+            kind = "pdf" if is_pdf else header(data, "its picture").format.lower()
+            name = f"{digest}.{kind}"
+            path = self._cache / name
+            if not path.exists() or path.read_bytes() != data:
+                write_whole(path, data)
+            if not is_pdf:  # whose pages are still to be checked
+                self._sha256[name] = digest
+            self._unpacked[digest] = name
+        return self._unpacked[digest]
 
     @cached_property
     def _cache(self) -> Path:

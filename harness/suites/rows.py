@@ -406,7 +406,7 @@ def _inferred(question: str, answer: str) -> tuple[str, dict[str, Any]]:
     """Large suites ask the same again and again, and ask for counts more than for all else. The
     options are never changed in place."""
     if answer.isdecimal() and answer.isascii() and answer[0] != "0" and _COUNTED.match(question):
-        return "integer", {}
+        return "integer", fields.NOTHING
     return graders.infer(question, answer)
 
 

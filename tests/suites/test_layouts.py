@@ -190,6 +190,21 @@ def test_of_several_answers_any_passes(shop: Workshop) -> None:
     assert case.options == {"aliases": ["A. Lee"]}
 
 
+@pytest.mark.parametrize(
+    ("question", "answer", "grader"),
+    [
+        ("What is the area in square metres?", "1.0144", "decimal"),
+        ("What is the value of $x + 1$ in the triangle?", "4", "integer"),
+        ("What is the value?", "31.12.2024", "date"),
+        ("Is there a line?", "0", "yes_no"),
+    ],
+)
+def test_the_grader_is_inferred_from_question_and_answer(
+    shop: Workshop, question: str, answer: str, grader: str
+) -> None:
+    assert one(shop, question=question, answer=answer).grader == grader
+
+
 def test_all_of_several_must_be_named_where_the_side_file_says_so(shop: Workshop) -> None:
     shop.write("q.graders.toml", '[all]\ngrader = "list"')
 
