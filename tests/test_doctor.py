@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Evalrun, VisionServer
 from tests.llamacpp.tools import script
 
 
@@ -96,3 +97,15 @@ def test_an_extra_is_installed_from_where_evalrun_came_from(
         check=True,
     )
     assert done.stdout.strip().endswith(command)
+
+
+def test_models_with_runs_and_no_sight_test_are_named(
+    tmp_path: Path, evalrun: Evalrun, vision_server: VisionServer, suite: Path
+) -> None:
+    where = ("--model", "tiny", "--base-url", vision_server.url)
+    assert evalrun("--suite", suite, *where, "--limit", "1").returncode == 0
+
+    found = {it["what"]: it for it in json.loads(doctor(tmp_path, "--json").stdout)}
+
+    assert found["sight tests"]["says"] == "none of tiny"
+    assert found["sight tests"]["fix"] == "evalrun eyes --model tiny"

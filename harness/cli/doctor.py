@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,14 +14,15 @@ import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from harness import __version__, catalogue, images
+from harness import __version__, catalogue, images, store
 from harness.adapters import Request, Target, machine, opener
 from harness.adapters.llamacpp import program
 from harness.adapters.llamacpp.weights import size_text
 from harness.adapters.running import candidates, look_around
 from harness.cli.options import DEFAULT_RESULTS, AsJson, ResultsDir
 from harness.cli.output import console, print_json
-from harness.errors import EvalrunError, ExitCode, TargetError, install_command
+from harness.errors import EvalrunError, ExitCode, ResultsError, TargetError, install_command
+from harness.eyes.card import cards
 from harness.tables.words import seconds
 from harness.text import inert
 
@@ -41,7 +44,8 @@ def doctor(
     json: AsJson = False,
 ) -> int:
     """Check this machine: server, packages, keys, a question."""
-    found = [finding for look in _LOOKS for finding in look()] + [_results(results)]
+    found = [finding for look in _LOOKS for finding in look()]
+    found += [_results(results), *_eye_cards(results)]
     if json:
         print_json(found)
     else:
@@ -143,6 +147,24 @@ def _results(folder: Path) -> Finding:
         says=f"{folder} can{'' if able else 'not'} be written",
         fix=None if able else "name another folder with --results DIR",
     )
+
+
+def _eye_cards(folder: Path) -> Iterator[Finding]:
+    """The models with runs whose endpoint was never tested for what it sees."""
+    models: dict[str, None] = {}
+    for path in store.runs(folder):
+        with suppress(ResultsError):
+            header = store.read(path).header
+            if header.backend != "replay":
+                models[header.model] = None
+    untested = [it for it in models if next(cards(folder, it), None) is None]
+    if untested:
+        yield Finding(
+            what="sight tests",
+            state="missing",
+            says=f"none of {', '.join(untested)}",
+            fix=f"evalrun eyes --model {shlex.quote(untested[0])}",
+        )
 
 
 _LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
