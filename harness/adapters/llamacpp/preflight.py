@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from harness import images
 from harness.adapters.base import Request
+from harness.adapters.chat import as_count, as_dict
 from harness.errors import (
     CallError,
     CallTimeout,
@@ -60,7 +61,7 @@ def read_props(transport: Transport, root: str, *, pictures: bool = True) -> dic
         raise _another_kind(root, error.problem) from error
     if not isinstance(props, dict):
         raise _another_kind(root, "its /props is not a JSON object")
-    if pictures and _dict(props.get("modalities")).get("vision") is False:
+    if pictures and as_dict(props.get("modalities")).get("vision") is False:
         raise NoVision(
             "the server was started without a projector: /props says vision = false",
             fix="start it with the model's own mmproj file (--mmproj FILE)",
@@ -101,8 +102,8 @@ def facts(props: dict[str, Any]) -> ServerFacts:
         build=_string(props.get("build_info")),
         model_file=re.split(r"[/\\]", path)[-1] if isinstance(path, str) else None,
         quantization=short_type(_string(props.get("model_ftype"))),
-        context_tokens=_count(_dict(props.get("default_generation_settings")).get("n_ctx")),
-        slots=_count(props.get("total_slots")),
+        context_tokens=as_count(as_dict(props.get("default_generation_settings")).get("n_ctx")),
+        slots=as_count(props.get("total_slots")),
         chat_template_sha256=hashlib.sha256(template.encode()).hexdigest()
         if isinstance(template, str)
         else None,
@@ -176,7 +177,7 @@ def _shown(ask: Ask, shade: str) -> Reply:
         if "context" in error.problem:
             raise TargetError(
                 f"the context is too small for a picture of {SIDE_PX} pixels: {error.problem}",
-                fix="take a model with a larger context; for a server of your own raise -c",
+                fix="take a model with a larger context, or start your own server with a larger -c",
             ) from error
         raise _failed_at_picture(error) from error
     except CallError as error:
@@ -199,13 +200,5 @@ def _warning(colour: str, answer: str) -> str:
     )
 
 
-def _dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _string(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
