@@ -105,7 +105,7 @@ def export(
         Literal["csv", "eee", "hf", "inspect", "junit"],
         typer.Option("--format", help="Every Eval Ever, .eval_results, inspect view, JUnit XML."),
     ] = "csv",
-    out: Annotated[str, typer.Option(help="File for the other formats, or - for stdout.")] = "-",
+    out: Annotated[str, typer.Option(help="File for them (eee: folder), or - for stdout.")] = "-",
     categories: Annotated[
         bool, typer.Option("--categories", help="A row per category instead of per prompt.")
     ] = False,
@@ -154,12 +154,13 @@ def _exchange(runs: Sequence[Run], form: str, out: str) -> None:
         data = msgspec.json.encode(inspect_log.log(run)) + b"\n"
     elif out == "-":
         data = msgspec.json.encode(eee.aggregate(run)) + b"\n"
-        say("the single answers are written beside a file: --out FILE.json")
+        say("the single answers need a file of their own: --out FOLDER writes both")
     else:
-        beside = Path(out).with_name(f"{Path(out).stem}_samples.jsonl")
         lines = eee.instances(run)
-        data = msgspec.json.encode(eee.aggregate(run, samples=(beside.name, lines))) + b"\n"
-        _write(str(beside), lines)
+        data = msgspec.json.encode(eee.aggregate(run, samples=lines)) + b"\n"
+        beside = f"{out}/{eee.place(run.header)}"
+        _write(f"{beside}_samples.jsonl", lines)
+        out = f"{beside}.json"
     _write(out, data)
 
 

@@ -1,11 +1,14 @@
 """Every Eval Ever, schema 0.3.0: a JSON of scores, and JSON lines of single answers beside it.
 
+Both lie where that collection wants them: data/<benchmark>/<developer>/<model>/<uuid>.json.
+
 Source: eval.schema.json and instance_level_eval.schema.json of the package every-eval-ever 0.3.0
 """
 
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,15 +17,15 @@ import msgspec
 
 from harness.exchange import complete_score
 from harness.records import Record, Reply, RunHeader, Score
-from harness.store import Run
+from harness.store import Run, folder_name
 
 SCHEMA = "0.3.0"
 
 
-def aggregate(run: Run, *, samples: tuple[str, bytes] | None = None) -> dict[str, Any]:
-    """The scores, and where the single answers lie. Raises: ResultsError for an incomplete run.
+def aggregate(run: Run, *, samples: bytes | None = None) -> dict[str, Any]:
+    """The scores, and where the file with the single answers lies.
 
-    `samples` is the name and the content of their file.
+    Raises: ResultsError for an incomplete run.
     """
     score, header = complete_score(run), run.header
     found: dict[str, Any] = {
@@ -41,13 +44,12 @@ def aggregate(run: Run, *, samples: tuple[str, bytes] | None = None) -> dict[str
         "evaluation_results": [_result(header, it) for it in (*score.categories, score.overall)],
     }
     if samples is not None:
-        name, content = samples
         found["detailed_evaluation_results"] = {
             "format": "jsonl",
-            "file_path": name,
+            "file_path": f"{place(header)}_samples.jsonl",
             "hash_algorithm": "sha256",
-            "checksum": hashlib.sha256(content).hexdigest(),
-            "total_rows": content.count(b"\n"),
+            "checksum": hashlib.sha256(samples).hexdigest(),
+            "total_rows": samples.count(b"\n"),
         }
     return found
 
@@ -57,13 +59,24 @@ def instances(run: Run) -> bytes:
     return msgspec.json.Encoder().encode_lines([_instance(run.header, it) for it in run.records()])
 
 
+def place(header: RunHeader) -> str:
+    """Path of the scores without `.json`; the same run always has the same one."""
+    developer, _, model = header.model.rpartition("/")
+    digest = hashlib.sha256(f"{header.run} {header.started_at}".encode()).digest()
+    folders = (folder_name(it) for it in (header.suite, developer or "unknown", model))
+    return f"data/{'/'.join(folders)}/{uuid.UUID(bytes=digest[:16], version=4)}"
+
+
 def evaluation_id(header: RunHeader) -> str:
     return f"{header.suite}/{header.model}/{int(header.started_at.timestamp())}"
 
 
 def _model(header: RunHeader) -> dict[str, Any]:
     server = header.server
+    is_ours = header.backend == "llamacpp"
     known = {
+        "deployment_type": "self_deployed" if is_ours else "unknown",
+        "model_availability": "open_weights" if is_ours else "unknown",
         "quantization": server.quantization if server else None,
         "projector": server.mmproj_file if server else None,
         "served_at": header.base_url,

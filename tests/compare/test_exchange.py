@@ -34,11 +34,12 @@ def incomplete(write_run: WriteRun) -> str:
 def test_every_eval_ever_gets_scores_and_the_single_answers_beside_them(
     evalrun: Evalrun, run: str, tmp_path: Path
 ) -> None:
-    done = evalrun("export", run, "--format", "eee", "--out", "a.json")
+    done = evalrun("export", run, "--format", "eee", "--out", "out")
 
     assert done.returncode == 0, done.stderr
-    scores = json.loads((tmp_path / "a.json").read_text())
-    lines = (tmp_path / "a_samples.jsonl").read_bytes()
+    [file] = (tmp_path / "out" / "data" / "builtin" / "unknown" / "a").glob("*.json")
+    scores = json.loads(file.read_text())
+    lines = file.with_name(f"{file.stem}_samples.jsonl").read_bytes()
     answers = [json.loads(line) for line in lines.splitlines()]
     assert [it["evaluation_name"] for it in scores["evaluation_results"]] == [
         f"builtin: {name}" for name in (*CATEGORIES, "overall")
@@ -47,7 +48,7 @@ def test_every_eval_ever_gets_scores_and_the_single_answers_beside_them(
     assert overall["score"] == pytest.approx(40 / 67)
     assert overall["uncertainty"]["confidence_interval"]["method"] == "Wilson"
     beside = scores["detailed_evaluation_results"]
-    assert beside["file_path"] == "a_samples.jsonl"
+    assert beside["file_path"] == f"data/builtin/unknown/a/{file.stem}_samples.jsonl"
     assert beside["checksum"] == hashlib.sha256(lines).hexdigest()
     assert beside["total_rows"] == len(answers) == 67
     assert {it["evaluation_id"] for it in answers} == {scores["evaluation_id"]}
