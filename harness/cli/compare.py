@@ -8,7 +8,14 @@ from typing import Annotated
 from typer import Argument, Option
 
 from harness import catalogue, comparison
-from harness.cli.options import DEFAULT_RESULTS, AsJson, CsvFile, IncludeCached, ResultsDir
+from harness.cli.options import (
+    DEFAULT_RESULTS,
+    AsJson,
+    CsvFile,
+    GithubSummary,
+    IncludeCached,
+    ResultsDir,
+)
 from harness.cli.output import (
     format_for_stdout,
     print_blocks,
@@ -16,6 +23,7 @@ from harness.cli.output import (
     print_json,
     say,
     write_csv,
+    write_github_summary,
 )
 from harness.errors import ExitCode
 from harness.tables import compare as tables
@@ -49,6 +57,7 @@ def compare(
     json: AsJson = False,
     md: Annotated[bool, Option("--md", help="Markdown on stdout.")] = False,
     latex: Annotated[bool, Option("--latex", help="A LaTeX table on stdout.")] = False,
+    github_summary: GithubSummary = False,
 ) -> int:
     """Compare models or runs: is the later one really better?"""
     form = format_for_stdout({"csv": csv == "-", "json": json, "md": md, "latex": latex})
@@ -61,6 +70,8 @@ def compare(
         include_cached=include_cached,
     )
     _write(found, form, csv)
+    if github_summary:
+        write_github_summary(tables.blocks(found))
     regressed = comparison.regression(found) if fail_on_regression else None
     if regressed is None:
         return ExitCode.DONE

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from harness import store
-from harness.cli.output import Voice, print_blocks, print_json, say
+from harness.cli.output import Voice, print_blocks, print_json, say, write_github_summary
 from harness.cli.run import OutputOptions
 from harness.cli.session import Outcome
 from harness.comparison.naming import missing
@@ -33,6 +33,8 @@ def finish(options: OutputOptions, outcome: Outcome) -> int:
         print_json(as_json(score))
     else:
         print_blocks(by_category(score))
+    if options.github_summary:
+        write_github_summary([by_category(score)])
     _say_failures(outcome)
     published = publish(options.results)
     for path in (outcome.path, *published):

@@ -16,7 +16,7 @@ from harness.adapters.routes import Route, resolve
 from harness.cli import ending, session, settings, several, targets
 from harness.cli.dry_run import describe
 from harness.cli.exchange_log import open_log
-from harness.cli.output import say
+from harness.cli.output import github_summary, say
 from harness.cli.run import RunOptions
 from harness.cli.session import Watch
 from harness.errors import ExitCode, UsageError
@@ -90,6 +90,8 @@ def _prepared(options: RunOptions, stopping: Event) -> Work:
 
 def _check(options: RunOptions) -> None:
     """Raises: UsageError for a text that could not be sent."""
+    if options.output.github_summary:
+        github_summary()
     texts = ("--model", options.target.one), ("--system", options.sampling.system)
     for name, text in texts:
         if text and any("\ud800" <= character <= "\udfff" for character in text):

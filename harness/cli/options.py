@@ -33,6 +33,9 @@ CsvFile = Annotated[str | None, Option(help="CSV file to write, or - for stdout.
 Quiet = Annotated[
     bool, Option("--quiet", "-q", callback=_be_quiet, help="Say nothing on stderr but errors.")
 ]
+GithubSummary = Annotated[
+    bool, Option("--github-summary", help="Append the tables to the page of a GitHub job.")
+]
 IncludeCached = Annotated[
     bool, Option("--include-cached", help="Count cached replies in response times.")
 ]

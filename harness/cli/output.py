@@ -113,6 +113,25 @@ def write_csv(target: str, columns: Sequence[str], rows: Iterable[Mapping[str, V
     say(f"wrote {target}")
 
 
+def github_summary() -> Path:
+    """The page of this GitHub job. Raises: UsageError outside of one."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        raise UsageError(
+            "--github-summary needs GITHUB_STEP_SUMMARY, which GitHub sets in a job's steps",
+            fix="leave it out here, or name a file: GITHUB_STEP_SUMMARY=summary.md",
+        )
+    return Path(path)
+
+
+def write_github_summary(blocks: Iterable[Block]) -> None:
+    """Append to the page of this GitHub job. Raises: UsageError outside of one."""
+    from harness.tables.table import to_markdown
+
+    with github_summary().open("a", encoding="utf-8") as file:
+        file.write(to_markdown(blocks))
+
+
 def format_for_stdout(wanted: Mapping[str, bool]) -> str:
     """The one format asked for, else `terminal`; a CSV file is written beside it.
 

@@ -13,6 +13,7 @@ from harness.cli import settings
 from harness.cli.exchange_log import LogOptions
 from harness.cli.options import (
     DEFAULT_RESULTS,
+    GithubSummary,
     IncludeCached,
     JudgeOptions,
     LimitOptions,
@@ -119,6 +120,7 @@ class OutputOptions:
         float | None, Option(min=0, max=100, help="Exit 6 below this score, in per cent.")
     ] = None
     json: Annotated[bool, Option("--json", help="Scores as JSON on stdout.")] = False
+    github_summary: GithubSummary = False
     quiet: Quiet = False
 
 
