@@ -26,7 +26,7 @@ T = TypeVar("T")
 _THUMB_BYTES = 40_000
 _MOST_THUMB_BYTES = 48 * 2**20
 _MOST_KEPT = 8
-_REREAD_S = 30
+_REREAD_S = 20
 _SHORT_BYTES = 4_000_000
 _GOING_ON_S = 90.0
 """A run that was written to this lately, and lacks records, is taken to be going on."""
@@ -149,16 +149,12 @@ class Library:
             reasons.append(found_or_why)
         raise Missing(reasons[0], fix="name the run's own suite: evalrun view --suite PATH")
 
-    def suite_picture(self, suite: suites.Suite, name: str) -> EncodedImage:
-        """A picture of a suite as it lies there now, lightened. Raises: Missing, SuiteError."""
-        paths = {
-            it: path
-            for case in suite.cases
-            for it, path in zip(case.pictures, suite.pictures(case), strict=True)
-        }
-        if name not in paths:
-            raise Missing(f"the suite has no picture {name!r}", fix="go back to the suite")
-        return lighter(encode(paths[name], longest_side_px=1024), most_bytes=_THUMB_BYTES)
+    def suite_picture(self, name: str) -> EncodedImage:
+        """A picture of the suite as it lies there now, lightened. Raises: Missing, SuiteError."""
+        file = self._files(self.suite or suites.builtin()).get(name)
+        if file is None:
+            raise Missing(f"the suite has no picture {name!r}", fix="reload the page in a minute")
+        return lighter(encode(file, longest_side_px=1024), most_bytes=_THUMB_BYTES)
 
     def read_suite(self) -> tuple[suites.Suite, suites.Findings]:
         return suites.read(self.suite or suites.builtin())

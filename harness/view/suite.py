@@ -60,8 +60,7 @@ def findings(request: Request) -> HTMLResponse:
 
 
 def picture(request: Request) -> Response:
-    shelf = library(request)
-    image = shelf.suite_picture(shelf.read_suite()[0], request.query_params.get("name", ""))
+    image = library(request).suite_picture(request.query_params.get("name", ""))
     return Response(image.data, media_type=image.media_type)
 
 

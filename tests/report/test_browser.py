@@ -1,47 +1,21 @@
-"""The page in a real browser: Debian's chromium, driven by Playwright, checked by axe-core.
-
-Skipped where they are missing; this brings them, without touching the project:
-
-    apt-get install chromium && .venv/bin/pip install playwright
-    npm install --prefix .venv/axe axe-core
-"""
+"""The page in a real browser; see `tests/browser.py`."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser import axe_violations, browser, needs_axe, needs_chromium  # noqa: F401
 from tests.report.conftest import HOSTILE, QUESTIONS, Make, WriteRun
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the page was NOT checked in a browser: no playwright"
-)
-CHROMIUM = shutil.which("chromium")
-AXE = Path(os.environ.get("EVALRUN_AXE", ".venv/axe/node_modules/axe-core/axe.min.js"))
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="the page was NOT checked in a browser: no chromium"
-)
-ARGUMENTS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
+pytestmark = needs_chromium
 PHONE = {"width": 360, "height": 740}
 
 Page = Any
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -59,7 +33,11 @@ def html(write_run: WriteRun, make: Make) -> str:
 
 
 @pytest.fixture
-def opened(browser: Any, html: str, tmp_path: Path) -> Iterator[Open]:
+def opened(
+    browser: Any,  # noqa: F811
+    html: str,
+    tmp_path: Path,
+) -> Iterator[Open]:
     """Open the page; nothing it says to the console and nothing it asks for is missed."""
     file = tmp_path / "report.html"
     file.write_text(html, encoding="utf-8")
@@ -173,14 +151,7 @@ def test_dark_and_light_follow_the_system_and_paper_is_white(opened: Open) -> No
     assert dark.evaluate(background) == "rgb(255, 255, 255)"
 
 
-@pytest.mark.skipif(not AXE.is_file(), reason=f"accessibility was NOT checked: no {AXE}")
+@needs_axe
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(opened: Open, scheme: str) -> None:
-    shown = opened(color_scheme=scheme)
-
-    shown.evaluate(AXE.read_text("utf-8"))
-    found = shown.evaluate("axe.run()")
-
-    assert [
-        (it["id"], it["impact"], it["nodes"][0]["html"][:200]) for it in found["violations"]
-    ] == []
+    assert axe_violations(opened(color_scheme=scheme)) == []
