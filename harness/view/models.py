@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, StreamingResponse
 
 from harness.comparison import Side
-from harness.comparison.ranking import Standing
+from harness.comparison.ranking import Group, Standing
 from harness.errors import EvalrunError
 from harness.report import charts, gather
 from harness.report.answers import prompts
@@ -104,7 +104,12 @@ async def _changes(request: Request) -> AsyncIterator[str]:
 
 def _board(shelf: Library, sort: str) -> dict[str, Any]:
     ranked = shelf.board()
-    standings = ranked.groups[0].standings if ranked.groups else ()
+    boards = [_group(shelf, it, sort) for it in ranked.groups]
+    return {"board": ranked, "boards": boards, "sort": sort}
+
+
+def _group(shelf: Library, group: Group, sort: str) -> dict[str, Any]:
+    """The comparable runs of one suite: their table and plots."""
     sides = [
         Side(
             label=it.score.model,
@@ -114,14 +119,12 @@ def _board(shelf: Library, sort: str) -> dict[str, Any]:
             overall=it.score.overall,
             categories=it.score.categories,
         )
-        for it in standings
+        for it in group.standings
     ]
-    numbers = {it.label: at for at, it in enumerate(sides)}
     return {
-        "board": ranked,
-        "sort": sort,
-        "standings": sorted(standings, key=_SORTS.get(sort, _SORTS["rank"])),
-        "numbers": numbers,
+        "group": group,
+        "standings": sorted(group.standings, key=_SORTS.get(sort, _SORTS["rank"])),
+        "numbers": {it.label: at for at, it in enumerate(sides)},
         "cards": {it.label: it.card for it in sides if it.card},
         "plots": charts.plots(sides),
         "bars": charts.bars(sides)[1:],

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from harness.adapters import Limits, Request, Target
 from harness.adapters.routes import DEMO, Route, resolve
 from harness.catalogue import Catalogue
-from harness.errors import TargetError, UsageError
+from harness.errors import SuiteError, TargetError, UsageError
 from harness.images import encode
 from harness.records import EncodedImage
 from harness.runner import tasks
@@ -109,9 +109,10 @@ class Bench:
         file.write_bytes(data)
         try:
             encoded = encode(file, longest_side_px=_LONGEST_SIDE_PX)
-        except BaseException:
+        except SuiteError as error:
             file.unlink()
-            raise
+            said = error.problem.replace(str(file), "the picture")
+            raise SuiteError(said, fix=error.fix) from error
         with self._lock:
             self.pictures[id_] = Picture(file, encoded)
             while len(self.pictures) > _MOST_KEPT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from harness import suites
 from tests.conftest import VisionServer, fail, say, stream
@@ -130,13 +132,23 @@ def test_a_question_is_saved_as_a_case_of_ones_own_suite(
 
 
 @pytest.mark.parametrize(
-    ("data", "why"), [(b"no picture", "not a picture"), (b"", ""), (b"\x89PNG\r\n\x1a\n", "")]
+    "data", [b"no picture", b"", b"\x89PNG\r\n\x1a\n"], ids=["text", "empty", "torn"]
 )
-def test_what_is_no_picture_is_refused_in_words(pages: Pages, data: bytes, why: str) -> None:
+def test_what_is_no_picture_is_refused_in_words(pages: Pages, data: bytes) -> None:
     answer = pages.client.post("/try/picture", content=data, headers=pages.posting)
 
     assert answer.status_code == 409
     assert "What to do:" in Elements(answer.text).text
+
+
+def test_a_picture_of_60_megapixels_is_refused_before_it_is_decoded(pages: Pages) -> None:
+    data = io.BytesIO()
+    Image.new("1", (10_000, 6_000)).save(data, "PNG")
+
+    answer = pages.client.post("/try/picture", content=data.getvalue(), headers=pages.posting)
+
+    assert answer.status_code == 409
+    assert "The picture has 10000 x 6000 pixels" in answer.text
 
 
 def test_more_than_a_picture_can_be_is_not_taken_in(pages: Pages) -> None:
