@@ -1,6 +1,6 @@
-"""The README's picture of a run: `python -m bench.screenshot docs/run.svg -- --model demo`.
+"""The pictures of the docs: `python -m bench.screenshot docs/run.svg 40 -- --model demo`.
 
-Runs the installed command on a terminal of its own and draws what stood there at the end.
+Runs the installed command on a terminal of its own and draws the first lines of what it printed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from rich.text import Text
 WIDTH, HEIGHT = 100, 60
 
 
-def main(target: Path, arguments: list[str]) -> None:
-    shown = run_on_a_terminal(["evalrun", *arguments])
+def main(target: Path, lines: int, arguments: list[str]) -> None:
+    printed = run_on_a_terminal(["evalrun", *arguments]).rstrip().split("\n")
+    shown = "\n".join(printed[:lines] + ["…"] * (len(printed) > lines))
     console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"))  # noqa: SIM115
     console.print(Text(f"$ evalrun {' '.join(arguments)}", style="bold"))
     console.print(Text.from_ansi(shown))
@@ -40,4 +41,4 @@ def run_on_a_terminal(command: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[sys.argv.index("--") + 1 :])
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[sys.argv.index("--") + 1 :])

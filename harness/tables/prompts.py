@@ -115,7 +115,7 @@ def _block(record: Record) -> list[Cell]:
         response, reason = Cell(outcome.text or "(nothing)"), verdict.reason if verdict else ""
     else:
         response, reason = Cell(), outcome.message
-    state = Cell(key=record.state, detail=reason)
+    state = Cell(record.state, key=record.state, detail=reason)
     return [head, Cell(case.question), Cell(as_text(case.expected)), response, state]
 
 
