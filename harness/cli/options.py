@@ -105,6 +105,9 @@ class JudgeOptions:
 
     judge: Annotated[str | None, Option(help="A model that reads replies the rules cannot.")] = None
     judge_base_url: Annotated[str | None, Option(help="The server that the judge runs on.")] = None
+    judge_gguf: Annotated[
+        Path | None, Option(help="Its weights; text alone will do unless it sees the picture.")
+    ] = None
     judge_backend: Annotated[str | None, Option(help="Its adapter or preset.")] = None
     judge_api_key_env: Annotated[
         str | None, Option(help="Environment variable that holds its key.")

@@ -151,6 +151,7 @@ def open_judge(
         model=options.judge,
         base_url=options.judge_base_url,
         api_key_env=options.judge_api_key_env,
+        gguf=options.judge_gguf,
         sampling=replace(SAMPLING, thinking=checked(options.judge_thinking, "--judge-thinking")),
         sends_pictures=options.judge_sees_image,
         stopping=stopping,

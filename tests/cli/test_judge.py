@@ -59,3 +59,41 @@ def test_a_judge_that_is_not_heard_leaves_the_rules_verdict_flagged(
         assert record.verdict_by == "rule"
         assert record.judgement is not None
         assert "no judging today" in (record.judgement.error or "")
+
+
+def test_a_judge_gets_its_own_key_and_without_it_the_fix_names_the_judges_option(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer
+) -> None:
+    def locked(handler: Any, request: dict[str, Any]) -> None:
+        judged = "PASS or FAIL" in str(request["messages"][-1]["content"])
+        key = handler.headers.get("authorization")
+        answer = say("PASS. Yes.") if judged else say("Hm, hard to put into words.")
+        (fail(401) if judged and key != "Bearer judges-own-key" else answer)(handler, request)
+
+    vision_server.default = locked
+
+    without = run(evalrun, suite, vision_server)
+    given = evalrun(
+        *("--suite", suite, "--model", "tiny", "--base-url", vision_server.url, "--fresh"),
+        *("--judge", "judge", "--judge-base-url", vision_server.url),
+        *("--judge-api-key-env", "JUDGES_KEY"),
+        env={"JUDGES_KEY": "judges-own-key"},
+    )
+
+    assert without.returncode == 4
+    assert "--judge-api-key-env" in without.stderr
+    assert given.returncode == 0, given.stderr
+    assert "4 verdicts are those of the judge" in given.stdout
+
+
+def test_what_a_judge_says_instead_of_a_verdict_is_told_apart_from_its_silence(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    play_both(vision_server, say("It depends."))
+
+    done = run(evalrun, suite, vision_server)
+
+    assert "said neither PASS nor FAIL 4 times" in done.stdout
+    (path,) = store.runs(tmp_path / "results")
+    words = [it.judgement.words for it in store.read(path).records() if it.judgement]
+    assert words == ["It depends."] * 4
