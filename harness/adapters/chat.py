@@ -27,7 +27,7 @@ PICTURE_HERE = f"picture-{secrets.token_hex(16)}"
 """Stands for the base64 text while the rest is turned into JSON; splicing 300 KB is nearly free."""
 _REFUSAL = re.compile(
     r"not (?:be )?(?:support|allow|permit)|unsupport|unrecogni|unknown|unexpected|extra|instead"
-    r"|deprecated|does not|cannot|only the default|may only be set|invalid",
+    r"|deprecated|does not|cannot|only|may not|must be|should be|invalid|no longer|out of range",
     re.IGNORECASE,
 )
 _MOST_COUNT = 2.0**53
@@ -49,10 +49,27 @@ RESERVED: Mapping[str, str] = {
 }
 """Request parameters that are ours to set -> what to do instead."""
 FAILED = frozenset(
-    {
-        *("error", "abort", "aborted", "failed", "model_error", "server_error", "internal_error"),
-        *("network_error", "insufficient_system_resource", "malformed_function_call"),
-    }
+    [
+        "error",
+        "abort",
+        "aborted",
+        "failed",
+        "cancelled",
+        "canceled",
+        "exception",
+        "timeout",
+        "other",
+        "model_error",
+        "server_error",
+        "internal_error",
+        "network_error",
+        "insufficient_system_resource",
+        "engine_overloaded",
+        "malformed_function_call",
+        "malformed_response",
+        "unexpected_tool_call",
+        "finish_reason_unspecified",
+    ]
 )
 """Finish reasons that mean: generation broke off, whatever stands in the content."""
 THOUGHT_ANYWAY = "thinking: off was asked for, and reasoning came all the same"

@@ -106,7 +106,7 @@ def from_stream(incoming: Incoming) -> Reply:
         for chunk in incoming.events():
             _raise_error_inside(chunk)
             for choice in _choices(chunk)[:1]:
-                parts.add(as_dict(choice.get("delta")), choice)
+                parts.add(_delta(choice, parts), choice)
             if ttft_s is None and parts.begun:
                 ttft_s = incoming.elapsed_s()
             if incoming.on_text is not None:
@@ -125,6 +125,8 @@ def from_stream(incoming: Incoming) -> Reply:
 
 
 _KEPT = ("usage", "timings", "model", "provider")
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""Where servers put what the model thought; one of them is read."""
 
 
 class _Parts:
@@ -139,12 +141,15 @@ class _Parts:
     def add(self, message: dict[str, Any], choice: dict[str, Any]) -> None:
         content = message.get("content")
         self._text.append(_text(content))
-        thoughts = message.get("reasoning_content") or message.get("reasoning")
-        self._reasoning.append(_text(thoughts) or _thinking_in(content))
+        thoughts = (_text(message.get(name)) for name in _THOUGHTS)
+        self._reasoning.append(next(filter(None, thoughts), "") or _thinking_in(content))
         self._refusal.append(_text(message.get("refusal")))
-        reason = choice.get("finish_reason")
+        if choice.get("error"):
+            raise ErrorInside(choice["error"])
+        reason, native = choice.get("finish_reason"), choice.get("native_finish_reason")
         if isinstance(reason, str) and reason:
             self.finish_reason = reason
+        raise_if_failed(native, _text(content))
 
     @property
     def begun(self) -> bool:
@@ -168,8 +173,8 @@ class _Parts:
             reasoning=valid_unicode("".join(self._reasoning)) or None,
             refusal=valid_unicode("".join(self._refusal)) or None,
             finish_reason=valid_unicode(self.finish_reason) if self.finish_reason else None,
-            tokens_in=as_count(usage.get("prompt_tokens")),
-            tokens_out=as_count(usage.get("completion_tokens")),
+            tokens_in=as_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+            tokens_out=as_count(usage.get("completion_tokens", usage.get("output_tokens"))),
             tokens_reasoning=as_count(thought),
             tokens_cached=timings.cache_n if timings and timings.cache_n is not None else cached,
             ttft_s=ttft_s,
@@ -178,6 +183,13 @@ class _Parts:
             provider=_name(body.get("provider")),
             served_model=_name(body.get("model")),
         )
+
+
+def _delta(choice: dict[str, Any], parts: _Parts) -> dict[str, Any]:
+    """What a chunk adds; some servers send the whole message in one chunk, or again at the end."""
+    if "delta" in choice or parts.text:
+        return as_dict(choice.get("delta"))
+    return as_dict(choice.get("message"))
 
 
 def _choices(chunk: Any) -> list[dict[str, Any]]:
@@ -225,9 +237,11 @@ def _timings(timings: dict[str, Any]) -> ServerTimings | None:
 
 def _raise_error_inside(body: Any) -> None:
     """Gateways report an upstream's error inside a 200 (OpenRouter does)."""
-    error = body.get("error") if isinstance(body, dict) else None
-    if error:
-        raise ErrorInside(error)
+    it = as_dict(body)
+    if it.get("error"):
+        raise ErrorInside(it["error"])
+    if it.get("object") == "error":
+        raise ErrorInside(body)
 
 
 def _unlike_the_wire(body: Any) -> BadReply:

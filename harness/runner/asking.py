@@ -24,10 +24,10 @@ from harness.text import one_line
 Review = Callable[[Record, Sequence[EncodedImage]], Record]
 """A second opinion on a record, e.g. a model judge's."""
 
-_ALIKE = 3
-"""So many failures of one kind before any answer end the run."""
+_ALIKE, _ANY = 3, 6
+"""So many failures of one kind, or of any, before any answer end the run."""
 _OF_THE_PICTURE = re.compile(r"HTTP 413|context|image|picture|too large|too long", re.IGNORECASE)
-_VARYING = re.compile(r"\d+|'[^']*'|\"[^\"]*\"")
+_VARYING = re.compile(r"\S*\d\S*|'[^']*'|\"[^\"]*\"")
 
 
 class Asking:
@@ -134,10 +134,12 @@ class _FirstCalls:
         with self._lock:
             kind = f"{error.kind} {_VARYING.sub('', error.problem)}"
             self._alike[kind] += 1
-            if self._alike[kind] < _ALIKE:
+            if self._alike[kind] < _ALIKE and self._alike.total() < _ANY:
                 return
+            how = "alike" if len(self._alike) == 1 else "in vain"
+        count = self._alike.total()
         raise TargetError(
-            f"the first {_ALIKE} prompts all failed alike: {error.problem}", fix=error.fix
+            f"the first {count} prompts all failed {how}: {error.problem}", fix=error.fix
         ) from error
 
 

@@ -19,7 +19,10 @@ _LOGIN = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
 
 
 def checked(base_url: str) -> str:
-    """Raises: TargetError for what is not an http(s) URL with a host, or has a query."""
+    """The address under which the paths of the API are.
+
+    Raises: TargetError for what is not an http(s) URL with a host, or has a query.
+    """
     try:
         parts = urlsplit(base_url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -34,7 +37,7 @@ def checked(base_url: str) -> str:
             f"{without_credentials(base_url)} is followed by a query, which no call could keep",
             fix="end the address with its path, like /v1; a key goes into --api-key-env",
         )
-    return base_url
+    return base_url.rstrip("/").removesuffix("/chat/completions")
 
 
 @lru_cache(maxsize=64)

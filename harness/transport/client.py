@@ -125,7 +125,7 @@ class Transport:
         self._secrets = address.secrets_of(base_url, key)
         bearer = {"authorization": f"Bearer {key}"} if key else {}
         self._headers = dict(bearer if headers is None else headers)
-        self._bare_url = address.without_credentials(base_url)
+        self._bare_url = address.without_credentials(self.base_url)
         self._tls = address.tls_context(base_url)
         self._streams_end = True
         """Whether this server ends a stream where its last event says so."""

@@ -135,6 +135,14 @@ _LOADING = re.compile(
     r"model\b.{0,80}\bloading|loading\b.{0,20}\bmodel|warming up|starting up|cold start",
     re.IGNORECASE,
 )
+_PARAMETER = _any_of(
+    r"unsupported ?param",
+    r"unrecognized (?:request )?argument",
+    r"does not support parameters",
+    r"extra (?:inputs|fields)(?: are)? not permitted",
+    r"unexpected keyword argument",
+)
+"""A request parameter is refused, whatever status that comes with."""
 _STOPS_THE_RUN = {401: _WRONG_KEY, 402: _NO_CREDIT}
 _NEVER = _any_of("(?!)")
 _STOPS_AT_FIRST = {
@@ -191,7 +199,7 @@ def _stop_for(status: int, body: str, *, answered_before: bool) -> _Stop | None:
 
 def _call_error(status: int, headers: httpx.Headers, body: str, said: str) -> CallError:
     wish_s = wished_s(headers, body)
-    if status == 503 and _LOADING.search(body):
+    if status >= 500 and _LOADING.search(body):
         return Loading(said, fix="wait until the server has loaded its model")
     if status == 429 or (status in (503, 529) and wish_s is not None):
         limited = RateLimited(said, fix="lower --concurrency, or raise --max-wait")
@@ -199,7 +207,8 @@ def _call_error(status: int, headers: httpx.Headers, body: str, said: str) -> Ca
         return limited
     if status == 408:
         return CallTimeout(said, fix="try again when the server is less busy")
-    if (status >= 500 and status != 501) or status in (409, 424, 425):
+    ours = _PARAMETER.search(body)
+    if not ours and ((status >= 500 and status != 501) or status in (409, 424, 425)):
         return ServerFault(said, fix="look into the server's log")
     refused = RequestRefused(said, fix=_fix_for(status, said))
     refused.status = status
@@ -246,6 +255,10 @@ def _words(error: Any) -> str:
     metadata = error.get("metadata")
     if isinstance(metadata, dict) and metadata.get("raw"):  # a gateway quotes whom it asked
         words = f"{words}: {quoted(metadata['raw'])}"
+    about = error.get("param") or error.get("loc")
+    name = str(about[-1] if isinstance(about, list) and about else about or "")
+    if name and name not in words:
+        words = f"{words}: {quoted(name)}"
     kind = error.get("type") or error.get("status")
     return f"{words} ({quoted(kind)})" if isinstance(kind, str) else words
 

@@ -46,11 +46,10 @@ class Incoming:
 
     def is_stream(self) -> bool:
         """Whether events are coming: the body's start tells, whatever the content type says."""
-        head, start = b"", b""
+        start = b""
         for chunk in self._chunks():
             self._head.append(chunk)
-            head = head + chunk
-            start = head.removeprefix(_BOM).lstrip()
+            start = (start + chunk).removeprefix(_BOM).lstrip()
             if start[:1] in (b"{", b"[", b"<") or len(start) > max(map(len, _EVENT_FIELDS)):
                 break
         if start.startswith(_EVENT_FIELDS):
@@ -60,10 +59,21 @@ class Incoming:
 
     def json(self) -> Any:
         """The body as JSON. Raises: BadReply."""
-        body = b"".join(self._chunks())
+        body = bytearray()
+        announced = "content-length" in self._response.headers
+        try:
+            for chunk in self._chunks():
+                body += chunk
+                if not announced and chunk.rstrip().endswith(b"}"):
+                    with suppress(ValueError, RecursionError):  # the end may never be announced
+                        return json.loads(body.removeprefix(_BOM))
+        except CallError:
+            with suppress(ValueError, RecursionError):  # a finished answer is not lost
+                return json.loads(body.removeprefix(_BOM))
+            raise
         if not body.strip():
             raise BadReply("the body is empty", fix="ask the server's log why it sent nothing")
-        return parse_json(body.removeprefix(_BOM))
+        return parse_json(bytes(body).removeprefix(_BOM))
 
     def events(self) -> Iterator[Any]:
         """The JSON of each server-sent event up to `[DONE]`; comments are passed over.

@@ -79,11 +79,14 @@ def run(evalrun: Evalrun, suite: Path, server: VisionServer, *more: str) -> Any:
         chunked(events(*WHOLE, done=False)),
         chunked(events(*WHOLE, '{"error": {"message": "too late"}}')),
         chunked(json.dumps(chat("red", usage=USAGE)), kind="text/event-stream"),
+        chunked(events({"choices": [{"message": {"content": "red"}, "finish_reason": "stop"}]})),
+        chunked(json.dumps(chat("red")), end=False),
     ],
     ids=[
         *("no content type", "wrong content type", "BOM", "CR", "CRLF", "no empty lines"),
         *("several data lines", "comments and fields", "usage without choices", "null choices"),
         *("no DONE", "an error behind the end", "a whole body called a stream"),
+        *("a whole message in a chunk", "a whole body held open"),
     ],
 )
 def test_a_stream_is_read_whatever_its_form(vision_server: VisionServer, answer: Answer) -> None:
@@ -140,6 +143,50 @@ def test_a_generation_that_broke_off_is_no_answer(vision_server: VisionServer, r
 
     with pytest.raises(ServerFault, match="Generation failed"):
         read(vision_server)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        say("", choice={"error": {"code": 502, "message": "upstream died"}}),
+        say("", choice={"native_finish_reason": "MALFORMED_RESPONSE"}),
+        body(200, b'{"object": "error", "message": "upstream died", "code": 500}'),
+    ],
+    ids=["in the choice", "in the provider's words", "the whole body"],
+)
+def test_an_error_is_one_wherever_it_stands(vision_server: VisionServer, answer: Answer) -> None:
+    vision_server.default = answer
+
+    with pytest.raises(ServerFault):
+        read(vision_server)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "gone"),
+    [
+        (
+            422,
+            {"detail": [{"loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]},
+            "seed",
+        ),
+        (400, {"error": {"message": "Unsupported value", "param": "temperature"}}, "temperature"),
+        (500, {"error": "create() got an unexpected keyword argument 'seed'"}, "seed"),
+        (400, {"error": {"message": "`temperature` must be strictly positive"}}, "temperature"),
+    ],
+)
+def test_a_refused_parameter_is_found_by_its_name_wherever_that_stands(
+    vision_server: VisionServer, status: int, error: dict[str, Any], gone: str
+) -> None:
+    vision_server.then(body(status, json.dumps(error).encode()))
+    with open_openai(Target(model="m", base_url=vision_server.url)) as model:
+        reply = model.ask(Request(id="p", question="?"))
+
+    assert reply.adapted == (f"{gone}: left out",)
+
+
+def test_a_url_of_the_chat_itself_is_understood(vision_server: VisionServer) -> None:
+    with Transport(f"{vision_server.url}/chat/completions") as transport:
+        assert transport.base_url == vision_server.url
 
 
 def test_a_refusal_is_kept_in_its_words_fails_and_is_counted(

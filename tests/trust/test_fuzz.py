@@ -53,6 +53,7 @@ class Streamed:
     """The events of a reply, without the socket."""
 
     done = True
+    on_text = None
 
     def __init__(self, events: list[Any]) -> None:
         self._events = events
