@@ -204,10 +204,14 @@ def read(
     asked: frozenset[str] = frozenset(),
 ) -> Reading:
     """The one value of a statement; a fault when it has several or hedges."""
-    whole = text
-    if (so := _SO.search(text)) and find(text[so.end() :]):
-        text = text[so.end() :]
-    mentions = affirmed(text, find(text))
+    whole, found = text, find(text)
+    if not found:
+        return _NONE
+    if len(found) == 1 and found[0].hedge is None and found[0].end - found[0].start == len(text):
+        return Reading(found[0].value, text, None, firm=True, weak=found[0].weak)
+    if (so := _SO.search(text)) and (behind := find(text[so.end() :])):
+        text, found = text[so.end() :], behind
+    mentions = affirmed(text, found)
     if not mentions:
         return _NONE
     mentions = [m for m in mentions if not m.weak] or mentions
@@ -241,12 +245,12 @@ def affirmed(text: str, mentions: Sequence[Mention]) -> list[Mention]:
 
 
 def _is_denied(before: str) -> bool:
-    return bool(_NEGATED.search(before)) and not _NOT_ONLY.search(before)
+    return bool(before and _NEGATED.search(before)) and not _NOT_ONLY.search(before)
 
 
 def _doubt(text: str, mentions: Sequence[Mention]) -> str | None:
     first, last = mentions[0], mentions[-1]
-    if _UNSURE.search(text[: first.start]):
+    if first.start and _UNSURE.search(text[: first.start]):
         return text[: first.end][-60:]
     return text[last.start :][:60] if _UNSURE_AFTER.search(text[last.end :]) else None
 
