@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import catalogue
+from harness.adapters.llamacpp.weights import size_of
 from harness.catalogue import list_price
 from harness.errors import ExitCode, TargetError
 from harness.records import Fact, GgufFiles, ModelCard, PublishedScore
@@ -95,6 +96,17 @@ def test_a_hosted_model_names_one_endpoint_and_the_price_there(card: ModelCard) 
     assert len(card.hosted) == 1, "a card has one price, which is that of one endpoint"
     assert card.price_in_usd_per_mtok
     assert card.price_out_usd_per_mtok
+
+
+def test_an_estimated_size_is_near_what_is_known_or_above_it() -> None:
+    known = [it for it in CARDS if it.gguf and it.gguf.size_gb and it.parameters]
+    assert len(known) > 20
+    for card in known:
+        assert card.gguf
+        assert card.parameters
+        estimate = size_of(card.parameters.value, card.gguf.quantization)
+        assert estimate is not None
+        assert 0.8 < estimate / 1e9 / (card.gguf.size_gb or 0) < 1.6, card.name
 
 
 def test_the_conventions_of_boxes_are_known_ones() -> None:

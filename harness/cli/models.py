@@ -16,7 +16,7 @@ from harness import catalogue
 from harness.adapters import Target, machine
 from harness.adapters.llamacpp import program
 from harness.adapters.llamacpp.adapter import PROMPT_ROOM_TOKENS
-from harness.adapters.llamacpp.weights import needed_bytes, size_text
+from harness.adapters.llamacpp.weights import needed_bytes, size_of, size_text
 from harness.adapters.routes import Route, routes
 from harness.adapters.running import candidates, look_around
 from harness.cli.output import console, print_blocks, print_json, say
@@ -95,8 +95,10 @@ def _needed_bytes(card: ModelCard) -> int | None:
         files = [Path(it).expanduser() for it in (card.files.model, card.files.mmproj)]
         if all(it.is_file() for it in files):
             size = sum(it.stat().st_size for it in files)
-    elif card.gguf is not None and card.gguf.size_gb is not None:
-        size = int(card.gguf.size_gb * 1e9)
+    elif card.gguf is not None:
+        size = int(card.gguf.size_gb * 1e9) if card.gguf.size_gb else None
+        if size is None and card.parameters is not None:
+            size = size_of(card.parameters.value, card.gguf.quantization)
         context = max(context, card.gguf.context_tokens or 0)
     return None if size is None else needed_bytes(size, context + Sampling().max_tokens)
 

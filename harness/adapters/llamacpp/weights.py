@@ -55,6 +55,22 @@ def bits_in(quantization: str) -> int | None:
     return int(found[1]) if found else None
 
 
+def size_of(parameters: str, quantization: str) -> int | None:
+    """Bytes of weights and projector, estimated.
+
+    From 3B on within a sixth of the sizes that the catalogue knows; smaller models take less.
+
+    >>> size_of("12B", "Q4_K_M"), size_of("500M", "Q8_0"), size_of("unknown", "Q4_K_M")
+    (8220000000, 835000000, None)
+    """
+    found = re.match(r"(\d+(?:\.\d+)?) ?([BM])\b", parameters)
+    bits = bits_in(quantization)
+    if found is None or bits is None:
+        return None
+    billions = float(found[1]) / (1 if found[2] == "B" else 1000)
+    return round(1e9 * (0.1525 * bits * billions + min(0.9, 0.45 * billions)))
+
+
 def shards(model_file: str) -> list[str]:
     """All files of a model that is split; the server is given the first.
 
