@@ -85,6 +85,8 @@ def _write(folder: Path, asked: Sequence[Question]) -> None:
 
 
 def _route(options: ModelOptions, max_cost_usd: float | None) -> Route:
+    if options.replay is not None:
+        raise UsageError("a recording cannot be shown new charts", fix="name a model")
     given = Target(
         model=options.one or "",
         base_url=options.base_url,
@@ -93,6 +95,7 @@ def _route(options: ModelOptions, max_cost_usd: float | None) -> Route:
         mmproj=options.mmproj,
         cold=True,
         concurrency=AT_ONCE,
+        server_args=tuple(options.server_arg),
         notify=say,
     )
     route = resolve(options.one, given, backend=options.backend, catalogue=catalogue.load())

@@ -222,7 +222,7 @@ def test_the_command_shows_the_card_keeps_it_and_writes_the_charts(
     where = ("--model", "tiny", "--base-url", vision_server.url, "--seed", str(SEED))
 
     shown = evalrun("eyes", *where, "--charts", "charts")
-    as_json = evalrun("eyes", *where, "--json")
+    as_json = evalrun("eyes", *where, "--json", "--log", "calls.jsonl")
 
     assert shown.returncode == as_json.returncode == 0, shown.stderr
     assert "tiny: sees colours, numbers of things, text, places" in shown.stdout
@@ -231,6 +231,7 @@ def test_the_command_shows_the_card_keeps_it_and_writes_the_charts(
     assert abs(card["shrinks_to_px"] / 1024 - 1) < 0.2
     assert len(list((tmp_path / "results" / "tiny").glob("eyes-*.json"))) >= 1
     assert len(list((tmp_path / "charts").iterdir())) > 40
+    assert len((tmp_path / "calls.jsonl").read_text().splitlines()) == card["calls"]
 
 
 def test_the_demonstration_model_sees_colours_and_nothing_else(evalrun: Evalrun) -> None:
@@ -252,10 +253,11 @@ def test_nobody_answering_is_exit_4_and_bad_options_exit_2(
 
     gone = evalrun("eyes", "--model", "m", "--base-url", f"http://127.0.0.1:{free_port}/v1")
     no_folder = evalrun("eyes", "--charts", "file/charts")
+    recorded = evalrun("eyes", "--replay", "example")
 
     assert gone.returncode == 4
     assert "Traceback" not in gone.stderr
-    assert no_folder.returncode == 2
+    assert no_folder.returncode == recorded.returncode == 2
     assert "fix: name a folder" in no_folder.stderr
 
 
