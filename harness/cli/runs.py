@@ -11,10 +11,12 @@ from typing import Annotated, Literal
 import msgspec
 import typer
 
-from harness import store
+from harness import catalogue, store
 from harness.adapters.exchanges import request_of
 from harness.cli.options import DEFAULT_RESULTS, AsJson, IncludeCached, ResultsDir
 from harness.cli.output import print_blocks, print_bytes, print_json, say, write_csv
+from harness.comparison.naming import Names
+from harness.comparison.reading import Measured, measure
 from harness.errors import ResultsError, UsageError
 from harness.exchange import eee, inspect_log, reports
 from harness.records import Correction, ModelScore, Record, RunHeader
@@ -80,7 +82,7 @@ def show(
     if fix is not None:
         _correct(path, fix, why, repeat)
     opened = store.read(path)
-    listed = list(opened.records())
+    listed = of_prompts.in_suite_order(opened.header, opened.records())
     if prompt:
         listed = _chosen(listed, prompt, run)
     if raw:
@@ -123,14 +125,18 @@ def export(
         raise UsageError(
             "--categories and --side-by-side are two different tables", fix="give one of them"
         )
-    opened = [store.read(store.find(results, name)) for name in runs]
+    if side_by_side:
+        measured = [_as_compared(results, name) for name in runs]
+        opened = []
+    else:
+        opened = [store.read(store.find(results, name)) for name in runs]
     if form != "csv":
         _exchange(opened, form, out)
         return
     from harness.tables import frame  # pandas takes half a second to load
 
     if side_by_side:
-        made = frame.side_by_side(opened)
+        made = frame.side_by_side((it.score.header.run, it.runs) for it in measured)
     elif categories:
         made = frame.of_table(scores.by_category(*map(summarise, opened)))
     else:
@@ -139,6 +145,18 @@ def export(
         print_json(list(frame.to_rows(made)))
     else:
         write_csv(csv, list(made.columns), frame.to_rows(made))
+
+
+def _as_compared(results: Path, name: str) -> Measured:
+    """The run that `compare` takes. Raises: ResultsError where it has none of ours."""
+    names = Names(results=results, catalogue=catalogue.load(), read=measure, force=True)
+    found = names.resolve(name)
+    if not isinstance(found, Measured):
+        raise ResultsError(
+            f"{name} has published figures, and no run in {results}",
+            fix=f"measure it: `evalrun --model {name}`",
+        )
+    return found
 
 
 def _exchange(runs: Sequence[Run], form: str, out: str) -> None:

@@ -221,6 +221,8 @@ class Record(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, ta
 
     case: Case
     repeat: int = 0
+    place: int | None = None
+    """The prompt's place among those asked, in the suite's order: records stand as they landed."""
     image_sha256: str | None = None
     """Of the first picture; None in a blind run, or when no picture was sent."""
     images_sha256: tuple[str, ...] = ()

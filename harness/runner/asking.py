@@ -63,6 +63,7 @@ class Asking:
             Record,
             case=case,
             repeat=job.repeat,
+            place=job.place,
             image_sha256=sent[0] if sent else None,
             images_sha256=sent if len(sent) > 1 else (),
             started_at=datetime.now(UTC),

@@ -14,6 +14,8 @@ class Job(Struct, frozen=True):
 
     case: Case
     repeat: int
+    place: int
+    """Of the case, in the suite's order."""
 
 
 def plan(
@@ -31,9 +33,9 @@ def plan(
     """
     pictures: dict[tuple[str, ...], list[Job]] = {}
     for repeat in range(repeats):
-        for case in cases:
+        for place, case in enumerate(cases):
             if (case.id, repeat) not in done:
-                pictures.setdefault(case.pictures, []).append(Job(case, repeat))
+                pictures.setdefault(case.pictures, []).append(Job(case, repeat, place))
     if by_picture:
         return list(pictures.values())
     return [[job] for tasks in pictures.values() for job in tasks]

@@ -200,3 +200,22 @@ def test_an_audit_of_nothing_says_that_nothing_was_audited(
 
     assert done.returncode == 7
     assert "nothing was audited" in done.stderr
+
+
+def test_side_by_side_takes_the_runs_that_compare_takes_in_the_suites_order(
+    evalrun: Evalrun, write_run: WriteRun
+) -> None:
+    backwards = list(reversed(cases()))
+    whole = write_run("a", {"dd-00": True}, asked=backwards)
+    write_run("a", {"dd-00": None}, asked=backwards)
+    write_run("b", {})
+
+    done = evalrun("export", "--side-by-side", "a", "b")
+    nobody = evalrun("export", "--side-by-side", "a", "gemma-4-12b")
+
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert rows[0][f"a/{whole.stem} verdict"] == "pass"
+    assert [row["prompt"] for row in rows if row["category"] == "Defect Detection"] == [
+        case.id for case in cases()[:15]
+    ]
+    assert nobody.returncode == 7
