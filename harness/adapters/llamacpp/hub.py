@@ -61,7 +61,7 @@ def _projector(gguf: Path, target: Target) -> Path | None:
         raise TargetError(
             f"{gguf.name} cannot see without its mmproj file, and its folder holds "
             + (f"several: {listed}" if found else "none"),
-            fix="name it with --mmproj FILE",
+            fix="name it with --mmproj FILE, or ask without pictures: --blind",
         )
     target.notify(f"taking {found[0].name}, which lies beside {gguf.name}")
     return found[0]
