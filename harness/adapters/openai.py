@@ -32,6 +32,8 @@ from harness.transport import ErrorInside, Incoming, quoted
 _LISTING_S = 3.0
 _USAGE_WAIT_S = 5.0
 """How long a finished answer waits for the usage that should follow it."""
+_END_WAIT_S = 0.2
+"""And with it for the end."""
 
 
 class OpenAIChat(ChatModel):
@@ -113,7 +115,7 @@ def from_stream(incoming: Incoming) -> Reply:
                 incoming.on_text(parts.text)
             last |= {name: chunk[name] for name in _KEPT if chunk.get(name)}
             if parts.finish_reason is not None:
-                incoming.be_quick(_USAGE_WAIT_S)
+                incoming.be_quick(_END_WAIT_S if "usage" in last else _USAGE_WAIT_S)
     except (CallError, ErrorInside):
         if parts.finish_reason is None:
             raise

@@ -99,9 +99,8 @@ def test_a_stream_is_read_whatever_its_form(vision_server: VisionServer, answer:
 
 @pytest.mark.parametrize("done", [True, False], ids=["behind DONE", "without DONE"])
 def test_a_finished_answer_is_not_lost_when_the_connection_is_held_open(
-    vision_server: VisionServer, done: bool, monkeypatch: pytest.MonkeyPatch
+    vision_server: VisionServer, done: bool
 ) -> None:
-    monkeypatch.setattr("harness.adapters.openai._USAGE_WAIT_S", 0.2)
     vision_server.then(chunked(events(*WHOLE, done=done), end=False))
 
     reply = read(vision_server)
