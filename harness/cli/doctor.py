@@ -26,7 +26,11 @@ from harness.eyes.card import cards
 from harness.tables.words import seconds
 from harness.text import inert
 
-_EXTRAS = {"local": ("xllamacpp", "huggingface_hub"), "report": ("jinja2",)}
+_EXTRAS = {
+    "local": ("xllamacpp", "huggingface_hub"),
+    "report": ("jinja2",),
+    "view": ("starlette", "uvicorn", "jinja2"),
+}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

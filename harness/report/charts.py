@@ -107,12 +107,11 @@ def _plot(
     points.sort(key=lambda it: it.price)
     low, high = points[0].price, points[-1].price
     log = low > 0 and high / low >= _LOG_FROM
-    shown = {it.column for it in points}
     return Plot(
         title=f"Score against {what}",
         axis=f"{what}, {'US dollars' if spell is words.dollars else 'seconds'}",
         points=points,
-        absent=[label(side) for at, side in enumerate(sides) if at not in shown],
+        absent=[label(it) for it in sides if None in (it.overall.share, price_of(it.overall))],
         log=log,
         start=math.log10(low / 2) if log else 0.0,
         stop=math.log10(high * 2) if log else 1.1 * high or 1.0,

@@ -37,8 +37,6 @@ def marks(column: Column) -> Iterator[str]:
         yield f"{header.judge} judged replies that the rules could not read"
     if score.corrected:
         yield f"verdicts corrected by a person: {score.corrected:,}"
-    if overall.truncated:
-        yield f"replies cut at {header.sampling.max_tokens:,} tokens: {overall.truncated:,}"
     if measured.run.torn:
         yield "the last line of its file is cut short"
 
@@ -57,10 +55,10 @@ def provenance(column: Column) -> list[tuple[str, str]]:
 
 def _asked(header: RunHeader) -> Iterator[tuple[str, str]]:
     sampling = header.sampling
-    suite = f"{header.suite} {header.suite_version}"
     yield "run", header.run
     yield "measured", f"{header.started_at:%d %B %Y %H:%M %Z}".lstrip("0")
-    yield "suite", f"{suite}, sha256 {header.suite_sha256[:12]}, {header.suite_prompts} prompts"
+    suite = f"{header.suite} {header.suite_version}, sha256 {header.suite_sha256[:12]}"
+    yield "suite", f"{suite}, {header.suite_prompts} prompts"
     yield "graders", header.grader_version
     yield "pictures", f"longest side at most {header.image_max_side_px} px"
     spoken = f"temperature {sampling.temperature:g}, seed {sampling.seed}"
@@ -78,11 +76,7 @@ def _server(header: RunHeader) -> Iterator[tuple[str, str]]:
     yield "server build", server.build or ""
     yield "hardware", hardware(server) or server.system_info or ""
     if (machine := server.machine) is not None:
-        sizes = {
-            "weights": machine.weights_gb,
-            "projector": machine.projector_gb,
-            "peak memory": machine.peak_memory_gb,
-            "on the card": machine.peak_gpu_memory_gb,
-        }
+        sizes = {"weights": machine.weights_gb, "projector": machine.projector_gb}
+        sizes |= {"peak": machine.peak_memory_gb, "on the card": machine.peak_gpu_memory_gb}
         yield "memory", ", ".join(f"{name} {gb:.3g} GB" for name, gb in sizes.items() if gb)
         yield "layers on the GPU", machine.offloaded_layers or ""

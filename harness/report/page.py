@@ -15,8 +15,8 @@ from msgspec import Struct
 from harness.report import charts, marks
 from harness.report.album import album
 from harness.report.answers import Prompt, prompts
-from harness.report.gathering import Column, Gathered
-from harness.report.rendering import environment, style_sheet
+from harness.report.gathering import Gathered
+from harness.report.rendering import TEMPLATES, environment
 from harness.store import resume_command
 from harness.tables.compare import facts
 from harness.tables.table import as_cell
@@ -44,7 +44,9 @@ def page(gathered: Gathered, *, suite: Path | None = None) -> Page:
     categories = Counter(it.case.category for it in listed)
     names = {category: f"c{at}" for at, category in enumerate(categories)}
     filters = list(_filters(listed))
-    css = style_sheet() + _hiding([*names.values(), *(name for name, _, _ in filters)])
+    css = (TEMPLATES / "page.css").read_text("utf-8") + _hiding(
+        [*names.values(), *(name for name, _, _ in filters)]
+    )
     html = (
         environment()
         .get_template("report.html")
@@ -75,8 +77,9 @@ def about(gathered: Gathered) -> dict[str, Any]:
     suites = dict.fromkeys(one_line(f"{it.suite} {it.suite_version}", 80) for it in measured)
     table = facts(gathered.comparison)
     rows = [it for it in table.rows if any(as_cell(cell).value is not None for cell in it[1:])]
+    labels = [one_line(it.label, 60) for it in gathered.columns]
     return {
-        "title": _title(gathered.columns),
+        "title": " and ".join([*labels[:3], *([f"{len(labels) - 3} more"] if labels[3:] else [])]),
         "suites": ", ".join(suites),
         "columns": gathered.columns,
         "comparison": gathered.comparison,
@@ -89,13 +92,6 @@ def about(gathered: Gathered) -> dict[str, Any]:
         "bars": charts.bars(gathered.comparison.sides),
         "plots": charts.plots(gathered.comparison.sides),
     }
-
-
-def _title(columns: Sequence[Column]) -> str:
-    labels = [one_line(it.label, 60) for it in columns]
-    if len(labels) > 3:
-        labels = [*labels[:3], f"{len(labels) - 3} more"]
-    return " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))
 
 
 def _hiding(names: Sequence[str]) -> str:

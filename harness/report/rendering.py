@@ -29,13 +29,8 @@ def environment(*more: Path) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.globals.update(words=words, compare=compare, charts=charts, version=harness.__version__)
-    made.filters["count"] = "{:,}".format
-    made.filters["sentence"] = lambda text: text[:1].upper() + text[1:]
+    made.filters.update(count="{:,}".format, sentence=lambda text: text[:1].upper() + text[1:])
     return made
-
-
-def style_sheet() -> str:
-    return (TEMPLATES / "page.css").read_text("utf-8")
 
 
 def _finalize(value: Any) -> Any:

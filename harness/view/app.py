@@ -10,12 +10,12 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from harness.errors import EvalrunError, UsageError
-from harness.report.rendering import style_sheet
+from harness.report.rendering import TEMPLATES
 from harness.view import models, review, runs, suite, trying
 from harness.view.guard import Guard
 from harness.view.library import Library, Missing
@@ -41,7 +41,7 @@ def application(library: Library, *, host: str, port: int, token: str | None = N
         *review.ROUTES,
         *trying.ROUTES,
         *suite.ROUTES,
-        Route("/style.css", _style),
+        Route("/style.css", lambda _: FileResponse(TEMPLATES / "page.css")),
         Mount("/static", StaticFiles(directory=_STATIC)),
     ]
     inner = Starlette(routes=routes, exception_handlers={EvalrunError: _failed, 404: _not_found})
@@ -89,10 +89,6 @@ def listen(host: str, port: int | None) -> socket.socket:
         else:
             return listening
     raise UsageError(f"{host}:{port} cannot be listened on: {why}", fix="name another --port")
-
-
-def _style(_: Request) -> Response:
-    return Response(style_sheet(), media_type="text/css")
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -40,7 +40,7 @@ def test_models_are_ranked_with_their_figures_and_every_run_is_listed(
     assert "0.0 % (0/5)" in text
     assert "Score against cost per task" in text
     assert "80.0 to 100.0 % (1 error)" in text
-    assert "Not ranked: 1 runs" in text
+    assert "Not ranked: 1 run" in text
 
 
 def test_the_leaderboard_is_sorted_by_the_column_that_is_asked_for(
