@@ -142,17 +142,17 @@ def run(
              answered
     """
     given = options | {"model": model, "suite": suite, "base_url": base_url, "results": results}
-    told = _run_options({name: value for name, value in given.items() if value is not None})
+    chosen = _run_options({name: value for name, value in given.items() if value is not None})
     quiet, Voice.quiet = Voice.quiet, True
     try:
-        outcome = measure_within(told, lambda it: _Watched(it, progress))
+        outcome = measure_within(chosen, lambda it: _Watched(it, progress))
     finally:
         Voice.quiet = quiet
     score = outcome.tally.score()
     if outcome.error is not None and score.overall.errors == score.overall.asked:
         raise outcome.error
-    publish(told.output.results)
-    return Measured(told.output.results, outcome.path, score)
+    publish(chosen.output.results)
+    return Measured(chosen.output.results, outcome.path, score)
 
 
 def load(results: str | Path = "results", *names: str) -> Results:

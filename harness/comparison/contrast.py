@@ -1,4 +1,4 @@
-"""Two sides in, what can be said of their difference out."""
+"""The difference of two sides, and how sure it is."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Rates = Counter[tuple[float, float]]
 def compare_pair(first: Side, found: Found, second: Side, found_second: Found) -> Contrast:
     """Paired for two runs, unpaired for two published columns, no verdict for one of each.
 
-    Two runs must hold the same prompts, in one order.
+    Two runs must have the same prompts, in one order.
     """
     if isinstance(found, Measured) and isinstance(found_second, Measured):
         return _paired(first, found, second, found_second)

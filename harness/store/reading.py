@@ -164,5 +164,5 @@ def _decode(path: Path, number: int, line: bytes) -> Line:
             f"{path}, line {number} is damaged ({error}); the {max(0, number - 2)} records "
             "before it are readable",
             fix=f"keep a copy, delete line {number}, and run the same command again: "
-            "what the line held is asked anew (--fresh leaves the file alone)",
+            "what the line had is asked again (--fresh leaves the file alone)",
         ) from error

@@ -258,7 +258,7 @@ def _difference(part: Difference, contrast: Contrast) -> list[Cell]:
         Cell(points(part.difference)),
         Cell(f"{points(part.low)} to {points(part.high)}"),
         *([Cell(p_value(p).removeprefix("p ").removeprefix("= "))] if p is not None else []),
-        Cell(key or "not told apart", key=key),
+        Cell(key or "undecided", key=key),
     ]
 
 

@@ -27,8 +27,13 @@ Shown = tuple[int, Column]
 
 
 def terminal(blocks: Iterable[Block], *, width: int) -> RenderableType:
-    """All blocks below one another."""
-    return Group(*(part for block in blocks for part in _parts(block, width)))
+    """All blocks below one another, tables with a line of room above them."""
+    parts: list[RenderableType] = []
+    for block in blocks:
+        if parts and isinstance(block, Table):
+            parts.append(Text())
+        parts += _parts(block, width)
+    return Group(*parts)
 
 
 def _parts(block: Block, width: int) -> Iterator[RenderableType]:
@@ -91,6 +96,8 @@ def _need(table: Table, at: int, column: Column) -> int:
 
 def _grid(table: Table, shown: Sequence[Shown], width: int) -> Grid:
     fits = _fits(table, shown, width)
+    whole = sum(max(_need(table, at, it), cell_len(it.heading or "")) for at, it in shown)
+    breaks = whole + _BETWEEN * (len(shown) - 1) > width
     grid = Grid(
         title=Text(inert(table.title), style="bold") if table.title else None,
         title_justify="left",
@@ -102,7 +109,9 @@ def _grid(table: Table, shown: Sequence[Shown], width: int) -> Grid:
         need, heading = _need(table, at, column), one_line(column.heading or "", 200)
         grid.add_column(
             # rich breaks no heading of a column whose figures it may not break.
-            Text("\n".join(wrap(heading, need)) if column.is_figure and need else heading),
+            Text(
+                "\n".join(wrap(heading, max(1, need))) if breaks and column.is_figure else heading
+            ),
             justify="right" if column.is_figure else "left",
             no_wrap=column.is_figure and fits,
             overflow="fold",

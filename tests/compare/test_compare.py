@@ -18,8 +18,10 @@ IDS = [case.id for case in cases()]
 
 
 @pytest.fixture
-def held(results: Path):  # type: ignore[no-untyped-def]
-    def hold(*names: str | Path, force: bool = False, include_cached: bool = False) -> Comparison:
+def compared(results: Path):  # type: ignore[no-untyped-def]
+    def compare_them(
+        *names: str | Path, force: bool = False, include_cached: bool = False
+    ) -> Comparison:
         return compare(
             [str(name) for name in names],
             results=results,
@@ -28,7 +30,7 @@ def held(results: Path):  # type: ignore[no-untyped-def]
             include_cached=include_cached,
         )
 
-    return hold
+    return compare_them
 
 
 def first(count: int) -> set[str]:
@@ -40,11 +42,13 @@ def one_in(ids: Sequence[str] | set[str]):  # type: ignore[no-untyped-def]
     return lambda case: case.id in ids
 
 
-def test_a_clear_loss_is_called_worse_with_size_interval_and_p(held, write_run: WriteRun) -> None:
+def test_a_clear_loss_is_called_worse_with_size_interval_and_p(
+    compared, write_run: WriteRun
+) -> None:
     write_run("old", one_in(first(50)))
     write_run("new", one_in(first(30)))
 
-    [contrast] = held("old", "new").contrasts
+    [contrast] = compared("old", "new").contrasts
 
     assert contrast.outcome == "worse"
     assert contrast.overall.difference == pytest.approx(-20 / 67)
@@ -58,21 +62,21 @@ def test_a_clear_loss_is_called_worse_with_size_interval_and_p(held, write_run: 
     )
 
 
-def test_a_clear_gain_is_called_better(held, write_run: WriteRun) -> None:
+def test_a_clear_gain_is_called_better(compared, write_run: WriteRun) -> None:
     write_run("old", one_in(first(30)))
     write_run("new", one_in(first(50)))
 
-    assert held("old", "new").contrasts[0].outcome == "better"
+    assert compared("old", "new").contrasts[0].outcome == "better"
 
 
 def test_a_small_difference_cannot_be_told_apart_and_says_how_many_prompts_would(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     ids = [case.id for case in cases()]
     write_run("old", one_in(ids[:40]))
     write_run("new", one_in([*ids[:34], *ids[50:60]]))
 
-    [contrast] = held("old", "new").contrasts
+    [contrast] = compared("old", "new").contrasts
 
     assert contrast.outcome == "undecided"
     assert "cannot be told apart at this size (67 prompts)" in contrast.sentence
@@ -84,24 +88,24 @@ def test_a_small_difference_cannot_be_told_apart_and_says_how_many_prompts_would
     )
 
 
-def test_equal_scores_are_said_to_be_equal(held, write_run: WriteRun) -> None:
+def test_equal_scores_are_said_to_be_equal(compared, write_run: WriteRun) -> None:
     write_run("old", one_in(first(40)))
     write_run("new", one_in(first(40)))
 
-    comparison = held("old", "new")
+    comparison = compared("old", "new")
 
     assert "the same score" in comparison.contrasts[0].sentence
     assert comparison.contrasts[0].prompts_needed is None
     assert comparison.disagreements == ()
 
 
-def test_the_later_model_is_held_against_the_first_and_turned_round_says_the_opposite(
-    held, write_run: WriteRun
+def test_the_later_model_is_compared_with_the_first_and_turned_round_says_the_opposite(
+    compared, write_run: WriteRun
 ) -> None:
     write_run("a", one_in(first(50)))
     write_run("b", one_in(first(30)))
 
-    forth, back = held("a", "b").contrasts[0], held("b", "a").contrasts[0]
+    forth, back = compared("a", "b").contrasts[0], compared("b", "a").contrasts[0]
 
     assert (forth.outcome, back.outcome) == ("worse", "better")
     assert forth.overall.low == pytest.approx(-back.overall.high)
@@ -109,12 +113,12 @@ def test_the_later_model_is_held_against_the_first_and_turned_round_says_the_opp
 
 
 def test_every_category_has_its_difference_corrected_for_all_of_them(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     write_run("old", one_in(first(40)))
     write_run("new", one_in(first(20)))
 
-    [contrast] = held("old", "new").contrasts
+    [contrast] = compared("old", "new").contrasts
 
     assert [part.category for part in contrast.categories] == list(CATEGORIES)
     assert [part.prompts for part in contrast.categories] == list(CATEGORIES.values())
@@ -123,12 +127,12 @@ def test_every_category_has_its_difference_corrected_for_all_of_them(
 
 
 def test_prompts_where_they_differ_show_question_expected_and_what_each_said(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     write_run("old", one_in({"dd-03"}), texts={"dd-03": "Three."})
     write_run("new", lambda case: False, texts={"dd-03": "I think four."})
 
-    [disagreement] = held("old", "new").disagreements
+    [disagreement] = compared("old", "new").disagreements
 
     assert (disagreement.prompt, disagreement.question) == ("dd-03", "What is number 3?")
     assert disagreement.expected == "3"
@@ -138,23 +142,23 @@ def test_prompts_where_they_differ_show_question_expected_and_what_each_said(
     ]
 
 
-def test_a_person_s_correction_counts(held, write_run: WriteRun) -> None:
+def test_a_person_s_correction_counts(compared, write_run: WriteRun) -> None:
     write_run("old", one_in({"dd-00"}))
     path = write_run("new", lambda case: False)
     why = Correction(prompt="dd-00", repeat=0, passed=True, why="it does say so", at=NOW)
     store.append_correction(path, why)
 
-    assert held("old", "new").disagreements == ()
+    assert compared("old", "new").disagreements == ()
 
 
-def test_three_models_are_all_held_against_the_first_and_pay_for_being_several(
-    held, write_run: WriteRun
+def test_three_models_are_all_compared_with_the_first_and_pay_for_being_several(
+    compared, write_run: WriteRun
 ) -> None:
     write_run("a", one_in(first(40)))
     write_run("b", one_in(first(33)))
     write_run("c", one_in(first(20)))
 
-    contrasts = held("a", "b", "c").contrasts
+    contrasts = compared("a", "b", "c").contrasts
 
     assert [(it.first, it.second) for it in contrasts] == [("a", "b"), ("a", "c")]
     raw = [it.overall.p for it in contrasts]
@@ -162,7 +166,7 @@ def test_three_models_are_all_held_against_the_first_and_pay_for_being_several(
     assert "corrected for 2 comparisons" in contrasts[0].sentence
 
 
-def test_the_newest_complete_run_stands_for_a_model(held, write_run: WriteRun) -> None:
+def test_the_newest_complete_run_stands_for_a_model(compared, write_run: WriteRun) -> None:
     write_run("a", one_in(first(10)))
     newest = write_run("a", one_in(first(20)))
     write_run("a", lambda case: None if case.id == "su-18" else True)
@@ -170,34 +174,34 @@ def test_the_newest_complete_run_stands_for_a_model(held, write_run: WriteRun) -
     write_run("a", one_in(first(60)), blind=True)
     write_run("b", one_in(first(20)))
 
-    side = held("a", "b").sides[0]
+    side = compared("a", "b").sides[0]
 
     assert side.header.run == f"a/{newest.stem}"
 
 
-def test_a_run_is_named_by_its_file_its_id_or_its_time(held, write_run: WriteRun) -> None:
+def test_a_run_is_named_by_its_file_its_id_or_its_time(compared, write_run: WriteRun) -> None:
     older = write_run("a", one_in(first(10)))
     write_run("a", one_in(first(20)))
     write_run("b", one_in(first(20)))
 
     for name in (older, f"a/{older.stem}", older.stem):
-        assert held(name, "b").sides[0].overall.passed == 10
+        assert compared(name, "b").sides[0].overall.passed == 10
 
 
-def test_two_runs_of_one_model_go_by_their_ids(held, write_run: WriteRun) -> None:
+def test_two_runs_of_one_model_go_by_their_ids(compared, write_run: WriteRun) -> None:
     one, two = write_run("a", one_in(first(10))), write_run("a", one_in(first(20)))
 
-    labels = [side.label for side in held(one, two).sides]
+    labels = [side.label for side in compared(one, two).sides]
 
     assert labels == [f"a/{one.stem}", f"a/{two.stem}"]
 
 
 def test_published_figures_stand_in_for_a_model_without_a_run_and_give_no_verdict_beside_one(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     write_run("mine", one_in(first(60)))
 
-    comparison = held("mine", "gemma-4-12b")
+    comparison = compared("mine", "gemma-4-12b")
 
     assert [side.measured for side in comparison.sides] == [True, False]
     [contrast] = comparison.contrasts
@@ -207,8 +211,8 @@ def test_published_figures_stand_in_for_a_model_without_a_run_and_give_no_verdic
         regression(comparison)
 
 
-def test_two_published_columns_are_compared_unpaired(held) -> None:
-    [contrast] = held("gemma-4-12b", "mistral-small-3.1").contrasts
+def test_two_published_columns_are_compared_unpaired(compared) -> None:
+    [contrast] = compared("gemma-4-12b", "mistral-small-3.1").contrasts
 
     low, high = stats.newcombe_unpaired(26, 67, 42, 67)
     assert (contrast.overall.low, contrast.overall.high) == (low, high)
@@ -217,19 +221,19 @@ def test_two_published_columns_are_compared_unpaired(held) -> None:
 
 
 def test_a_model_with_only_an_incomplete_run_falls_back_on_its_published_figures(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     write_run("gemma-4-12b", lambda case: None)
     write_run("mine", one_in(first(60)))
 
-    assert not held("mine", "gemma-4-12b").sides[1].measured
+    assert not compared("mine", "gemma-4-12b").sides[1].measured
 
 
-def test_a_model_goes_by_its_alias(held, write_run: WriteRun) -> None:
+def test_a_model_goes_by_its_alias(compared, write_run: WriteRun) -> None:
     write_run("gemma-4-12b", one_in(first(60)))
     write_run("mine", one_in(first(60)))
 
-    assert held("mine", "gemma-4-12b-it").sides[1].measured
+    assert compared("mine", "gemma-4-12b-it").sides[1].measured
 
 
 @pytest.mark.parametrize(
@@ -246,57 +250,57 @@ def test_a_model_goes_by_its_alias(held, write_run: WriteRun) -> None:
     ],
 )
 def test_runs_that_are_not_comparable_are_refused_with_the_setting_named(
-    held, write_run: WriteRun, setting: dict[str, object], named: str
+    compared, write_run: WriteRun, setting: dict[str, object], named: str
 ) -> None:
     write_run("a", one_in(first(10)))
     write_run("b", one_in(first(10)), **setting)
 
     with pytest.raises(ResultsError) as refused:
-        held("a", "b")
+        compared("a", "b")
 
     assert named in refused.value.problem
     assert "--force" in refused.value.fix
 
 
 def test_blind_against_sighted_is_worded_as_what_looking_is_worth(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     blind = write_run("a", one_in(first(10)), blind=True)
     write_run("a", one_in(first(50)))
 
     for names in ((blind, "a"), ("a", blind)):
-        [contrast] = held(*names).contrasts
+        [contrast] = compared(*names).contrasts
         assert contrast.sentence.startswith(
             "Looking is worth 59.7 percentage points: 74.6 % with the pictures, 14.9 % without them"
         )
-    assert {side.label for side in held(blind, "a").sides} == {"a (blind)", "a"}
+    assert {side.label for side in compared(blind, "a").sides} == {"a (blind)", "a"}
 
 
-def test_a_model_that_scores_as_well_blind_is_warned_of(held, write_run: WriteRun) -> None:
+def test_a_model_that_scores_as_well_blind_is_warned_of(compared, write_run: WriteRun) -> None:
     blind = write_run("a", one_in(first(39)), blind=True)
     write_run("a", one_in(first(40)))
 
-    [contrast] = held(blind, "a").contrasts
+    [contrast] = compared(blind, "a").contrasts
 
     assert contrast.sentence.startswith("Looking is worth nothing that 67 prompts can show")
     assert contrast.remarks[0].startswith("Blind, the model scores as well as with the pictures")
 
 
-def test_a_blind_run_of_another_model_is_no_comparison(held, write_run: WriteRun) -> None:
+def test_a_blind_run_of_another_model_is_no_comparison(compared, write_run: WriteRun) -> None:
     blind = write_run("a", one_in(first(10)), blind=True)
     write_run("b", one_in(first(10)))
 
     with pytest.raises(ResultsError, match="blind: yes against no"):
-        held(blind, "b")
+        compared(blind, "b")
 
 
-def test_runs_over_two_forms_of_the_suite_are_joined(held, write_run: WriteRun) -> None:
+def test_runs_over_two_forms_of_the_suite_are_joined(compared, write_run: WriteRun) -> None:
     for model, count in (("a", 40), ("b", 55)):
         write_run(model, one_in(first(count)))
         form = {"suite": "builtin", "suite_version": "2", "suite_sha256": "f" * 64}
         write_run(model, one_in(first(count)), asked=cases(question="Another?"), **form)
 
-    comparison = held("a@1+a@2", "b@1+b@2")
+    comparison = compared("a@1+a@2", "b@1+b@2")
 
     [contrast] = comparison.contrasts
     assert contrast.overall.prompts == 134
@@ -304,43 +308,45 @@ def test_runs_over_two_forms_of_the_suite_are_joined(held, write_run: WriteRun) 
     assert contrast.outcome == "better"
 
 
-def test_a_cut_reply_is_missing_like_a_failed_call(held, write_run: WriteRun) -> None:
+def test_a_cut_reply_is_missing_like_a_failed_call(compared, write_run: WriteRun) -> None:
     cut = Verdict(passed=False, answer=None, reason="cut at the token limit", cut=True)
     path = write_run("a", one_in(first(40)), verdicts={IDS[0]: cut})
     write_run("b", one_in(first(40)))
 
     with pytest.raises(IncompleteRun, match=r"1 of 67 have no answer \(1 cut\)"):
-        held(path, "b")
-    assert held(path, "b", force=True).contrasts[0].overall.prompts == 66
+        compared(path, "b")
+    assert compared(path, "b", force=True).contrasts[0].overall.prompts == 66
 
 
-def test_every_difference_is_named_at_once(held, write_run: WriteRun) -> None:
+def test_every_difference_is_named_at_once(compared, write_run: WriteRun) -> None:
     write_run("a", one_in(first(10)))
     write_run("b", one_in(first(10)), grader_version="2", image_max_side_px=512)
     blind = write_run("b", one_in(first(10)), grader_version="2", blind=True)
 
     with pytest.raises(ResultsError) as refused:
-        held("a", "b", blind)
+        compared("a", "b", blind)
 
     for name in ("grader version: 1 against 2 against 2", "image limit", "blind: no"):
         assert name in refused.value.problem
 
 
-def test_quantization_build_and_projector_are_shown_and_allowed(held, write_run: WriteRun) -> None:
+def test_quantization_build_and_projector_are_shown_and_allowed(
+    compared, write_run: WriteRun
+) -> None:
     facts = {"build": "b1", "quantization": "Q4_K_M", "mmproj_file": "mmproj-F16.gguf"}
     write_run("a", one_in(first(10)), server=ServerFacts(**facts))
     write_run("b", one_in(first(10)), server=ServerFacts(**(facts | {"quantization": "Q8_0"})))
 
-    assert held("a", "b").warnings == ("note: quantization: Q4_K_M against Q8_0",)
+    assert compared("a", "b").warnings == ("note: quantization: Q4_K_M against Q8_0",)
 
 
-def test_force_compares_the_prompts_they_share_and_says_so(held, write_run: WriteRun) -> None:
+def test_force_compares_the_prompts_they_share_and_says_so(compared, write_run: WriteRun) -> None:
     asked = cases()
     changed = cases(question="Something else?")[:7]
     write_run("a", one_in(first(30)))
     write_run("b", one_in(first(50)), asked=[*changed, *asked[7:]], suite_sha256="f" * 64)
 
-    comparison = held("a", "b", force=True)
+    comparison = compared("a", "b", force=True)
 
     assert comparison.forced
     assert comparison.warnings[0].startswith("forced: suite")
@@ -352,12 +358,12 @@ def test_force_compares_the_prompts_they_share_and_says_so(held, write_run: Writ
 
 
 def test_a_subset_is_compared_with_a_whole_run_on_what_both_were_asked(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     part = write_run("a", one_in(first(10)), asked=cases()[:15], suite_prompts=67)
     write_run("b", one_in(first(40)))
 
-    comparison = held(part, "b")
+    comparison = compared(part, "b")
 
     assert comparison.contrasts[0].overall.prompts == 15
     assert comparison.sides[1].overall.asked == 15
@@ -365,23 +371,23 @@ def test_a_subset_is_compared_with_a_whole_run_on_what_both_were_asked(
 
 
 def test_runs_without_a_prompt_in_common_are_refused_even_by_force(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     part = write_run("a", one_in(first(10)), asked=cases()[:15], suite_prompts=67)
     rest = write_run("b", one_in(first(10)), asked=cases()[15:], suite_prompts=67)
 
     with pytest.raises(ResultsError, match="no prompt in common"):
-        held(part, rest, force=True)
+        compared(part, rest, force=True)
 
 
 def test_an_incomplete_run_is_refused_with_its_range_and_the_command_that_finishes_it(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     write_run("a", lambda case: None if case.id in first(7) else case.id in first(40))
     write_run("b", one_in(first(40)))
 
     with pytest.raises(IncompleteRun) as refused:
-        held("a", "b")
+        compared("a", "b")
 
     assert refused.value.exit_code == ExitCode.INCOMPLETE
     assert "7 of 67 have no answer (7 errors)" in refused.value.problem
@@ -389,19 +395,19 @@ def test_an_incomplete_run_is_refused_with_its_range_and_the_command_that_finish
     assert "`evalrun --model a`" in refused.value.fix
 
 
-def test_force_compares_what_an_incomplete_run_did_hear(held, write_run: WriteRun) -> None:
+def test_force_compares_what_an_incomplete_run_did_answer(compared, write_run: WriteRun) -> None:
     torn = write_run("a", lambda case: None if case.id in first(7) else case.id in first(40))
     write_run("b", one_in(first(40)))
 
     for name in (torn, "a"):
-        comparison = held(name, "b", force=True)
+        comparison = compared(name, "b", force=True)
 
         assert comparison.contrasts[0].overall.prompts == 60
         assert any("60 prompts that all were asked" in it for it in comparison.warnings)
 
 
 def test_a_damaged_run_that_is_named_says_which_line_and_what_is_readable(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     path = write_run("a", one_in(first(10)))
     lines = path.read_bytes().splitlines(keepends=True)
@@ -410,82 +416,86 @@ def test_a_damaged_run_that_is_named_says_which_line_and_what_is_readable(
 
     for name in (path, "a"):
         with pytest.raises(ResultsError, match=r"line 21 is damaged.*19 records before"):
-            held(name, "b")
+            compared(name, "b")
 
 
-def test_an_older_whole_run_stands_in_for_a_damaged_newer_one(held, write_run: WriteRun) -> None:
+def test_an_older_whole_run_stands_in_for_a_damaged_newer_one(
+    compared, write_run: WriteRun
+) -> None:
     older = write_run("a", one_in(first(10)))
     newer = write_run("a", one_in(first(10)))
     newer.write_bytes(newer.read_bytes().replace(b'"latency_s":1.0', b'"latency_s":x', 1))
     write_run("b", one_in(first(10)))
 
-    comparison = held("a", "b")
+    comparison = compared("a", "b")
 
     assert comparison.sides[0].header.run == f"a/{older.stem}"
     [warning] = comparison.warnings
     assert warning.startswith(f"passed over: {newer}, line 2 is damaged")
 
 
-def test_an_unknown_name_is_answered_with_the_nearest_ones(held, write_run: WriteRun) -> None:
+def test_an_unknown_name_is_answered_with_the_nearest_ones(compared, write_run: WriteRun) -> None:
     write_run("my-finetune", one_in(first(10)))
 
     with pytest.raises(ResultsError) as unknown:
-        held("my-finetume", "my-finetune")
+        compared("my-finetume", "my-finetune")
     with pytest.raises(ResultsError) as misspelt:
-        held("gemma-4-12", "my-finetune")
+        compared("gemma-4-12", "my-finetune")
 
     assert "nearest: my-finetune" in unknown.value.fix
     assert "gemma-4-12b" in misspelt.value.fix
 
 
 def test_a_known_model_that_was_never_measured_says_how_to_measure_it(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     write_run("a", one_in(first(10)))
 
     with pytest.raises(ResultsError, match=r"no run in .* and no published figures") as refused:
-        held("a", "gpt-4o")
+        compared("a", "gpt-4o")
 
     assert "evalrun --model gpt-4o" in refused.value.fix
 
 
-def test_a_model_with_only_a_subset_says_which_run_to_name(held, write_run: WriteRun) -> None:
+def test_a_model_with_only_a_subset_says_which_run_to_name(compared, write_run: WriteRun) -> None:
     part = write_run("a", one_in(first(10)), asked=cases()[:15], suite_prompts=67)
     write_run("b", one_in(first(10)))
 
     with pytest.raises(ResultsError, match="only a run of 15 prompts") as refused:
-        held("a", "b")
+        compared("a", "b")
 
     assert f"a/{part.stem}" in refused.value.fix
 
 
-def test_a_missing_file_is_said_to_be_missing(held, write_run: WriteRun) -> None:
+def test_a_missing_file_is_said_to_be_missing(compared, write_run: WriteRun) -> None:
     write_run("a", one_in(first(10)))
 
     with pytest.raises(ResultsError, match=r"no file nowhere\.jsonl"):
-        held("a", "nowhere.jsonl")
+        compared("a", "nowhere.jsonl")
 
 
-def test_one_name_and_one_run_twice_are_usage_errors(held, write_run: WriteRun) -> None:
+def test_one_name_and_one_run_twice_are_usage_errors(compared, write_run: WriteRun) -> None:
     path = write_run("a", one_in(first(10)))
 
     with pytest.raises(UsageError, match="at least two"):
-        held("a")
+        compared("a")
     with pytest.raises(UsageError, match="named twice"):
-        held("a", "a")
+        compared("a", "a")
     with pytest.raises(UsageError, match="named twice"):
-        held("a", path)
+        compared("a", path)
     with pytest.raises(UsageError, match="named twice"):
-        held("gemma-4-12b", "gemma-4-12b-it")
+        compared("gemma-4-12b", "gemma-4-12b-it")
 
 
-def test_questions_on_one_picture_are_weighed_as_pictures_too(held, write_run: WriteRun) -> None:
+def test_questions_on_one_picture_are_weighed_as_pictures_too(
+    compared, write_run: WriteRun
+) -> None:
     asked = cases(questions_per_picture=3)
     ids = [case.id for case in asked]
     write_run("a", one_in(ids[:40]), asked=asked)
     write_run("b", one_in(ids[:33]), asked=asked)
 
-    [contrast] = held("a", "b").contrasts
+    [contrast] = compared("a", "b").contrasts
 
     sums: dict[str, int] = {}
     for case in asked[33:40]:
@@ -496,15 +506,15 @@ def test_questions_on_one_picture_are_weighed_as_pictures_too(held, write_run: W
     assert any("share 24 pictures" in it and "less sure" in it for it in contrast.remarks)
 
 
-def test_a_picture_for_every_prompt_needs_no_second_opinion(held, write_run: WriteRun) -> None:
+def test_a_picture_for_every_prompt_needs_no_second_opinion(compared, write_run: WriteRun) -> None:
     write_run("a", one_in(first(10)))
     write_run("b", one_in(first(20)))
 
-    assert held("a", "b").contrasts[0].by_picture is None
+    assert compared("a", "b").contrasts[0].by_picture is None
 
 
 def test_repeats_count_each_prompt_once_and_show_how_steady_it_is(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     ids = [case.id for case in cases()]
     steady = dict.fromkeys(ids[:40], (True, True, True))
@@ -513,7 +523,7 @@ def test_repeats_count_each_prompt_once_and_show_how_steady_it_is(
     write_run("a", never | steady, repeats=3)
     write_run("b", never | steady | wobbly, repeats=3)
 
-    comparison = held("a", "b")
+    comparison = compared("a", "b")
 
     [contrast] = comparison.contrasts
     assert contrast.overall.prompts == 67
@@ -529,38 +539,43 @@ def test_repeats_count_each_prompt_once_and_show_how_steady_it_is(
     assert comparison.disagreements[0].answers[1].text == "no idea"
 
 
-def test_one_repeat_and_three_are_compared_by_pass_rate(held, write_run: WriteRun) -> None:
+def test_one_repeat_and_three_are_compared_by_pass_rate(compared, write_run: WriteRun) -> None:
     ids = [case.id for case in cases()]
     write_run("a", one_in(ids[:40]))
     write_run("b", {id_: (id_ in ids[:30],) * 3 for id_ in ids}, repeats=3)
 
-    comparison = held("a", "b")
+    comparison = compared("a", "b")
 
     assert comparison.contrasts[0].p == pytest.approx(stats.mcnemar(10, 0))
     assert "note: repeats: 1 against 3" in comparison.warnings
 
 
-def test_warm_replies_stay_out_of_response_times_unless_asked_for(
-    held, write_run: WriteRun
+def test_cached_replies_stay_out_of_response_times_unless_asked_for(
+    compared, write_run: WriteRun
 ) -> None:
     write_run("a", one_in(first(10)), reply={"latency_s": 0.1, "image_cached": True})
     write_run("b", one_in(first(10)))
 
-    assert held("a", "b").sides[0].overall.latency_mean_s is None
-    assert held("a", "b", include_cached=True).sides[0].overall.latency_mean_s == pytest.approx(0.1)
+    assert compared("a", "b").sides[0].overall.latency_mean_s is None
+    assert compared("a", "b", include_cached=True).sides[0].overall.latency_mean_s == pytest.approx(
+        0.1
+    )
 
 
-def test_shared_tasks_are_those_that_all_state(held) -> None:
-    assert held("gemma-4-12b", "mistral-small-3.1").shared_tasks is None
+def test_shared_tasks_are_those_that_all_state(compared) -> None:
+    assert compared("gemma-4-12b", "mistral-small-3.1").shared_tasks is None
 
 
 def test_a_regression_is_the_last_being_significantly_worse_than_the_first(
-    held, write_run: WriteRun
+    compared, write_run: WriteRun
 ) -> None:
     write_run("a", one_in(first(40)))
     write_run("b", one_in(first(20)))
     write_run("c", one_in(first(36)))
 
-    assert regression(held("a", "c", "b")) == "b is 29.9 percentage points worse than a (p < 0.001)"
-    assert regression(held("a", "b", "c")) is None
-    assert regression(held("b", "a")) is None
+    assert (
+        regression(compared("a", "c", "b"))
+        == "b is 29.9 percentage points worse than a (p < 0.001)"
+    )
+    assert regression(compared("a", "b", "c")) is None
+    assert regression(compared("b", "a")) is None

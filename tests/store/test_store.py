@@ -97,7 +97,7 @@ def test_any_model_name_gives_a_folder_inside_the_results(tmp_path: Path, model:
     assert store.find(tmp_path, model) == path
 
 
-def test_a_failed_call_that_was_heard_later_counts_once(tmp_path: Path) -> None:
+def test_a_failed_call_that_was_answered_later_counts_once(tmp_path: Path) -> None:
     run = store.read(
         written(tmp_path, record("a", passed=None), record("b", passed=None), record("a"))
     )
@@ -203,7 +203,7 @@ def test_a_correction_wins_and_the_newest_one_counts(tmp_path: Path) -> None:
     assert not first.verdict.passed, "what the rule said is kept"
 
 
-def test_a_correction_of_a_prompt_never_heard_is_refused(tmp_path: Path) -> None:
+def test_a_correction_of_a_prompt_never_answered_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, record("a", passed=None))
 
     with pytest.raises(ResultsError, match="no reply to 'a'"):
