@@ -244,4 +244,10 @@ POINT = Grader(
     literal=False,
     sees_context=True,
 )
-BOX = Grader(name="box", check=_box, options={"iou": (int, float), **_OPTIONS}, sees_context=True)
+BOX = Grader(
+    name="box",
+    check=_box,
+    options={"iou": (int, float), **_OPTIONS},
+    literal=False,
+    sees_context=True,
+)

@@ -83,3 +83,8 @@ def test_an_unknown_convention_is_named_before_anything_is_asked() -> None:
     (problem,) = problems(a_box(coordinates="2000-xyxy"))
     assert "'2000-xyxy' is not one of pixel-xyxy" in problem
     assert {"pixel-xyxy", "1000-xyxy", "1000-yxyx", "unit-xyxy", "pixel-xy"} <= set(CONVENTIONS)
+
+
+def test_pixels_do_not_pass_where_shares_were_asked_for() -> None:
+    case = a_box(coordinates="1000-xyxy")
+    assert not grade(case, BOX, context=context()).passed

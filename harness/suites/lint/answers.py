@@ -138,6 +138,8 @@ def _usual_lengths(cases: Sequence[Case]) -> dict[str, int]:
 
 def unrecognised(case: Case) -> Iterator[str]:
     """The wordings of the right answer that the case's grader does not pass."""
+    if case.options.get("coordinates"):  # the answer is in pixels, the reply in that convention
+        return
     answer = answer_of(case)
     for wording in BLOCKS if "\n" in answer else WORDINGS:
         said = wording.format(answer=answer)
