@@ -430,7 +430,7 @@ def test_a_jpeg_of_a_thousand_scans_is_refused(tmp_path: Path) -> None:
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "Git LFS pointer"),
         (b"%PDF-1.7", "PDF"),
         (b"%!PS-Adobe-3.0 EPSF-3.0", "PostScript"),
-        (b"just words", "no picture"),
+        (b"just words", "not a picture"),
         (b"\xff\xd8\xff", "damaged"),
         (b"\x89PNG\r\n\x1a\n", "damaged"),
     ],

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from harness.images.files import read_regular, shown
-from harness.images.headers import Header, blaming, header_of, opened, quirks
+from harness.images.headers import Header, header_of, opened, quirks, wrap_errors
 from harness.images.jpeg import decode_coarsely, is_whole
 from harness.images.pdf import rendered, split_page
 from harness.images.pixels import canonical_pixels
@@ -44,10 +44,11 @@ def encode(path: Path, *, longest_side_px: int) -> EncodedImage:
     name = shown(path)
     data, page = _read(path)
     if data.startswith(b"%PDF"):
-        return _as_png(rendered(data, page, name, longest_side_px=longest_side_px))
+        with wrap_errors(name):
+            return _as_png(rendered(data, page, name, longest_side_px=longest_side_px))
     picture = opened(data, name)
     longest_side_px = longest_side_px or max(picture.size)
-    with blaming(name):
+    with wrap_errors(name):
         size = picture.size
         if max(size) <= longest_side_px and not quirks(picture, data):
             _verify(picture, data)
@@ -67,10 +68,11 @@ def inspect(path: Path) -> Header:
     name = shown(path)
     data, page = _read(path)
     if data.startswith(b"%PDF"):
-        width_px, height_px = rendered(data, page, name, longest_side_px=0).size
+        with wrap_errors(name):
+            width_px, height_px = rendered(data, page, name, longest_side_px=0).size
         return Header(format="PDF", width_px=width_px, height_px=height_px, quirks=("a PDF page",))
     picture = opened(data, name)
-    with blaming(name):
+    with wrap_errors(name):
         found = header_of(picture, data)
         _verify(picture, data)
     return found

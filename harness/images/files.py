@@ -70,7 +70,7 @@ def read_regular(path: Path, *, limit_bytes: int) -> bytes:
         except OSError as exc:
             raise SuiteError(
                 f"{shown(path)} cannot be read: {exc.strerror}",
-                fix="copy it anew, or mend the disk",
+                fix="copy it again, or repair the disk",
             ) from exc
     if len(data) > limit_bytes:
         raise SuiteError(

@@ -38,8 +38,8 @@ _READERS: tuple[tuple[str, bytes, str], ...] = (
 """Name, how such a file begins, and the one class of Pillow that may read it: no guessing, which
 would try three dozen formats, Ghostscript among them. Imported when met: all take 0.1 s."""
 
-_STRANGERS: tuple[tuple[bytes, str, str], ...] = (
-    (rb"\Z", "is empty (0 bytes)", "copy the picture anew"),
+_UNSUPPORTED: tuple[tuple[bytes, str, str], ...] = (
+    (rb"\Z", "is empty (0 bytes)", "copy the picture again"),
     (rb"version https://git-lfs", "is a Git LFS pointer, not the picture", "run `git lfs pull`"),
     (rb"....ftyp", "is HEIC or another format that cannot be read here", "save it as JPEG or PNG"),
     (rb"\s*(?:<\?xml.{0,2000}?)?(?:<!--.{0,2000}?)?<svg", "is SVG", "export it as PNG"),
@@ -65,7 +65,7 @@ def header(data: bytes, name: str) -> Header:
     Raises: SuiteError for what is no picture, has several frames or more than 50 megapixels.
     """
     picture = opened(data, name)
-    with blaming(name):
+    with wrap_errors(name):
         return header_of(picture, data)
 
 
@@ -81,7 +81,7 @@ def header_of(picture: ImageFile, data: bytes) -> Header:
 def opened(data: bytes, name: str) -> ImageFile:
     """The picture, not decoded yet, by the only reader its first bytes allow."""
     kind, reader = _reader(data, name)
-    with blaming(name):
+    with wrap_errors(name):
         picture = reader(io.BytesIO(data))
         if picture.width * picture.height > MAX_PIXELS:
             raise SuiteError(
@@ -95,7 +95,7 @@ def opened(data: bytes, name: str) -> ImageFile:
                 fix="save the one frame that is meant as PNG",
             )
         if "progressive" in picture.info and data.count(b"\xff\xda") > _MAX_SCANS:
-            raise SuiteError(f"{name} has over {_MAX_SCANS} scans", fix="save it anew as JPEG")
+            raise SuiteError(f"{name} has over {_MAX_SCANS} scans", fix="save it again as JPEG")
     return picture
 
 
@@ -129,11 +129,11 @@ def orientation(picture: ImageFile, data: bytes) -> int:
 
 
 @contextmanager
-def blaming(name: str) -> Iterator[None]:
+def wrap_errors(name: str) -> Iterator[None]:
     """Turn whatever Pillow raises on damaged bytes into a SuiteError that names the file.
 
     Its readers raise a dozen types (OSError, SyntaxError, struct.error, KeyError, MemoryError...),
-    and none of them is a bug of ours: the bytes are a stranger's.
+    and none of them is a bug of ours: the bytes come from anywhere.
     """
     try:
         yield
@@ -142,7 +142,7 @@ def blaming(name: str) -> Iterator[None]:
     except Exception as exc:
         raise SuiteError(
             f"{name} is damaged: {shown(str(exc)) or type(exc).__name__}",
-            fix="export or copy the picture anew",
+            fix="export or copy the picture again",
         ) from exc
 
 
@@ -151,11 +151,11 @@ def _reader(data: bytes, name: str) -> tuple[str, Callable[[io.BytesIO], ImageFi
         if re.match(beginning, data, re.DOTALL):
             module, reader = where.split(".")
             return kind, getattr(importlib.import_module(f"PIL.{module}"), reader)
-    for beginning, what, fix in _STRANGERS:
+    for beginning, what, fix in _UNSUPPORTED:
         if re.match(beginning, data, re.DOTALL | re.IGNORECASE):
             raise SuiteError(f"{name} {what}", fix=fix)
     raise SuiteError(
-        f"{name} is no picture",
+        f"{name} is not a picture",
         fix=f"use {', '.join(kind for kind, _, _ in _READERS)}",
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -392,7 +393,8 @@ def literal(text: str) -> Any:
     except (msgspec.DecodeError, RecursionError):
         pass
     try:
-        return ast.literal_eval(text.strip())
+        with warnings.catch_warnings(action="ignore"):  # of backslashes that mean nothing
+            return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 

@@ -23,7 +23,7 @@ class Level(StrEnum):
     WARNING = "warning"
     """Somebody should look at it; a problem where `--strict` asks for it."""
     NOTE = "note"
-    """Worth knowing; nothing to mend."""
+    """Worth knowing; nothing to correct."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):

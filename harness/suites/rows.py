@@ -29,6 +29,8 @@ ASK_LETTERS = "Answer with the letters of all right options."
 _SLUG_CHARS = 40
 _NO_BASE64 = 64
 """No picture is as short as this in base64, and no index of another row longer."""
+_MAX_PATHS_CHARS = 2000
+_MAX_KEYS_CHARS = 100
 _IMAGE_TOKEN = re.compile(r"<image>|<\|image\|>|\[image\]|<image_placeholder>", re.IGNORECASE)
 _IMAGE_PLACE = re.compile(r"<image[ _]?(\d{1,2})>", re.IGNORECASE)
 _LIST_OF_PATHS = re.compile(r"[^;,|]+\.\w{3,4}(?:\s*[;,|]\s*[^;,|]+\.\w{3,4})+")
@@ -152,7 +154,7 @@ def _named(value: Any, pictures: Pictures) -> Iterator[str]:
         yield beside
     elif len(text) > _NO_BASE64 and "." not in text:
         yield pictures.unpack(pictures.decoded(text))
-    elif _LIST_OF_PATHS.fullmatch(path):
+    elif len(path) < _MAX_PATHS_CHARS and _LIST_OF_PATHS.fullmatch(path):
         for part in re.split(r"\s*[;,|]\s*", path):
             yield from _named(part, pictures)
     elif "." not in path and "/" not in path:
@@ -292,7 +294,11 @@ def _key(answer: str, row: Row, first_index: int | None) -> list[str]:
     if (match := _KEY_AND_TEXT.fullmatch(answer)) and match[1] in row.options:
         same = _folded(match[2]) == _folded(row.options[match[1]])
         return [match[1]] if same else []
-    if _KEYS.fullmatch(answer) and set(re.findall("[A-Z]", answer)) <= set(row.options):
+    if (
+        len(answer) < _MAX_KEYS_CHARS
+        and _KEYS.fullmatch(answer)
+        and set(re.findall("[A-Z]", answer)) <= set(row.options)
+    ):
         return re.findall("[A-Z]", answer)
     polar = {"yes": "true", "no": "false", "true": "yes", "false": "no"}.get(answer.casefold())
     return [by_text[polar]] if polar in by_text else []

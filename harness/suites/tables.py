@@ -35,7 +35,7 @@ def read_text(path: Path, findings: Findings) -> Rows:
             yield from _named(file, path, findings)
         except UnicodeError as exc:
             raise SuiteError(
-                f"{shown(path)} is no UTF-8 text: {exc.args[-1]}", fix="save it as CSV UTF-8"
+                f"{shown(path)} is not UTF-8 text: {exc.args[-1]}", fix="save it as CSV UTF-8"
             ) from exc
 
 

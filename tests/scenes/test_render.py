@@ -63,7 +63,7 @@ def test_a_picture_is_made_again_when_it_is_gone_spoilt_outdated_or_a_draft(
     if damage == "unlink":
         (studio.out / IMAGE).unlink()
     elif damage == "spoil":
-        (studio.out / IMAGE).write_bytes(b"no picture")
+        (studio.out / IMAGE).write_bytes(b"not a picture")
     elif damage == "edit":
         studio.family("thing", body="pass  # changed")
     assert "oc-01-thing: done" in studio.run("render").stderr

@@ -172,7 +172,7 @@ def test_an_open_quote_does_not_swallow_the_rest_unsaid(shop: Workshop) -> None:
 def test_a_csv_in_another_encoding_says_so(shop: Workshop) -> None:
     shop.write("a.csv", "file_name,prompt,answer\na.png,Größe?,7\n".encode("latin-1"))
 
-    assert "is no UTF-8 text" in shop.refused("a.csv")
+    assert "is not UTF-8 text" in shop.refused("a.csv")
 
 
 @pytest.mark.parametrize("content", ["", "\n", "file_name,prompt,answer\n", "\0\0\0"])
@@ -334,7 +334,7 @@ def test_broken_pictures_of_a_tsv_are_named(shop: Workshop) -> None:
         [
             "is not valid base64",
             "is not valid base64",
-            "is no picture",
+            "is not a picture",
             "of a row: 77",
             "no picture: `image` is empty",
             "is not valid base64",
@@ -397,16 +397,21 @@ HEADERS = {
     "csv": "file_name,prompt,answer\n",
     "tsv": "index\timage\tquestion\tanswer\tA\tB\n",
     "jsonl": "",
+    "json": "",
 }
 
 
 def lines_of(kind: str) -> st.SearchStrategy[str]:
-    if kind == "jsonl":
-        keys = st.sampled_from(["image", "question", "answer", "category", "x"])
+    if kind in ("json", "jsonl"):
+        keys = st.sampled_from(
+            ["image", "question", "answer", "options", "messages", "input", "data", "id", "x", "A"]
+        )
         values = st.recursive(
             st.one_of(CELLS, st.integers(), st.floats(), st.booleans(), st.none()),
-            lambda inner: st.lists(inner, max_size=3),
-            max_leaves=4,
+            lambda inner: st.one_of(
+                st.lists(inner, max_size=3), st.dictionaries(keys, inner, max_size=3)
+            ),
+            max_leaves=6,
         )
         return st.dictionaries(keys, values).map(json.dumps)
     return st.lists(CELLS, min_size=3, max_size=6).map(
@@ -414,7 +419,7 @@ def lines_of(kind: str) -> st.SearchStrategy[str]:
     )
 
 
-@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "json"])
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -109,6 +109,7 @@ COLOURS = ["red", "green", "blue"]
         {"option_a": "red", "option_b": "green", "option_c": "blue", "answer": "B"},
         {"Option 1": "red", "Option 2": "green", "Option 3": "blue", "answer": "green"},
         {"A": "red", "B": "green", "C": "blue", "D": "nan", "answer": "B"},
+        {"options": "['red', 'green', 'blue']", "answer": "B"},
     ],
     ids=lambda cells: ", ".join(cells),
 )
@@ -308,6 +309,19 @@ def test_several_pictures_keep_their_order(shop: Workshop, cells: dict[str, Any]
     case = one(shop, **cells)
 
     assert case.pictures == case.images == ("p1.png", "p2.png")
+
+
+def test_texts_made_to_be_slow_are_read_at_once(shop: Workshop) -> None:
+    slow = {
+        "image": "a.b" * 3_000 + ";",
+        "question": "<image" * 3_000,
+        "options": "A. " * 3_000,
+        "answer": "A " * 3_000,
+        "hint": "[" * 3_000,
+    }
+    shop.write("q.jsonl", json.dumps(slow))
+
+    assert "q.jsonl, line 1: " in shop.refused("q.jsonl")
 
 
 def test_a_question_about_more_pictures_than_there_are_is_a_problem(shop: Workshop) -> None:

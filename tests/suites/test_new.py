@@ -35,7 +35,7 @@ def test_photos_get_a_row_each_to_fill_in(evalrun: Evalrun, tmp_path: Path) -> N
     made = evalrun("new", "mine", "--from", photos)
 
     assert made.returncode == 0, made.stderr
-    assert "left out: notes.txt is no picture" in made.stderr
+    assert "left out: notes.txt is not a picture" in made.stderr
     table = tmp_path / "mine" / "questions.csv"
     assert table.read_text().splitlines()[1].startswith("IMG 1,IMG 1.JPG,,,")
     checked = evalrun("check", "mine")

@@ -151,37 +151,40 @@ def _in_order(options: list[str], question: str) -> list[str]:
 def guessable(policies: Sequence[Policy], cases: Sequence[Case]) -> Iterator[Finding]:
     """Policies that score more without looking than a suite should allow.
 
-    A few prompts cannot be spread widely, and some of them are guessed by luck: under 30 only what
-    is beyond both is told.
+    A few prompts cannot be spread widely, and some of them are guessed by luck: under 30 only the
+    best policy is named, and only when it is beyond both.
     """
-    members: dict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        members[case.category].append(case)
+    if len(cases) < _MANY:
+        over = [policy for policy in policies if _beyond_smallness(policy, cases)]
+        for policy in sorted(over, key=lambda policy: -policy.overall)[:1]:
+            yield _guessed(policy, _percent(policy.overall), MAX_OVERALL)
+        return
+    sizes = Counter(case.category for case in cases)
     for policy in policies:
-        if _beyond(policy.overall, cases, policy, MAX_OVERALL):
-            what = f"{policy.says}: {_percent(policy.overall)}, over {_percent(MAX_OVERALL)}"
-            yield Finding(level=Level.WARNING, where="guessable", what=what)
-        over = {
-            name: policy.categories[name]
-            for name, own in members.items()
-            if len(own) >= _FEW and _beyond(policy.categories[name], own, policy, MAX_CATEGORY)
+        if policy.overall > MAX_OVERALL:
+            yield _guessed(policy, _percent(policy.overall), MAX_OVERALL)
+        high = {
+            name: share
+            for name, share in policy.categories.items()
+            if sizes[name] >= _FEW and share > MAX_CATEGORY
         }
-        if over:
-            where = max(over, key=lambda name: over[name])
-            more = f", and {len(over) - 1} more categories" if len(over) > 1 else ""
-            what = f"{policy.says}: {_percent(over[where])} in {where}{more}"
-            what += f", over {_percent(MAX_CATEGORY)}"
-            yield Finding(level=Level.WARNING, where="guessable", what=what)
+        if high and len(sizes) > 1:
+            where = max(high, key=lambda name: high[name])
+            more = f", and {len(high) - 1} more categories" if len(high) > 1 else ""
+            yield _guessed(policy, f"{_percent(high[where])} in {where}{more}", MAX_CATEGORY)
 
 
-def _beyond(share: float, cases: Sequence[Case], policy: Policy, most: float) -> bool:
-    """Whether the share is too high; of few prompts, for more reasons than that they are few."""
-    if share <= most or len(cases) >= _MANY:
-        return share > most
+def _guessed(policy: Policy, share: str, most: float) -> Finding:
+    what = f"{policy.says}: {share}, over {_percent(most)}"
+    return Finding(level=Level.WARNING, where="guessable", what=what)
+
+
+def _beyond_smallness(policy: Policy, cases: Sequence[Case]) -> bool:
+    """Whether more is guessed than the commonest answer of each group, and luck, explain."""
     groups = {"constant": 1, "category": len({case.category for case in cases})}
     groups["type"] = len({_type(case) for case in cases})
-    passed = share * len(cases) - groups.get(policy.name, 0)  # each group has a commonest answer
-    return wilson_interval(max(0.0, passed), len(cases)).low > most
+    passed = policy.overall * len(cases) - groups.get(policy.name, 0)
+    return wilson_interval(max(0.0, passed), len(cases)).low > MAX_OVERALL
 
 
 def _percent(share: float) -> str:
