@@ -32,7 +32,7 @@ class Exam:
         stopping: threading.Event | None = None,
     ) -> None:
         self.questions = questions
-        self._price, self._max_cost_usd = price, max_cost_usd
+        self.price, self._max_cost_usd = price, max_cost_usd
         self.stopping = stopping or threading.Event()
         self.cost_usd = 0.0
         self._lost = 0
@@ -99,8 +99,8 @@ class Exam:
                 self.stopping.set()
             return Answer(question=question, error=str(getattr(error, "problem", "stopped")))
         self._lost = 0
-        if self._price is not None:
-            cost = self._price.cost_usd(reply.tokens_in, reply.tokens_out)
+        if self.price is not None:
+            cost = self.price.cost_usd(reply.tokens_in, reply.tokens_out)
             self.cost_usd += cost or 0.0
         return Answer(question=question, reply=reply)
 

@@ -184,7 +184,8 @@ def _scale(pairs: Sequence[tuple[str, float, float]], axis: str) -> float | None
 
 
 _GROUP = re.compile(r"[(\[{<][^()\[\]{}<>]*[)\]}>]")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?|(?<=<loc)\d+")
+"""Not the digit of a name such as x1."""
 
 
 def numbers_in(reply: str, count: int) -> tuple[float, ...] | None:
@@ -192,6 +193,8 @@ def numbers_in(reply: str, count: int) -> tuple[float, ...] | None:
 
     >>> numbers_in("The 2 marks: (512, 300)", 2), numbers_in("<loc0100><loc0200>", 2)
     ((512.0, 300.0), (100.0, 200.0))
+    >>> numbers_in('{"x1": 5, "y1": 6, "x2": 7, "y2": 8}', 4)
+    (5.0, 6.0, 7.0, 8.0)
     >>> numbers_in("somewhere", 2) is None
     True
     """

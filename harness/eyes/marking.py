@@ -86,6 +86,8 @@ def _read(answers: Sequence[Answer], exam: Exam) -> tuple[Fields, Verdicts, dict
         found, words = reader(mine if test in _KEEPS_REFUSALS else [it for it in mine if it.reply])
         fields |= found
         verdicts |= words
+    if exam.price is not None and (priced := reading.picture_cost(fields, exam.price)):
+        verdicts["image tokens"] += f"; {priced}"
     if any(it.reply for it in answers):
         found, words = reading.thinking(answers)
         fields |= found

@@ -11,6 +11,7 @@ from PIL import Image
 
 from harness.adapters.base import Request
 from harness.eyes import charts
+from harness.graders.clean import without_reasoning
 from harness.records import EncodedImage, Reply
 
 READ_CODE = "Which code is written in the picture? Answer with the code alone."
@@ -88,7 +89,8 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        return self.reply.text if self.reply else ""
+        """The answer proper, without reasoning that the endpoint left in it."""
+        return without_reasoning(self.reply.text) if self.reply else ""
 
 
 def questions(seed: int) -> list[Question]:

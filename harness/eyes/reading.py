@@ -11,6 +11,7 @@ from harness.eyes import fits
 from harness.eyes.card import Part, Tally, Thinking, TokensAtSide
 from harness.eyes.charts import COLOURS, LINE_CHARS, Line
 from harness.eyes.questions import SCHEMA_KEY, SIDES_PX, Answer
+from harness.records import Price
 from harness.text import one_line
 
 _SAME_TOKENS = 8
@@ -203,6 +204,13 @@ def image_tokens(answers: Sequence[Answer]) -> tuple[tuple[TokensAtSide, ...], s
     plateau = next((it for it in found if max(tokens) - it.tokens <= _SAME_TOKENS), found[-1])
     ends = f"; no more from {plateau.side_px} px on" if plateau.side_px < SIDES_PX[-1] else ""
     return found, f"{curve}{ends}"
+
+
+def picture_cost(fields: Fields, price: Price) -> str | None:
+    """What a picture of 1,024 px costs at the list price, in words."""
+    tokens: dict[int, int] = {it.side_px: it.tokens for it in fields.get("image_tokens", ())}
+    cost_usd = price.cost_usd(tokens.get(1024), 0)
+    return None if cost_usd is None else f"a picture of 1,024 px costs ${cost_usd:.6f}"
 
 
 def arrives(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:

@@ -55,6 +55,7 @@ class Sighted:
         takes_webp: bool = True,
         turns_upright: bool = True,
         crops_to_middle: bool = False,
+        thinks_aloud: bool = False,
     ) -> None:
         self.known: dict[tuple[str, ...], list[Question]] = {}
         for question in drawn(seed):
@@ -63,7 +64,7 @@ class Sighted:
         self.convention, self.mixes_up, self.flat_tokens = convention, mixes_up, flat_tokens
         self.drops_pictures, self.most_pictures = drops_pictures, most_pictures
         self.takes_webp, self.turns_upright = takes_webp, turns_upright
-        self.crops_to_middle = crops_to_middle
+        self.crops_to_middle, self.thinks_aloud = crops_to_middle, thinks_aloud
         self.waiting: list[str] = []
         self.lock = threading.Lock()
 
@@ -93,6 +94,8 @@ class Sighted:
         return self._say(self._sees(asked), tokens, asked)
 
     def _say(self, text: str, tokens_in: int, asked: Question | None) -> Answer:
+        if self.thinks_aloud and asked is not None:
+            text = f"<think>It may be {asked.truth}, or not.</think>{text}"
         usage = {"prompt_tokens": tokens_in, "completion_tokens": 9}
         return body(200, json.dumps(chat(text) | {"usage": usage}).encode())
 

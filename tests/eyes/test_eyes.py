@@ -152,6 +152,15 @@ def test_an_endpoint_that_drops_pictures_has_no_eyes_after_four_calls(
     assert card.not_run["acuity"] == "pictures do not arrive"
 
 
+def test_reasoning_in_the_content_is_not_read_as_the_answer(vision_server: VisionServer) -> None:
+    vision_server.default = Sighted(SEED, mixes_up=True, thinks_aloud=True).answer
+
+    card = examine(vision_server, "concurrent")
+
+    assert card.arrives is True
+    assert card.mixes_up_concurrent_pictures is True
+
+
 def test_a_text_only_model_has_no_eyes_after_one_call(vision_server: VisionServer) -> None:
     vision_server.default = fail(400, "this model does not support image input")
 
@@ -181,10 +190,11 @@ def test_a_spent_budget_and_a_stop_leave_a_partial_card(vision_server: VisionSer
     vision_server.default = Sighted(SEED).answer
     price = Price(in_usd_per_mtok=1000.0, out_usd_per_mtok=0.0, as_of="2026-11-26")
 
-    card = examine(vision_server, price=price, max_cost_usd=1.0)
+    card = examine(vision_server, price=price, max_cost_usd=5.0)
 
     assert card.arrives is True
     assert card.not_run["counting"] == "--max-cost was reached"
+    assert "a picture of 1,024 px costs $" in card.verdicts["image tokens"]
     assert card.cost_usd is not None
 
     stopping = threading.Event()
