@@ -34,6 +34,8 @@ class VisionServer:
         self.url = ""
         self.script: list[Answer] = []
         self.default: Answer = say("yes")
+        self.models: list[dict[str, str]] = []
+        """What it lists; it says nothing where that is empty."""
         self.seen: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.times: list[float] = []
@@ -140,6 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         finally:
             self.state.done()
+
+    def do_GET(self) -> None:
+        listed = json.dumps({"data": self.state.models}).encode()
+        body(200 if self.state.models else 404, listed)(self, {})
 
     def log_message(self, format: str, *args: object) -> None: ...
 

@@ -296,11 +296,12 @@ def test_what_a_running_server_cannot_be_told_is_refused_with_how_to_start_it(
     assert caught.value.exit_code == 2
 
 
-def test_a_hosted_model_takes_the_detail_and_no_number_of_tokens() -> None:
+def test_an_unknown_endpoint_may_take_either_and_a_known_one_is_refused_at_once() -> None:
     far = "https://alpha.example/v1"
     assert resolved("m", base_url=far, image_detail="low").target.image_detail == "low"
-    with pytest.raises(UsageError, match="--image-detail low"):
-        resolved("m", base_url=far, image_tokens=(1, 2))
+    assert resolved("m", base_url=far, image_tokens=(1, 2)).target.image_tokens == (1, 2)
+    with pytest.raises(UsageError, match="--image-detail"):
+        resolved("m", base_url="https://api.openai.com/v1", image_tokens=(1, 2))
 
 
 @pytest.mark.parametrize("given", ["300-100", "0", "many", "-5", "1-2-3"])

@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from harness.adapters.base import Request, Target
+from harness.adapters.resolution import of_pictures, option
 from harness.adapters.thinking import EndpointKind, budget_of, parameters
 from harness.errors import CallError, RequestRefused, ServerFault, TargetError
 from harness.records import EncodedImage, Reply, ServerFacts
@@ -192,23 +193,26 @@ class ChatModel:
                 named = re.search(rf"\b{name}\b", refused.problem)
                 if named and _REFUSAL.search(refused.problem) and not change.keys() <= tried.keys():
                     if name in steering:
-                        self._give_up_steering(refused)
+                        self._give_up_steering(name, refused)
                     self._changes = {**self._changes, **change}
                     return True
             return False
 
-    def _give_up_steering(self, refused: RequestRefused) -> None:
+    def _give_up_steering(self, name: str, refused: RequestRefused) -> None:
         """Without the parameter a model that cannot think does what --thinking off asks for.
 
         Raises: TargetError where the run would not be what was asked for.
         """
         wanted = self._target.sampling.thinking
-        if wanted != "off" and self._kind is not None:
+        pictures = of_pictures(self._target, self._kind.name if self._kind else "")
+        of_thinking = name not in pictures or "thinking" in refused.problem
+        given = f"--thinking {wanted}" if of_thinking else option(self._target)
+        if not of_thinking or (wanted != "off" and self._kind is not None):
             raise TargetError(
-                f"{self._target.model} does not take --thinking {wanted}: {refused.problem}",
-                fix="leave --thinking out, or choose another level or model",
+                f"{self._target.model} does not take {given}: {refused.problem}",
+                fix=f"leave {given.split()[0]} out, or choose another value or model",
             ) from refused
-        self._target.notify(f"--thinking {wanted} is not sent any more: {refused.problem}")
+        self._target.notify(f"{given} is not sent any more: {refused.problem}")
 
 
 def changed(payload: dict[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:

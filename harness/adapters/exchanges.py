@@ -7,6 +7,7 @@ from typing import Any
 from harness.adapters.base import Request, Target
 from harness.adapters.chat import as_sent
 from harness.adapters.openai import OpenAIChat
+from harness.adapters.thinking import kind_of
 from harness.records import EncodedImage, Record, RunHeader
 from harness.transport import Transport
 
@@ -29,4 +30,6 @@ def request_of(header: RunHeader, record: Record) -> dict[str, Any]:
         id=record.case.id, question=record.case.question, images=images, repeat=record.repeat
     )
     with Transport(target.base_url or "") as transport:
-        return as_sent(OpenAIChat(transport, target).payload(request), sha256s)
+        return as_sent(
+            OpenAIChat(transport, target, kind=kind_of(target)).payload(request), sha256s
+        )

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from harness.adapters import resolution
 from harness.adapters.base import Request, Target
 from harness.adapters.chat import (
     DEFAULT_CONCURRENCY,
@@ -52,8 +53,7 @@ class OpenAIChat(ChatModel):
         """A question without pictures is a plain string: text-only servers take nothing else."""
         content: str | list[dict[str, Any]] = request.question
         if request.images:
-            detail = self._target.image_detail
-            more = {"detail": detail} if detail else {}
+            more = resolution.detail_of(self._target, self._kind.name if self._kind else "")
             urls = (f"data:{it.media_type};base64,{PICTURE_HERE}" for it in request.images)
             content = [{"type": "image_url", "image_url": {"url": it, **more}} for it in urls]
             content.append({"type": "text", "text": request.question})
@@ -264,4 +264,6 @@ def open_openai(target: Target) -> Iterator[OpenAIChat]:
             listed = listed_models(transport, timeout_s=_LISTING_S)
         warn_if_unlisted(target, listed)
         kind = kind_of(target, (str(it.get("owned_by")) for it in listed))
+        resolution.check(target, kind.name if kind else "openai")
+        resolution.warn_if_unknown(target)
         yield OpenAIChat(transport, target, kind=kind, concurrency=concurrency)

@@ -17,13 +17,14 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.adapters import BUILT_IN
+from harness.adapters import BUILT_IN, resolution
 from harness.adapters import names as adapter_names
 from harness.adapters.base import Target
 from harness.adapters.chat import key_from
 from harness.adapters.llamacpp import hub, program, weights
 from harness.adapters.replay import recorded_model
 from harness.adapters.running import Running, candidates, look, look_around
+from harness.adapters.thinking import kind_of
 from harness.catalogue import Catalogue, list_price
 from harness.errors import TargetError, UsageError, install_command
 from harness.records import HostedSource, ModelCard, Preset, Price
@@ -40,11 +41,6 @@ _FORM = re.compile(
 """What servers append to a model's name to say in which form they hold it."""
 _GENERIC_NAMES = {"ggml-model", "model"}
 """File names that many repositories give their weights."""
-
-
-_NO_DETAIL = {"llamacpp", DEMO, "replay", "anthropic", "vllm", "ollama", "lmstudio"}
-"""Adapters and endpoints that ignore how closely a picture should be looked at."""
-_QWEN_PIXELS_PER_TOKEN = 28 * 28
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -122,31 +118,11 @@ def _check_settings(route: Route) -> None:
             "--server-arg is for a server that evalrun starts, and this one runs already",
             fix=f"start it with {flags}, and leave --server-arg out",
         )
-    if target.image_tokens and not started:
-        fewest, most = target.image_tokens
-        raise UsageError(
-            "--image-tokens is for a server that evalrun starts: a running one cannot be told",
-            fix=_how_to_start(fewest, most)
-            if route.local
-            else "leave it out, or try --image-detail low|high",
-        )
-    if target.image_detail and (route.backend in _NO_DETAIL or route.preset in _NO_DETAIL):
-        raise UsageError(
-            f"--image-detail is not for {route.preset or route.backend}, which does not take it",
-            fix="leave it out; a server that evalrun starts takes --image-tokens N",
-        )
-
-
-def _how_to_start(fewest: int, most: int) -> str:
-    batch = max(2048, most)
-    pixels = [tokens * _QWEN_PIXELS_PER_TOKEN for tokens in (fewest, most)]
-    processor = f'{{"min_pixels": {pixels[0]}, "max_pixels": {pixels[1]}}}'
-    return (
-        "start it so, and leave --image-tokens out:\n"
-        f"    llama-server … --image-min-tokens {fewest} --image-max-tokens {most} "
-        f"--ubatch-size {batch} --batch-size {batch}\n"
-        f"    vllm serve … --mm-processor-kwargs '{processor}'  (Qwen2.5-VL)"
-    )
+    known = kind_of(target)
+    if route.backend != "openai":
+        resolution.check(target, route.backend, started=started)
+    elif known is not None:  # else the adapter finds out
+        resolution.check(target, known.name)
 
 
 def bare_name(name: str) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from harness.adapters import resolution
 from harness.adapters.base import Target
 from harness.errors import UsageError
 
@@ -167,18 +168,20 @@ def kind_of(target: Target, owners: Iterable[str] = ()) -> EndpointKind | None:
 
 
 def parameters(target: Target, kind: EndpointKind | None) -> dict[str, Any]:
-    """What a request carries besides: the user's own --body, and what --thinking comes to.
+    """What a request carries besides: the user's own --body, and what the options come to.
 
     Raises: UsageError for a level that the endpoint does not take, or a key given twice.
     """
-    wanted = target.sampling.thinking
-    found = {} if wanted == "auto" else _of_thinking(target, wanted, kind or _UNKNOWN)
-    if twice := sorted(found.keys() & target.body.keys()):
+    wanted, kind = target.sampling.thinking, kind or _UNKNOWN
+    thinking = {} if wanted == "auto" else _of_thinking(target, wanted, kind)
+    pictures = resolution.of_pictures(target, kind.name)
+    if twice := sorted((thinking.keys() | pictures.keys()) & target.body.keys()):
+        option = f"--thinking {wanted}" if twice[0] in thinking else resolution.option(target)
         raise UsageError(
-            f"--body {twice[0]} and --thinking {wanted} both set {twice[0]!r}",
+            f"--body {twice[0]} and {option} both set {twice[0]!r}",
             fix="leave one of the two out",
         )
-    return found | target.body
+    return _merged(thinking, pictures) | target.body
 
 
 def budget_of(target: Target) -> int:
@@ -210,6 +213,15 @@ def _of_thinking(target: Target, wanted: str, kind: EndpointKind) -> dict[str, A
         )
     filled: dict[str, Any] = _filled(kind.budget, int(wanted))
     return filled
+
+
+def _merged(one: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    >>> _merged({"extra": {"a": 1}}, {"extra": {"b": 2}, "c": 3})
+    {'extra': {'a': 1, 'b': 2}, 'c': 3}
+    """
+    both = {it: _merged(one[it], other[it]) for it in one.keys() & other.keys()}
+    return {**one, **other, **both}
 
 
 def _filled(template: Any, tokens: int) -> Any:

@@ -65,7 +65,7 @@ class SamplingOptions:
     ] = None
     image_tokens: Annotated[
         str | None,
-        Option(metavar="N|MIN-MAX", help="Tokens a picture takes, on a server that is started."),
+        Option(metavar="N|MIN-MAX", help="Tokens a picture takes (vLLM; a started server)."),
     ] = None
     image_detail: Annotated[
         Literal["low", "high", "auto"] | None,
