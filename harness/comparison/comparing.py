@@ -183,13 +183,9 @@ def _disagreement(asked: Prompt, labels: Sequence[str], prompts: Sequence[Prompt
         answers=tuple(
             [
                 Answer(
-                    label=label,
-                    passed=prompt.passed,
-                    asked=prompt.answered,
-                    answer=prompt.answer,
-                    text=prompt.text,
+                    label=label, passed=it.passed, asked=it.answered, answer=it.answer, text=it.text
                 )
-                for label, prompt in zip(labels, prompts, strict=True)
+                for label, it in zip(labels, prompts, strict=True)
             ]
         ),
     )

@@ -30,9 +30,7 @@ def compare_pair(first: Side, found: Found, second: Side, found_second: Found) -
     if isinstance(found, Measured) and isinstance(found_second, Measured):
         return _paired(first, found, second, found_second)
     if isinstance(found, Measured) or isinstance(found_second, Measured):
-        return Contrast(
-            first=first.label, second=second.label, kind="shown", outcome=None, sentence=""
-        )
+        return Contrast(first=first.label, second=second.label, kind="shown")
     return _unpaired(first, second)
 
 
@@ -73,8 +71,6 @@ def _paired(first: Side, run_1: Measured, second: Side, run_2: Measured) -> Cont
         first=first.label,
         second=second.label,
         kind="paired",
-        outcome=None,
-        sentence="",
         overall=overall,
         p=overall.p,
         mid_p=_mid_p(overall),
@@ -172,8 +168,6 @@ def _unpaired(first: Side, second: Side) -> Contrast:
         first=first.label,
         second=second.label,
         kind="unpaired",
-        outcome=None,
-        sentence="",
         overall=_apart(first.overall, second.overall),
         categories=tuple(
             _apart(score, theirs[score.category])

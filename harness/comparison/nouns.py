@@ -77,8 +77,8 @@ class Contrast(Struct, frozen=True, kw_only=True):
     second: str
     kind: Literal["paired", "unpaired", "shown"]
     """The same prompts; published figures on both sides; or side by side without a verdict."""
-    outcome: Outcome | None
-    sentence: str
+    outcome: Outcome | None = None
+    sentence: str = ""
     """The verdict in plain words."""
     remarks: tuple[str, ...] = ()
     """What else the reader must know to believe it, a sentence each."""

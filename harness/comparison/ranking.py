@@ -218,33 +218,24 @@ def _share(score: ModelScore) -> float:
 
 
 def _frontiers(score: ModelScore, scores: Sequence[ModelScore]) -> tuple[Frontier, ...]:
-    speed = [(_share(it), it.overall.latency_mean_s) for it in scores]
-    cost = [(_share(it), it.overall.cost_per_task_usd) for it in scores]
-    own = _share(score), score.overall.latency_mean_s, score.overall.cost_per_task_usd
-    found: list[Frontier] = []
-    if _on_frontier(own[0], own[1], speed):
-        found.append("time")
-    if _on_frontier(own[0], own[2], cost):
-        found.append("cost")
-    return tuple(found)
+    """Where nobody is as good for less, or better for as much."""
+    everybody = (score, *scores)
+    found: dict[Frontier, bool] = {
+        "time": _on_frontier(*((_share(it), it.overall.latency_mean_s) for it in everybody)),
+        "cost": _on_frontier(*((_share(it), it.overall.cost_per_task_usd) for it in everybody)),
+    }
+    return tuple(name for name, is_on_it in found.items() if is_on_it)
 
 
-def _on_frontier(
-    share: float, price: float | None, others: Sequence[tuple[float, float | None]]
-) -> bool:
-    """Whether nobody is as good for less, or better for as much.
-
-    >>> _on_frontier(0.6, 2.0, [(0.6, 2.0), (0.5, 1.0), (0.7, 3.0)])
+def _on_frontier(own: tuple[float, float | None], *others: tuple[float, float | None]) -> bool:
+    """
+    >>> _on_frontier((0.6, 2.0), (0.6, 2.0), (0.5, 1.0), (0.7, 3.0))
     True
-    >>> _on_frontier(0.6, 2.0, [(0.6, 1.5)]), _on_frontier(0.6, None, [])
+    >>> _on_frontier((0.6, 2.0), (0.6, 1.5)), _on_frontier((0.6, None))
     (False, False)
     """
-    if price is None:
-        return False
-    return not any(
-        other is not None
-        and better >= share
-        and other <= price
-        and (better, other) != (share, price)
-        for better, other in others
+    share, price = own
+    return price is not None and not any(
+        cost is not None and other >= share and cost <= price and (other, cost) != own
+        for other, cost in others
     )
