@@ -15,6 +15,7 @@ from harness.cli.options import (
     GithubSummary,
     IncludeCached,
     ResultsDir,
+    run_names,
 )
 from harness.cli.output import (
     format_for_stdout,
@@ -31,16 +32,18 @@ from harness.tables.table import names as names_of
 from harness.tables.table import to_data, to_latex, to_markdown
 from harness.text import inert
 
+Names = Annotated[
+    list[str],
+    Argument(
+        metavar="A B [C...]",
+        help="Models (newest complete run, else published figures), runs or files.",
+        autocompletion=run_names,
+    ),
+]
+
 
 def compare(
-    names: Annotated[
-        list[str],
-        Argument(
-            metavar="A B [C...]",
-            help="Models (newest complete run, else published figures), runs or files.",
-            show_default=False,
-        ),
-    ],
+    names: Names,
     results: ResultsDir = DEFAULT_RESULTS,
     force: Annotated[
         bool, Option("--force", help="Compare what unlike or incomplete runs share.")

@@ -26,6 +26,25 @@ def _be_quiet(wanted: bool) -> bool:
     return wanted
 
 
+def model_names(incomplete: str) -> list[str]:
+    """For the shell: the catalogue's."""
+    from harness import catalogue  # only a shell that asks needs it
+
+    return [name for name in catalogue.load().cards if name.startswith(incomplete)]
+
+
+def run_names(incomplete: str) -> list[str]:
+    """For the shell: models that were measured, and their runs, in the usual folder."""
+    from harness import store  # only a shell that asks needs it
+
+    found = [it.relative_to(DEFAULT_RESULTS).with_suffix("") for it in store.runs(DEFAULT_RESULTS)]
+    names = dict.fromkeys([*(it.parent.name for it in found), *(it.as_posix() for it in found)])
+    return [name for name in names if name.startswith(incomplete)]
+
+
+RunName = Annotated[
+    str, Argument(help="A model (its newest run), a run, or a file.", autocompletion=run_names)
+]
 ResultsDir = Annotated[Path, Option("--results", help="Folder of the runs.")]
 DEFAULT_RESULTS = Path("results")
 AsJson = Annotated[bool, Option("--json", help="JSON on stdout.")]
@@ -135,7 +154,11 @@ class AskOptions:
     ]
     model: Annotated[
         list[str],
-        Option("--model", "-m", help="Model to ask (repeatable); without one, the demonstration."),
+        Option(
+            *("--model", "-m"),
+            autocompletion=model_names,
+            help="Model to ask (repeatable); without one, the demonstration.",
+        ),
     ] = field(default_factory=list)
     base_url: Annotated[
         list[str], Option(help="A running server, for every model or as NAME=URL (repeatable).")

@@ -9,10 +9,17 @@ from typing import Annotated, NamedTuple
 
 import typer
 from msgspec.structs import replace
-from typer import Argument, Option
+from typer import Option
 
 from harness import __version__, store, suites
-from harness.cli.options import DEFAULT_RESULTS, AsJson, JudgeOptions, LimitOptions, ResultsDir
+from harness.cli.options import (
+    DEFAULT_RESULTS,
+    AsJson,
+    JudgeOptions,
+    LimitOptions,
+    ResultsDir,
+    RunName,
+)
 from harness.cli.output import print_json, say
 from harness.cli.targets import open_judge
 from harness.errors import SuiteError
@@ -35,7 +42,7 @@ class Change(NamedTuple):
 
 
 def regrade(
-    run: Annotated[str, Argument(help="A model (its newest run), a run, or a file.")],
+    run: RunName,
     judge: JudgeOptions,
     results: ResultsDir = DEFAULT_RESULTS,
     dry_run: Annotated[

@@ -20,6 +20,7 @@ from harness.cli.options import (
     Quiet,
     ResultsDir,
     SamplingOptions,
+    model_names,
 )
 from harness.errors import UsageError
 
@@ -31,7 +32,9 @@ class ModelOptions:
     model: Annotated[
         list[str],
         Option(
-            "--model", "-m", help="Model to ask (repeatable); without one, the demonstration model."
+            *("--model", "-m"),
+            autocompletion=model_names,
+            help="Model to ask (repeatable); without one, the demonstration model.",
         ),
     ] = field(default_factory=list)
     models_file: Annotated[

@@ -13,7 +13,7 @@ import typer
 
 from harness import catalogue, store
 from harness.adapters.exchanges import request_of
-from harness.cli.options import DEFAULT_RESULTS, AsJson, IncludeCached, ResultsDir
+from harness.cli.options import DEFAULT_RESULTS, AsJson, IncludeCached, ResultsDir, RunName
 from harness.cli.output import print_blocks, print_bytes, print_json, say, write_csv
 from harness.comparison.naming import Names
 from harness.comparison.reading import Measured, measure
@@ -26,8 +26,6 @@ from harness.tables import prompts as of_prompts
 from harness.tables import scores
 from harness.tables.table import to_data
 from harness.text import nearest
-
-RunName = Annotated[str, typer.Argument(help="A model (its newest run), a run, or a file.")]
 
 
 def list_runs(

@@ -56,6 +56,9 @@ def test_the_shell_is_told_what_can_be_typed_next(evalrun: Evalrun) -> None:
 
     assert completed("lea").split() == ["leaderboard"]
     assert "--max-tokens" in completed("run --max")
+    assert "mistral-small-3.1" in completed("--model mistral").split()
+    evalrun("--limit", "1", "--replay", "example")
+    assert completed("show ex").split()[0] == "example"
 
 
 @pytest.mark.parametrize(
