@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from harness.adapters import Limits, Request, Target
+from harness.adapters.llamacpp.adapter import LlamaCpp
 from harness.adapters.openai import open_openai
 from harness.adapters.thinking import KINDS, LEVELS, kind_of, parameters
 from harness.cli.targets import body
 from harness.errors import TargetError, UsageError
-from harness.records import Reply, Sampling
+from harness.records import Reply, Sampling, ServerFacts
+from harness.transport import Transport
 from tests.conftest import Evalrun, VisionServer, fail, say
 
 
@@ -182,3 +184,11 @@ def test_what_cannot_be_asked_for_is_exit_2_before_anything_is_asked(
     assert done.returncode == 2, done.stderr
     assert options[0] in done.stderr
     assert not vision_server.seen
+
+
+def test_an_older_llama_cpp_is_not_asked_for_a_budget_that_it_would_ignore() -> None:
+    with (
+        Transport("http://127.0.0.1:9/v1") as transport,
+        pytest.raises(UsageError, match="b8000 takes no number"),
+    ):
+        LlamaCpp(transport, target("512"), ServerFacts(build="b8000-0123abc"))

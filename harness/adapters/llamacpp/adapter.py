@@ -21,11 +21,13 @@ from harness.adapters.llamacpp.server import LocalServer
 from harness.adapters.llamacpp.weights import Files, quantization_in, sha256, weights_of
 from harness.adapters.openai import OpenAIChat
 from harness.adapters.thinking import budget_of, kind_of
-from harness.errors import CallError, TargetError
+from harness.errors import CallError, TargetError, UsageError
 from harness.records import Machine, Reply, Sampling, ServerFacts
 from harness.transport import Incoming, Stopped, Transport, is_loopback
 
 DEFAULT_CONCURRENCY = 1
+BUDGET_BUILD = 8500
+"""From March 2026: a request can bound its thinking. Source: ggml-org/llama.cpp#20297."""
 PROMPT_ROOM_TOKENS = 8192
 """For the picture, the question and the template; what may be generated comes on top."""
 CACHE_RAM_MIB = 2048
@@ -50,7 +52,17 @@ class LlamaCpp(OpenAIChat):
         concurrency: int = DEFAULT_CONCURRENCY,
         backend: str = "llamacpp",
     ) -> None:
-        """`local`: the server, if it is our own. `counts_tokens`: whether its build can."""
+        """`local`: the server, if it is our own. `counts_tokens`: whether its build can.
+
+        Raises: UsageError for a budget of thinking that its build would ignore.
+        """
+        build = re.match(r"b(\d+)", facts.build or "")
+        if target.sampling.thinking.isdecimal() and build and int(build[1]) < BUDGET_BUILD:
+            raise UsageError(
+                f"--thinking {target.sampling.thinking}: llama.cpp {build[0]} takes no number of "
+                f"tokens, b{BUDGET_BUILD} does",
+                fix="give --thinking off, low, medium or high, or take a newer build",
+            )
         super().__init__(
             transport,
             target,
