@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Evalrun, VisionServer
 from tests.llamacpp.tools import script
+
+ROOT = Path(__file__).parents[1]
 
 
 def doctor(tmp_path: Path, *more: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +38,22 @@ def test_a_working_machine_answers_a_question_and_no_key_is_shown(tmp_path: Path
     assert (found["openai"]["state"], found["openai"]["says"]) == ("ok", "OPENAI_API_KEY is set")
     assert "sk-very-secret" not in done.stdout + done.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_every_extra_that_users_may_want_is_looked_at(tmp_path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = {
+        name: {re.split(r"[^\w-]", it)[0] for it in packages}
+        for name, packages in project["optional-dependencies"].items()
+        if name not in ("dev", "docs", "scenes")
+    }
+    found = {it["what"]: it["says"] for it in json.loads(doctor(tmp_path, "--json").stdout)}
+
+    assert {it for it in found if it.startswith("extra ")} == {f"extra {it}" for it in extras}
+    for name, packages in extras.items():
+        says = found[f"extra {name}"]
+        lacking = set(says.removeprefix("without ").split(", "))
+        assert lacking <= packages if says.startswith("without ") else lacking == packages
 
 
 def test_what_is_broken_is_named_with_its_mending(tmp_path: Path) -> None:

@@ -30,6 +30,9 @@ _EXTRAS = {
     "local": ("xllamacpp", "huggingface_hub"),
     "report": ("jinja2",),
     "view": ("starlette", "uvicorn", "jinja2"),
+    "parquet": ("pyarrow", "huggingface_hub"),
+    "xlsx": ("openpyxl",),
+    "pdf": ("pypdfium2",),
 }
 
 

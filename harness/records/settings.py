@@ -5,6 +5,7 @@ One row a setting. A test holds that every field of `RunHeader` and `Sampling` h
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from msgspec import Struct, json
@@ -38,6 +39,16 @@ def _max_tokens(header: RunHeader) -> str:
     return f"{first} then {more}" if more else str(first)
 
 
+def _places_work(argument: str) -> bool:
+    """Whether a flag of llama-server says where and how fast it computes, not what."""
+    return _PLACING.fullmatch(argument.partition("=")[0]) is not None
+
+
+_PLACING = re.compile(
+    r"--(?:threads|threads-batch|prio|prio-batch|poll|poll-batch|cpu-.+|numa|n-gpu-layers|gpu-layers"
+    r"|main-gpu|device|split-mode|tensor-split|no-kv-offload|no-mmproj-offload|no-warmup"
+    r"|mlock|no-mmap|verbosity|verbose)"
+)
 _NO_SERVER = ServerFacts()
 
 SETTINGS: tuple[Setting, ...] = (
@@ -104,12 +115,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="server flags",
         fields=("server_args",),
-        value=lambda it: " ".join(it.server_args) or "none",
+        value=lambda it: " ".join(x for x in it.server_args if not _places_work(x)) or "none",
+    ),
+    Setting(
+        name="server flags for speed",
+        fields=(),
+        value=lambda it: " ".join(filter(_places_work, it.server_args)) or "none",
         must_agree=False,
     ),
     Setting(
         name="pictures shrunk to",
-        fields=("eye_card", "pictures_shrunk_to_px"),
+        fields=("pictures_shrunk_to_px",),
         value=lambda it: it.pictures_shrunk_to_px and f"about {it.pictures_shrunk_to_px} px",
         must_agree=False,
     ),

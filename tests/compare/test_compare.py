@@ -247,6 +247,10 @@ def test_a_model_goes_by_its_alias(compared, write_run: WriteRun) -> None:
         ({"sampling": Sampling(max_tokens=64)}, "max tokens: 512 then 4096 against 64"),
         ({"sampling": Sampling(seed=2)}, "seed: 1 against 2"),
         ({"system": "Be brief."}, "system prompt: none against Be brief."),
+        (
+            {"server_args": ("--threads=2", "--cache-type-k=q8_0")},
+            "server flags: none against --cache-type-k=q8_0",
+        ),
     ],
 )
 def test_runs_that_are_not_comparable_are_refused_with_the_setting_named(
@@ -260,6 +264,14 @@ def test_runs_that_are_not_comparable_are_refused_with_the_setting_named(
 
     assert named in refused.value.problem
     assert "--force" in refused.value.fix
+
+
+def test_a_server_flag_that_only_makes_it_faster_is_shown(compared, write_run: WriteRun) -> None:
+    write_run("a", one_in(first(10)))
+    write_run("b", one_in(first(12)), server_args=("--threads=2", "--n-gpu-layers=99"))
+
+    noted = compared("a", "b").warnings
+    assert noted == ("note: server flags for speed: none against --threads=2 --n-gpu-layers=99",)
 
 
 def test_blind_against_sighted_is_worded_as_what_looking_is_worth(
