@@ -241,3 +241,13 @@ def test_runs_of_0_1_and_pictures_that_are_gone_are_shown_all_the_same(
     text = shown(serve(), f"/run/{name_of(path)}")
 
     assert "What is the serial number?" in text
+
+
+def test_an_odd_folder_name_leads_to_its_run(pages: Pages, write_run: WriteRun) -> None:
+    path = write_run("a")
+    path.parent.rename(path.parent.with_name('odd #1 ? 50% "<b>'))
+
+    links = [str(it.get("href")) for it in Elements(pages.get("/").text).all("a")]
+    (link,) = {it for it in links if it.startswith("/run/odd")}
+
+    assert "5 of 5 records" in shown(pages, link)
