@@ -301,9 +301,18 @@ def key_from(variable: str | None) -> str | None:
 
 
 def open_transport(
-    target: Target, *, concurrency: int, headers: Mapping[str, str] | None = None
+    target: Target,
+    *,
+    concurrency: int = 1,
+    headers: Mapping[str, str] | None = None,
+    key: str | None = None,
+    patient: bool = True,
 ) -> Transport:
-    """The transport for a target. Raises: TargetError when its address is not known."""
+    """The transport for a target. `key`: instead of the environment's. `patient`: whether a call is
+    tried again; at preflight the first failure says enough.
+
+    Raises: TargetError when its address or key is not known.
+    """
     if target.base_url is None:
         raise TargetError(
             f"nothing says where {target.model!r} is served", fix="name its URL with --base-url"
@@ -311,14 +320,14 @@ def open_transport(
     limits = target.limits
     return Transport(
         target.base_url,
-        key=key_from(target.api_key_env),
+        key=key or key_from(target.api_key_env),
         key_env=target.api_key_env,
         headers=headers,
         concurrency=concurrency,
         timeout_s=limits.timeout_s,
-        tries=limits.tries,
-        max_wait_s=limits.max_wait_s,
-        give_up_s=limits.give_up_s,
+        tries=limits.tries if patient else 1,
+        max_wait_s=limits.max_wait_s if patient else 0.0,
+        give_up_s=limits.give_up_s if patient else 0.0,
         stopping=target.stopping,
     )
 

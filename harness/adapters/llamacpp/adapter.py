@@ -13,10 +13,9 @@ from msgspec.structs import replace
 
 from harness.adapters import machine
 from harness.adapters.base import Request, Target
-from harness.adapters.chat import key_from, to_body
+from harness.adapters.chat import open_transport, to_body
 from harness.adapters.llamacpp import preflight, program
 from harness.adapters.llamacpp.hub import locate
-from harness.adapters.llamacpp.preflight import Sight
 from harness.adapters.llamacpp.server import LocalServer
 from harness.adapters.llamacpp.weights import Files, quantization_in, sha256, weights_of
 from harness.adapters.openai import OpenAIChat
@@ -25,6 +24,7 @@ from harness.errors import CallError, TargetError, UsageError
 from harness.records import Machine, Reply, Sampling, ServerFacts
 from harness.transport import Incoming, Stopped, Transport, is_loopback
 
+_SYSTEM_INFO = r"system_info: (.*?)[ |]*$"
 DEFAULT_CONCURRENCY = 1
 BUDGET_BUILD = 8500
 """From March 2026: a request can bound its thinking. Source: ggml-org/llama.cpp#20297."""
@@ -131,11 +131,10 @@ def open_llamacpp(target: Target) -> Iterator[LlamaCpp]:
 @contextmanager
 def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
     root = base_url.rstrip("/").removesuffix("/v1")
-    key = key_from(target.api_key_env)
-    with _transport(target, root, key, patient=False) as probe:
+    target = replace(target, base_url=f"{root}/v1")
+    with open_transport(target, patient=False) as probe:
         preflight.wait_while_it_loads(probe, root, target.notify)
-        props = preflight.read_props(probe, root, pictures=target.sends_pictures)
-        facts, sight = _with_sight(target, probe, preflight.facts(props))
+        facts, counts, props = _looked_at(target, probe, root)
     path = Path(str(props.get("model_path")))
     if is_loopback(root) and path.is_file():
         facts = replace(facts, model_sha256=sha256(path, target.notify))
@@ -143,8 +142,7 @@ def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
     concurrency = min(wanted, facts.slots or wanted)
     if concurrency < wanted:
         target.notify(f"the server has {concurrency} slots: so many calls at once, not {wanted}")
-    with _transport(target, root, key, concurrency=concurrency) as transport:
-        counts = sight.image_tokens is not None
+    with open_transport(target, concurrency=concurrency) as transport:
         yield LlamaCpp(transport, target, facts, counts_tokens=counts, concurrency=concurrency)
 
 
@@ -171,17 +169,17 @@ def serving(
     program.check(found, settings)
     target.notify(f"starting {found.build or found.command[0]} with {files.gguf.name}")
     with LocalServer(found, settings, notify=target.notify, stopping=target.stopping) as local:
-        facts, sight = _local_facts(target, files, found, local)
-        _warn_of_idle_gpu(target, found, facts.machine)
+        there = replace(target, base_url=f"{local.root}/v1")
+        facts, counts = _local_facts(there, files, found, local)
         slots = min(slots, facts.slots or slots)
-        with _transport(target, local.root, local.key, concurrency=slots) as transport:
+        with open_transport(there, key=local.key, concurrency=slots) as transport:
             local.watch()
             yield LlamaCpp(
                 transport,
                 target,
                 facts,
                 local=local,
-                counts_tokens=sight.image_tokens is not None,
+                counts_tokens=counts,
                 concurrency=slots,
                 backend=backend,
             )
@@ -189,13 +187,15 @@ def serving(
 
 def _local_facts(
     target: Target, files: Files, found: program.Program, local: LocalServer
-) -> tuple[ServerFacts, Sight]:
-    with _transport(target, local.root, local.key, patient=False) as probe:
+) -> tuple[ServerFacts, bool]:
+    with open_transport(target, key=local.key, patient=False) as probe:
         try:
-            props = preflight.read_props(probe, local.root, pictures=target.sends_pictures)
-            stated, sight = _with_sight(target, probe, preflight.facts(props))
+            stated, counts, _ = _looked_at(target, probe, local.root)
         except TargetError as error:
             raise local.failure() or error from error
+    ran_on = _machine(files, local)
+    if ran_on.gpus and (ran_on.offloaded_layers or "0/").startswith("0/"):
+        target.notify(f"WARNING: {program.idle_gpu(ran_on.gpus[0], found)}")
     facts = replace(
         stated,
         build=found.build or stated.build,
@@ -204,16 +204,15 @@ def _local_facts(
         mmproj_file=files.mmproj.name if files.mmproj else None,
         mmproj_sha256=sha256(files.mmproj, target.notify) if files.mmproj else None,
         quantization=files.quantization or quantization_in(files.gguf.name) or stated.quantization,
-        system_info=_logged(local, r"system_info: (.*?)[ |]*$"),
-        machine=_machine(files, local),
+        system_info=_logged(local, _SYSTEM_INFO),
+        machine=ran_on,
     )
-    return facts, sight
+    return facts, counts
 
 
 def _machine(files: Files, local: LocalServer) -> Machine:
     """What the server runs on and what it has taken so far."""
-    info = _logged(local, r"system_info: (.*?)[ |]*$") or ""
-    threads = re.search(r"n_threads = (\d+)", info)
+    threads = re.search(r"n_threads = (\d+)", _logged(local, _SYSTEM_INFO) or "")
     cards, memory = machine.gpus(), machine.memory_bytes()
     return Machine(
         cpu=machine.cpu_name(),
@@ -234,27 +233,28 @@ def _gb(count: int | None) -> float | None:
     return None if count is None else float(f"{count / 1e9:.4g}")
 
 
-def _warn_of_idle_gpu(target: Target, found: program.Program, ran_on: Machine | None) -> None:
-    if ran_on and ran_on.gpus and (ran_on.offloaded_layers or "0/").startswith("0/"):
-        target.notify(f"WARNING: {program.idle_gpu(ran_on.gpus[0], found)}")
+def _looked_at(
+    target: Target, probe: Transport, root: str
+) -> tuple[ServerFacts, bool, dict[str, Any]]:
+    """What the server is, whether it counts the tokens of pictures, and its /props.
 
-
-def _with_sight(target: Target, probe: Transport, facts: ServerFacts) -> tuple[ServerFacts, Sight]:
-    """Show the test pictures; both to slot 0, so that the second meets the first one's cache.
-
-    None where none will be sent: text-only models can be asked blind, and judge.
+    The test pictures both go to slot 0, so that the second meets the first one's cache. None are
+    shown where none will be sent: text-only models can be asked blind, and judge.
     """
+    props = preflight.read_props(probe, root, pictures=target.sends_pictures)
+    facts = preflight.facts(props)
     if not target.sends_pictures:
-        return facts, Sight(sees=False, tokens_before_image=None, image_tokens=None)
+        return facts, False, props
     thinking = "off" if target.sampling.thinking == "off" else "auto"
     sampling = Sampling(max_tokens=preflight.MAX_TOKENS, thinking=thinking)
     chat = LlamaCpp(probe, replace(target, sampling=sampling), facts, extra={"id_slot": 0})
     target.notify("showing it two plain test pictures")
-    sight = preflight.look(chat.ask, target.notify)
-    if target.image_tokens and sight.image_tokens:
-        _warn_of_image_tokens(target, target.image_tokens, sight.image_tokens)
-    seen = replace(facts, sees_images=sight.sees, tokens_before_image=sight.tokens_before_image)
-    return seen, sight
+    sees, reply = preflight.look(chat.ask, target.notify)
+    if target.image_tokens and reply.image_tokens:
+        _warn_of_image_tokens(target, target.image_tokens, reply.image_tokens)
+    # Of the second request, what came out of the cache stands before any picture.
+    facts = replace(facts, sees_images=sees, tokens_before_image=reply.tokens_cached)
+    return facts, reply.image_tokens is not None, props
 
 
 def _warn_of_image_tokens(target: Target, wanted: tuple[int, int], taken: int) -> None:
@@ -265,24 +265,6 @@ def _warn_of_image_tokens(target: Target, wanted: tuple[int, int], taken: int) -
             f"WARNING: a test picture took {taken} tokens, not {fewest} to {most}: this model's "
             "projector has a number of its own"
         )
-
-
-def _transport(
-    target: Target, root: str, key: str | None, *, concurrency: int = 1, patient: bool = True
-) -> Transport:
-    """`patient`: whether a call is tried again. At preflight the first failure says enough."""
-    limits = target.limits
-    return Transport(
-        f"{root}/v1",
-        key=key,
-        key_env=target.api_key_env,
-        concurrency=concurrency,
-        timeout_s=limits.timeout_s,
-        tries=limits.tries if patient else 1,
-        max_wait_s=limits.max_wait_s if patient else 0.0,
-        give_up_s=limits.give_up_s if patient else 0.0,
-        stopping=target.stopping,
-    )
 
 
 def _logged(local: LocalServer, pattern: str) -> str | None:

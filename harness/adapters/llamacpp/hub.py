@@ -16,6 +16,26 @@ from harness.adapters.llamacpp.weights import Files, shards, size_text
 from harness.errors import TargetError, install_command
 from harness.records import GgufSource
 
+_FAILURES = {
+    "OfflineModeIsEnabled": (
+        "{what} is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it",
+        "unset HF_HUB_OFFLINE once, or name files with --gguf FILE --mmproj FILE",
+    ),
+    "RepositoryNotFoundError": (  # gated ones included
+        "the hub does not give {what} to everybody, or has none: {why}",
+        "accept the terms at https://huggingface.co/{repo}, then export HF_TOKEN=…",
+    ),
+    "EntryNotFoundError": (
+        "the hub has no {what} (any more)",
+        "name files of your own with --gguf FILE --mmproj FILE",
+    ),
+    "HFValidationError": (
+        "{repo!r} is not the name of a repository on the hub: {why}",
+        "correct it in your evalrun.toml",
+    ),
+}
+"""An error of huggingface_hub -> what it means and what helps; the first that fits counts."""
+
 
 def locate(target: Target) -> Files:
     """The files the target names, else those of its catalogue entry, downloaded when missing.
@@ -173,30 +193,15 @@ def _as_target_errors(repo: str, name: str) -> Iterator[None]:
     what = f"{name} of {repo}"
     try:
         yield
-    except errors.OfflineModeIsEnabled as error:
-        raise TargetError(
-            f"{what} is not in the local cache, and HF_HUB_OFFLINE forbids to fetch it",
-            fix="unset HF_HUB_OFFLINE once, or name files with --gguf FILE --mmproj FILE",
-        ) from error
-    except errors.RepositoryNotFoundError as error:  # gated ones included
-        raise TargetError(
-            f"the hub does not give {what} to everybody, or has none: {_first_line(error)}",
-            fix=f"accept the terms at https://huggingface.co/{repo}, then export HF_TOKEN=…",
-        ) from error
-    except errors.EntryNotFoundError as error:
-        raise TargetError(
-            f"the hub has no {what} (any more)",
-            fix="name files of your own with --gguf FILE --mmproj FILE",
-        ) from error
-    except errors.HFValidationError as error:
-        raise TargetError(
-            f"{repo!r} is not the name of a repository on the hub: {_first_line(error)}",
-            fix="correct it in your evalrun.toml",
-        ) from error
-    except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]
+    except (errors.HTTPError, errors.HFValidationError, OSError) as error:  # type: ignore[attr-defined]
+        why = _first_line(error)
+        for kind, (problem, fix) in _FAILURES.items():
+            if isinstance(error, getattr(errors, kind)):
+                named = {"what": what, "repo": repo, "why": why}
+                raise TargetError(problem.format(**named), fix=fix.format(**named)) from error
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC
         raise TargetError(
-            f"{what} could not be downloaded: {_first_line(error)}",
+            f"{what} could not be downloaded: {why}",
             fix="make room, or name another disk with HF_HOME=DIR"
             if full
             else "run the same command again: files that are complete are kept",

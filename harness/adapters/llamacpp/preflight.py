@@ -9,8 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct
-
 from harness import images
 from harness.adapters.base import Request
 from harness.adapters.chat import as_count, as_dict
@@ -124,19 +122,9 @@ def short_type(words: str | None) -> str | None:
     return found["type"] + (f"_{found['size'][0]}" if found["size"] else "")
 
 
-class Sight(Struct, frozen=True, kw_only=True):
-    """What showing the test pictures has told."""
-
-    sees: bool
-    """Whether both colours were named rightly."""
-    tokens_before_image: int | None
-    """Of the second request these came out of the cache: they stand before any picture."""
-    image_tokens: int | None
-    """What the second picture took."""
-
-
-def look(ask: Ask, notify: Callable[[str], None]) -> Sight:
-    """Show two plain pictures, one after the other.
+def look(ask: Ask, notify: Callable[[str], None]) -> tuple[bool, Reply]:
+    """Show two plain pictures, one after the other: were both colours named rightly, and the
+    second reply.
 
     Raises: TargetError when a picture is too much for the server.
     """
@@ -146,10 +134,12 @@ def look(ask: Ask, notify: Callable[[str], None]) -> Sight:
         reply = _shown(ask, _shade(pure))
         if named_colour(reply) != colour:
             named = False
-            notify(_warning(colour, reply.text))
-    return Sight(
-        sees=named, tokens_before_image=reply.tokens_cached, image_tokens=reply.image_tokens
-    )
+            notify(
+                f"WARNING: shown a plain {colour} picture, the model says "
+                f"{' '.join(reply.text.split())[:60]!r}. Most likely pictures do not reach it, and "
+                "scores will mean little. Check that the mmproj is the model's own."
+            )
+    return named, reply
 
 
 def _shade(pure: tuple[int, int, int]) -> str:
@@ -173,31 +163,16 @@ def _shown(ask: Ask, shade: str) -> Reply:
     picture = images.plain(shade, SIDE_PX, SIDE_PX)
     try:
         return ask(Request(id=f"preflight-{shade}", question=QUESTION, images=(picture,)))
-    except RequestRefused as error:
-        if "context" in error.problem:
+    except CallError as error:
+        if isinstance(error, RequestRefused) and "context" in error.problem:
             raise TargetError(
                 f"the context is too small for a picture of {SIDE_PX} pixels: {error.problem}",
                 fix="take a model with a larger context, or start your own server with a larger -c",
             ) from error
-        raise _failed_at_picture(error) from error
-    except CallError as error:
-        raise _failed_at_picture(error) from error
-
-
-def _failed_at_picture(error: CallError) -> TargetError:
-    return TargetError(
-        f"the server failed at a plain test picture: {error.problem}",
-        fix="check that model and mmproj belong together, and the server's log",
-    )
-
-
-def _warning(colour: str, answer: str) -> str:
-    excerpt = " ".join(answer.split())[:60]
-    return (
-        f"WARNING: shown a plain {colour} picture, the model says {excerpt!r}. Most likely "
-        "pictures do not reach it, and scores will mean little. Check that the mmproj is the "
-        "model's own."
-    )
+        raise TargetError(
+            f"the server failed at a plain test picture: {error.problem}",
+            fix="check that model and mmproj belong together, and the server's log",
+        ) from error
 
 
 def _string(value: Any) -> str | None:
