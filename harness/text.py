@@ -1,4 +1,4 @@
-"""Text of other origin, made safe to show and to store, and the names nearest to a misspelt one."""
+"""Text of other origin, made safe to show and to store; sizes in words; the nearest names."""
 
 from __future__ import annotations
 
@@ -50,6 +50,16 @@ def valid_unicode(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def size_text(count: int) -> str:
+    """
+    >>> size_text(15_210_000_000), size_text(518_000_000), size_text(381_664)
+    ('15.2 GB', '518 MB', '0.4 MB')
+    """
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e6:.1f} MB"
 
 
 def nearest(name: str, names: Iterable[str], *, most: int = 3) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,16 @@ def _gpus_by_command() -> tuple[Gpu, ...]:
     return ()
 
 
+def peak_bytes_of(pids: list[int]) -> int | None:
+    """The most memory that processes ever held at once; None off Linux."""
+    peaks = []
+    for pid in pids:
+        with suppress(OSError):
+            status = Path(f"/proc/{pid}/status").read_text()
+            peaks += [int(kib) << 10 for kib in re.findall(r"VmHWM:\s+(\d+) kB", status)]
+    return sum(peaks) if peaks else None
+
+
 def gpu_bytes_of(pids: list[int]) -> int | None:
     """Memory that processes hold on the cards; None where the driver does not say."""
     rows = _nvidia_smi("--query-compute-apps=pid,used_memory")
@@ -94,21 +105,6 @@ def _nvidia_smi(query: str) -> list[list[str]]:
     except (OSError, subprocess.SubprocessError):
         return []
     return [[cell.strip() for cell in line.split(",")] for line in asked.stdout.splitlines()]
-
-
-def where_it_fits(needed_bytes: int, cards: tuple[Gpu, ...], memory: int | None) -> str | None:
-    """Where a model of this size has room; None when it has none, or nothing is known.
-
-    >>> where_it_fits(6 << 30, (), 16 << 30), where_it_fits(15 << 30, (), 16 << 30)
-    ('memory', None)
-    """
-    free = sum(it.free_bytes for it in cards)
-    if needed_bytes <= free:
-        return "GPU"
-    usable = 0.85 * memory if memory else 0.0  # the rest is the system's
-    if needed_bytes <= usable:
-        return "memory"
-    return "GPU and memory" if free and needed_bytes <= free + usable else None
 
 
 def cpu_name() -> str:

@@ -21,7 +21,8 @@ from harness.adapters import BUILT_IN, resolution
 from harness.adapters import names as adapter_names
 from harness.adapters.base import Target
 from harness.adapters.chat import key_from
-from harness.adapters.llamacpp import hub, program, weights
+from harness.adapters.llamacpp import hub, program
+from harness.adapters.memory import bits_in
 from harness.adapters.replay import recorded_model
 from harness.adapters.running import Running, candidates, look, look_around
 from harness.adapters.thinking import kind_of
@@ -305,7 +306,7 @@ def _weights(card: ModelCard, given: Target) -> Iterator[Route]:
     route = Route(backend="llamacpp", target=given, card=card, via=WEIGHTS)
     if card.files is not None:
         yield _own_files(card, route, Path(card.files.model), Path(card.files.mmproj))
-    if card.gguf is not None and (weights.bits_in(card.gguf.quantization) or 16) >= _FEWEST_BITS:
+    if card.gguf is not None and (bits_in(card.gguf.quantization) or 16) >= _FEWEST_BITS:
         yield _hub_files(card, route)
 
 

@@ -17,14 +17,13 @@ from rich.text import Text
 from harness import __version__, catalogue, images, store
 from harness.adapters import Request, Target, machine, opener
 from harness.adapters.llamacpp import program
-from harness.adapters.llamacpp.weights import size_text
 from harness.adapters.running import candidates, look_around
 from harness.cli.options import DEFAULT_RESULTS, AsJson, ResultsDir
 from harness.cli.output import console, print_json
 from harness.errors import EvalrunError, ExitCode, ResultsError, TargetError, install_command
 from harness.eyes.card import cards
 from harness.tables.words import seconds
-from harness.text import inert
+from harness.text import inert, size_text
 
 _EXTRAS = {
     "local": ("xllamacpp", "huggingface_hub"),

@@ -16,13 +16,14 @@ from harness import catalogue
 from harness.adapters import Target, machine
 from harness.adapters.llamacpp import program
 from harness.adapters.llamacpp.adapter import PROMPT_ROOM_TOKENS
-from harness.adapters.llamacpp.weights import needed_bytes, size_of, size_text
+from harness.adapters.memory import needed_bytes, size_of, where_it_fits
 from harness.adapters.routes import Route, routes
 from harness.adapters.running import candidates, look_around
 from harness.cli.output import console, print_blocks, print_json, say
 from harness.records import Fact, ModelCard, Sampling
 from harness.tables.table import Cell, Column
 from harness.tables.table import Table as DataTable
+from harness.text import size_text
 
 _UNITS = {
     "context_tokens": ("context", "{:,} tokens"),
@@ -83,7 +84,7 @@ def _look_up(name: str | None, cards: tuple[machine.Gpu, ...], memory: int | Non
     for card in wanted:
         reached = routes(card, Target(model=card.name), known, running)
         needed = _needed_bytes(card)
-        fits = machine.where_it_fits(needed, cards, memory) if needed else None
+        fits = where_it_fits(needed, cards, memory) if needed else None
         found.append(Found(card, reached, needed, fits))
     return found
 

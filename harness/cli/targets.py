@@ -17,7 +17,6 @@ from harness import catalogue
 from harness.adapters import Limits, Target, opener
 from harness.adapters.chat import RESERVED
 from harness.adapters.llamacpp.hub import missing_bytes
-from harness.adapters.llamacpp.weights import size_text
 from harness.adapters.routes import Route, resolve
 from harness.adapters.thinking import checked
 from harness.cli.options import JudgeOptions, LimitOptions, SamplingOptions
@@ -27,7 +26,7 @@ from harness.eyes.card import EyeCard
 from harness.graders.regions import CONVENTIONS
 from harness.judge import SAMPLING, Judge
 from harness.records import ModelCard, Sampling
-from harness.text import nearest
+from harness.text import nearest, size_text
 
 MORE_ROOM = 8
 """So many times the usual limit for a reply that was cut before it stated an answer."""

@@ -12,6 +12,7 @@ import pytest
 from harness.adapters import machine
 from harness.adapters.llamacpp.weights import sha256
 from harness.adapters.machine import compute_threads, quota_cpus
+from harness.adapters.memory import where_it_fits
 from tests.llamacpp.tools import script
 
 
@@ -77,9 +78,9 @@ def test_cards_are_described_by_nvml_where_it_is_installed(
     cards = machine.gpus()
     del sys.modules["pynvml"]
     assert [str(card) for card in cards] == ["NVIDIA RTX 0 (24 GB)", "NVIDIA RTX 1 (24 GB)"]
-    assert machine.where_it_fits(35 * 10**9, cards, 16 * 10**9) == "GPU"
-    assert machine.where_it_fits(45 * 10**9, cards, 16 * 10**9) == "GPU and memory"
-    assert machine.where_it_fits(90 * 10**9, cards, 16 * 10**9) is None
+    assert where_it_fits(35 * 10**9, cards, 16 * 10**9) == "GPU"
+    assert where_it_fits(45 * 10**9, cards, 16 * 10**9) == "GPU and memory"
+    assert where_it_fits(90 * 10**9, cards, 16 * 10**9) is None
 
 
 def test_a_machine_without_a_card_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

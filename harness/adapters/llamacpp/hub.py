@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.adapters.base import Target
-from harness.adapters.llamacpp.weights import Files, shards, size_text
+from harness.adapters.llamacpp.weights import Files, shards
 from harness.errors import TargetError, install_command
 from harness.records import GgufSource
+from harness.text import size_text
 
 _FAILURES = {
     "OfflineModeIsEnabled": (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
 import socket
 import subprocess
@@ -18,9 +17,9 @@ from pathlib import Path
 from harness.adapters.llamacpp.guard import GRACE_S
 from harness.adapters.llamacpp.log import PORT_TAKEN, explain
 from harness.adapters.llamacpp.program import Program, Settings, clean, command_line
-from harness.adapters.llamacpp.weights import size_text
-from harness.adapters.machine import gpu_bytes_of
+from harness.adapters.machine import gpu_bytes_of, peak_bytes_of
 from harness.errors import CallError, TargetError
+from harness.text import size_text
 from harness.transport import Stopped, Transport
 
 _LOAD_LIMIT_S = 1800.0
@@ -84,14 +83,8 @@ class Process:
         self._log.close()
 
     def peak_bytes(self) -> int | None:
-        """The most that was ever resident, weights mapped from the file included; None off
-        Linux."""
-        peaks = []
-        for pid in self._server_pids():
-            with contextlib.suppress(OSError):
-                status = Path(f"/proc/{pid}/status").read_text()
-                peaks += [int(kib) << 10 for kib in re.findall(r"VmHWM:\s+(\d+) kB", status)]
-        return sum(peaks) if peaks else None
+        """The most that was ever resident, weights mapped from the file included."""
+        return peak_bytes_of(self._server_pids())
 
     def gpu_bytes(self) -> int | None:
         """What it holds on the cards, which it keeps."""

@@ -13,6 +13,8 @@ from pathlib import Path
 from msgspec import Struct
 from platformdirs import user_cache_path
 
+from harness.text import size_text
+
 _QUANTIZATION = re.compile(
     r"(?<![A-Za-z0-9])(?P<type>(?:UD-)?(?:I?Q|TQ)\d_[A-Z0-9]+(?:_(?:XXS|XS|S|M|L|XL|NL))?"
     r"|BF16|F16|F32|MXFP4)(?![A-Za-z0-9])",
@@ -45,32 +47,6 @@ def quantization_in(name: str) -> str | None:
     return found["type"].upper() if found else None
 
 
-def bits_in(quantization: str) -> int | None:
-    """Bits a weight, roughly; None when the name does not say.
-
-    >>> bits_in("UD-Q4_K_XL"), bits_in("IQ2_M"), bits_in("BF16"), bits_in("mystery")
-    (4, 2, 16, None)
-    """
-    found = re.search(r"(?:Q|F|FP)(\d+)", quantization.upper())
-    return int(found[1]) if found else None
-
-
-def size_of(parameters: str, quantization: str) -> int | None:
-    """Bytes of weights and projector, estimated.
-
-    From 3B on within a sixth of the sizes that the catalogue knows; smaller models take less.
-
-    >>> size_of("12B", "Q4_K_M"), size_of("500M", "Q8_0"), size_of("unknown", "Q4_K_M")
-    (8220000000, 835000000, None)
-    """
-    found = re.match(r"(\d+(?:\.\d+)?) ?([BM])\b", parameters)
-    bits = bits_in(quantization)
-    if found is None or bits is None:
-        return None
-    billions = float(found[1]) / (1 if found[2] == "B" else 1000)
-    return round(1e9 * (0.1525 * bits * billions + min(0.9, 0.45 * billions)))
-
-
 def shards(model_file: str) -> list[str]:
     """All files of a model that is split; the server is given the first.
 
@@ -90,26 +66,6 @@ def weights_of(gguf: Path) -> list[Path]:
     """The file and the rest of its parts, as far as they lie beside it."""
     parts = [gguf.with_name(name) for name in shards(gguf.name)]
     return [it for it in parts if it.is_file()]
-
-
-def needed_bytes(files_bytes: int, context_tokens: int) -> int:
-    """Memory to run a model in, estimated: its files, its context, and room to compute.
-
-    A token of context takes 57 to 390 KB in the models of 4 to 24 billion weights that are widely
-    used, at 16 bits; 150 KB is about the middle, smaller models take less.
-    """
-    per_token = 150_000 * min(1.0, files_bytes / 2.5e9)
-    return int(1.05 * files_bytes + per_token * context_tokens + 0.3e9)
-
-
-def size_text(count: int) -> str:
-    """
-    >>> size_text(15_210_000_000), size_text(518_000_000), size_text(381_664)
-    ('15.2 GB', '518 MB', '0.4 MB')
-    """
-    if count >= 1e9:
-        return f"{count / 1e9:.1f} GB"
-    return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e6:.1f} MB"
 
 
 def sha256(path: Path, notify: Callable[[str], None], *, cache: Path | None = None) -> str:
