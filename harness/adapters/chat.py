@@ -103,7 +103,7 @@ class ChatModel:
         """
         self._transport, self._target = transport, target
         self._model_id = target.model_id or target.model
-        self._kind = kind
+        self._kind, self._kind_name = kind, kind.name if kind else ""
         self._steering = parameters(target, kind)
         self._extra = {**(extra or {}), **self._steering}
         self._budget_tokens = budget_of(target)
@@ -204,7 +204,7 @@ class ChatModel:
         Raises: TargetError where the run would not be what was asked for.
         """
         wanted = self._target.sampling.thinking
-        pictures = of_pictures(self._target, self._kind.name if self._kind else "")
+        pictures = of_pictures(self._target, self._kind_name)
         of_thinking = name not in pictures or "thinking" in refused.problem
         given = f"--thinking {wanted}" if of_thinking else option(self._target)
         if not of_thinking or (wanted != "off" and self._kind is not None):
