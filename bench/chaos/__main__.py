@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import shutil
 import sys
 import tempfile
@@ -74,7 +73,7 @@ def planned(temporary: Path, seed: int) -> Iterator[tuple[str, Trial]]:
 
 def demo_weights(folder: Path) -> tuple[Path, Path] | None:
     """The demonstration model under a path of its own: processes are told apart by it."""
-    if not program.available(os.environ):
+    if not program.available():
         return None
     weights = folder / "text.gguf", folder / "vision.gguf"
     for source, copy in zip((demo.FILES.gguf, demo.FILES.mmproj), weights, strict=True):

@@ -321,7 +321,7 @@ def _own_files(card: ModelCard, route: Route, gguf: Path, mmproj: Path) -> Route
 
 def _hub_files(card: ModelCard, route: Route) -> Route:
     assert card.gguf is not None
-    found = hub.cached(card.gguf, os.environ)
+    found = hub.cached(card.gguf)
     if found is None:
         size = f"{card.gguf.size_gb:.1f} GB" if card.gguf.size_gb else "weights"
         return replace(
@@ -337,7 +337,7 @@ def _hub_files(card: ModelCard, route: Route) -> Route:
 
 
 def _with_server(card: ModelCard, route: Route, note: str) -> Route:
-    if not program.available(os.environ):
+    if not program.available():
         install = install_command("local")
         note = f"{note}, but there is no llama.cpp server to run them"
         return replace(route, note=note, command=install, open=False, missing=install)

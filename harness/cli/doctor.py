@@ -81,9 +81,9 @@ def _extras() -> Iterator[Finding]:
 
 def _server() -> Iterator[Finding]:
     try:
-        found = program.find(os.environ)
+        found = program.find()
     except TargetError as error:
-        state = "broken" if program.available(os.environ) else "missing"
+        state = "broken" if program.available() else "missing"
         yield Finding(what="llama.cpp", state=state, says=error.problem, fix=error.fix)
     else:
         yield Finding(what="llama.cpp", state="ok", says=found.build or found.command[0])
@@ -104,7 +104,7 @@ def _gpus(found: program.Program) -> Iterator[Finding]:
 
 def _demo() -> Iterator[Finding]:
     """The whole way once: weights, server, pictures."""
-    if not program.available(os.environ):
+    if not program.available():
         return
     picture = images.plain("red", 64, 64)
     try:

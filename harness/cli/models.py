@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,7 +60,7 @@ def models(
     """
     cards, memory = machine.gpus(), machine.memory_bytes()
     every = _look_up(name, cards, memory)
-    startable = program.available(os.environ)
+    startable = program.available()
     found = [it for it in every if not here or it.open or (startable and it.fits)]
     if json:
         print_json([_as_json(it) for it in found])

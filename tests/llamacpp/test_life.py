@@ -108,7 +108,7 @@ def test_the_key_is_in_no_command_line_and_no_log(target: Target, pair: Files) -
         threads=1,
         cache_ram_mib=0,
     )
-    program = find(os.environ)
+    program = find()
     stopping = threading.Event()
     with LocalServer(program, settings, notify=target.notify, stopping=stopping) as server:
         assert len(server.key) >= 32

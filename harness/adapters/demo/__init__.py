@@ -5,7 +5,6 @@ The two files beside this one are made by `tools/demo_model`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +27,7 @@ WHAT_IT_IS = (
 @contextmanager
 def open_demo(target: Target) -> Iterator[LlamaCpp]:
     """Raises: TargetError when there is no llama.cpp server to run it."""
-    program = find(os.environ, wheel_first=True)
+    program = find(wheel_first=True)
     target.notify(WHAT_IT_IS)
     with serving(target, FILES, program, backend="demo") as adapter:
         yield adapter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -123,7 +122,7 @@ def open_llamacpp(target: Target) -> Iterator[LlamaCpp]:
         with _running(target, target.base_url) as adapter:
             yield adapter
     else:
-        found = program.find(os.environ)
+        found = program.find()
         with serving(target, locate(target), found) as adapter:
             yield adapter
 

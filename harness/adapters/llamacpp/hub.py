@@ -50,7 +50,7 @@ def locate(target: Target) -> Files:
                 f"nothing says which weights {target.model!r} is",
                 fix="name them with --gguf FILE --mmproj FILE",
             )
-        return cached(source, os.environ) or fetch(source, target.notify)
+        return cached(source) or fetch(source, target.notify)
     gguf = _existing(target.gguf, "--gguf")
     return Files(
         gguf=gguf,
@@ -88,9 +88,9 @@ def _projector(gguf: Path, target: Target) -> Path | None:
     return found[0]
 
 
-def cached(source: GgufSource, environ: Mapping[str, str]) -> Files | None:
+def cached(source: GgufSource) -> Files | None:
     """The files as they lie in the hub's cache; None unless all of them do. Asks nobody."""
-    found = {name: _in_cache(repo, name, environ) for repo, name in _wanted(source)}
+    found = {name: _in_cache(repo, name) for repo, name in _wanted(source)}
     if not all(found.values()):
         return None
     return _files(source, {name: path for name, path in found.items() if path is not None})
@@ -98,11 +98,7 @@ def cached(source: GgufSource, environ: Mapping[str, str]) -> Files | None:
 
 def missing_bytes(source: GgufSource) -> int:
     """How much `fetch` would download. Raises: TargetError as `fetch` does."""
-    return sum(
-        _size(repo, name)
-        for repo, name in _wanted(source)
-        if _in_cache(repo, name, os.environ) is None
-    )
+    return sum(_size(repo, name) for repo, name in _wanted(source) if _in_cache(repo, name) is None)
 
 
 def fetch(source: GgufSource, notify: Callable[[str], None]) -> Files:
@@ -112,13 +108,13 @@ def fetch(source: GgufSource, notify: Callable[[str], None]) -> Files:
     """
     found = {}
     for repo, name in _wanted(source):
-        path = _in_cache(repo, name, os.environ)
+        path = _in_cache(repo, name)
         if path is None:
             notify(f"downloading {name}, {size_text(_size(repo, name))}")
             with _as_target_errors(repo, name), _tidy_when_terminated():
                 from huggingface_hub import hf_hub_download
 
-                path = Path(hf_hub_download(repo, name, cache_dir=_cache_folder(os.environ)))
+                path = Path(hf_hub_download(repo, name, cache_dir=_cache_folder()))
         found[name] = path
     return _files(source, found)
 
@@ -146,12 +142,12 @@ def _files(source: GgufSource, found: Mapping[str, Path]) -> Files:
     )
 
 
-def _in_cache(repo: str, name: str, environ: Mapping[str, str]) -> Path | None:
+def _in_cache(repo: str, name: str) -> Path | None:
     """Looked up without huggingface_hub, which takes longer to import than all the rest.
 
     Layout: https://huggingface.co/docs/huggingface_hub/guides/manage-cache
     """
-    base = _cache_folder(environ) / f"models--{repo.replace('/', '--')}"
+    base = _cache_folder() / f"models--{repo.replace('/', '--')}"
     try:
         main = (base / "refs" / "main").read_text().strip()
     except OSError:
@@ -160,11 +156,12 @@ def _in_cache(repo: str, name: str, environ: Mapping[str, str]) -> Path | None:
     return next((it / name for it in snapshots if (it / name).is_file()), None)
 
 
-def _cache_folder(environ: Mapping[str, str]) -> Path:
+def _cache_folder() -> Path:
     for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if environ.get(variable):
-            return Path(environ[variable]).expanduser()
-    home = environ.get("HF_HOME") or f"{environ.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
+        if os.environ.get(variable):
+            return Path(os.environ[variable]).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
     return Path(home).expanduser() / "hub"
 
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -72,25 +71,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Flags of the user's, each as `--flag` or `--flag=value`; they win over `threads`."""
 
 
-def find(environ: Mapping[str, str], *, wheel_first: bool = False) -> Program:
+def find(*, wheel_first: bool = False) -> Program:
     """The server named in the environment, else `llama-server` on PATH, else the wheel's.
 
     Raises: TargetError when there is none, or the one named does not run.
     """
-    named = environ.get(SERVER_VARIABLE)
-    if named:
-        path = shutil.which(named)
-        if path is None:
-            raise TargetError(
-                f"{SERVER_VARIABLE} names {named!r}, which is not a program",
-                fix=f"set {SERVER_VARIABLE} to the llama-server to run, or unset it",
-            )
-        return _foreign(path)
-    wheel = _wheel()
-    if wheel is not None and wheel_first:
-        return wheel
-    path = shutil.which("llama-server", path=environ.get("PATH"))
-    if path is not None:
+    if named := os.environ.get(SERVER_VARIABLE):
+        if path := shutil.which(named):
+            return _foreign(path)
+        raise TargetError(
+            f"{SERVER_VARIABLE} names {named!r}, which is not a program",
+            fix=f"set {SERVER_VARIABLE} to the llama-server to run, or unset it",
+        )
+    wheel, path = _wheel(), shutil.which("llama-server")
+    if path is not None and not (wheel and wheel_first):
         return _foreign(path)
     if wheel is not None:
         return wheel
@@ -100,11 +94,11 @@ def find(environ: Mapping[str, str], *, wheel_first: bool = False) -> Program:
     )
 
 
-def available(environ: Mapping[str, str]) -> bool:
+def available() -> bool:
     """Whether there is a server to start. Nothing is run to find out."""
     return bool(
-        environ.get(SERVER_VARIABLE)
-        or shutil.which("llama-server", path=environ.get("PATH"))
+        os.environ.get(SERVER_VARIABLE)
+        or shutil.which("llama-server")
         or importlib.util.find_spec("xllamacpp")
     )
 
@@ -167,7 +161,7 @@ def _output(command: list[str]) -> tuple[int, str]:
     """Exit code and whatever it writes."""
     asked = subprocess.run(
         command,
-        env=clean(os.environ),
+        env=clean_environ(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -252,7 +246,7 @@ def _options(settings: Settings, port: int) -> dict[str, str]:
     return options
 
 
-def clean(environ: Mapping[str, str]) -> dict[str, str]:
+def clean_environ() -> dict[str, str]:
     """The environment without llama.cpp's own variables, which would change the run unseen, and
     without keys: a server of our own downloads nothing and pays nobody."""
-    return {name: value for name, value in environ.items() if not _NOT_PASSED_ON.search(name)}
+    return {name: value for name, value in os.environ.items() if not _NOT_PASSED_ON.search(name)}

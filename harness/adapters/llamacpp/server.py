@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.adapters.llamacpp.guard import GRACE_S
 from harness.adapters.llamacpp.log import PORT_TAKEN, explain
-from harness.adapters.llamacpp.program import Program, Settings, clean, command_line
+from harness.adapters.llamacpp.program import Program, Settings, clean_environ, command_line
 from harness.adapters.machine import gpu_bytes_of, peak_bytes_of
 from harness.errors import CallError, TargetError
 from harness.text import size_text
@@ -195,7 +195,7 @@ class LocalServer:
                 self._process.close()
             self._process = process = Process(
                 command_line(self._program, self._settings, self.port),
-                clean(os.environ) | {"LLAMA_API_KEY": self.key},
+                clean_environ() | {"LLAMA_API_KEY": self.key},
             )
         self._wait_for_health(process)
 
