@@ -67,8 +67,8 @@ def sampling(options: SamplingOptions) -> Sampling:
 
 def body(given: Sequence[str]) -> dict[str, Any]:
     """
-    >>> body(["top_k=40", 'stop=["\\n"]'])
-    {'top_k': 40, 'stop': ['\n']}
+    >>> body(["top_k=40", 'stop=["END"]'])
+    {'top_k': 40, 'stop': ['END']}
     """
     found: dict[str, Any] = {}
     for text in given:
