@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from harness.api import load as load
     from harness.api import run as run
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _FACE = ("compare", "grade", "load", "run")
 
 

@@ -50,8 +50,8 @@ def _unusual(header: RunHeader) -> Iterator[str]:
 
 
 def group_of(header: RunHeader) -> tuple[object, ...]:
-    """Equal for runs that may be ranked together."""
-    return tuple(setting(header) for setting in MUST_AGREE.values())
+    """Equal for runs that may be ranked together; a hash does not prove that suites are as long."""
+    return (header.suite_prompts, *(setting(header) for setting in MUST_AGREE.values()))
 
 
 def is_looking(first: RunHeader, later: RunHeader) -> bool:

@@ -102,6 +102,18 @@ def test_an_exploratory_run_gets_a_group_of_its_own_and_erases_nobody(
     assert [it.score.overall.asked for it in mine.standings] == [3]
 
 
+def test_suites_of_one_hash_but_different_length_are_ranked_apart(
+    results: Path, write_run: WriteRun
+) -> None:
+    write_run("long", first(60))
+    write_run("short", first(67), asked=cases({"Object Counting": 5}))
+
+    board = leaderboard(results)
+
+    assert {it.score.model for it in board.standings} == {"long", "short"}
+    assert len(board.groups) == 2
+
+
 def test_ranks_and_compare_never_contradict_one_another(results: Path, write_run: WriteRun) -> None:
     for number, count in enumerate((60, 57, 52, 49, 44, 38)):
         # Each passes another part of the suite, so that who differs on how much varies.
