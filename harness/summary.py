@@ -7,7 +7,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from harness.records import ModelScore, Record, Reply, RunHeader, Score, Verdict
+from harness.records import ModelScore, Record, Repeatability, Reply, RunHeader, Score, Verdict
 from harness.stats import wilson_interval
 from harness.store import Run
 
@@ -135,6 +135,23 @@ class _Counter:
         )
 
 
+class _Repeats:
+    """What the repeats of one prompt came to so far."""
+
+    __slots__ = ("failed", "passed", "replies", "text_changed", "text_hash")
+
+    def __init__(self, text_hash: int) -> None:
+        self.replies = 0
+        self.passed = self.failed = self.text_changed = False
+        self.text_hash = text_hash
+
+    def add(self, text_hash: int, verdict: Verdict) -> None:
+        self.replies += 1
+        self.passed |= verdict.passed
+        self.failed |= not verdict.passed and not verdict.cut
+        self.text_changed |= text_hash != self.text_hash
+
+
 class Tally:
     """Scores that grow as records land; the live view and the final table read the same one."""
 
@@ -145,6 +162,8 @@ class Tally:
         self._by_category = {category: _Counter() for category in self._asked}
         self._by_difficulty = {it: _Counter() for it in ("easy", "medium", "hard")}
         self._corrected = self._judged = self._judge_errors = self._judge_unusable = 0
+        self._repeats: dict[str, _Repeats] = {}
+        """By prompt; empty when every prompt is asked once, so that memory stays flat."""
 
     def add(self, record: Record) -> None:
         self._by_category[record.case.category].add(record, include_cached=self._include_cached)
@@ -152,12 +171,31 @@ class Tally:
             self._by_difficulty[record.case.difficulty].add(
                 record, include_cached=self._include_cached
             )
+        if self._header.repeats > 1:
+            self._add_repeat(record)
         if record.correction is not None:
             self._corrected += 1
         if record.judgement is not None:
             self._judged += record.verdict_by == "judge"
             self._judge_errors += record.judgement.verdict is None
             self._judge_unusable += record.judgement.words is not None
+
+    def _add_repeat(self, record: Record) -> None:
+        verdict, outcome = record.final, record.outcome
+        if verdict is None or not isinstance(outcome, Reply):
+            return
+        text_hash = hash(outcome.text)
+        self._repeats.setdefault(record.case.id, _Repeats(text_hash)).add(text_hash, verdict)
+
+    def _repeatability(self) -> Repeatability | None:
+        several = [it for it in self._repeats.values() if it.replies > 1]
+        if not several:
+            return None
+        return Repeatability(
+            prompts=len(several),
+            verdicts_changed=sum(it.passed and it.failed for it in several),
+            texts_changed=sum(it.text_changed for it in several),
+        )
 
     def score(self) -> ModelScore:
         overall, repeats = _Counter(), self._header.repeats
@@ -181,6 +219,7 @@ class Tally:
             judged=self._judged,
             judge_errors=self._judge_errors,
             judge_unusable=self._judge_unusable,
+            repeatability=self._repeatability(),
         )
 
 

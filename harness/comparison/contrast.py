@@ -12,7 +12,7 @@ import msgspec
 from harness import stats
 from harness.comparison.comparable import is_looking
 from harness.comparison.naming import Found
-from harness.comparison.nouns import ByPicture, Contrast, Difference, Outcome, Side
+from harness.comparison.nouns import ByPicture, Contrast, Difference, Flips, Outcome, Side
 from harness.comparison.reading import Measured
 from harness.records import RunHeader, Score
 
@@ -78,6 +78,7 @@ def _paired(first: Side, run_1: Measured, second: Side, run_2: Measured) -> Cont
         prompts_needed=stats.prompts_needed(first_share, second_share),
         detectable=stats.detectable_difference(overall.prompts, first_share + second_share),
         categories=tuple(difference(name, categories[name], unit) for name in order),
+        flips=_flips(everything, run_1, run_2),
         sighted=_sighted(run_1.score.header, run_2.score.header),
     )
 
@@ -132,6 +133,23 @@ def difference(category: str, rates: Rates, unit: int) -> Difference:
         first_only=first_only,
         second_only=second_only,
         p=stats.mcnemar(first_only, second_only),
+    )
+
+
+def _flips(rates: Rates, *runs: Measured) -> Flips | None:
+    """What the noise between repeats explains of the verdicts that differ.
+
+    Formula: of a prompt with pass rates p and q, seen is p (1 - q) + q (1 - p), which is the noise
+             p (1 - p) + q (1 - q) and (p - q)²; a side without repeats is taken to be as noisy
+             as the other
+    """
+    counts = [[(it.passed, it.answered) for it in run.prompts.values()] for run in runs]
+    repeated = [prompts for prompts in counts if min(asked for _, asked in prompts) > 1]
+    if not repeated:
+        return None
+    return Flips(
+        seen=sum((one * (1 - two) + two * (1 - one)) * n for (one, two), n in rates.items()),
+        by_noise=sum(map(stats.flips_between_repeats, repeated)) / len(repeated),
     )
 
 

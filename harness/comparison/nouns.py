@@ -70,6 +70,14 @@ class ByPicture(Struct, frozen=True, kw_only=True):
     p: float
 
 
+class Flips(Struct, frozen=True, kw_only=True):
+    """Prompts on which one repeat of each side, taken at random, is expected to disagree."""
+
+    seen: float
+    by_noise: float
+    """As many would, were there no difference but that between repeats of one run."""
+
+
 class Contrast(Struct, frozen=True, kw_only=True):
     """One later side compared with the first."""
 
@@ -92,6 +100,8 @@ class Contrast(Struct, frozen=True, kw_only=True):
     detectable: float | None = None
     """The smallest difference this many prompts show with 80 % power."""
     categories: tuple[Difference, ...] = ()
+    flips: Flips | None = None
+    """None when neither side has repeats."""
     sighted: Literal["first", "second"] | None = None
     """Of one model with and without the pictures: the side that saw them."""
 

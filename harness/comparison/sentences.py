@@ -93,6 +93,11 @@ def _remarks(contrast: Contrast) -> Iterator[str]:
             "answers away, or the model does not use what it is sent."
         )
     yield _differing(contrast, overall)
+    if (flips := contrast.flips) is not None:
+        yield (
+            f"One repeat of each at random disagrees on {flips.seen:.1f} of {overall.prompts:,} "
+            f"verdicts; the noise between repeats alone would explain {flips.by_noise:.1f}."
+        )
     yield from _size(contrast, overall)
     yield from _cautions(contrast, overall, contrast.p)
 

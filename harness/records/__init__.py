@@ -29,7 +29,7 @@ from harness.records.run import (
     State,
     Verdict,
 )
-from harness.records.scores import ModelScore, Score
+from harness.records.scores import ModelScore, Repeatability, Score
 
 __all__ = [
     "CallFailure",
@@ -51,6 +51,7 @@ __all__ = [
     "Price",
     "PublishedScore",
     "Record",
+    "Repeatability",
     "Reply",
     "RunHeader",
     "Sampling",

@@ -70,6 +70,17 @@ class Score(Struct, frozen=True, kw_only=True):
         return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
 
 
+class Repeatability(Struct, frozen=True, kw_only=True):
+    """How many prompts were answered otherwise when they were asked again."""
+
+    prompts: int
+    """Answered at least twice."""
+    verdicts_changed: int
+    """Prompts that passed in one repeat and failed in another."""
+    texts_changed: int
+    """Prompts whose replies are not the same, letter by letter."""
+
+
 class ModelScore(Struct, frozen=True, kw_only=True):
     """One run, scored."""
 
@@ -87,6 +98,8 @@ class ModelScore(Struct, frozen=True, kw_only=True):
     """Replies that the judge was asked about in vain: the rule's verdict stands."""
     judge_unusable: int = 0
     """Of these, those where the judge answered, and neither with PASS nor with FAIL."""
+    repeatability: Repeatability | None = None
+    """None when no prompt was answered twice."""
 
     @property
     def model(self) -> str:

@@ -6,7 +6,14 @@ what they promise. numpy is imported only by the two functions that resample.
 """
 
 from harness.stats.intervals import Interval, newcombe_paired, newcombe_unpaired, wilson_interval
-from harness.stats.paired import flaky, holm, mcnemar, mcnemar_mid_p, pass_hat_k
+from harness.stats.paired import (
+    flaky,
+    flips_between_repeats,
+    holm,
+    mcnemar,
+    mcnemar_mid_p,
+    pass_hat_k,
+)
 from harness.stats.power import detectable_difference, mcnemar_power, prompts_needed
 from harness.stats.resampling import cluster_bootstrap, randomisation
 
@@ -15,6 +22,7 @@ __all__ = [
     "cluster_bootstrap",
     "detectable_difference",
     "flaky",
+    "flips_between_repeats",
     "holm",
     "mcnemar",
     "mcnemar_mid_p",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import comb
 from typing import TypeVar
 
@@ -75,6 +75,19 @@ def pass_hat_k(counts: Sequence[tuple[int, int]], k: int) -> float | None:
     if not counts or min(asked for _, asked in counts) < k:
         return None
     return sum(comb(passed, k) / comb(asked, k) for passed, asked in counts) / len(counts)
+
+
+def flips_between_repeats(counts: Iterable[tuple[int, int]]) -> float:
+    """How many verdicts are expected to change when the same model is asked everything again.
+
+    Args:    (passed, asked) of each prompt, asked at least twice
+    Formula: sum of 2 c (n - c) / (n (n - 1)): of a prompt with pass rate p, 2 p (1 - p),
+             unbiased; the share of its pairs of repeats that disagree
+
+    >>> flips_between_repeats([(2, 2), (1, 2), (2, 4)])  # 0, 1 and 4 of 6 pairs
+    1.6666666666666665
+    """
+    return sum(2 * passed * (n - passed) / (n * (n - 1)) for passed, n in counts)
 
 
 def flaky(counts: Mapping[Key, tuple[int, int]]) -> tuple[Key, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from harness.records import ModelScore, Score
 from harness.tables import words
 from harness.tables.csv import Value
@@ -80,6 +82,7 @@ def details(score: ModelScore) -> dict[str, object]:
         "fields_right": overall.fields_right,
         "fields": overall.fields,
         "measures": overall.measures,
+        "repeatability": msgspec.to_builtins(score.repeatability),
         "by_difficulty": [score_cells(part) for part in score.difficulties],
     }
 

@@ -118,6 +118,11 @@ def _of_verdicts(score: ModelScore) -> Iterator[str]:
     if score.difficulties:
         parts = [f"{it.category} {share_and_counts(it)}" for it in score.difficulties]
         yield f"by difficulty: {', '.join(parts)}"
+    if (again := score.repeatability) is not None:
+        yield (
+            f"between repeats the verdict changed on {again.verdicts_changed} of {again.prompts} "
+            f"prompts, the text of the reply on {again.texts_changed}"
+        )
     yield from _endings(score)
     if score.corrected:
         yield f"{score.corrected} verdicts were corrected by a person (marked in `evalrun show`)"

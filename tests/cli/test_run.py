@@ -274,6 +274,21 @@ def test_repeats_go_on_with_the_next_seed_and_are_all_counted(
     assert sorted({sent["seed"] for sent in vision_server.seen}) == [1, 2, 3]
 
 
+def test_repeats_at_temperature_0_measure_how_many_answers_change(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer
+) -> None:
+    vision_server.then(*map(say, ("yes", "yes", "yes", "yes", "yes", "Yes.", "no", "yes")))
+
+    done = ask(evalrun, suite, vision_server, "--repeats", "2", "--concurrency", "1", "--json")
+    shown = evalrun("show", "tiny")
+
+    assert {sent["temperature"] for sent in vision_server.seen} == {0}
+    counts = {"prompts": 4, "verdicts_changed": 1, "texts_changed": 2}
+    assert json.loads(done.stdout)["repeatability"] == counts
+    note = "between repeats the verdict changed on 1 of 4 prompts, the text of the reply on 2"
+    assert note in " ".join(shown.stdout.split())
+
+
 def test_a_chosen_category_prompt_and_limit_make_a_subset_that_is_named_so(
     evalrun: Evalrun, suite: Path, vision_server: VisionServer
 ) -> None:

@@ -98,6 +98,26 @@ def test_the_terminal_puts_the_verdict_first_and_the_differing_prompts_below(
     assert "p < 0.001" in text
 
 
+@pytest.mark.parametrize(
+    ("old", "noise"), [((True, True), 5.0), ((True,), 10.0)], ids=["both repeat", "one repeats"]
+)
+def test_how_many_flips_the_noise_between_repeats_explains_is_shown(
+    evalrun: Evalrun, write_run: WriteRun, old: tuple[bool, ...], noise: float
+) -> None:
+    wobbly = dict.fromkeys(IDS[:10], (True, False))
+    write_run("old", dict.fromkeys(IDS, old), repeats=len(old))
+    write_run("new", dict.fromkeys(IDS, (True, True)) | wobbly, repeats=2)
+
+    shown = evalrun("compare", "old", "new")
+    (contrast,) = json.loads(evalrun("compare", "old", "new", "--json").stdout)["contrasts"]
+
+    assert contrast["flips"] == {"seen": 5.0, "by_noise": noise}
+    assert (
+        f"disagrees on 5.0 of 67 verdicts; the noise between repeats alone would explain {noise}"
+        in (" ".join(shown.stdout.split()))
+    )
+
+
 @pytest.mark.usefixtures("two_runs")
 @pytest.mark.parametrize("columns", ["60", "80", "200"])
 def test_no_line_is_wider_than_the_terminal(evalrun: Evalrun, columns: str) -> None:
