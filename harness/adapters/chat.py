@@ -73,6 +73,7 @@ FAILED = frozenset(
     ]
 )
 """Finish reasons that mean: generation broke off, whatever stands in the content."""
+LEFT_OUT = "left out"
 THOUGHT_ANYWAY = "thinking: off was asked for, and reasoning came all the same"
 
 
@@ -103,7 +104,7 @@ class ChatModel:
         """
         self._transport, self._target = transport, target
         self._model_id = target.model_id or target.model
-        self._kind, self._kind_name = kind, kind.name if kind else ""
+        self._kind, self.kind_name = kind, kind.name if kind else ""
         self._steering = parameters(target, kind)
         self._extra = {**(extra or {}), **self._steering}
         self._budget_tokens = budget_of(target)
@@ -121,6 +122,11 @@ class ChatModel:
         """The request's JSON, `PICTURE_HERE` where a picture's bytes will stand."""
         raise NotImplementedError
 
+    def whole_payload(self, request: Request, changes: Mapping[str, str | None]) -> dict[str, Any]:
+        """With thinking, --body and whatever else goes along; `changes`: see `changed`."""
+        more = self._extra | self._thinking_of(request) | request.body
+        return changed(self.payload(request) | more, changes)
+
     def read(self, incoming: Incoming) -> Reply:
         """What came back. Its latency is the transport's to measure. Raises: CallError."""
         raise NotImplementedError
@@ -128,8 +134,7 @@ class ChatModel:
     def ask(self, request: Request) -> Reply:
         while True:
             changes = self._changes
-            more = self._extra | self._thinking_of(request) | request.body
-            payload = changed(self.payload(request) | more, changes)
+            payload = self.whole_payload(request, changes)
             try:
                 body = to_body(payload, request.images)
                 call = self._transport.post(self.path, body, partial(self._watched, request))
@@ -153,7 +158,7 @@ class ChatModel:
         return self.read(incoming)
 
     def _reply(self, call: Call[Reply], changes: Mapping[str, str | None], to: Request) -> Reply:
-        adapted = [f"{old}: {new or 'left out'}" for old, new in changes.items()]
+        adapted = [f"{old}: {new or LEFT_OUT}" for old, new in changes.items()]
         if self._target.sampling.thinking == "off" and call.value.thought:
             adapted.append(THOUGHT_ANYWAY)
             self._say_thought_anyway()
@@ -204,7 +209,7 @@ class ChatModel:
         Raises: TargetError where the run would not be what was asked for.
         """
         wanted = self._target.sampling.thinking
-        pictures = of_pictures(self._target, self._kind_name)
+        pictures = of_pictures(self._target, self.kind_name)
         of_thinking = name not in pictures or "thinking" in refused.problem
         given = f"--thinking {wanted}" if of_thinking else option(self._target)
         if not of_thinking or (wanted != "off" and self._kind is not None):

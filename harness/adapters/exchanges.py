@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from harness.adapters.anthropic import AnthropicChat
 from harness.adapters.base import Request, Target
-from harness.adapters.chat import as_sent
+from harness.adapters.chat import LEFT_OUT, ChatModel, as_sent
+from harness.adapters.llamacpp.adapter import LlamaCpp
 from harness.adapters.openai import OpenAIChat
 from harness.adapters.thinking import kind_of
-from harness.records import EncodedImage, Record, RunHeader
+from harness.records import EncodedImage, Record, Reply, RunHeader, ServerFacts
 from harness.transport import Transport
+
+_MORE_ROOM = re.compile(r"max_tokens: (\d+), as the first reply was cut")
+_CHANGE = re.compile(rf"(\w+): (\w+|{LEFT_OUT})")
 
 
 def request_of(header: RunHeader, record: Record) -> dict[str, Any]:
-    """As the run's settings make it; parameters that only its endpoint takes are not recorded."""
-    target = Target(
-        model=header.model,
-        base_url=header.base_url or "http://localhost",
-        sampling=header.sampling,
-        system=header.system,
-        image_detail=header.image_detail,
-    )
+    """As its adapter makes it from the run's settings and what the endpoint refused.
+
+    Whether a picture went as JPEG or PNG is not recorded: PNG is shown.
+    """
     sha256s = record.images_sha256 or tuple(filter(None, [record.image_sha256]))
     images = tuple(
         EncodedImage(data=b"", media_type="image/png", width_px=0, height_px=0, sha256=it)
         for it in sha256s
     )
+    adapted = record.outcome.adapted if isinstance(record.outcome, Reply) else ()
+    more_room = next(filter(None, map(_MORE_ROOM.fullmatch, adapted)), None)
     request = Request(
-        id=record.case.id, question=record.case.question, images=images, repeat=record.repeat
+        id=record.case.id,
+        question=record.case.question,
+        images=images,
+        repeat=record.repeat,
+        max_tokens=int(more_room[1]) if more_room else None,
     )
-    with Transport(target.base_url or "") as transport:
-        return as_sent(
-            OpenAIChat(transport, target, kind=kind_of(target)).payload(request), sha256s
-        )
+    found = filter(None, map(_CHANGE.fullmatch, adapted))
+    changes = {it[1]: None if it[2] == LEFT_OUT else it[2] for it in found}
+    with Transport(header.base_url or "http://localhost") as transport:
+        return as_sent(_adapter(header, transport).whole_payload(request, changes), sha256s)
+
+
+def _adapter(header: RunHeader, transport: Transport) -> ChatModel:
+    target = Target(
+        model=header.model,
+        model_id=header.model_id,
+        base_url=header.base_url,
+        preset=header.endpoint,
+        sampling=header.sampling,
+        system=header.system,
+        body=header.body,
+        image_tokens=header.image_tokens,
+        image_detail=header.image_detail,
+        cold=header.cold,
+    )
+    if header.backend in ("llamacpp", "demo"):
+        return LlamaCpp(transport, target, header.server or ServerFacts())
+    made = AnthropicChat if header.backend == "anthropic" else OpenAIChat
+    return made(transport, target, kind=kind_of(target))

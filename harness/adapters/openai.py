@@ -53,7 +53,7 @@ class OpenAIChat(ChatModel):
         """A question without pictures is a plain string: text-only servers take nothing else."""
         content: str | list[dict[str, Any]] = request.question
         if request.images:
-            more = resolution.detail_of(self._target, self._kind_name)
+            more = resolution.detail_of(self._target, self.kind_name)
             urls = (f"data:{it.media_type};base64,{PICTURE_HERE}" for it in request.images)
             content = [{"type": "image_url", "image_url": {"url": it, **more}} for it in urls]
             content.append({"type": "text", "text": request.question})

@@ -361,6 +361,10 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     backend: str
     base_url: str | None = None
     """Without credentials."""
+    model_id: str | None = None
+    """The name the endpoint knows the model by; None: the same."""
+    endpoint: str | None = None
+    """The kind of endpoint, which decides how thinking is asked for; None: not known."""
     suite: str
     suite_version: str
     suite_sha256: str

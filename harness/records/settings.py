@@ -143,5 +143,8 @@ IDENTITY = (
     *("model", "backend", "base_url", "categories", "prompts_sha256", "cold", "regraded_from"),
 )
 """What a run is of: the same in both halves of a resumed run, and what a comparison is about."""
-PER_START = ("run", "started_at", "evalrun_version", "price", "arguments", "suite_path", "eye_card")
+PER_START = (
+    *("run", "started_at", "evalrun_version", "price", "arguments", "suite_path", "eye_card"),
+    *("model_id", "endpoint"),
+)
 """What may differ between two halves of one run."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from harness import store
-from tests.conftest import Evalrun, VisionServer, fail, say
+from tests.conftest import Evalrun, VisionServer, body, fail, say
 
 KEY = "sk-a-key-that-must-not-be-seen"
 
@@ -54,6 +55,64 @@ def test_show_raw_prints_the_request_that_was_sent_and_the_reply(
     assert shown["request"] == line["request"]
     assert shown["reply"]["text"] == line["reply"]["text"] == "Yes.\x1b[31m"
     assert "\x1b" not in done.stdout
+
+
+def test_show_raw_knows_body_thinking_and_what_the_endpoint_refused(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    vision_server.default = say("yes")
+    vision_server.then(fail(400, "max_tokens is not supported, use max_completion_tokens"))
+    evalrun(
+        *("--model", "tiny", "--suite", suite, "--base-url", vision_server.url, "--limit", "1"),
+        *("--log", "l.jsonl", "--body", "top_k=3", "--thinking", "low", "--image-detail", "high"),
+    )
+
+    sent = last_of(tmp_path / "l.jsonl")
+
+    assert raw(evalrun, "tiny", sent["prompt"]) == sent["request"]
+    assert {"top_k", "reasoning_effort", "max_completion_tokens"} <= sent["request"].keys()
+
+
+def test_show_raw_asks_for_more_room_as_the_run_did(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    vision_server.then(say("Let me see", choice={"finish_reason": "length"}), say("yes"))
+    options = ("--suite", suite, "--base-url", vision_server.url, "--limit", "1")
+    evalrun("--model", "tiny", *options, "--log", "l.jsonl")
+
+    sent = last_of(tmp_path / "l.jsonl")
+
+    assert raw(evalrun, "tiny", sent["prompt"]) == sent["request"]
+    assert sent["request"]["max_tokens"] == 4096
+
+
+def test_show_raw_prints_the_anthropic_form_and_the_endpoints_own_id(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    content = [{"type": "text", "text": "yes"}]
+    message = {"type": "message", "content": content, "stop_reason": "end_turn", "usage": {}}
+    vision_server.default = body(200, json.dumps(message).encode())
+    (tmp_path / "evalrun.toml").write_text(
+        f'[presets.ours]\nbase_url = "{vision_server.url}"\nsource = "us"\nas_of = "2026-01-01"\n'
+        '[models.m]\nhosted = [{ preset = "ours", model_id = "claude-x" }]\n'
+    )
+    options = ("--backend", "anthropic", "--base-url", vision_server.url, "--limit", "1")
+    evalrun("--model", "m", "--suite", suite, *options, "--thinking", "low", "--log", "l.jsonl")
+
+    sent = last_of(tmp_path / "l.jsonl")
+
+    assert raw(evalrun, "m", sent["prompt"]) == sent["request"]
+    assert (sent["request"]["model"], "seed" in sent["request"]) == ("claude-x", False)
+
+
+def last_of(log: Path) -> dict[str, Any]:
+    line: dict[str, Any] = json.loads(log.read_text().splitlines()[-1])
+    return line
+
+
+def raw(evalrun: Evalrun, run: str, prompt: str) -> object:
+    """The request that `show --raw` prints."""
+    return json.loads(evalrun("show", run, "--prompt", prompt, "--raw").stdout)["request"]
 
 
 def test_ask_writes_the_same_log(
