@@ -52,6 +52,7 @@ class AnthropicChat(ChatModel):
 
     path = "messages"
     adaptable: ClassVar = {"temperature": {"temperature": None}}
+    constraining = "output_config"
 
     def payload(self, request: Request) -> dict[str, Any]:
         """There is no seed to send; while it thinks, a model takes no temperature."""
@@ -75,6 +76,9 @@ class AnthropicChat(ChatModel):
             **({} if thinks else {"temperature": sampling.temperature}),
             "stream": True,
         }
+
+    def constrained(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return {self.constraining: {"format": {"type": "json_schema", "schema": schema}}}
 
     def read(self, incoming: Incoming) -> Reply:
         return from_stream(incoming) if incoming.is_stream() else from_body(incoming.json())

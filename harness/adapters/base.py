@@ -26,6 +26,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """None: the sampling's own limit."""
     body: dict[str, Any] = {}
     """Further parameters of this one call, as the wire names them."""
+    answer_schema: dict[str, Any] | None = None
+    """The JSON schema that the reply is held to; None: any text."""
     thinking: str | None = None
     """How much to think before this one answer; None: as the sampling says."""
     on_text: Callable[[str], None] | None = None

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from harness.adapters.base import Request, Target
 from harness.adapters.resolution import of_pictures, option
-from harness.adapters.thinking import EndpointKind, budget_of, parameters
+from harness.adapters.thinking import EndpointKind, budget_of, merged, parameters
 from harness.errors import CallError, RequestRefused, ServerFault, TargetError
 from harness.records import EncodedImage, Reply, ServerFacts
 from harness.text import one_line
@@ -75,6 +75,7 @@ FAILED = frozenset(
 """Finish reasons that mean: generation broke off, whatever stands in the content."""
 LEFT_OUT = "left out"
 THOUGHT_ANYWAY = "thinking: off was asked for, and reasoning came all the same"
+NOT_CONSTRAINED = "answer format: a schema was sent, and the reply is no JSON all the same"
 
 
 class ChatModel:
@@ -84,6 +85,8 @@ class ChatModel:
     path: ClassVar[str]
     adaptable: ClassVar[Mapping[str, Mapping[str, str | None]]]
     """A parameter a model may refuse -> what becomes of it (None: left out)."""
+    constraining: ClassVar[str]
+    """The parameter that carries a schema of the reply."""
 
     def __init__(
         self,
@@ -111,7 +114,7 @@ class ChatModel:
         self._tokens_before_image = tokens_before_image
         self._changes: dict[str, str | None] = {}
         self._lock = threading.Lock()
-        self._thought_anyway = False
+        self._said: set[str] = set()
         self.concurrency, self.backend, self.server = concurrency, backend, server
 
     @property
@@ -122,9 +125,15 @@ class ChatModel:
         """The request's JSON, `PICTURE_HERE` where a picture's bytes will stand."""
         raise NotImplementedError
 
+    def constrained(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """The parameters that hold a reply to a JSON schema."""
+        raise NotImplementedError
+
     def whole_payload(self, request: Request, changes: Mapping[str, str | None]) -> dict[str, Any]:
         """With thinking, --body and whatever else goes along; `changes`: see `changed`."""
         more = self._extra | self._thinking_of(request) | request.body
+        if request.answer_schema is not None:
+            more = merged(more, self.constrained(request.answer_schema))
         return changed(self.payload(request) | more, changes)
 
     def read(self, incoming: Incoming) -> Reply:
@@ -140,7 +149,10 @@ class ChatModel:
                 call = self._transport.post(self.path, body, partial(self._watched, request))
             except CallError as error:
                 self._log(request, payload, error)
-                if not isinstance(error, RequestRefused) or not self._adapt(error, changes):
+                if not isinstance(error, RequestRefused):
+                    raise
+                self._raise_if_unconstrained(request, error)
+                if not self._adapt(error, changes):
                     raise
             else:
                 reply = self._reply(call, changes, request)
@@ -161,7 +173,10 @@ class ChatModel:
         adapted = [f"{old}: {new or LEFT_OUT}" for old, new in changes.items()]
         if self._target.sampling.thinking == "off" and call.value.thought:
             adapted.append(THOUGHT_ANYWAY)
-            self._say_thought_anyway()
+            self._say_once(THOUGHT_ANYWAY)
+        if to.answer_schema is not None and not call.value.truncated and not _is_json(call.value):
+            adapted.append(NOT_CONSTRAINED)
+            self._say_once(NOT_CONSTRAINED)
         return replace(
             call.value,
             text=self._transport.without_secrets(call.value.text),
@@ -181,12 +196,28 @@ class ChatModel:
         """The most tokens of a reply: of the answer, and of thinking where that has a budget."""
         return (request.max_tokens or self._target.sampling.max_tokens) + self._budget_tokens
 
-    def _say_thought_anyway(self) -> None:
+    def _say_once(self, what: str) -> None:
         with self._lock:
-            if self._thought_anyway:
+            if what in self._said:
                 return
-            self._thought_anyway = True
-        self._target.notify(f"WARNING: {self._target.model}: {THOUGHT_ANYWAY}")
+            self._said.add(what)
+        self._target.notify(f"WARNING: {self._target.model}: {what}")
+
+    def _raise_if_unconstrained(self, request: Request, refused: RequestRefused) -> None:
+        """A refusal of one case's schema is that case's error.
+
+        Raises: TargetError when the endpoint takes no schema at all.
+        """
+        named = rf"\b(?:{self.constraining}|json_schema|grammar)\b"
+        of_this_schema = re.search(r"\bschema\b", refused.problem, re.IGNORECASE)
+        if request.answer_schema is None or of_this_schema:
+            return
+        if re.search(named, refused.problem) and _REFUSAL.search(refused.problem):
+            raise TargetError(
+                f"{self._target.model} does not take --answer-format constrained: "
+                f"{refused.problem}",
+                fix="leave --answer-format out, or choose another endpoint or model",
+            ) from refused
 
     def _adapt(self, refused: RequestRefused, tried: Mapping[str, str | None]) -> bool:
         """Learn from a refusal which parameter to change. False when it names none we can."""
@@ -218,6 +249,14 @@ class ChatModel:
                 fix=f"leave {given.split()[0]} out, or choose another value or model",
             ) from refused
         self._target.notify(f"{given} is not sent any more: {refused.problem}")
+
+
+def _is_json(reply: Reply) -> bool:
+    try:
+        json.loads(reply.text.rpartition("</think>")[2])
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def changed(payload: dict[str, Any], changes: Mapping[str, str | None]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from harness.adapters.chat import LEFT_OUT, ChatModel, as_sent
 from harness.adapters.llamacpp.adapter import LlamaCpp
 from harness.adapters.openai import OpenAIChat
 from harness.adapters.thinking import kind_of
+from harness.graders.constraints import constraint
 from harness.records import EncodedImage, Record, Reply, RunHeader, ServerFacts
 from harness.transport import Transport
 
@@ -36,6 +37,7 @@ def request_of(header: RunHeader, record: Record) -> dict[str, Any]:
         images=images,
         repeat=record.repeat,
         max_tokens=int(more_room[1]) if more_room else None,
+        answer_schema=constraint(record.case) if header.answer_format else None,
     )
     found = filter(None, map(_CHANGE.fullmatch, adapted))
     changes = {it[1]: None if it[2] == LEFT_OUT else it[2] for it in found}

@@ -48,6 +48,7 @@ class OpenAIChat(ChatModel):
         "seed": {"seed": None},
         "stream": {"stream": None, "stream_options": None},
     }
+    constraining = "response_format"
 
     def payload(self, request: Request) -> dict[str, Any]:
         """A question without pictures is a plain string: text-only servers take nothing else."""
@@ -68,6 +69,12 @@ class OpenAIChat(ChatModel):
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+
+    def constrained(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Strict where OpenAI can be: of a schema that leaves nothing open."""
+        strict = schema.get("additionalProperties") is False
+        wanted = {"name": "answer", "schema": schema, "strict": strict}
+        return {self.constraining: {"type": "json_schema", "json_schema": wanted}}
 
     def read(self, incoming: Incoming) -> Reply:
         return read_reply(incoming)

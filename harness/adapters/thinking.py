@@ -181,7 +181,7 @@ def parameters(target: Target, kind: EndpointKind | None) -> dict[str, Any]:
             f"--body {twice[0]} and {option} both set {twice[0]!r}",
             fix="leave one of the two out",
         )
-    return _merged(thinking, pictures) | target.body
+    return merged(thinking, pictures) | target.body
 
 
 def budget_of(target: Target) -> int:
@@ -215,12 +215,12 @@ def _of_thinking(target: Target, wanted: str, kind: EndpointKind) -> dict[str, A
     return filled
 
 
-def _merged(one: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def merged(one: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """
-    >>> _merged({"extra": {"a": 1}}, {"extra": {"b": 2}, "c": 3})
+    >>> merged({"extra": {"a": 1}}, {"extra": {"b": 2}, "c": 3})
     {'extra': {'a': 1, 'b': 2}, 'c': 3}
     """
-    both = {it: _merged(one[it], other[it]) for it in one.keys() & other.keys()}
+    both = {it: merged(one[it], other[it]) for it in one.keys() & other.keys()}
     return {**one, **other, **both}
 
 

@@ -97,6 +97,23 @@ def _check(options: RunOptions) -> None:
         if text and any("\ud800" <= character <= "\udfff" for character in text):
             raise UsageError(f"{name} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
     targets.coordinates(options.sampling.coordinates, None)
+    if options.suite.answer_format:
+        _check_constrained(options)
+
+
+def _check_constrained(options: RunOptions) -> None:
+    """Raises: UsageError for what --answer-format cannot stand beside."""
+    if options.target.replay:
+        raise UsageError(
+            "--answer-format is not for a recording, which says the same again",
+            fix="leave it out",
+        )
+    given = targets.body(options.sampling.body).keys() & {"response_format", "grammar"}
+    if given:
+        raise UsageError(
+            f"--answer-format and --body both say what a reply looks like ({min(given)})",
+            fix="leave one of the two out",
+        )
 
 
 def _route(options: RunOptions, stopping: Event) -> Route:
@@ -170,6 +187,7 @@ def _ask_all(
         coordinates=targets.coordinates(
             options.sampling.coordinates, work.route.card, work.eye_card
         ),
+        constrained=options.suite.answer_format == "constrained",
     )
     opened = session.open_run(
         options.output.results,
@@ -222,6 +240,7 @@ def _header(
         header,
         suite_path=str(suite_path.resolve()) if suite_path else None,
         coordinates=targets.coordinates(options.sampling.coordinates, None),
+        answer_format=options.suite.answer_format,
         arguments=arguments,
         judge_thinking=options.judge.judge_thinking,
         eye_card=work.eye_card.id if work.eye_card else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer import Option
@@ -92,6 +92,10 @@ class SuiteOptions:
         int, Option(min=1, help="Ask everything N times, each with the next seed, cold.")
     ] = 1
     blind: Annotated[bool, Option("--blind", help="Send no picture: the guessing floor.")] = False
+    answer_format: Annotated[
+        Literal["constrained"] | None,
+        Option(help="Hold each reply to a JSON schema of what its grader reads."),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,12 @@
-"""What an answer must look like, as a JSON schema and as a GBNF grammar."""
+"""What an answer must look like, as a JSON schema."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from harness.graders.measures import quantity
 from harness.graders.places import find_cells
@@ -18,24 +16,15 @@ from harness.records import Case
 Schema = dict[str, Any]
 
 
-class Constraint(Struct, frozen=True, kw_only=True):
-    """The same demand, for an endpoint that takes schemas and for one that takes grammars."""
-
-    schema: Schema
-    """Of the whole reply; a single answer stands in the field `answer`, where graders read it."""
-    grammar: str | None = None
-    """GBNF of the bare answer; None where a schema says it better."""
-
-
-def constraint(case: Case) -> Constraint | None:
+def constraint(case: Case) -> Schema | None:
     """What the reply to a case must look like; None where any text may be the answer.
+
+    A single answer stands in the field `answer`, where graders read it.
 
     >>> def case(grader, expected, **options):
     ...     return Case(id="", category="", question="", image="", expected=expected,
     ...                 grader=grader, options=options)
-    >>> constraint(case("yes_no", "no")).grammar
-    'root ::= "yes" | "no"'
-    >>> constraint(case("integer", "4")).schema["properties"]
+    >>> constraint(case("integer", "4"))["properties"]
     {'answer': {'type': 'integer'}}
     >>> constraint(case("text", "Fiji")) is None
     True
@@ -44,68 +33,53 @@ def constraint(case: Case) -> Constraint | None:
     return make(case) if make else None
 
 
-def _answer(schema: Schema, grammar: str | None = None) -> Constraint:
-    whole = {
+def _answer(schema: Schema) -> Schema:
+    return {
         "type": "object",
         "properties": {"answer": schema},
         "required": ["answer"],
         "additionalProperties": False,
     }
-    return Constraint(schema=whole, grammar=f"root ::= {grammar}" if grammar else None)
 
 
-def _one_of(words: list[str]) -> Constraint:
-    return _answer({"type": "string", "enum": words}, " | ".join(map(json.dumps, words)))
+def _one_of(words: list[str]) -> Schema:
+    return _answer({"type": "string", "enum": words})
 
 
-def _choice(case: Case) -> Constraint:
+def _choice(case: Case) -> Schema:
     lettered = list(about(case.question).options)
     return _one_of(lettered or [str(choice) for choice in case.options.get("choices", ())])
 
 
-def _pattern(regex: str, grammar: str) -> Constraint:
-    return _answer({"type": "string", "pattern": f"^{regex}$"}, grammar)
+def _pattern(regex: str) -> Schema:
+    return _answer({"type": "string", "pattern": f"^{regex}$"})
 
 
-def _position(case: Case) -> Constraint:
+def _position(case: Case) -> Schema:
     if find_cells(str(case.expected)):
-        return _pattern("R[0-9]{1,2}C[0-9]{1,2}", '"R" [0-9]{1,2} "C" [0-9]{1,2}')
-    sides = ("top", "center", "bottom"), ("left", "center", "right")
-    return _one_of(
-        [
-            *(f"{a} {b}" for a in sides[0] for b in sides[1]),
-            "top",
-            "bottom",
-            "left",
-            "right",
-            "center",
-        ]
-    )
+        return _pattern("R[0-9]{1,2}C[0-9]{1,2}")
+    rows, columns = ("top", "center", "bottom"), ("left", "center", "right")
+    both = [f"{row} {column}" for row in rows for column in columns]
+    return _one_of([*both, "top", "bottom", "left", "right", "center"])
 
 
-def _number(case: Case) -> Constraint:
-    _, unit = quantity(str(case.expected)) if case.grader == "decimal" else (None, None)
-    number = '"-"? [0-9]+ ("." [0-9]+)?'
+def _decimal(case: Case) -> Schema:
+    _, unit = quantity(str(case.expected))
     if unit is None:
-        return _answer({"type": "number"}, number)
-    return _pattern("-?[0-9]+(\\.[0-9]+)? ?[^0-9]{1,12}", f'{number} " " [^0-9\\n]{{1,12}}')
+        return _answer({"type": "number"})
+    return _pattern(r'-?[0-9]+(\.[0-9]+)? ?[^0-9"\\\n]{1,12}')
 
 
-def _coordinates(count: int) -> Constraint:
-    numbers = {"type": "array", "items": {"type": "number"}, "minItems": count, "maxItems": count}
-    number = '"-"? [0-9]+ ("." [0-9]+)?'
-    return _answer(numbers, '"[" ' + ' ", " '.join([number] * count) + ' "]"')
+def _coordinates(count: int) -> Schema:
+    return {"type": "array", "items": {"type": "number"}, "minItems": count, "maxItems": count}
 
 
-def _list(_: Case) -> Constraint:
-    items = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 100}
-    return _answer(items, 'item (", " item)*\nitem ::= [^,\\n]{1,80}')
+def _several(items: Schema) -> Schema:
+    return _answer({"type": "array", "items": items, "minItems": 1, "maxItems": 100})
 
 
-def _json(case: Case) -> Constraint:
-    return Constraint(
-        schema=case.options.get("schema") or _schema_of(msgspec.json.decode(str(case.expected)))
-    )
+def _json(case: Case) -> Schema:
+    return case.options.get("schema") or _schema_of(msgspec.json.decode(str(case.expected)))
 
 
 def _schema_of(value: Any) -> Schema:
@@ -134,23 +108,19 @@ def _schema_of(value: Any) -> Schema:
     return {}
 
 
-_MAKERS: Mapping[str, Callable[[Case], Constraint]] = MappingProxyType(
+_MAKERS: Mapping[str, Callable[[Case], Schema]] = MappingProxyType(
     {
         "yes_no": lambda _: _one_of(["yes", "no"]),
-        "integer": lambda _: _answer({"type": "integer"}, '"-"? [0-9]{1,12}'),
-        "decimal": _number,
-        "money": lambda _: _answer({"type": "number"}, '[0-9]+ "." [0-9]{2}'),
+        "integer": lambda _: _answer({"type": "integer"}),
+        "decimal": _decimal,
+        "money": lambda _: _answer({"type": "number"}),
         "choice": _choice,
         "position": _position,
-        "list": _list,
-        "date": lambda _: _pattern(
-            "[0-9]{4}-[0-9]{2}-[0-9]{2}", '[0-9]{4} "-" [0-9]{2} "-" [0-9]{2}'
-        ),
-        "time": lambda _: _pattern(
-            "[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", '[0-9]{1,2} ":" [0-9]{2} (":" [0-9]{2})?'
-        ),
+        "list": lambda _: _several({"type": "string"}),
+        "date": lambda _: _pattern("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
+        "time": lambda _: _pattern("[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?"),
         "json": _json,
-        "point": lambda _: _coordinates(2),
-        "box": lambda _: _coordinates(4),
+        "point": lambda _: _answer(_coordinates(2)),
+        "box": lambda _: _several(_coordinates(4)),
     }
 )

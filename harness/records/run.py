@@ -386,6 +386,8 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     image_detail: Literal["low", "high", "auto"] | None = None
     coordinates: str | None = None
     """The convention in which boxes and points were to be read; None: the model's own."""
+    answer_format: Literal["constrained"] | None = None
+    """Whether replies were held to a schema, where the case's grader gives one."""
     server_args: tuple[str, ...] = ()
     """Further flags that the server was started with."""
     blind: bool = False

@@ -83,6 +83,9 @@ SETTINGS: tuple[Setting, ...] = (
         fields=("coordinates",),
         value=lambda it: it.coordinates or "the model's own",
     ),
+    Setting(
+        name="answer format", fields=("answer_format",), value=lambda it: it.answer_format or "free"
+    ),
     Setting(name="thinking", fields=("thinking",), value=lambda it: it.sampling.thinking),
     Setting(name="temperature", fields=("temperature",), value=lambda it: it.sampling.temperature),
     Setting(name="seed", fields=("seed",), value=lambda it: it.sampling.seed),

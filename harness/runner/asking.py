@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from harness.adapters.base import Adapter, Request
 from harness.errors import CallError, EvalrunError, RequestRefused, TargetError
 from harness.graders import GRADERS, grade_reply
+from harness.graders.constraints import constraint
 from harness.images import encode
 from harness.records import Case, Effort, EncodedImage, GradeContext, Price, Record, Reply
 from harness.runner.plan import Job
@@ -44,13 +45,16 @@ class Asking:
         retry_tokens: int | None = None,
         review: Review | None = None,
         coordinates: str | None = None,
+        constrained: bool = False,
     ) -> None:
-        """`retry_tokens`: the limit with which a reply that was cut is asked for once more."""
+        """`retry_tokens`: the limit with which a reply that was cut is asked for once more.
+        `constrained`: whether a reply is held to what its grader reads."""
         self._adapter = adapter
         self._pictures = pictures
         self._encoded = _Encoded(image_max_side_px)
         self._blind, self._price, self._review = blind, price, review
         self._coordinates, self._retry_tokens = coordinates, retry_tokens
+        self._constrained = constrained
         self._first_calls = _FirstCalls()
 
     def ask(self, job: Job) -> Record:
@@ -68,7 +72,13 @@ class Asking:
             images_sha256=sent if len(sent) > 1 else (),
             started_at=datetime.now(UTC),
         )
-        request = Request(id=case.id, question=case.question, images=images, repeat=job.repeat)
+        request = Request(
+            id=case.id,
+            question=case.question,
+            images=images,
+            repeat=job.repeat,
+            answer_schema=constraint(case) if self._constrained else None,
+        )
         try:
             reply = self._adapter.ask(request)
         except CallError as error:  # the one place where a failed call becomes data

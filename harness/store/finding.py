@@ -110,6 +110,7 @@ def _options(header: RunHeader) -> Iterator[str]:
         "--image-tokens": ("{}-{}".format(*header.image_tokens or ("", "")), "-"),
         "--image-detail": (header.image_detail, None),
         "--coordinates": (header.coordinates, None),
+        "--answer-format": (header.answer_format, None),
         "--repeats": (header.repeats, 1),
         "--judge": (header.judge, None),
         "--judge-thinking": (header.judge_thinking, "auto"),

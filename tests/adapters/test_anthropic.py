@@ -46,11 +46,17 @@ def message(*blocks: dict[str, Any], reason: str = "end_turn") -> Answer:
     return body(200, json.dumps(whole).encode())
 
 
-def ask(server: VisionServer, *, blind: bool = False, **target: Any) -> Reply:
+def ask(
+    server: VisionServer,
+    *,
+    blind: bool = False,
+    schema: dict[str, Any] | None = None,
+    **target: Any,
+) -> Reply:
     target = {"limits": Limits(tries=1), **target}
     with open_anthropic(Target(model="claude-x", base_url=server.url, **target)) as model:
         images = () if blind else (PICTURE,)
-        return model.ask(Request(id="p", question="How many?", images=images))
+        return model.ask(Request(id="p", question="How many?", images=images, answer_schema=schema))
 
 
 def test_the_picture_goes_before_the_question_and_the_key_into_its_own_header(
@@ -213,3 +219,13 @@ def test_a_run_through_it_is_like_any_other(
 
     assert done.returncode == 0, done.stderr
     assert "claude-x · anthropic" in done.stdout
+
+
+def test_a_schema_of_the_reply_stands_beside_the_effort(vision_server: VisionServer) -> None:
+    vision_server.then(message({"type": "text", "text": '{"answer": 4}'}))
+    schema = {"type": "object", "properties": {"answer": {"type": "integer"}}}
+
+    ask(vision_server, schema=schema, sampling=Sampling(thinking="low"))
+
+    wanted = {"type": "json_schema", "schema": schema}
+    assert vision_server.seen[0]["output_config"] == {"effort": "low", "format": wanted}

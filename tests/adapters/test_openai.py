@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.adapters import Limits, Request, Target
+from harness.adapters.chat import NOT_CONSTRAINED
 from harness.adapters.openai import open_openai
 from harness.errors import BadReply, RequestRefused, ServerFault, TargetError
 from harness.records import EncodedImage, Reply, Sampling
@@ -18,14 +19,27 @@ from tests.conftest import VisionServer, body, chat, fail, say, stream
 PICTURE = EncodedImage(
     data=b"\x89PNG...", media_type="image/png", width_px=2, height_px=2, sha256="0" * 64
 )
+SCHEMA = {"type": "object", "properties": {"answer": {"type": "integer"}}}
 
 
-def ask(server: VisionServer, *, times: int = 1, image: Any = PICTURE, **target: Any) -> Reply:
+def ask(
+    server: VisionServer,
+    *,
+    times: int = 1,
+    image: Any = PICTURE,
+    schema: dict[str, Any] | None = None,
+    **target: Any,
+) -> Reply:
     target = {"limits": Limits(tries=1), **target}
     with open_openai(Target(model="tiny", base_url=server.url, **target)) as model:
         for _ in range(times):
             reply = model.ask(
-                Request(id="p", question="How many?", images=(image,) if image else ())
+                Request(
+                    id="p",
+                    question="How many?",
+                    images=(image,) if image else (),
+                    answer_schema=schema,
+                )
             )
     return reply
 
@@ -245,3 +259,39 @@ def test_reasoning_is_kept_apart_from_the_answer(vision_server: VisionServer) ->
     reply = ask(vision_server)
 
     assert (reply.text, reply.reasoning, reply.truncated) == ("4", "two and two", True)
+
+
+def test_a_schema_of_the_reply_is_sent(vision_server: VisionServer) -> None:
+    vision_server.default = say('{"answer": 4}')
+
+    reply = ask(vision_server, schema=SCHEMA)
+
+    (sent,) = vision_server.seen
+    assert sent["response_format"]["type"] == "json_schema"
+    assert sent["response_format"]["json_schema"]["schema"] == SCHEMA
+    assert reply.adapted == ()
+
+
+def test_an_endpoint_that_takes_no_schema_ends_the_run(vision_server: VisionServer) -> None:
+    vision_server.default = fail(400, "Unsupported parameter: response_format")
+
+    with pytest.raises(TargetError, match="does not take --answer-format constrained"):
+        ask(vision_server, schema=SCHEMA)
+
+
+def test_one_schema_that_is_refused_is_that_questions_error(vision_server: VisionServer) -> None:
+    vision_server.default = fail(400, "Invalid schema for response_format 'answer'")
+
+    with pytest.raises(RequestRefused, match="Invalid schema"):
+        ask(vision_server, schema=SCHEMA)
+
+
+def test_a_schema_that_is_ignored_is_said_once_and_recorded(vision_server: VisionServer) -> None:
+    told: list[str] = []
+    vision_server.default = say("There are four.")
+
+    reply = ask(vision_server, schema=SCHEMA, times=2, notify=told.append)
+
+    assert reply.adapted == (NOT_CONSTRAINED,)
+    assert [line for line in told if NOT_CONSTRAINED in line] == told
+    assert len(told) == 1

@@ -523,3 +523,48 @@ def test_two_runs_are_exported_side_by_side_a_row_a_prompt(
         ("pass", "fail"),
         ("pass", "fail"),
     ]
+
+
+def test_constrained_answers_are_asked_for_recorded_and_not_mixed_with_free_ones(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    vision_server.then(fail(400, "a slip"))
+    vision_server.default = say('{"answer": "yes"}')
+    constrained = ("--answer-format", "constrained")
+
+    ask(evalrun, suite, vision_server, *constrained)
+    again = ask(evalrun, suite, vision_server, *constrained)
+
+    assert again.returncode == 0, again.stderr
+    assert len(vision_server.seen) == 5
+    run = the_run(tmp_path)
+    assert run.header.answer_format == "constrained"
+    assert all(it.final and it.final.passed for it in run.records())
+    schema = vision_server.seen[0]["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["answer"]["enum"] == ["yes", "no"]
+    ask(evalrun, suite, vision_server, "--limit", "1")
+    assert "response_format" not in vision_server.seen[-1]
+    assert len(store.runs(tmp_path / "results")) == 2
+
+
+@pytest.mark.parametrize(
+    "options", [("--replay", "example"), ("--body", 'response_format={"type": "json_object"}')]
+)
+def test_what_cannot_be_constrained_is_a_usage_error(
+    evalrun: Evalrun, options: tuple[str, str]
+) -> None:
+    done = evalrun("--answer-format", "constrained", *options)
+
+    assert done.returncode == 2
+    assert "--answer-format" in done.stderr
+
+
+def test_an_endpoint_that_takes_no_schema_is_exit_4(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer
+) -> None:
+    vision_server.default = fail(400, "Unsupported parameter: response_format")
+
+    done = ask(evalrun, suite, vision_server, "--answer-format", "constrained")
+
+    assert done.returncode == 4
+    assert "leave --answer-format out" in done.stderr
