@@ -87,6 +87,7 @@ def routes(
     """Every route to a catalogue model, best first, closed ones included."""
     given = replace(given, model=card.name)
     return [
+        *_own_server(card, given),
         *_served(card, given, running),
         *_weights(card, given),
         *(_hosted(card, given, it, catalogue.presets[it.preset]) for it in card.hosted),
@@ -159,6 +160,8 @@ class _Resolver:
             return self._at(given.base_url, backend=None)
         if given.gguf is not None:
             return self._route("llamacpp", model=self._model or given.gguf.stem)
+        if self._card is not None and self._card.base_url is not None:
+            return self._at_entry(self._card.base_url)
         if self._name is None or (self._name == DEMO and self._card is None):
             return self._route(DEMO, model=DEMO)
         return self._found(self._name)
@@ -233,6 +236,22 @@ class _Resolver:
         model_id = (_id_at(self._card, preset) if preset else None) or self._name
         return self._route(adapter, preset=known, model_id=model_id)
 
+    def _at_entry(self, base_url: str) -> Route:
+        """The server of the model's own entry, which may come with a folder of somebody else's.
+
+        Raises: UsageError where a key would be sent there.
+        """
+        base_url = api_root(base_url)
+        shown = without_credentials(base_url)
+        if self._given.api_key_env is not None:
+            raise UsageError(
+                f"no key is sent to {shown}, the base_url of {self._model} in evalrun.toml",
+                fix=f"type --base-url {shown} to send it there, or leave --api-key-env out",
+            )
+        self._given = replace(self._given, base_url=base_url)
+        self._given.notify(f"{self._model}: {shown}, from your catalogue")
+        return self._at(base_url, backend=None)
+
     def _look(self, base_url: str) -> Running | None:
         return look(base_url, key=key_from(self._given.api_key_env), wait_s=_LOOK_S)
 
@@ -254,6 +273,18 @@ class _Resolver:
     def _taken(self, route: Route) -> Route:
         self._given.notify(f"{route.target.model}: {route.via}: {route.note}")
         return route
+
+
+def _own_server(card: ModelCard, given: Target) -> Iterator[Route]:
+    if card.base_url is not None:
+        yield Route(
+            backend="openai",
+            target=replace(given, base_url=card.base_url, api_key_env=None),
+            card=card,
+            via=SERVER,
+            note=f"{without_credentials(card.base_url)}, from your catalogue",
+            command=f"evalrun --model {shlex.quote(card.name)}",
+        )
 
 
 def _served(card: ModelCard, given: Target, running: Iterable[Running]) -> Iterator[Route]:

@@ -64,6 +64,18 @@ def _fields_of(kind: type[msgspec.Struct]) -> Mapping[str, FieldInfo]:
     return {field.name: field for field in fields(kind)}
 
 
+def _with_files(raw: Any) -> Any:
+    """An entry whose `gguf` and `mmproj` are files of the user's, as the options of that name.
+
+    >>> _with_files({"gguf": "a.gguf", "mmproj": "b.gguf"})
+    {'files': {'model': 'a.gguf', 'mmproj': 'b.gguf'}}
+    """
+    if not isinstance(raw, dict) or not isinstance(raw.get("gguf"), str):
+        return raw
+    files = {new: raw[old] for old, new in [("gguf", "model"), ("mmproj", "mmproj")] if old in raw}
+    return {key: it for key, it in raw.items() if key not in ("gguf", "mmproj")} | {"files": files}
+
+
 class _Reader:
     """One pass over one file. `own` is (source, date) for what the file does not attribute."""
 
@@ -81,7 +93,7 @@ class _Reader:
             if preset := self._value(f"presets.{name}", raw, Preset, None, name=name):
                 self.found.presets[name] = preset
         for name, raw in self._table("models", content.get("models", {})).items():
-            read = self._fields(f"models.{name}", raw, ModelCard, name=name)
+            read = self._fields(f"models.{name}", _with_files(raw), ModelCard, name=name)
             self.found.cards[name] = {k: value for k, value in read.items() if value is not None}
 
     def _report(self, problem: str) -> None:

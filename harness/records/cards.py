@@ -90,6 +90,8 @@ class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How it writes boxes and points: the name of a convention, such as `1000-yxyx`."""
     about: Fact[str] | None = None
     """What it is for, what it needs, its limits: a paragraph in our words; the source backs it."""
+    base_url: str | None = None
+    """Where a server of the user's serves it; it is sent no key."""
     files: GgufFiles | None = None
     gguf: GgufSource | None = None
     hosted: tuple[HostedSource, ...] = ()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Evalrun, VisionServer
+from tests.conftest import Evalrun, VisionServer, say
 
 
 @pytest.fixture
@@ -96,6 +96,47 @@ def test_a_mistake_in_a_file_is_named_with_the_file_and_the_key(
     assert done.returncode == 2
     assert words in done.stderr
     assert "fix: " in done.stderr
+
+
+def test_a_models_entry_says_where_it_is_served(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    vision_server.default = say("yes")
+    (tmp_path / "evalrun.toml").write_text(f'[models.ours]\nbase_url = "{vision_server.url}"\n')
+
+    done = evalrun("--suite", suite, "--model", "ours", "--limit", "1")
+
+    assert done.returncode == 0, done.stderr
+    assert f"ours: {vision_server.url}, from your catalogue" in done.stderr
+    assert vision_server.seen[0]["model"] == "ours"
+
+
+def test_a_models_entry_names_its_weights(
+    evalrun: Evalrun, suite: Path, tmp_path: Path, home: dict[str, str]
+) -> None:
+    write(tmp_path, project='[models.ours]\ngguf = "no.gguf"\nmmproj = "mm.gguf"\n')
+
+    done = evalrun("--suite", suite, "--model", "ours", "--dry-run", env=home)
+
+    assert done.returncode == 4
+    assert "no.gguf does not exist" in done.stderr
+
+
+def test_the_address_in_a_models_entry_is_sent_no_key(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path, home: dict[str, str]
+) -> None:
+    write(
+        tmp_path,
+        project=f'[models.ours]\nbase_url = "{vision_server.url}"\n',
+        user='[run]\napi-key-env = "OUR_KEY"\n',
+    )
+    env = home | {"OUR_KEY": "sk-very-secret-key"}
+
+    done = evalrun("--suite", suite, "--model", "ours", env=env)
+
+    assert done.returncode == 2
+    assert f"no key is sent to {vision_server.url}" in done.stderr
+    assert not vision_server.seen
 
 
 def test_a_folder_of_somebody_else_cannot_send_a_key_to_its_own_host(
