@@ -42,6 +42,7 @@ class Work(msgspec.Struct, frozen=True):
 
 def measure(options: RunOptions, context: typer.Context) -> int:
     """One run of the command, from the options to the exit code."""
+    settings.check_keys(context)
     _check(options)
     stopping = Event()
     work = _prepared(options, stopping)

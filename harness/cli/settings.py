@@ -42,7 +42,7 @@ def apply(context: typer.Context, profile: str | None) -> str | None:
                 f"{where} is not an option of `evalrun run`",
                 fix=f"did you mean {close[0].replace('_', '-')}?" if close else "remove it",
             )
-        if name in NOT_FROM_A_PROJECT and setting.file == catalogue.PROJECT_FILE:
+        if name in NOT_FROM_A_PROJECT and _is_projects(setting):
             raise UsageError(
                 f"{where} may not come from the folder that evalrun runs in",
                 fix=f"put it into your own file, {catalogue.user_files()[0]}, or type the option",
@@ -54,6 +54,31 @@ def apply(context: typer.Context, profile: str | None) -> str | None:
     context.default_map = {name: setting.value for name, setting in found.items()}
     context.meta["evalrun.settings"] = found
     return profile
+
+
+def check_keys(context: typer.Context) -> None:
+    """Raises: UsageError where a key that was not typed would go where the project's file says."""
+    found: Mapping[str, Setting] = context.meta.get("evalrun.settings", {})
+    for judge in ("", "judge_"):
+        key = f"{judge}api_key_env"
+        if context.params.get(key) is None or _source(context, key) == "COMMANDLINE":
+            continue
+        for name in (f"{judge}base_url", f"{judge}backend"):
+            if _source(context, name) == "DEFAULT_MAP" and _is_projects(found[name]):
+                where = f"{found[name].file}: [{found[name].table}] {name.replace('_', '-')}"
+                raise UsageError(
+                    f"{where} says where to ask, and a key would be sent there",
+                    fix=f"type --{key.replace('_', '-')} {context.params[key]} to send it there",
+                )
+
+
+def _is_projects(setting: Setting) -> bool:
+    return setting.file == catalogue.PROJECT_FILE
+
+
+def _source(context: typer.Context, name: str) -> str:
+    source = context.get_parameter_source(name)
+    return source.name if source is not None else "DEFAULT"
 
 
 def _as_typed(value: Any, param: Any, context: typer.Context) -> Any:
@@ -77,8 +102,7 @@ def origins(context: typer.Context) -> Iterator[str]:
     found: Mapping[str, Setting] = context.meta.get("evalrun.settings", {})
     for param in context.command.params:
         name = param.name or ""
-        source = context.get_parameter_source(name)
-        kind = source.name if source is not None else "DEFAULT"
+        kind = _source(context, name)
         where = {"COMMANDLINE": "typed", "ENVIRONMENT": f"${param.envvar}"}.get(kind)
         if kind == "DEFAULT_MAP":
             where = f"[{found[name].table}] of {found[name].file}"

@@ -139,6 +139,32 @@ def test_the_address_in_a_models_entry_is_sent_no_key(
     assert not vision_server.seen
 
 
+@pytest.mark.parametrize("word", ["base-url", "judge-base-url"])
+def test_an_address_from_the_folder_is_sent_a_key_only_when_that_is_typed(
+    evalrun: Evalrun,
+    suite: Path,
+    vision_server: VisionServer,
+    tmp_path: Path,
+    home: dict[str, str],
+    word: str,
+) -> None:
+    option = word.replace("base-url", "api-key-env")
+    write(
+        tmp_path,
+        project=f'[run]\n{word} = "{vision_server.url}"\n',
+        user=f'[run]\nmodel = "m"\n{option} = "OUR_KEY"\n',
+    )
+    env = home | {"OUR_KEY": "sk-very-secret-key"}
+
+    done = evalrun("--suite", suite, env=env)
+    typed = evalrun("--suite", suite, f"--{option}", "OUR_KEY", "--dry-run", env=env)
+
+    assert done.returncode == 2
+    assert f"[run] {word} says where to ask" in done.stderr
+    assert not vision_server.seen
+    assert "says where to ask" not in typed.stderr
+
+
 def test_a_folder_of_somebody_else_cannot_send_a_key_to_its_own_host(
     evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
 ) -> None:
