@@ -55,7 +55,8 @@ def facts(comparison: Comparison) -> Table:
     """The side-by-side table: a row a fact or score, known or not, and a column a model."""
     sides = comparison.sides
     categories = dict.fromkeys(it.category for side in sides for it in side.categories)
-    rows = [_row(label, sides, cell) for label, cell in (*_ABOUT.items(), *_FIGURES.items())]
+    about = _ABOUT if any(side.card for side in sides) else {"figures": _origin}
+    rows = [_row(label, sides, cell) for label, cell in (*about.items(), *_FIGURES.items())]
     rows += [_row(name, sides, partial(_of_category, name)) for name in categories]
     ours = [_row(label, sides, cell) for label, cell in _OURS.items()]
     rows += [row for row in ours if any(cell != _UNKNOWN for cell in row[1:])]
