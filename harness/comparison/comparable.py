@@ -17,7 +17,7 @@ Settings = dict[str, Callable[[RunHeader], object]]
 MUST_AGREE: Settings = {it.name: it.value for it in SETTINGS if it.must_agree}
 MAY_DIFFER: Settings = {it.name: it.value for it in SETTINGS if not it.must_agree}
 _USUAL = frozenset([("temperature", 0.0), ("seed", 1)])
-_UNSET = frozenset(["none", "no", "default", "auto", "the model's own"])
+_UNSET = frozenset(["none", "no", "default", "auto", "free", "the model's own"])
 
 
 def differences(
