@@ -34,6 +34,7 @@ from harness.transport import without_credentials
 _SEEDS = 1_000_000
 _LIMITS = LimitOptions(tries=3, max_wait=30.0)
 """Somebody waits at the terminal: less patience than in a run."""
+_GIVE_UP_S = 5.0
 
 
 def eyes(
@@ -105,7 +106,9 @@ def _route(options: ModelOptions, max_cost_usd: float | None) -> Route:
             fix="leave --max-cost out, or put the price into evalrun.toml",
         )
     targets.confirm_download(route, yes=options.yes)
-    return targets.with_limits(route, _LIMITS)
+    route = targets.with_limits(route, _LIMITS)
+    limits = replace(route.target.limits, give_up_s=_GIVE_UP_S)
+    return replace(route, target=replace(route.target, limits=limits))
 
 
 def _sit(

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import groupby, islice
 
 from harness.adapters.base import Adapter
-from harness.errors import CallError, NoVision, TargetError
+from harness.errors import CallError, NoVision, TargetError, UsageError
 from harness.eyes import reading
 from harness.eyes.questions import ARRIVAL_CALLS, AT_ONCE, Answer, Question
 from harness.records import Price
@@ -36,6 +36,7 @@ class Exam:
         self.stopping = stopping or threading.Event()
         self.cost_usd = 0.0
         self._lost = 0
+        self._why_lost: str | None = None
         self.no_eyes: str | None = None
         """Why no picture gets through, when none does."""
 
@@ -44,7 +45,9 @@ class Exam:
         """Why questions at the end were not asked."""
         if self.no_eyes is not None:
             return "pictures do not arrive"
-        return "--max-cost was reached" if self.over_budget else "stopped"
+        if self.over_budget:
+            return "--max-cost was reached"
+        return self._why_lost or "stopped"
 
     @property
     def over_budget(self) -> bool:
@@ -89,15 +92,17 @@ class Exam:
             if question is self.questions[0]:
                 self.no_eyes = f"pictures are refused: {one_line(error.problem, 120)}"
             return Answer(question=question, error=error.problem)
-        except CallError as error:
+        except (CallError, UsageError) as error:  # some kinds take no --thinking off
             return Answer(question=question, error=error.problem)
         except (TargetError, Stopped) as error:
             if question is self.questions[0]:
                 raise
             self._lost += 1
-            if self._lost >= _LOST_CALLS:
+            problem = str(getattr(error, "problem", "stopped"))
+            if self._lost >= _LOST_CALLS and not self.stopping.is_set():
+                self._why_lost = one_line(problem, 200)
                 self.stopping.set()
-            return Answer(question=question, error=str(getattr(error, "problem", "stopped")))
+            return Answer(question=question, error=problem)
         self._lost = 0
         if self.price is not None:
             cost = self.price.cost_usd(reply.tokens_in, reply.tokens_out)

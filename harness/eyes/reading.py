@@ -349,12 +349,14 @@ def thinking(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
     replies = [it.reply for it in answers if it.reply and it.question.thinking is None]
     thought = sum(it.thought for it in replies)
     if not thought:
-        return {"thinking": Thinking(unasked=False)}, {"thinking": "no reply came with reasoning"}
+        return {"thinking": Thinking(unasked=False)}, {
+            "thinking": "no reply came with reasoning; a budget was not tried"
+        }
     words = f"{thought} of {len(replies)} replies came with reasoning that nobody asked for"
     if not told_not_to:
         return {"thinking": Thinking(unasked=True)}, {"thinking": words}
     obeys = not any(it.thought for it in told_not_to)
-    words += f"; --thinking off {'stops' if obeys else 'does not stop'} it"
+    words += f"; --thinking off {'stops' if obeys else 'does not stop'} it; a budget was not tried"
     return {"thinking": Thinking(unasked=True, can_be_switched_off=obeys)}, {"thinking": words}
 
 
