@@ -121,8 +121,10 @@ def _settings(fields: Fields) -> dict[str, str | int]:
 
 def summary(card: EyeCard) -> str:
     """What it sees, in one sentence."""
+    why = card.verdicts.get("arrives") or card.not_run.get("arrives", "")
+    if card.arrives is None:
+        return f"whether it sees: {why}"
     if not card.arrives:
-        why = card.verdicts.get("arrives") or card.not_run.get("arrives", "")
         return f"no eyes: {why.removeprefix('no eyes: ').removeprefix('no: ')}"
     seen = {
         "colours": any(it.right for it in card.parts if it.part in COLOURS),

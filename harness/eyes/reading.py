@@ -10,7 +10,7 @@ from typing import Any
 from harness.eyes import fits
 from harness.eyes.card import Part, Tally, Thinking, TokensAtSide
 from harness.eyes.charts import COLOURS, LINE_CHARS, Line
-from harness.eyes.questions import SCHEMA_KEY, SIDES_PX, Answer
+from harness.eyes.questions import ARRIVAL_CALLS, SCHEMA_KEY, SIDES_PX, Answer
 from harness.records import Price
 from harness.text import one_line
 
@@ -222,6 +222,8 @@ def arrives(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
         return {"arrives": True}, {"arrives": "yes: a random code was read"}
     if by_colour and all(by_colour):
         return {"arrives": True}, {"arrives": "yes: plain colours are named, a code is not read"}
+    if len(answers) < ARRIVAL_CALLS:
+        return {}, {"arrives": "cannot tell: some of its calls were not answered"}
     said = one_line(next((it.text for it in answers if it.reply), ""), 60)
     return {"arrives": False}, {"arrives": f"no: neither code nor colour was named ({said!r})"}
 
