@@ -306,6 +306,7 @@ class Transport:
         gone_s = self.limiter.gone()
         patience_s = self.give_up_s if self.answered_before else _FIRST_CONTACT_S
         if gone_s > min(patience_s, self.give_up_s):
+            self.limiter.end_probe()
             raise TargetError(
                 f"{error.problem} (for {gone_s:.0f} s)",
                 fix="start the server, then run the same command again: it goes on from here",

@@ -100,6 +100,12 @@ class Limiter:
                 self._probing = threading.get_ident()
             return now - self._gone_since
 
+    def end_probe(self) -> None:
+        """This call gives up: the next one may find out for itself."""
+        with self._changed:
+            self._probing = None
+            self._changed.notify_all()
+
     def _close_breaker(self) -> None:
         self._gone_since = self._probing = None
         self._changed.notify_all()
