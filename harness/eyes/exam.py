@@ -9,7 +9,7 @@ from functools import partial
 from itertools import groupby, islice
 
 from harness.adapters.base import Adapter
-from harness.errors import CallError, NoVision, TargetError, UsageError
+from harness.errors import CallError, NoVision, RequestRefused, TargetError, UsageError
 from harness.eyes import reading
 from harness.eyes.questions import ARRIVAL_CALLS, AT_ONCE, Answer, Question
 from harness.records import Price
@@ -91,7 +91,9 @@ class Exam:
         except NoVision as error:
             if question is self.questions[0]:
                 self.no_eyes = f"pictures are refused: {one_line(error.problem, 120)}"
-            return Answer(question=question, error=error.problem)
+            return Answer(question=question, error=error.problem, refused=True)
+        except RequestRefused as error:
+            return Answer(question=question, error=error.problem, refused=True)
         except (CallError, UsageError) as error:  # some kinds take no --thinking off
             return Answer(question=question, error=error.problem)
         except (TargetError, Stopped) as error:

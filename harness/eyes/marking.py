@@ -29,13 +29,23 @@ TESTS: dict[str, Reader] = {
     "schema": reading.schema,
     "repeatable": reading.repeatable,
 }
-LABELS = {
-    "concurrent": "one at a time",
+FIELDS = {
+    "acuity": "smallest_legible_px",
+    "whole": "whole_picture",
     "forms": "formats",
-    "several": "several pictures",
+    "where": "coordinates",
+    "concurrent": "mixes_up_concurrent_pictures",
+    "several": "pictures_per_question",
+}
+"""The field of the card that a test fills, where it is called otherwise."""
+LABELS = {
+    "smallest_legible_px": "acuity",
+    "whole_picture": "whole picture",
+    "coordinates": "where",
+    "mixes_up_concurrent_pictures": "one at a time",
+    "pictures_per_question": "several pictures",
     "left_right": "left and right",
     "repeatable": "repeatability",
-    "whole": "whole picture",
 }
 _KEEPS_REFUSALS = {"forms", "several", "schema"}
 """Tests for which a refused call is a result."""
@@ -81,12 +91,13 @@ def _read(answers: Sequence[Answer], exam: Exam) -> tuple[Fields, Verdicts, dict
         if test == "repeatable" and mine:
             mine = [answers[0], *mine]
         if why := _not_run(test, mine, exam):
-            not_run[test] = why
+            not_run[FIELDS.get(test, test)] = why
             continue
         found, words = reader(mine if test in _KEEPS_REFUSALS else [it for it in mine if it.reply])
         fields |= found
         verdicts |= words
-    if exam.price is not None and (priced := reading.picture_cost(fields, exam.price)):
+    priced = reading.picture_cost(fields, exam.price) if exam.price else None
+    if priced is not None:
         verdicts["image tokens"] += f"; {priced}"
     if any(it.reply for it in answers):
         found, words = reading.thinking(answers)
@@ -99,12 +110,13 @@ def _read(answers: Sequence[Answer], exam: Exam) -> tuple[Fields, Verdicts, dict
 
 
 def _not_run(test: str, answers: Sequence[Answer], exam: Exam) -> str | None:
-    if not answers:
-        return exam.why_ended
-    errors = [it.error for it in answers if it.error]
-    if len(errors) == len(answers) and test not in _KEEPS_REFUSALS:
-        return one_line(errors[0] or "", 200)
-    return None
+    """Why a test has no result: a call failed, or the exam ended before its last."""
+    failed = (it for it in answers if it.error and not (it.refused and test in _KEEPS_REFUSALS))
+    if (first := next(failed, None)) is not None:
+        return one_line(first.error or "", 200)
+    asked = {id(it) for it in exam.questions if it.test == test}
+    whole = bool(answers) and asked <= {id(it.question) for it in answers}
+    return None if whole else exam.why_ended
 
 
 def _settings(fields: Fields) -> dict[str, str | int]:

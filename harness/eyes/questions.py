@@ -86,6 +86,8 @@ class Answer(Struct, frozen=True, kw_only=True):
     question: Question
     reply: Reply | None = None
     error: str | None = None
+    refused: bool = False
+    """The endpoint answered that it does not take this call."""
 
     @property
     def text(self) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ from harness.eyes.exam import Exam
 from harness.eyes.marking import mark, summary
 from harness.eyes.questions import Answer, questions
 from harness.records import Price
-from tests.conftest import Evalrun, VisionServer, fail, say
+from tests.conftest import Evalrun, VisionServer, _Handler, body, fail, say
 from tests.eyes.sighted import Sighted, drawn
 
 SEED = 11
@@ -44,15 +47,34 @@ def examine(server: VisionServer, *tests: str, **options: Any) -> EyeCard:
         )
 
 
+Mortal = tuple[ThreadingHTTPServer, VisionServer]
+
+
+@pytest.fixture
+def mortal() -> Iterator[Mortal]:
+    """A server that the test may end."""
+    state = VisionServer()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("H", (_Handler,), {"state": state}))
+    state.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server, state
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
 def test_an_endpoint_that_sees_well_gets_a_card_without_a_fault(
     vision_server: VisionServer,
 ) -> None:
     vision_server.default = Sighted(SEED).answer
+    price = Price(in_usd_per_mtok=1.0, out_usd_per_mtok=0.0, as_of="2026-11-26")
 
-    card = examine(vision_server)
+    card = examine(vision_server, price=price)
 
     assert card.arrives is True
     assert card.shrinks_to_px is None
+    assert "a picture of 1,024 px costs $0.001369" in card.verdicts["image tokens"]
     assert card.whole_picture is True
     assert set(card.formats.values()) == {"read"}
     assert card.coordinates == "1000-xyxy"
@@ -149,7 +171,7 @@ def test_an_endpoint_that_drops_pictures_has_no_eyes_after_four_calls(
     card = examine(vision_server)
 
     assert (card.arrives, card.calls) == (False, 4)
-    assert card.not_run["acuity"] == "pictures do not arrive"
+    assert card.not_run["smallest_legible_px"] == "pictures do not arrive"
 
 
 def test_reasoning_in_the_content_is_not_read_as_the_answer(vision_server: VisionServer) -> None:
@@ -194,13 +216,12 @@ def test_a_spent_budget_and_a_stop_leave_a_partial_card(vision_server: VisionSer
 
     assert card.arrives is True
     assert card.not_run["counting"] == "--max-cost was reached"
-    assert "a picture of 1,024 px costs $" in card.verdicts["image tokens"]
     assert card.cost_usd is not None
 
     stopping = threading.Event()
     stopping.set()
     stopped = examine(vision_server, stopping=stopping)
-    assert stopped.not_run["acuity"] == "stopped"
+    assert stopped.not_run["smallest_legible_px"] == "stopped"
 
 
 def test_a_card_is_kept_and_the_newest_of_the_same_endpoint_is_found(
@@ -287,3 +308,40 @@ def test_a_run_follows_the_newest_card_and_compare_warns_of_shrunk_pictures(
     assert run.returncode == again.returncode == 0, run.stderr
     assert "coordinates 1000-yxyx, as the sight test tiny/eyes-" in " ".join(run.stderr.split())
     assert "pictures arrived shrunk to about" in " ".join(compared.stdout.split())
+
+
+def test_a_server_that_dies_midway_ends_the_exam_soon_with_a_partial_card(
+    evalrun: Evalrun, mortal: Mortal
+) -> None:
+    server, state = mortal
+    sighted, calls = Sighted(SEED), itertools.count()
+
+    def answer(handler: Any, request: dict[str, Any]) -> None:
+        if next(calls) == 12:
+            server.shutdown()
+            server.server_close()
+        sighted.answer(handler, request)
+        handler.close_connection = True
+
+    state.default = answer
+
+    where = ("--model", "t", "--base-url", state.url, "--seed", str(SEED))
+    done = evalrun("eyes", *where, "--json", timeout=40)
+
+    assert done.returncode == 5, done.stderr
+    assert "no connection to" in json.loads(done.stdout)["not_run"]["counting"]
+
+
+def test_a_server_fault_is_no_refusal(vision_server: VisionServer) -> None:
+    sighted = Sighted(SEED)
+
+    def answer(handler: Any, request: dict[str, Any]) -> None:
+        several = "Each picture shows" in str(request["messages"])
+        (body(200, b"") if several else sighted.answer)(handler, request)
+
+    vision_server.default = answer
+
+    card = examine(vision_server, "several")
+
+    assert card.pictures_per_question is None
+    assert "pictures_per_question" in card.not_run

@@ -6,6 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
 from harness import suites
 from tests.conftest import Evalrun
 
@@ -41,12 +43,16 @@ def test_its_pictures_are_those_that_the_scenes_wrote_and_take_less_than_20_MB()
     assert sum(path.stat().st_size for path in IMAGES.rglob("*")) < 20e6
 
 
-def test_careful_viewers_who_had_not_seen_the_key_agree_with_it(evalrun: Evalrun) -> None:
-    file = REPOSITORY / "fixtures" / "viewers" / "careful-1.jsonl"
+VIEWERS = sorted((REPOSITORY / "fixtures" / "viewers").glob("*.jsonl"))
+
+
+@pytest.mark.parametrize("file", VIEWERS, ids=lambda it: it.stem)
+def test_viewers_who_had_not_seen_the_key_agree_with_it(evalrun: Evalrun, file: Path) -> None:
+    """Even at one look: the suite is sound, and has no headroom for a strong model."""
     answered = [
         json.loads(line)["prompt"] for line in file.read_text(encoding="utf-8").splitlines()
     ]
-    assert set(answered) <= {case.id for case in suites.load().cases}
+    assert sorted(answered) == sorted(case.id for case in suites.load().cases)
     done = evalrun("--replay", file, "--json")
     overall = json.loads(done.stdout)["scores"][-1]
     assert overall["category"] == "overall"
