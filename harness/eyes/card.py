@@ -37,6 +37,7 @@ class Thinking(Struct, frozen=True, kw_only=True):
     unasked: bool | None = None
     """Whether replies came with reasoning though none was asked for."""
     can_be_switched_off: bool | None = None
+    keeps_to_budget: bool | None = None
 
 
 class Tally(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -50,6 +50,8 @@ ARRIVAL_CALLS = 4
 ROUNDS, AT_ONCE = 2, 4
 MOST_PICTURES = (2, 4)
 MARK_CHARS = 4
+BUDGET_TOKENS = 128
+"""Fewer than a thinking model spends on counting dots."""
 REPEATS = 4
 """Further askings of the first question: five replies in all."""
 
@@ -100,7 +102,7 @@ def questions(seed: int) -> list[Question]:
     rng = random.Random(seed)  # noqa: S311 - charts, not secrets
     makers = (_arrives, _acuity, _whole, _forms, _where, _at_once, _several, _sight, _schema)
     asked = [question for make in makers for question in make(rng)]
-    return [*asked, *_without_thinking(asked[0]), *_repeats(asked[0])]
+    return [*asked, *_thinking(asked), *_repeats(asked[0])]
 
 
 def _arrives(rng: random.Random) -> Iterator[Question]:
@@ -238,10 +240,13 @@ def _schema(rng: random.Random) -> Iterator[Question]:
     yield Question(test="schema", text=NAME_COLOUR, images=(image,), body=body)
 
 
-def _without_thinking(first: Question) -> Iterator[Question]:
-    yield Question(
-        test="thinking", part="off", text=first.text, images=first.images, thinking="off"
-    )
+def _thinking(asked: Sequence[Question]) -> Iterator[Question]:
+    """The first question without thinking, and the longest counting within a budget."""
+    most_dots = [it for it in asked if it.test == "counting"][-1]
+    for again, level in ((asked[0], "off"), (most_dots, str(BUDGET_TOKENS))):
+        yield Question(
+            test="thinking", part=level, text=again.text, images=again.images, thinking=level
+        )
 
 
 def _repeats(first: Question) -> Iterator[Question]:

@@ -10,13 +10,15 @@ from typing import Any
 from harness.eyes import fits
 from harness.eyes.card import Part, Tally, Thinking, TokensAtSide
 from harness.eyes.charts import COLOURS, LINE_CHARS, Line
-from harness.eyes.questions import ARRIVAL_CALLS, SCHEMA_KEY, SIDES_PX, Answer
-from harness.records import Price
+from harness.eyes.questions import ARRIVAL_CALLS, BUDGET_TOKENS, SCHEMA_KEY, SIDES_PX, Answer
+from harness.records import Price, Reply
 from harness.text import one_line
 
 _SAME_TOKENS = 8
 """Two pictures cost the same when their tokens differ by no more."""
 _ERRORS_ALLOWED = 0.2
+_OVER_BUDGET = 1.25
+"""Share of a budget up to which it counts as kept: servers end the thinking with a few words."""
 _SYNONYMS = {"gray": "grey", "violet": "purple", "magenta": "pink", "turquoise": "cyan"}
 _WHERE_PX = (1200, 800)
 PLACES = ("top left", "top right", "middle", "bottom left", "bottom right")
@@ -347,19 +349,56 @@ def schema(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
 
 
 def thinking(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
-    told_not_to = [it.reply for it in answers if it.reply and it.question.thinking == "off"]
+    """Over all answers: whether replies think unasked, obey `off`, and keep to a budget."""
     replies = [it.reply for it in answers if it.reply and it.question.thinking is None]
+    steered = {it.question.thinking: it for it in answers if it.question.thinking}
     thought = sum(it.thought for it in replies)
-    if not thought:
-        return {"thinking": Thinking(unasked=False)}, {
-            "thinking": "no reply came with reasoning; a budget was not tried"
-        }
-    words = f"{thought} of {len(replies)} replies came with reasoning that nobody asked for"
-    if not told_not_to:
-        return {"thinking": Thinking(unasked=True)}, {"thinking": words}
-    obeys = not any(it.thought for it in told_not_to)
-    words += f"; --thinking off {'stops' if obeys else 'does not stop'} it; a budget was not tried"
-    return {"thinking": Thinking(unasked=True, can_be_switched_off=obeys)}, {"thinking": words}
+    words = (
+        f"{thought} of {len(replies)} replies came with reasoning that nobody asked for"
+        if thought
+        else "no reply came with reasoning unasked"
+    )
+    fields: dict[str, bool] = {"unasked": bool(thought)}
+    off = steered.get("off")
+    if off is not None and off.reply is None:
+        words += f"; --thinking off failed: {one_line(off.error or '', 80)}"
+    elif off is not None and off.reply is not None and thought:
+        fields["can_be_switched_off"] = obeys = not off.reply.thought
+        words += f"; --thinking off {'stops' if obeys else 'does not stop'} it"
+    budgeted = steered.get(str(BUDGET_TOKENS))
+    if budgeted is not None:
+        kept, told = _budget(budgeted, answers)
+        words += f"; {told}"
+        if kept is not None:
+            fields["keeps_to_budget"] = kept
+    return {"thinking": Thinking(**fields)}, {"thinking": words}
+
+
+def _budget(budgeted: Answer, answers: Sequence[Answer]) -> tuple[bool | None, str]:
+    """Whether a reply kept to its budget, told by the same question without one."""
+    budget = f"a budget of {BUDGET_TOKENS} tokens"
+    if budgeted.reply is None:
+        return None, f"{budget} failed: {one_line(budgeted.error or '', 80)}"
+    within = _thinking_tokens(budgeted.reply)
+    if within > BUDGET_TOKENS * _OVER_BUDGET:
+        return False, f"{budget} is not kept ({within})"
+    free = [
+        _thinking_tokens(it.reply)
+        for it in answers
+        if it.reply
+        and it.question.images == budgeted.question.images
+        and it.question.thinking is None
+    ]
+    if max(free, default=0) <= BUDGET_TOKENS * _OVER_BUDGET:
+        return None, f"{budget}: cannot tell, it thinks no longer than that"
+    return True, f"{budget} is kept ({within} instead of {max(free)})"
+
+
+def _thinking_tokens(reply: Reply) -> int:
+    """Of reasoning; where the endpoint does not count it, all output tokens: answers are short."""
+    if not reply.thought:
+        return 0
+    return reply.tokens_reasoning or reply.tokens_out or 0
 
 
 def part(answer: Answer) -> Part:

@@ -56,6 +56,8 @@ class Sighted:
         turns_upright: bool = True,
         crops_to_middle: bool = False,
         thinks_aloud: bool = False,
+        thinks_tokens: int = 0,
+        obeys: bool = True,
     ) -> None:
         self.known: dict[tuple[str, ...], list[Question]] = {}
         for question in drawn(seed):
@@ -65,6 +67,7 @@ class Sighted:
         self.drops_pictures, self.most_pictures = drops_pictures, most_pictures
         self.takes_webp, self.turns_upright = takes_webp, turns_upright
         self.crops_to_middle, self.thinks_aloud = crops_to_middle, thinks_aloud
+        self.thinks_tokens, self.obeys = thinks_tokens, obeys
         self.waiting: list[str] = []
         self.lock = threading.Lock()
 
@@ -77,9 +80,16 @@ class Sighted:
         if "response_format" in request:
             say('{"colour_name": "red"}')(handler, request)
             return
-        self._reply(text, images, urls)(handler, request)
+        self._reply(text, images, urls, self._thinking_tokens(request))(handler, request)
 
-    def _reply(self, text: str, images: list[bytes], urls: list[str]) -> Answer:
+    def _thinking_tokens(self, request: dict[str, Any]) -> int:
+        if not self.obeys:
+            return self.thinks_tokens
+        if request.get("reasoning_effort") == "none":
+            return 0
+        return min(self.thinks_tokens, int(request.get("thinking_budget_tokens", 100_000)))
+
+    def _reply(self, text: str, images: list[bytes], urls: list[str], thinks: int) -> Answer:
         if len(images) > self.most_pictures:
             return fail(400, f"at most {self.most_pictures} image(s) may be provided")
         if not self.takes_webp and any("webp" in url for url in urls):
@@ -87,17 +97,21 @@ class Sighted:
         shas = tuple(hashlib.sha256(it).hexdigest() for it in images)
         asked = next((it for it in self.known.get(shas, []) if it.text == text), None)
         if asked is None or not images or self.drops_pictures:
-            return self._say("I see no picture.", 20, asked)
+            return self._say("I see no picture.", 20, asked, thinks)
         tokens = 20 + self._tokens(asked)
         if self.mixes_up and asked.at_once:
-            return self._say(self._anothers(asked.truth[0]), tokens, asked)
-        return self._say(self._sees(asked), tokens, asked)
+            return self._say(self._anothers(asked.truth[0]), tokens, asked, thinks)
+        return self._say(self._sees(asked), tokens, asked, thinks)
 
-    def _say(self, text: str, tokens_in: int, asked: Question | None) -> Answer:
+    def _say(self, text: str, tokens_in: int, asked: Question | None, thinks: int) -> Answer:
         if self.thinks_aloud and asked is not None:
             text = f"<think>It may be {asked.truth}, or not.</think>{text}"
-        usage = {"prompt_tokens": tokens_in, "completion_tokens": 9}
-        return body(200, json.dumps(chat(text) | {"usage": usage}).encode())
+        reply = chat(text)
+        usage: dict[str, Any] = {"prompt_tokens": tokens_in, "completion_tokens": 9 + thinks}
+        if thinks:
+            usage["completion_tokens_details"] = {"reasoning_tokens": thinks}
+            reply["choices"][0]["message"]["reasoning_content"] = "Let me see."
+        return body(200, json.dumps(reply | {"usage": usage}).encode())
 
     def _tokens(self, asked: Question) -> int:
         side = min(max(it.width_px for it in asked.images), self.shrinks_to_px or 10_000)

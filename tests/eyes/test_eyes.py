@@ -16,7 +16,7 @@ import pytest
 from harness.adapters import Target
 from harness.adapters.openai import open_openai
 from harness.eyes import card as cards
-from harness.eyes.card import EyeCard
+from harness.eyes.card import EyeCard, Thinking
 from harness.eyes.exam import Exam
 from harness.eyes.marking import mark, summary
 from harness.eyes.questions import Answer, questions
@@ -88,7 +88,7 @@ def test_an_endpoint_that_sees_well_gets_a_card_without_a_fault(
     assert card.colour.right == 12
     assert card.not_run == {}
     assert summary(card) == "sees colours, numbers of things, text, places"
-    assert card.calls == len(vision_server.seen) <= 49
+    assert card.calls == len(vision_server.seen) <= 50
 
 
 @pytest.mark.parametrize("shrinks_to_px", [512, 1024])
@@ -181,6 +181,26 @@ def test_reasoning_in_the_content_is_not_read_as_the_answer(vision_server: Visio
 
     assert card.arrives is True
     assert card.mixes_up_concurrent_pictures is True
+
+
+@pytest.mark.parametrize(
+    ("thinks_tokens", "obeys", "found"),
+    [
+        (400, True, Thinking(unasked=True, can_be_switched_off=True, keeps_to_budget=True)),
+        (400, False, Thinking(unasked=True, can_be_switched_off=False, keeps_to_budget=False)),
+        (50, True, Thinking(unasked=True, can_be_switched_off=True)),
+        (0, True, Thinking(unasked=False)),
+    ],
+)
+def test_thinking_unasked_its_switch_and_its_budget_are_found(
+    vision_server: VisionServer, thinks_tokens: int, obeys: bool, found: Thinking
+) -> None:
+    vision_server.default = Sighted(SEED, thinks_tokens=thinks_tokens, obeys=obeys).answer
+
+    card = examine(vision_server, "counting", "thinking")
+
+    assert card.thinking == found
+    assert ("cannot tell" in card.verdicts["thinking"]) == (thinks_tokens < 128)
 
 
 def test_a_text_only_model_has_no_eyes_after_one_call(vision_server: VisionServer) -> None:
