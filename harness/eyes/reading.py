@@ -334,7 +334,8 @@ def repeatable(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
     count = sum(it.reply is not None for it in answers)
     if count < 2:
         return {}, {"repeatability": "cannot tell: fewer than two replies"}
-    words = f"{count} times the same question at temperature 0: {len(said)} different replies"
+    told = "the same reply" if len(said) == 1 else f"{len(said)} different replies"
+    words = f"{count} times the same question at temperature 0: {told}"
     return {"repeatable": len(said) == 1}, {"repeatability": words}
 
 
@@ -389,8 +390,10 @@ def _budget(budgeted: Answer, answers: Sequence[Answer]) -> tuple[bool | None, s
         and it.question.images == budgeted.question.images
         and it.question.thinking is None
     ]
-    if max(free, default=0) <= BUDGET_TOKENS * _OVER_BUDGET:
-        return None, f"{budget}: cannot tell, it thinks no longer than that"
+    if not free or not (within or max(free)):
+        return None, f"with {budget} neither"
+    if max(free) <= BUDGET_TOKENS * _OVER_BUDGET:
+        return None, f"{budget}: cannot tell, it thinks no longer than that without"
     return True, f"{budget} is kept ({within} instead of {max(free)})"
 
 

@@ -200,7 +200,7 @@ def test_thinking_unasked_its_switch_and_its_budget_are_found(
     card = examine(vision_server, "counting", "thinking")
 
     assert card.thinking == found
-    assert ("cannot tell" in card.verdicts["thinking"]) == (thinks_tokens < 128)
+    assert ("cannot tell" in card.verdicts["thinking"]) == (thinks_tokens == 50)
 
 
 def test_a_text_only_model_has_no_eyes_after_one_call(vision_server: VisionServer) -> None:
