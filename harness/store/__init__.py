@@ -5,7 +5,7 @@ disk before it is reported. A torn last line (power cut, kill) is recognised whe
 off when the run goes on; nothing else in a run file is ever changed.
 """
 
-from harness.store.files import folder_name, model_runs, replace_text, runs
+from harness.store.files import asked_file, folder_name, model_runs, replace_text, runs
 from harness.store.finding import (
     counts,
     differences,
@@ -17,18 +17,27 @@ from harness.store.finding import (
     whole_command,
 )
 from harness.store.reading import Run, read
-from harness.store.writing import RunWriter, append_correction, create, delete, reopen
+from harness.store.writing import (
+    RunWriter,
+    append_correction,
+    create,
+    delete,
+    is_being_written,
+    reopen,
+)
 
 __all__ = [
     "Run",
     "RunWriter",
     "append_correction",
+    "asked_file",
     "counts",
     "create",
     "delete",
     "differences",
     "find",
     "folder_name",
+    "is_being_written",
     "model_runs",
     "named",
     "newest_alike",

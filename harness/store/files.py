@@ -43,6 +43,11 @@ def model_runs(results: Path, model: str) -> list[Path]:
     return sorted((results / folder_name(model)).glob("*.jsonl"), key=lambda path: path.stem)
 
 
+def asked_file(run: Path) -> Path:
+    """Beside a run: which of its replies a person asked to see again."""
+    return run.with_suffix(".asked.json")
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a derived file in one step: readers see the old one or the new one, never a half."""
     try:

@@ -16,7 +16,7 @@ import portalocker
 
 from harness.errors import ResultsError
 from harness.records import Correction, Record, RunHeader
-from harness.store.files import clear_leftovers, folder_name, umask, unwritable
+from harness.store.files import asked_file, clear_leftovers, folder_name, umask, unwritable
 from harness.store.reading import Run
 from harness.text import nearest, valid_unicode
 
@@ -149,10 +149,20 @@ def delete(path: Path) -> None:
     try:
         with RunWriter(path, _open_locked(path)):
             path.unlink()
+            asked_file(path).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             path.parent.rmdir()
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a run in another process, or of this one, holds the file."""
+    try:
+        os.close(_open_locked(path))
+    except (ResultsError, OSError):
+        return True
+    return False
 
 
 def append_correction(path: Path, correction: Correction) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeVar, cast
 
+import msgspec
 from msgspec import Struct
 
 from harness import store, suites
@@ -23,13 +25,13 @@ from harness.report.answers import Picture
 from harness.view.index import Index
 
 T = TypeVar("T")
+Key = tuple[str, int]
+"""Prompt and repeat."""
 _THUMB_BYTES = 40_000
 _MOST_THUMB_BYTES = 48 * 2**20
 _MOST_KEPT = 8
 _REREAD_S = 20
 _SHORT_BYTES = 4_000_000
-_GOING_ON_S = 90.0
-"""A run that was written to this lately, and lacks records, is taken to be going on."""
 
 
 class RunLine(Struct, frozen=True, kw_only=True):
@@ -87,6 +89,21 @@ class Library:
         with self._lock:
             self._kept["review"][path] = _state(path), index
 
+    def asked(self, name: str) -> set[Key]:
+        """The replies of a run that a person asked to see."""
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            data = store.asked_file(self.path(name)).read_bytes()
+            return set(msgspec.json.decode(data, type=list[Key]))
+        return set()
+
+    def ask_to_see(self, name: str, key: Key, *, wanted: bool) -> None:
+        """Put a reply into the queue of those to be seen, or take it out. Raises: ResultsError."""
+        with self._lock:
+            asked = self.asked(name)
+            asked = asked | {key} if wanted else asked - {key}
+            text = msgspec.json.encode(sorted(asked)).decode()
+            store.replace_text(store.asked_file(self.path(name)), text)
+
     def header(self, name: str) -> RunHeader:
         """Raises: ResultsError when the file is no run."""
         path = self.path(name)
@@ -111,9 +128,9 @@ class Library:
             index = self.index(name) if self.is_ready(name) else None
         except ResultsError as error:
             return RunLine(name=name, header=None, problem=error.problem)
-        lately = time.time() - self.path(name).stat().st_mtime < _GOING_ON_S
-        whole = index is not None and len(index) >= header.asked
-        return RunLine(name=name, header=header, index=index, going_on=lately and not whole)
+        lacks = index is not None and len(index) < header.asked
+        going_on = lacks and store.is_being_written(self.path(name))
+        return RunLine(name=name, header=header, index=index, going_on=going_on)
 
     def lines(self) -> list[RunLine]:
         return [self.line(name) for name in self.run_names()]

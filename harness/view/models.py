@@ -17,10 +17,11 @@ from harness.report import charts, gather
 from harness.report.answers import prompts
 from harness.report.page import about
 from harness.view.library import Library
-from harness.view.pages import library, page
+from harness.view.pages import library, number, page
 
 _LOOK_EVERY_S = 1.0
-_MOST_DIFFERING = 40
+_PAGE = 40
+"""Prompts of a comparison at a time."""
 _MOST_RUNS = 200
 
 
@@ -30,6 +31,7 @@ def _known(figure: float | None) -> tuple[bool, float]:
 
 
 _SORTS: dict[str, Callable[[Standing], Any]] = {
+    "score": lambda it: -it.score.overall.passed / it.score.overall.asked,
     "rank": lambda it: it.rank,
     "model": lambda it: it.score.model,
     "time": lambda it: _known(it.score.overall.latency_mean_s),
@@ -73,14 +75,16 @@ def compare(request: Request) -> HTMLResponse:
         )
     except EvalrunError as error:
         return page(request, "compare.html", title="Compare", **shown | {"error": error})
+    start = number(request.query_params.get("start"))
     asked = sorted(prompts(gathered.columns), key=lambda it: it.interest)
     return page(
         request,
         "compare.html",
         **shown,
         **about(gathered),
-        prompts=asked[:_MOST_DIFFERING],
-        left=max(0, len(asked) - _MOST_DIFFERING),
+        prompts=asked[start : start + _PAGE],
+        start=start,
+        following=start + _PAGE if start + _PAGE < len(asked) else None,
         differing=sum(it.differ for it in asked),
     )
 
@@ -123,12 +127,23 @@ def _group(shelf: Library, group: Group, sort: str) -> dict[str, Any]:
     ]
     return {
         "group": group,
-        "standings": sorted(group.standings, key=_SORTS.get(sort, _SORTS["rank"])),
+        "standings": sorted(group.standings, key=_SORTS.get(sort) or _in_category(sort)),
+        "categories": group.standings[0].score.header.categories,
         "numbers": {it.label: at for at, it in enumerate(sides)},
         "cards": {it.label: it.card for it in sides if it.card},
         "plots": charts.plots(sides),
         "bars": charts.bars(sides)[1:],
     }
+
+
+def _in_category(name: str) -> Callable[[Standing], Any]:
+    """Best first; a model whose suite has no such category keeps its rank behind them."""
+
+    def place(it: Standing) -> tuple[float, int]:
+        found = [part for part in it.score.categories if part.category == name]
+        return -found[0].passed / found[0].asked if found else 1.0, it.rank
+
+    return place
 
 
 def _runs(shelf: Library) -> dict[str, Any]:

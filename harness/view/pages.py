@@ -37,6 +37,11 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     return HTMLResponse(html.encode("utf-8", "backslashreplace"), status)
 
 
+def number(text: str | None, otherwise: int = 0) -> int:
+    """A count out of an address or a form; anything else is `otherwise`."""
+    return int(text) if text is not None and text.isdecimal() else otherwise
+
+
 async def form(request: Request, *, most_bytes: int = MOST_BODY_BYTES) -> dict[str, str]:
     """The fields of a posted form. Raises: UsageError when it is too long."""
     text = (await body(request, most_bytes=most_bytes)).decode("utf-8", "replace")

@@ -16,10 +16,11 @@ from harness.errors import EvalrunError
 from harness.records import Correction, Record
 from harness.view.index import Filters, Index
 from harness.view.library import Library, Missing
-from harness.view.pages import form, library, page
+from harness.view.pages import form, library, number, page
 from harness.view.runs import card, run_name
 
 QUEUES = {
+    "asked": "somebody asked to see",
     "unread": "no rule could read",
     "differ": "models disagree on",
     "fail": "failed",
@@ -56,14 +57,25 @@ def review(request: Request) -> HTMLResponse:
     queue = query.get("queue", "unread")
     at: int | None
     if "prompt" in query:
-        key = query["prompt"], _number(query.get("repeat"))
+        key = query["prompt"], number(query.get("repeat"))
         if key not in index.position:
             raise Missing(f"the run has no reply to {key[0]!r}", fix="go back to the run")
         queue, at = "all", index.position[key]
     else:
-        at = _next(shelf, index, name, queue, _number(query.get("after"), -1))
+        at = _next(shelf, index, name, queue, number(query.get("after"), -1))
     part = "_review.html" if request.headers.get("hx-request") else "review.html"
     return page(request, part, title="Review", **_shown(shelf, name, queue, at))
+
+
+async def ask_to_see(request: Request) -> HTMLResponse:
+    """Put a reply into the queue of those that somebody wants to see, or take it out."""
+    fields = await form(request)
+    name, shelf = run_name(request), library(request)
+    key, wanted = (fields.get("prompt", ""), number(fields.get("repeat"))), "take_out" not in fields
+    if key not in shelf.review_index(name).position:
+        raise Missing(f"the run has no reply to {key[0]!r}", fix="reload the page")
+    await run_in_threadpool(shelf.ask_to_see, name, key, wanted=wanted)
+    return page(request, "_asked.html", run=name, prompt=key[0], repeat=key[1], asked=wanted)
 
 
 async def decide(request: Request) -> HTMLResponse:
@@ -74,7 +86,7 @@ async def decide(request: Request) -> HTMLResponse:
 
 def _decide(request: Request, fields: dict[str, str]) -> HTMLResponse:
     name, shelf = run_name(request), library(request)
-    index, queue, at = shelf.review_index(name), fields.get("queue", "all"), _number(fields["at"])
+    index, queue, at = shelf.review_index(name), fields.get("queue", "all"), number(fields["at"])
     if at >= len(index):
         raise Missing("there is no such reply", fix="reload the page")
     (record,) = index.records([at])
@@ -150,6 +162,11 @@ def _queued(shelf: Library, index: Index, name: str, queue: str) -> Iterator[int
     if queue == "unread":
         yield from _unread(index)
         return
+    if queue == "asked":
+        places = (index.position.get(it) for it in shelf.asked(name))
+        found = sorted(at for at in places if at is not None)
+        yield from (at for at in found if not index.has(at, "corrected"))
+        return
     differing = _differing(shelf, index, name) if queue == "differ" else None
     verdict = "fail" if queue == "fail" else ""
     for at in index.chosen(Filters(verdict=verdict, prompts=differing)):
@@ -174,12 +191,9 @@ def _differing(shelf: Library, index: Index, name: str) -> frozenset[str]:
     )
 
 
-def _number(text: str | None, otherwise: int = 0) -> int:
-    return int(text) if text is not None and text.isdecimal() else otherwise
-
-
 ROUTES = [
     Route("/review", choose),
     Route("/review/{folder}/{stem}", review, methods=["GET"]),
+    Route("/review/{folder}/{stem}/ask", ask_to_see, methods=["POST"]),
     Route("/review/{folder}/{stem}", decide, methods=["POST"]),
 ]

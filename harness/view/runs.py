@@ -18,7 +18,7 @@ from harness.tables import words
 from harness.tables.prompts import as_text
 from harness.view.index import FLAGS, STATES, Filters, Index
 from harness.view.library import Library, Missing
-from harness.view.pages import library, page
+from harness.view.pages import library, number, page
 
 PAGE = 30
 """Records on a page; the next ones come when one scrolls."""
@@ -34,6 +34,12 @@ class Card(Struct, frozen=True, kw_only=True):
     pictures: list[Picture]
     run: str
     label: str
+    asked: bool = False
+    """Whether somebody asked to see it in the review."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.record.case.id, self.record.repeat
 
     @property
     def expected(self) -> str:
@@ -54,7 +60,7 @@ def run(request: Request) -> HTMLResponse:
     """A run with its filters, a page of its records at a time."""
     name, query = run_name(request), request.query_params
     kept = {key: value for key, value in query.items() if key in FILTERS and value}
-    start = int(text) if (text := query.get("start", "0")).isdecimal() else 0
+    start = number(query.get("start"))
     shelf = library(request)
     header = shelf.header(name)
     if not kept and not start and not shelf.is_ready(name):
@@ -67,6 +73,8 @@ def run(request: Request) -> HTMLResponse:
         records = index.records(positions[start : start + PAGE])
         cards, chosen = [card(it, header, name) for it in records], len(positions)
     more = urlencode(kept | {"start": str(start + PAGE)}) if start + PAGE < chosen else ""
+    asked = shelf.asked(name)
+    cards = [structs.replace(it, asked=it.key in asked) for it in cards]
     shown: dict[str, Any] = {"cards": cards, "more": more, "run_name": name, "header": header}
     if start and request.headers.get("hx-request"):
         return page(request, "_cards.html", **shown)

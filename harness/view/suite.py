@@ -22,7 +22,7 @@ from harness.suites.lint import Finding, lint
 from harness.suites.suite import slug
 from harness.tables.prompts import as_text
 from harness.view.library import Library, Missing
-from harness.view.pages import form, library, page
+from harness.view.pages import form, library, number, page
 from harness.view.trying import bench
 
 PAGE = 40
@@ -36,7 +36,7 @@ def show(request: Request) -> HTMLResponse:
     suite, found = shelf.read_suite()
     category = query.get("category", "")
     cases = [it for it in suite.cases if category in ("", it.category)]
-    start = int(text) if (text := query.get("start", "0")).isdecimal() else 0
+    start = number(query.get("start"))
     shown: dict[str, Any] = {
         "cases": cases[start : start + PAGE],
         "more": start + PAGE if start + PAGE < len(cases) else 0,

@@ -54,11 +54,6 @@ class Trial:
     def ask(self, addresses: dict[str, str], catalogue: Catalogue) -> None:
         """Ask them all, and see whether they agree."""
         try:
-            found = [
-                it
-                for name in self.models
-                if (it := self._route(name, addresses.get(name), catalogue))
-            ]
             reached = [self._route(name, addresses.get(name), catalogue) for name in self.models]
             found = [route for route in reached if route is not None]
             question = Request(id="try", question=self.question, images=(self.picture.encoded,))

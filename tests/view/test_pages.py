@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from harness import store, suites
 from harness.records import Record, Verdict
@@ -251,3 +252,45 @@ def test_an_odd_folder_name_leads_to_its_run(pages: Pages, write_run: WriteRun) 
     (link,) = {it for it in links if it.startswith("/run/odd")}
 
     assert "5 of 5 records" in shown(pages, link)
+
+
+def test_the_leaderboard_is_sorted_by_score_and_by_a_category(
+    pages: Pages, write_run: WriteRun
+) -> None:
+    counts, reads = dict.fromkeys(("c-01", "c-02"), False), {"r-01": False}
+    write_run("reads", counts)
+    write_run("counts", reads)
+
+    by_score, by_reading = shown(pages, "/", sort="score"), shown(pages, "/", sort="Reading")
+
+    assert by_score.index("80.0 % (4/5)") < by_score.index("60.0 % (3/5)")
+    assert by_reading.index("60.0 % (3/5)") < by_reading.index("80.0 % (4/5)")
+    assert "100.0 % (2/2)" in by_reading
+
+
+def test_a_comparison_of_many_prompts_comes_a_page_at_a_time(
+    pages: Pages, write_run: WriteRun, own: suites.Suite
+) -> None:
+    cases = tuple(replace(own.cases[0], id=f"p-{at:02d}") for at in range(50))
+    write_run("a", asked=cases)
+    write_run("b", {"p-49": False}, asked=cases)
+
+    first = pages.client.get("/compare?m=a&m=b").text
+    second = pages.client.get("/compare?m=a&m=b&start=40").text
+
+    assert first.index("p-49") < first.index("p-00") < first.index("p-38")
+    assert "p-39" not in first
+    assert "start=40" in first
+    assert "p-48" in second
+    assert "start=0" in second
+
+
+def test_a_run_is_going_on_as_long_as_something_writes_it(
+    pages: Pages, write_run: WriteRun
+) -> None:
+    path = write_run("a", repeats=2)
+    stopped = shown(pages, "/runs")
+
+    with store.reopen(path):
+        assert "going on" in shown(pages, "/runs")
+    assert "going on" not in stopped

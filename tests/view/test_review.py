@@ -136,3 +136,27 @@ def test_a_verdict_is_in_the_file_at_once_and_scores_follow(pages: Pages, path: 
     assert "40.0 % (2/5)" in before
     assert "60.0 % (3/5)" in after
     assert path.read_bytes().splitlines()[-1].startswith(b'{"type":"correction","prompt":"r-01"')
+
+
+def test_somebody_asks_to_see_a_reply_and_finds_it_in_its_queue(pages: Pages, path: Path) -> None:
+    asking = f"{address(path)}/ask"
+
+    button = pages.post(asking, prompt="c-02", repeat="0").text
+    queue = pages.get(address(path), queue="asked").text
+    run = pages.get(address(path).replace("/review", "/run", 1)).text
+    pages.post(asking, prompt="c-02", repeat="0", take_out="1")
+
+    assert "take out" in button
+    assert "c-02" in queue
+    assert "1 left" in queue
+    assert run.count("take out") == 1
+    assert "Nothing is left" in pages.get(address(path), queue="asked").text
+    assert pages.post(asking, prompt="nobody", repeat="0").status_code == 404
+
+
+def test_a_deleted_run_takes_its_queue_with_it(pages: Pages, path: Path) -> None:
+    pages.post(f"{address(path)}/ask", prompt="c-02", repeat="0")
+
+    store.delete(path)
+
+    assert not path.parent.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from harness import store
 from tests.conftest import Evalrun, clean_environment
+from tests.report.conftest import WriteRun
+from tests.view.test_review import fields
 
 pytest.importorskip("starlette", reason="the pages come with the extra `view`")
 
@@ -41,6 +45,33 @@ def test_it_prints_its_address_answers_there_and_ends_at_ctrl_c(tmp_path: Path) 
     assert "Traceback" not in said
     assert process.returncode in (0, 130)
     assert seen_after_s < 15  # 1.5 s on a quiet machine
+
+
+def test_a_killed_server_loses_no_verdict(write_run: WriteRun, tmp_path: Path) -> None:
+    path = write_run("a", {"r-01": False})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness", "view", "--no-open", "--port", "0"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    review = f"/review/{path.parent.name}/{path.stem}"
+    with httpx.Client(base_url=address.partition("/?")[0], follow_redirects=True) as client:
+        page = client.get("/", params={"token": address.partition("token=")[2]}).text
+        token = re.search(r'data-token="(\w+)"', page)
+        assert token is not None
+        html = client.get(review, params={"prompt": "r-01"}).text
+        posting = {"x-evalrun-token": token[1]}
+        client.post(review, data=fields(html) | {"verdict": "pass"}, headers=posting)
+        process.kill()
+    process.communicate(timeout=20)
+
+    corrected = [it for it in store.read(path).records() if it.correction]
+
+    assert [(it.case.id, it.state) for it in corrected] == [("r-01", "pass")]
 
 
 def test_other_machines_are_let_in_only_when_that_was_said(evalrun: Evalrun) -> None:
