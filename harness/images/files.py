@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import BinaryIO
 
 from harness.errors import SuiteError
+from harness.text import one_line
 
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFSOCK: "a socket",
-}
-_SHOWN_CHARS = 200
+MAX_FILE_BYTES = 512 * 2**20
+"""50 megapixels of 16-bit RGBA take 400 MB uncompressed."""
+_PAGE = re.compile(r"(?P<file>.+\.pdf)#(?P<page>\d{1,5}(?:@\d{2,4})?)", re.IGNORECASE | re.DOTALL)
 
 
 def shown(name: str | Path) -> str:
-    """The name as it may stand in a message: one line, no control characters, bounded.
+    r"""The name as it may stand in a message: one line, no control characters, bounded.
 
-    >>> shown("a\\x1b[2Jb.png")
-    "'a\\\\x1b[2Jb.png'"
+    >>> shown("a\x1b[2Jb.png")
+    'a\\x1b[2Jb.png'
     """
-    text = str(name)
-    text = text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 1]}…"
-    return text if text.isprintable() else ascii(text)
+    return one_line(str(name), 200)
+
+
+def split_page(name: str) -> tuple[str, str | None]:
+    """A file, and which of its pages is meant: `invoice.pdf#2`, or `#2@300` at 300 dots an inch.
+
+    >>> split_page("a/invoice.pdf#2"), split_page("a#2.png")
+    (('a/invoice.pdf', '2'), ('a#2.png', None))
+    """
+    match = _PAGE.fullmatch(name)
+    return (match["file"], match["page"]) if match else (name, None)
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -46,35 +51,30 @@ def open_regular(path: Path) -> BinaryIO:
         raise SuiteError(
             f"{shown(path)} cannot be opened: {why}", fix="make it a file you may read"
         ) from exc
-    kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
-    if kind != stat.S_IFREG:
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
-        raise SuiteError(
-            f"{shown(path)} is {_KINDS.get(kind, 'no regular file')}", fix="name a regular file"
-        )
+        kind = "a folder" if stat.S_ISDIR(mode) else "a FIFO, a device or a socket"
+        raise SuiteError(f"{shown(path)} is {kind}", fix="name a regular file")
     return os.fdopen(descriptor, "rb")
 
 
-def read_regular(path: Path, *, limit_bytes: int) -> bytes:
+def read_regular(path: Path, *, limit_bytes: int = MAX_FILE_BYTES) -> bytes:
     """The whole content of a regular file.
 
     Raises: SuiteError, naming the file, also when it is longer than `limit_bytes`.
     """
     with open_regular(path) as file:
         try:
-            # Not `limit_bytes` at once: room for that many would be made, and given back.
-            size = min(limit_bytes, os.fstat(file.fileno()).st_size)
-            data = file.read(size + 1)
-            if len(data) > size:  # it grows, or tells no size
-                data += file.read(limit_bytes + 1 - len(data))
+            if os.fstat(file.fileno()).st_size <= limit_bytes:
+                data = file.read()
+                if len(data) <= limit_bytes:
+                    return data
         except OSError as exc:
             raise SuiteError(
                 f"{shown(path)} cannot be read: {exc.strerror}",
                 fix="copy it again, or repair the disk",
             ) from exc
-    if len(data) > limit_bytes:
-        raise SuiteError(
-            f"{shown(path)} is larger than {limit_bytes // 2**20} MiB",
-            fix="name a smaller file",
-        )
-    return data
+    raise SuiteError(
+        f"{shown(path)} is larger than {limit_bytes // 2**20} MiB", fix="name a smaller file"
+    )

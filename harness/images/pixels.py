@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
-from PIL import Image
-from PIL.ImageFile import ImageFile
+import io
+from collections.abc import Callable
+from functools import lru_cache
+from itertools import product
 
-from harness.images.colour import in_srgb
-from harness.images.headers import orientation
+from PIL import Image, ImageChops
+from PIL.ImageFile import ImageFile
 
 _DRAFT = 2
 """A JPEG may be decoded at a fraction of its size as long as this many times the wanted size
 remain, which Lanczos then shrinks: half the time on 12 megapixels, and nothing to be seen."""
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_ROUNDING = 2
+"""Levels of 255 by which a true sRGB profile may move a colour."""
+_TURNS = dict(
+    zip(range(2, 9), map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), strict=True),
+)
 """Exif orientation: what makes it upright."""
 
 
-def canonical_pixels(picture: ImageFile, data: bytes, *, longest_side_px: int) -> Image.Image:
+def canonical_pixels(
+    picture: ImageFile, longest_side_px: int, orientation: Callable[[], int]
+) -> Image.Image:
     """Decode a picture of any format and mode; nothing of its metadata is left.
+
+    `orientation` is asked when it is decoded: Pillow turns a TIFF itself.
 
     Raises: whatever Pillow does; ValueError for pixels that have no 8-bit meaning.
     """
     profile = picture.info.get("icc_profile") or b""
-    flat = _on_white(_shrunk(picture, fitted(picture.size, longest_side_px)), profile)
-    turned = orientation(picture, data)  # asked last: Pillow turns a TIFF itself as it decodes it
-    upright = flat.transpose(_TURNS[turned]) if turned in _TURNS else flat
-    upright.info.clear()  # or the PNG would carry the profile on
-    return upright
+    size = fitted(picture.size, longest_side_px)
+    box = None
+    if size != picture.size and (
+        drafted := picture.draft(None, (size[0] * _DRAFT, size[1] * _DRAFT))
+    ):
+        box = drafted[1]
+    pixels = _expanded(picture)
+    if size != picture.size or box:
+        pixels = pixels.resize(size, Image.Resampling.LANCZOS, box=box)
+    flat = _in_srgb(pixels.convert("RGB") if pixels.mode == "RGBA" else pixels, profile)
+    if pixels.mode == "RGBA":
+        flat = Image.composite(flat, Image.new("RGB", size, "white"), pixels.getchannel("A"))
+    if (turned := orientation()) in _TURNS:
+        flat = flat.transpose(_TURNS[turned])
+    flat.info.clear()  # or the PNG would carry the profile on
+    return flat
 
 
 def fitted(size: tuple[int, int], longest_side_px: int) -> tuple[int, int]:
@@ -50,12 +62,31 @@ def fitted(size: tuple[int, int], longest_side_px: int) -> tuple[int, int]:
     return width, height
 
 
-def _shrunk(picture: ImageFile, size: tuple[int, int]) -> Image.Image:
-    if picture.size == size:
-        return _expanded(picture)
-    drafted = picture.draft(None, (size[0] * _DRAFT, size[1] * _DRAFT))
-    box = drafted[1] if drafted else None  # only a JPEG can be drafted
-    return _expanded(picture).resize(size, Image.Resampling.LANCZOS, box=box)
+@lru_cache(maxsize=16)
+def moves_colours(profile: bytes) -> bool:
+    """Whether the pixels of an RGB picture with this profile would look different without it.
+
+    Judged by what it does to a cube of 125 colours, as there are many sRGB profiles. One that
+    cannot be read, or is not for RGB, moves nothing: viewers ignore it too.
+    """
+    levels = product((0, 64, 128, 192, 255), repeat=3)
+    cube = Image.frombytes("RGB", (5, 25), bytes(v for rgb in levels for v in rgb))
+    return max(ImageChops.difference(cube, _in_srgb(cube, profile)).tobytes()) > _ROUNDING
+
+
+def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """An RGB, L or CMYK picture as RGB in sRGB; taken for sRGB when the profile is of no use."""
+    if profile:
+        from PIL import ImageCms  # 10 ms, and few pictures need it
+
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            target = ImageCms.createProfile("sRGB")
+            if moved := ImageCms.profileToProfile(picture, source, target, outputMode="RGB"):
+                return moved
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass
+    return picture.convert("RGB")
 
 
 def _expanded(picture: ImageFile) -> Image.Image:
@@ -70,12 +101,3 @@ def _expanded(picture: ImageFile) -> Image.Image:
     if picture.mode in ("L", "CMYK"):
         return picture
     return picture.convert("L" if picture.mode == "1" else "RGB")
-
-
-def _on_white(picture: Image.Image, profile: bytes) -> Image.Image:
-    if picture.mode != "RGBA":
-        return in_srgb(picture, profile)
-    colour = in_srgb(picture.convert("RGB"), profile)
-    flat = Image.new("RGB", picture.size, "white")
-    flat.paste(colour, mask=picture.getchannel("A"))
-    return flat

@@ -15,7 +15,7 @@ from msgspec import Struct
 from harness import suites
 from harness.errors import SuiteError
 from harness.images import encode
-from harness.images.preview import lighter
+from harness.images.drawn import lighter
 from harness.records import EncodedImage
 from harness.report.answers import Picture
 from harness.text import one_line

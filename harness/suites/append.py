@@ -12,7 +12,8 @@ import msgspec
 
 from harness import graders
 from harness.errors import SuiteError
-from harness.images import MAX_FILE_BYTES, inspect, read_regular, shown
+from harness.images import header
+from harness.images.files import read_regular, shown
 from harness.records import Case
 from harness.suites import toml
 from harness.suites.loading import foreign_files, load
@@ -31,7 +32,7 @@ def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
     Raises: SuiteError when the suite, the case or the picture is not sound, or cannot be written.
     """
     for picture in pictures:
-        inspect(picture)
+        header(read_regular(picture), shown(picture), whole=True)
     if wrong := graders.problems(case):
         raise SuiteError(f"{shown(case.id)}: {wrong[0]}", fix="name another answer or grader")
     if folder.is_dir():
@@ -84,9 +85,9 @@ def _kept(folder: Path, name: str, picture: Path) -> str:
     """Where the picture lies, or now lies, in the suite."""
     if picture.resolve().is_relative_to(folder.resolve()):
         return picture.resolve().relative_to(folder.resolve()).as_posix()
-    data = read_regular(picture, limit_bytes=MAX_FILE_BYTES)
+    data = read_regular(picture)
     target = folder / "images" / f"{_stem(name)}{picture.suffix.lower()}"
-    if target.exists() and read_regular(target, limit_bytes=MAX_FILE_BYTES) != data:
+    if target.exists() and read_regular(target) != data:
         raise SuiteError(f"{shown(target)} is there already", fix="choose another id")
     write_whole(target, data)
     return target.relative_to(folder).as_posix()

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness import graders
 from harness.errors import SuiteError
-from harness.images import shown
+from harness.images.files import shown
 from harness.records import Case
 from harness.suites import toml
 from harness.suites.append import case_table

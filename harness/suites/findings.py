@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.errors import SuiteError
-from harness.images import shown
+from harness.images.files import shown
 
 _SHOWN = 20
 _KEPT = 1000

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from msgspec import Struct
 
 from harness.errors import SuiteError, install_command
-from harness.images import shown
+from harness.images.files import shown
 
 _ADDRESS = re.compile(
     r"hf:/{1,2}(?P<repo>[\w.-]+/[\w.-]+)"

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from harness.errors import SuiteError
-from harness.images import read_regular, shown
+from harness.images.files import read_regular, shown
 from harness.suites.fields import NAMES, bare
 
 _MAX_JSON_BYTES = 2**31

@@ -17,7 +17,7 @@ import msgspec
 import harness
 from harness import graders
 from harness.errors import SuiteError
-from harness.images import read_regular, shown
+from harness.images.files import read_regular, shown
 from harness.records import Case
 from harness.suites import hub, layouts, objects, rows, tables, toml
 from harness.suites.findings import Findings

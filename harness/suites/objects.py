@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import SuiteError, install_command
-from harness.images import open_regular, read_regular, shown
+from harness.images.files import open_regular, read_regular, shown
 from harness.suites import layouts
 from harness.suites.findings import Findings
 from harness.suites.tables import Rows

@@ -12,15 +12,9 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from harness.errors import SuiteError
-from harness.images import (
-    MAX_FILE_BYTES,
-    check_page,
-    fitted,
-    header,
-    read_regular,
-    shown,
-    split_page,
-)
+from harness.images import header
+from harness.images.files import read_regular, shown, split_page
+from harness.images.pixels import fitted
 from harness.records import Case
 from harness.suites.suite import Suite, located, write_whole
 
@@ -62,11 +56,8 @@ class Pictures:
         file, page = split_page(name)
         if not os.path.lexists(path.with_name(PurePosixPath(file).name)):
             raise self._missing(file)
-        data = read_regular(path.with_name(PurePosixPath(file).name), limit_bytes=MAX_FILE_BYTES)
-        if data.startswith(b"%PDF"):
-            check_page(data, page, shown(name))
-        else:
-            header(data, shown(name))
+        data = read_regular(path.with_name(PurePosixPath(file).name))
+        header(data, shown(name), page=page)
         return hashlib.sha256(data).hexdigest()
 
     def path(self, name: str) -> Path:
@@ -202,7 +193,7 @@ def shrinking(suite: Suite, cases: Iterable[Case], longest_side_px: int) -> str 
     for path in list(paths)[:_MAX_MEASURED]:
         if path.suffix.lower().startswith(".pdf"):  # a page is rendered at the limit
             continue
-        head = header(read_regular(path, limit_bytes=MAX_FILE_BYTES), shown(path.name))
+        head = header(read_regular(path), shown(path.name))
         if max(size := (head.width_px, head.height_px)) > longest_side_px:
             width, height = fitted(size, longest_side_px)
             found.append(

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from harness import graders
 from harness.errors import SuiteError
-from harness.images import shown
+from harness.images.files import shown
 from harness.records import Case
 from harness.suites import fields
 from harness.suites.fields import LETTERS, Row

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from harness.images import shown
+from harness.images.files import shown
 from harness.suites import toml
 from harness.suites.fields import NAMES, SETTINGS, bare
 from harness.suites.findings import Findings

@@ -11,8 +11,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.errors import SuiteError
-from harness.images import MAX_FILE_BYTES, header, read_regular, shown
-from harness.images.samples import samples
+from harness.images import header
+from harness.images.drawn import samples
+from harness.images.files import read_regular, shown
 from harness.suites.suite import write_whole
 
 _COLUMNS = (
@@ -25,7 +26,7 @@ dots-2,dots.png,Which colour do most of the dots have?,B,red; blue; green,Colour
 dots-3,dots.png,Is there a green dot? Answer yes or no.,no,,Colours,medium,yes_no,,,
 label-1,label.png,What is the part number on the label?,AX-0417,,Reading,easy,code,,,
 label-2,label.png,What is printed above it?,PART NO.,,Reading,hard,text,,,PART NO; PART NUMBER
-gauge-1,gauge.png,What is the pressure in bar?,4.5,,Reading,hard,decimal,0.3,bar,
+chart-1,chart.png,How many kg were made on Tuesday?,45,,Reading,hard,decimal,2,kg,
 """
 _README = """\
 # {name}: a suite for evalrun
@@ -78,7 +79,7 @@ def _of_photos(folder: Path, photos: Path, questions: Path) -> Started:
     rows, left_out = [], []
     for photo in found:
         try:
-            data = read_regular(photo, limit_bytes=MAX_FILE_BYTES)
+            data = read_regular(photo)
             header(data, shown(photo.name))
         except SuiteError as error:
             left_out.append(f"{error.problem}: {error.fix}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.errors import SuiteError, UsageError
-from harness.images import shown, split_page
+from harness.images.files import shown, split_page
 from harness.records import Case
 from harness.suites.findings import Finding
 

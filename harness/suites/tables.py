@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from harness.errors import SuiteError, install_command
-from harness.images import MAX_FILE_BYTES, open_regular, shown
+from harness.images.files import MAX_FILE_BYTES, open_regular, shown
 from harness.suites.fields import bare
 from harness.suites.findings import Findings
 

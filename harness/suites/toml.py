@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import SuiteError
-from harness.images import read_regular, shown
+from harness.images.files import read_regular, shown
 from harness.records import Case
 from harness.suites.fields import DIFFICULTIES
 from harness.suites.findings import Findings

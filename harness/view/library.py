@@ -18,7 +18,7 @@ from harness.catalogue import Catalogue
 from harness.comparison import ranking
 from harness.errors import EvalrunError, ResultsError, SuiteError
 from harness.images import encode
-from harness.images.preview import lighter
+from harness.images.drawn import lighter
 from harness.records import Correction, EncodedImage, RunHeader
 from harness.report.album import files_of, sent
 from harness.report.answers import Picture

@@ -21,7 +21,7 @@ from harness.adapters.running import Running, candidates, look_around
 from harness.catalogue import Catalogue
 from harness.errors import CallError, UsageError
 from harness.graders import infer
-from harness.images.preview import lighter
+from harness.images.drawn import lighter
 from harness.records import Case, ModelCard
 from harness.runner import tasks
 from harness.runner.panel import PanelAnswer

@@ -15,7 +15,7 @@ from PIL import Image
 from harness import store, suites
 from harness.errors import ResultsError, UsageError
 from harness.images import encode
-from harness.images.preview import lighter
+from harness.images.drawn import lighter
 from harness.records import Correction, Judgement, ModelCard, PublishedScore, Record, Verdict
 from harness.report import gather, page
 from tests.report.conftest import HOSTILE, QUESTIONS, Elements, Make, WriteRun, write_suite

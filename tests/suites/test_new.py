@@ -19,7 +19,7 @@ def test_a_new_suite_is_sound_and_can_be_asked(evalrun: Evalrun, tmp_path: Path)
     suite = load(tmp_path / "mine")
     graders = {case.id: case.grader for case in suite.cases}
     assert graders["dots-2"] == "choice"
-    assert graders["gauge-1"] == "decimal"
+    assert graders["chart-1"] == "decimal"
     assert len({case.image for case in suite.cases}) == 3
     assert len((tmp_path / "mine" / "README.md").read_text().splitlines()) <= 12
     planned = evalrun("--suite", "mine", "--dry-run", "--base-url", "http://127.0.0.1:9", "-m", "m")

@@ -10,8 +10,9 @@ from pathlib import Path
 from msgspec import Struct, field, structs
 
 from harness.errors import SuiteError
-from harness.images import MAX_FILE_BYTES, Header, inspect, read_regular, shown, split_page
-from harness.images.sheets import Thumbnail, contact_sheet
+from harness.images import Header, header
+from harness.images.drawn import contact_sheet
+from harness.images.files import read_regular, shown, split_page
 from harness.records import Case
 from harness.suites.findings import Finding, Level
 from harness.suites.lint.answers import answer_of, repeats, spoilt, wordings
@@ -116,11 +117,12 @@ def look(suite: Suite) -> Looked:
     for case in suite.cases:
         paths.update(zip(case.pictures, suite.pictures(case), strict=True))
     for image, path in paths.items():
-        data = read_regular(Path(split_page(str(path))[0]), limit_bytes=MAX_FILE_BYTES)
+        file, page = split_page(str(path))
+        data = read_regular(Path(file))
         looked.sha256[image] = hashlib.sha256(data).hexdigest()
         looked.size_bytes += len(data)
         try:
-            looked.headers[image] = inspect(path)
+            looked.headers[image] = header(data, shown(path), page=page, whole=True)
         except SuiteError as error:
             looked.findings.append(_finding(Level.PROBLEM, shown(image), error.problem))
     quirks = Counter(
@@ -149,8 +151,8 @@ def _finding(level: Level, where: str, what: str) -> Finding:
 
 def promises(suite: Suite, looked: Looked) -> Iterator[Finding]:
     """Where our suite is not as it is described."""
-    for image, header in looked.headers.items():
-        if why := why_not_as_is(header, suite):
+    for image, head in looked.headers.items():
+        if why := why_not_as_is(head, suite):
             yield _problem(shown(image), f"is not canonical: {', '.join(why)}")
     if looked.size_bytes > MAX_BYTES:
         size = f"{looked.size_bytes / 10**6:.1f} MB"
@@ -199,15 +201,12 @@ def write_sheets(suite: Suite, folder: Path) -> list[Path]:
         for start in range(0, len(cases), _PER_SHEET):
             part = f"-{start // _PER_SHEET + 1}" if len(cases) > _PER_SHEET else ""
             path = folder / f"{slug(category) or 'other'}{part}.png"
-            thumbnails = [_thumbnail(suite, case) for case in cases[start : start + _PER_SHEET]]
-            write_whole(path, contact_sheet(f"{suite.name}: {category}{part}", thumbnails))
+            captions = [_caption(suite, case) for case in cases[start : start + _PER_SHEET]]
+            write_whole(path, contact_sheet(f"{suite.name}: {category}{part}", captions))
             written.append(path)
     return written
 
 
-def _thumbnail(suite: Suite, case: Case) -> Thumbnail:
-    return Thumbnail(
-        picture=suite.pictures(case)[0],
-        heading=shown(case.id),
-        lines=(*case.question.splitlines(), f"= {answer_of(case)}  [{case.grader}]"),
-    )
+def _caption(suite: Suite, case: Case) -> tuple[Path, list[str]]:
+    answer = f"= {answer_of(case)}  [{case.grader}]"
+    return suite.pictures(case)[0], [shown(case.id), *case.question.splitlines(), answer]
