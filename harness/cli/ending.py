@@ -13,6 +13,7 @@ from harness.cli.session import Outcome
 from harness.comparison.naming import missing
 from harness.errors import ExitCode, TargetError
 from harness.records import CallFailure, ModelScore, Record
+from harness.records.settings import resume_command
 from harness.tables.prompts import in_short
 from harness.tables.publish import publish
 from harness.tables.scores import by_category, details
@@ -105,7 +106,7 @@ def _say_next(outcome: Outcome, score: ModelScore) -> None:
         say(f"  {_against_cuts(score)}")
     if score.overall.errors:
         say(f"{missing(score.overall)}; this finishes the run:")
-        say(f"  {store.resume_command(score.header)}")
+        say(f"  {resume_command(score.header)}")
 
 
 def _against_cuts(score: ModelScore) -> str:

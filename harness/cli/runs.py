@@ -78,7 +78,7 @@ def show(
     """
     path = store.find(results, run)
     if fix is not None:
-        _correct(path, fix, why, repeat)
+        _correct(path, fix, why, repeat, run)
     opened = store.read(path)
     listed = of_prompts.in_suite_order(opened.header, opened.records())
     if prompt:
@@ -227,8 +227,11 @@ def _delete(results: Path, runs: Sequence[str], *, yes: bool) -> None:
     publish(results)
 
 
-def _correct(path: Path, fix: tuple[str, str], why: str | None, repeat: int) -> None:
+def _correct(path: Path, fix: tuple[str, str], why: str | None, repeat: int, run: str) -> None:
     prompt, verdict = fix
+    records = _chosen([it for it in store.read(path).records() if it.answered], [prompt], run)
+    if repeat not in [record.repeat for record in records]:
+        raise UsageError(f"{prompt} has no repeat {repeat}", fix="they count from 0: --repeat")
     if verdict not in ("pass", "fail") or not why:
         raise UsageError(
             f"a correction is pass or fail, with a reason (here {verdict!r}, {why or 'no reason'})",

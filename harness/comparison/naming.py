@@ -16,6 +16,7 @@ from harness.catalogue import Catalogue
 from harness.comparison.reading import Measured
 from harness.errors import ExitCode, ResultsError
 from harness.records import ModelCard, RunHeader, Score
+from harness.records.settings import resume_command
 
 Found = Measured | ModelCard
 Reader = Callable[..., Measured]
@@ -62,7 +63,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
             for path in reversed(store.model_runs(self.results, model)):
                 try:
                     run = store.read(path)
-                    if store.counts(run.header) and is_meant(run.header):
+                    if not (run.header.subset or run.header.blind) and is_meant(run.header):
                         measured = self.read(run)
                         if measured.score.complete:
                             return msgspec.structs.replace(measured, passed_over=tuple(damaged))
@@ -129,7 +130,7 @@ def _incomplete(measured: Measured) -> IncompleteRun:
     return IncompleteRun(
         f"{header.run} is incomplete: {missing(overall)}, so "
         f"its score is between {100 * overall.low:.1f} % and {100 * overall.high:.1f} %",
-        fix=f"finish it with `{store.resume_command(measured.run.header)}`, "
+        fix=f"finish it with `{resume_command(measured.run.header)}`, "
         "or compare the prompts that were answered with --force",
     )
 

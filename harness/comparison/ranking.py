@@ -16,6 +16,7 @@ from harness.comparison.contrast import ALPHA, Rates, difference
 from harness.comparison.naming import is_of_suite, missing
 from harness.errors import ResultsError
 from harness.records import ModelScore, RunHeader
+from harness.records.settings import resume_command, whole_command
 from harness.store import Run
 from harness.summary import Tally
 
@@ -136,12 +137,12 @@ def _why_not(score: ModelScore) -> Unranked | None:
     """What keeps a run off the leaderboard; None when nothing does."""
     header = score.header
     if not score.complete:
-        reason, command = missing(score.overall), store.resume_command(header)
+        reason, command = missing(score.overall), resume_command(header)
     elif header.blind:
         reason, command = "blind", f"evalrun compare {header.model} {header.run}"
     elif header.subset:
         reason = f"asked {header.prompts} of {header.suite_prompts} prompts"
-        command = store.whole_command(header)
+        command = whole_command(header)
     else:
         return None
     return Unranked(model=header.model, run=header.run, reason=reason, command=command)

@@ -6,11 +6,12 @@ One row a setting. A test holds that every field of `RunHeader` and `Sampling` h
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 
 from msgspec import Struct, json
 
-from harness.records.run import RunHeader, ServerFacts
+from harness.records.run import RunHeader, Sampling, ServerFacts
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -151,3 +152,41 @@ PER_START = (
     *("model_id", "endpoint"),
 )
 """What may differ between two halves of one run."""
+
+
+def resume_command(header: RunHeader) -> str:
+    """The command that goes on with a run: as it was typed, else as far as its header tells."""
+    if header.arguments:
+        return shlex.join(["evalrun", *header.arguments])
+    return whole_command(header)
+
+
+def whole_command(header: RunHeader) -> str:
+    """The command that asks the whole suite with a run's settings, as far as its header tells."""
+    sampling, usual, options = header.sampling, Sampling(), ["--model", header.model]
+    is_ours = header.backend == "llamacpp"
+    settings = {
+        "--base-url": (None if is_ours else header.base_url, None),
+        "--suite": (header.suite_path, None),
+        "--system": (header.system, None),
+        "--temperature": (sampling.temperature, usual.temperature),
+        "--seed": (sampling.seed, usual.seed),
+        "--max-tokens": (None if sampling.max_tokens_retry else sampling.max_tokens, None),
+        "--thinking": (sampling.thinking, usual.thinking),
+        "--image-max-side": (header.image_max_side_px, 1024),
+        "--image-tokens": ("{}-{}".format(*header.image_tokens or ("", "")), "-"),
+        "--image-detail": (header.image_detail, None),
+        "--coordinates": (header.coordinates, None),
+        "--answer-format": (header.answer_format, None),
+        "--repeats": (header.repeats, 1),
+        "--judge": (header.judge, None),
+        "--judge-thinking": (header.judge_thinking, "auto"),
+    }
+    for option, (value, default) in settings.items():
+        if value != default:
+            options += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    for key, value in header.body.items():
+        options += ["--body", f"{key}={json.encode(value).decode()}"]
+    options += [f"--server-arg={it}" for it in header.server_args]
+    options += ["--blind"] * header.blind + ["--cold"] * (header.cold and header.repeats == 1)
+    return shlex.join(["evalrun", *options])

@@ -12,12 +12,12 @@ from typing import Any
 from markupsafe import Markup
 from msgspec import Struct
 
+from harness.records.settings import resume_command
 from harness.report import charts, marks
 from harness.report.album import album
 from harness.report.answers import Prompt, prompts
 from harness.report.gathering import Gathered
 from harness.report.rendering import TEMPLATES, environment
-from harness.store import resume_command
 from harness.tables.compare import facts
 from harness.tables.table import as_cell
 from harness.text import one_line

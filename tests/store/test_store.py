@@ -25,6 +25,7 @@ from harness.records import (
     Sampling,
     Verdict,
 )
+from harness.records.settings import resume_command
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
@@ -203,11 +204,20 @@ def test_a_correction_wins_and_the_newest_one_counts(tmp_path: Path) -> None:
     assert not first.verdict.passed, "what the rule said is kept"
 
 
-def test_a_correction_of_a_prompt_never_answered_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path, record("a", passed=None))
+def test_a_correction_is_written_without_reading_a_long_run(tmp_path: Path) -> None:
+    path = written(tmp_path, record("a", passed=False), record("b"))
+    run = store.read(path)
+    [(place, first), _] = run.located()
+    assert not run.at([place])[0].correction
+    damaged = path.read_bytes().replace(b'"id":"b"', b'"id":7  ')
+    path.write_bytes(damaged)
 
-    with pytest.raises(ResultsError, match="no reply to 'a'"):
-        store.append_correction(path, Correction(prompt="a", repeat=0, passed=True, why="", at=NOW))
+    why = Correction(prompt="a", repeat=0, passed=True, why="I looked", at=NOW)
+    store.append_correction(path, why)
+    assert run.at([place]) == [msgspec.structs.replace(first, correction=why)]
+
+    store.append_correction(path, msgspec.structs.replace(why, withdrawn=True))
+    assert run.at([place]) == [first]
 
 
 def test_a_folder_removed_during_the_run_comes_back_with_everything_in_it(tmp_path: Path) -> None:
@@ -281,9 +291,9 @@ def test_a_run_is_resumed_as_it_was_typed_or_by_the_settings_in_its_header() -> 
         blind=True,
     )
 
-    assert store.resume_command(typed) == "evalrun --model 'a b' --suite mine"
-    assert store.resume_command(header()) == "evalrun --model tiny"
-    assert store.resume_command(settings) == (
+    assert resume_command(typed) == "evalrun --model 'a b' --suite mine"
+    assert resume_command(header()) == "evalrun --model tiny"
+    assert resume_command(settings) == (
         "evalrun --model tiny --base-url http://host:1/v1 --suite /data/mine --system 'Be brief.' "
         "--temperature 0.7 --max-tokens 64 --repeats 3 --blind"
     )

@@ -1,0 +1,496 @@
+"""Run files: append-only JSON lines, `results/<model>/<UTC time>.jsonl`.
+
+The header comes first, then a record or a person's correction a line. What is appended is on
+disk before it is reported. A torn last line (power cut, kill) is recognised when reading and cut
+off when the run goes on; nothing else in a run file is ever changed.
+
+Which run a name means: `find`, `named`, `candidates`. What is in it: `read` gives a `Run`. To
+write: `create` and `reopen` give a `RunWriter`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import mmap
+import os
+import re
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, count
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, BinaryIO, Self
+
+import msgspec
+import portalocker
+from msgspec.structs import asdict, replace
+
+from harness.errors import ResultsError
+from harness.records import Correction, Record, RunHeader
+from harness.records.settings import PER_START
+from harness.text import nearest, valid_unicode
+
+Line = RunHeader | Record | Correction
+Key = tuple[str, int]
+"""A prompt's id and a repeat."""
+
+_ENCODER = msgspec.json.Encoder()
+_LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
+_CORRECTION = b'\n{"type":"correction"'
+"""How the encoder begins such a line; inside a record every quote of a text is escaped."""
+_DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)
+_BLOCK_BYTES = 1 << 16
+"""Much larger ones, decoded, leave the processor's cache: a tenth slower."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
+_FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_LOCK = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
+_LEFT_BEHIND_S = 60.0
+
+
+def folder_name(model: str) -> str:
+    """A folder name that any file system takes, and that stays unique for odd model names.
+
+    >>> folder_name("mistral-small-3.1")
+    'mistral-small-3.1'
+    >>> folder_name("org/model:free")
+    'org_model_free-0ccb26a8'
+    """
+    safe = _UNSAFE.sub("_", model).strip("._")[:80]
+    if safe == model:
+        return safe
+    digest = hashlib.sha256(model.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{safe}-{digest}".lstrip("-")
+
+
+def runs(results: Path) -> list[Path]:
+    """Every run file, oldest first; a missing folder holds none."""
+    return sorted(results.glob("*/*.jsonl"), key=lambda path: (path.stem, path.parent.name))
+
+
+def model_runs(results: Path, model: str) -> list[Path]:
+    """The run files of one model, oldest first."""
+    return sorted((results / folder_name(model)).glob("*.jsonl"), key=lambda path: path.stem)
+
+
+def asked_file(run: Path) -> Path:
+    """Beside a run: which of its replies a person asked to see again."""
+    return run.with_suffix(".asked.json")
+
+
+def find(results: Path, name: str) -> Path:
+    """The run that `name` means; of a model or `MODEL@SUITE` the newest.
+
+    Raises: ResultsError with the nearest names there are.
+    """
+    if found := named(results, name) or next(candidates(results, [name]), None):
+        return found
+    raise unknown(results, name)
+
+
+def named(results: Path, name: str) -> Path | None:
+    """A run named outright: its file, its id, or the time it started if no other did then.
+
+    Raises: ResultsError for a file that does not exist.
+    """
+    for path in (Path(name), results / f"{name}.jsonl"):
+        with contextlib.suppress(OSError, ValueError):  # too long for a path, or a NUL in it
+            if path.suffix == ".jsonl" and path.is_file():
+                return path
+    if name.endswith(".jsonl"):
+        raise ResultsError(f"there is no file {name}", fix="`evalrun runs` lists what there is")
+    at_that_time = [path for path in runs(results) if path.stem == name]
+    return at_that_time[0] if len(at_that_time) == 1 else None
+
+
+def candidates(results: Path, models: Iterable[str]) -> Iterator[Path]:
+    """The runs of a model that goes by these names, or of `MODEL@SUITE`, newest first."""
+    for name in models:
+        yield from reversed(model_runs(results, name))
+        model, at, suite = name.rpartition("@")
+        for path in reversed(model_runs(results, model) if at else []):
+            with contextlib.suppress(ResultsError):
+                if is_of_suite(Run(path).header, suite):
+                    yield path
+
+
+def is_of_suite(header: RunHeader, suite: str) -> bool:
+    """By its name, its version, or the folder it was read from."""
+    folder = Path(header.suite_path).name if header.suite_path else None
+    return suite in (header.suite, header.suite_version, folder)
+
+
+def unknown(results: Path, name: str, *, also: Iterable[str] = ()) -> ResultsError:
+    """No run goes by this name: say which ones come near; `also` are near names of other kinds."""
+    known = {path.parent.name for path in runs(results)}
+    known |= {f"{path.parent.name}/{path.stem}" for path in runs(results)}
+    near = dict.fromkeys([*nearest(name, known), *also])
+    hint = f"nearest: {', '.join(near)}" if near else "see `evalrun runs` and `evalrun models`"
+    return ResultsError(f"no run in {results} and no model is called {name!r}", fix=hint)
+
+
+def newest_alike(results: Path, header: RunHeader) -> Run | None:
+    """The newest run of the very same header, finished or not."""
+    for path in reversed(model_runs(results, header.model)):
+        with contextlib.suppress(ResultsError):
+            run = Run(path)
+            if not differences(run.header, header):
+                return run
+    return None
+
+
+def differences(old: RunHeader, new: RunHeader) -> list[str]:
+    """The settings that two halves of one run may not differ in.
+
+    What its machine took is measured anew by every server that is started.
+    """
+    before, now = (
+        asdict(it) | {"server": it.server and replace(it.server, machine=None)} for it in (old, new)
+    )
+    return [name for name in before if name not in PER_START and before[name] != now[name]]
+
+
+class Run:
+    """A run file: its header now, its records when asked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.torn = False
+        """Whether the last line was cut short; known once the records were walked to the end."""
+        with _opened(path) as file:
+            line = file.readline()
+        header = _decode(path, 1, line) if line.endswith(b"\n") else None
+        if not isinstance(header, RunHeader):
+            raise ResultsError(
+                f"{path} is not a run file: its first line is no header",
+                fix="name a file that evalrun wrote; `evalrun runs` lists them",
+            )
+        self.header = header
+        self._is_0_1 = header.evalrun_version.startswith("0.1.")
+        """It called `image_cached` `warm`. Inside a text the quotes would be escaped."""
+        self._corrections: dict[Key, Correction] = {}
+        self._searched_bytes = 0
+        """How far the file was searched for corrections: what is written stays as it is."""
+
+    def records(self) -> Iterator[Record]:
+        """Each prompt and repeat once, with a person's newest correction filled in.
+
+        A failed call that was asked again and answered later does not count; failures that stand
+        come last. Memory grows with the keys and the failures, not with the replies.
+        """
+        return (record for _, record in self.located())
+
+    def located(self) -> Iterator[tuple[int, Record]]:
+        """`records`, each with the place of its line in the file, for `at`."""
+        self._find_corrections()
+        answered: dict[int, set[str]] = defaultdict(set)
+        failures: dict[Key, tuple[int, Record]] = {}
+        for place, line in self._lines():
+            if not isinstance(line, Record) or line.case.id in answered[line.repeat]:
+                continue
+            if line.verdict is None:
+                failures[line.key] = place, line
+                continue
+            answered[line.repeat].add(line.case.id)
+            if failures:
+                failures.pop(line.key, None)
+            yield place, self._corrected(line) if self._corrections else line
+        yield from failures.values()
+
+    def at(self, places: Iterable[int]) -> list[Record]:
+        """The records whose lines begin at these bytes, as `located` gave them."""
+        self._find_corrections()
+        with _opened(self.path) as file:
+            lines = []
+            for place in places:
+                file.seek(place)
+                lines.append(file.readline())
+        found = _decoded(self.path, 0, self._renamed(lines))
+        return [self._corrected(it) for it in found if isinstance(it, Record)]
+
+    def answered_keys(self) -> set[Key]:
+        """What a resumed run need not ask again."""
+        return {record.key for record in self.records() if record.answered}
+
+    def _corrected(self, record: Record) -> Record:
+        found = self._corrections.get(record.key)
+        return replace(record, correction=found) if found and not found.withdrawn else record
+
+    def _find_corrections(self) -> None:
+        """A search in C, of what is new: runs have many lines, and few of them a correction.
+
+        A damaged one is passed over here: whoever walks the lines is told of it.
+        """
+        with _opened(self.path) as file, _mapped(file.fileno()) as held:
+            found = held.find(_CORRECTION, self._searched_bytes)
+            while found >= 0 and (end := held.find(b"\n", found + 1)) >= 0:
+                with contextlib.suppress(*_DAMAGED):
+                    line = _LINE.decode(held[found + 1 : end])
+                    if isinstance(line, Correction):
+                        self._corrections[line.prompt, line.repeat] = line
+                found = held.find(_CORRECTION, end)
+            self._searched_bytes = held.rfind(b"\n")
+
+    def _lines(self) -> Iterator[tuple[int, Line]]:
+        with _opened(self.path) as file:
+            number, place = 1, 0
+            while lines := file.readlines(_BLOCK_BYTES):
+                self.torn = not lines[-1].endswith(b"\n")
+                if self.torn:
+                    lines.pop()
+                places = accumulate(map(len, lines), initial=place)
+                found = _decoded(self.path, number, self._renamed(lines))
+                yield from zip(places, found, strict=False)
+                number += len(lines)
+                place = file.tell()
+
+    def _renamed(self, lines: list[bytes]) -> list[bytes]:
+        old, new = b'"warm":true', b'"image_cached":true'
+        return [it.replace(old, new) for it in lines] if self._is_0_1 else lines
+
+
+def read(path: Path) -> Run:
+    """Open a run file. Raises: ResultsError when it is missing or no run file."""
+    return Run(path)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ResultsError(
+            f"{path} cannot be read: {error.strerror}", fix="`evalrun runs` lists what there is"
+        ) from error
+
+
+def _mapped(fd: int) -> mmap.mmap:
+    return mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
+
+
+def _decoded(path: Path, number: int, lines: list[bytes]) -> Iterable[Line]:
+    """What `lines`, the first of which is `number`, hold; one by one only where one is damaged."""
+    with contextlib.suppress(*_DAMAGED):
+        found = _LINE.decode_lines(b"".join(lines))
+        if len(found) == len(lines):
+            return found
+    return (_decode(path, number + at, line) for at, line in enumerate(lines))
+
+
+def _decode(path: Path, number: int, line: bytes) -> Line:
+    try:
+        return _LINE.decode(line)
+    except _DAMAGED as error:
+        raise ResultsError(
+            f"{path}, line {number} is damaged ({error}); the {max(0, number - 2)} records "
+            "before it are readable",
+            fix=f"keep a copy, delete line {number}, and run the same command again: "
+            "what the line had is asked again (--fresh leaves the file alone)",
+        ) from error
+
+
+class RunWriter:
+    """Holds the lock on one run file and appends to it."""
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
+        self._fd, self._good_bytes, self._discarded = fd, os.fstat(fd).st_size, False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+        if self._discarded:
+            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # other runs are in there
+                self.path.parent.rmdir()
+
+    def discard(self) -> None:
+        """Leave no file behind: nothing came of the run."""
+        self._discarded = True
+
+    def append(self, *lines: Line) -> None:
+        """Write the lines and wait for the disk, once for all of them.
+
+        Raises: ResultsError when the disk refuses; the file then ends with the last whole line.
+        """
+        data = _encoded(lines)
+        with _writing(self.path):
+            try:
+                _write_all(self._fd, data)
+                os.fsync(self._fd)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._fd, self._good_bytes)
+                raise
+            self._good_bytes += len(data)
+            if os.fstat(self._fd).st_nlink == 0:
+                self._restore()
+
+    def cut_torn_line(self) -> None:
+        """Drop what stands behind the last whole line."""
+        if self._good_bytes:
+            with _mapped(self._fd) as held:
+                self._good_bytes = held.rfind(b"\n") + 1
+            os.ftruncate(self._fd, self._good_bytes)
+
+    def _restore(self) -> None:
+        """Somebody removed the folder under us: put the file back, whole."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(self.path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666)
+        with os.fdopen(os.dup(self._fd), "rb") as old, os.fdopen(os.dup(fd), "ab") as new:
+            old.seek(0)
+            shutil.copyfileobj(old, new)
+        os.fsync(fd)
+        portalocker.lock(fd, _LOCK)
+        os.close(self._fd)
+        self._fd = fd
+
+
+def create(results: Path, header: RunHeader) -> RunWriter:
+    """Start a run file; it appears under its name only with its whole header on disk.
+
+    The header's `run` is made unique among runs of the same second.
+    """
+    folder = results / folder_name(header.model)
+    with _writing(folder), _part(folder, "part") as part:
+        fd = _open_locked(part, os.O_CREAT | os.O_EXCL)
+        path = _published(fd, part, header)
+        _sync(folder)
+        _sync(results)
+    return RunWriter(path, fd)
+
+
+def _published(fd: int, part: Path, header: RunHeader) -> Path:
+    """Write the header into `part`, then link it to the first free name of its second."""
+    stamp = header.started_at.strftime("%Y%m%dT%H%M%SZ")
+    for stem in chain([stamp], (f"{stamp}-{number}" for number in count(2))):
+        path = part.with_name(f"{stem}.jsonl")
+        os.ftruncate(fd, 0)
+        _write_all(fd, _encoded([replace(header, run=f"{part.parent.name}/{stem}")]))
+        os.fsync(fd)
+        with contextlib.suppress(FileExistsError):
+            os.link(part, path)
+            break
+    return path
+
+
+def reopen(path: Path) -> RunWriter:
+    """Go on with a run: take its lock and cut off a torn last line.
+
+    Raises: ResultsError when another evalrun is writing it.
+    """
+    with _writing(path):
+        writer = RunWriter(path, _open_locked(path))
+        writer.cut_torn_line()
+    return writer
+
+
+def delete(path: Path) -> None:
+    """Remove a run for good, and its model's folder with the last one. Raises: ResultsError."""
+    with _writing(path), RunWriter(path, _open_locked(path)) as writer:
+        writer.discard()
+        asked_file(path).unlink(missing_ok=True)
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a run in another process, or of this one, holds the file."""
+    try:
+        os.close(_open_locked(path))
+    except (ResultsError, OSError):
+        return True
+    return False
+
+
+def append_correction(path: Path, correction: Correction) -> None:
+    """Keep a person's verdict beside the record it is about, without reading the run.
+
+    That there is such a record is for the caller to know.
+    """
+    with reopen(path) as writer:
+        writer.append(correction)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a derived file in one step: readers see the old one or the new one, never a half."""
+    with _writing(path), _part(path.parent, "new") as part:
+        with part.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+        part.replace(path)
+
+
+@contextlib.contextmanager
+def _part(folder: Path, suffix: str) -> Iterator[Path]:
+    """A name for a file that is not whole yet. What a kill left behind is removed; others may be
+    at work on younger ones.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob(f".*.{suffix}"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - _LEFT_BEHIND_S:
+                path.unlink()
+    part = folder / f".{token_hex(8)}.{suffix}"
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Raises: ResultsError for what the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise ResultsError(
+            f"{path} cannot be written: {error.strerror or error}",
+            fix="free some space or name a folder you may write to with --results DIR; "
+            "what is recorded so far is safe, and the same command resumes it",
+        ) from error
+
+
+def _open_locked(path: Path, flags: int = 0) -> int:
+    fd = os.open(path, _FLAGS | flags, 0o666)
+    try:
+        portalocker.lock(fd, _LOCK)
+    except portalocker.LockException as error:
+        os.close(fd)
+        raise ResultsError(
+            f"{path} is being written by another evalrun",
+            fix="wait for it, or start a run of your own with --fresh",
+        ) from error
+    return fd
+
+
+def _encoded(lines: Sequence[Line]) -> bytes:
+    try:
+        return _ENCODER.encode_lines(lines)
+    except UnicodeEncodeError:  # half characters, out of an adapter or an argument
+        return _ENCODER.encode_lines([_valid(msgspec.to_builtins(it)) for it in lines])
+
+
+def _valid(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_valid(key): _valid(it) for key, it in value.items()}
+    if isinstance(value, list):
+        return [_valid(it) for it in value]
+    return valid_unicode(value) if isinstance(value, str) else value
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _sync(folder: Path) -> None:
+    """A new file survives a power cut only once its folder is on disk as well."""
+    if os.name == "nt":
+        return  # Windows cannot open a folder, and NTFS keeps its own journal
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
