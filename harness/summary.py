@@ -2,67 +2,61 @@
 
 from __future__ import annotations
 
-import statistics
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean, median, quantiles
 
 from harness.records import ModelScore, Record, Repeatability, Reply, RunHeader, Score, Verdict
 from harness.stats import wilson_interval
 from harness.store import Run
 
-OVERALL = "overall"
+_COUNTS = (
+    *("passed", "cut", "truncated", "filtered", "refused", "image_cached", "thought"),
+    *("fields_right", "fields", "failed_s", "backoff_s", "queued_s"),
+)
+"""Figures that a score has as they were counted."""
 
 
 class _Counter:
     """The running figures of one category. Keeps a float a reply, so memory stays flat."""
 
     def __init__(self) -> None:
-        self.passed = self.answered = self.cut = self.truncated = self.image_cached = 0
-        self.asked = self.filtered = self.refused = self.thought = 0
-        self.latency_s = array("d")
-        self.ttft_s = array("d")
-        self.cost_usd = array("d")
-        self.tokens_reasoning = array("q")
-        self.image_tokens = array("q")
-        self.fields_right = self.fields = 0
+        self.asked = self.answered = self.predicted_tokens = 0
+        self.passed = self.cut = self.truncated = self.filtered = self.refused = 0
+        self.image_cached = self.thought = self.fields_right = self.fields = 0
+        self.failed_s = self.backoff_s = self.queued_s = self.predicted_ms = 0.0
+        self.latency_s, self.ttft_s, self.cost_usd = array("d"), array("d"), array("d")
+        self.tokens_reasoning, self.image_tokens = array("q"), array("q")
         self.measured, self.measures = Counter[str](), defaultdict[str, float](float)
         """How often each measure was taken, and the sum of what it came to."""
-        self.predicted_tokens = 0
-        self.predicted_ms = 0.0
-        self.failed_s = self.backoff_s = self.queued_s = 0.0
 
     def add(self, record: Record, *, include_cached: bool) -> None:
-        outcome, verdict = record.outcome, record.final
+        reply, verdict = record.outcome, record.final
         self.asked += 1
-        effort = outcome.effort
-        self.failed_s += effort.failed_s
-        self.backoff_s += effort.backoff_s
-        self.queued_s += effort.queued_s
-        if verdict is None or not isinstance(outcome, Reply):
+        self.failed_s += reply.effort.failed_s
+        self.backoff_s += reply.effort.backoff_s
+        self.queued_s += reply.effort.queued_s
+        if verdict is None or not isinstance(reply, Reply):
             return
         self.answered += 1
         self.passed += verdict.passed
         self.cut += verdict.cut
-        self.truncated += outcome.truncated
-        self.filtered += outcome.filtered
-        self.refused += outcome.refusal is not None
+        self.truncated += reply.truncated
+        self.filtered += reply.filtered
+        self.refused += reply.refusal is not None
+        self.image_cached += reply.image_cached
+        self.thought += reply.thought
         if record.cost_usd is not None:
             self.cost_usd.append(record.cost_usd)
-        if outcome.image_cached:
-            self.image_cached += 1
-        self._add_tokens(outcome)
-        if verdict.fields or verdict.measures:
-            self._add_measures(verdict)
-        if include_cached or not outcome.image_cached:
-            self._add_speed(outcome)
-
-    def _add_tokens(self, reply: Reply) -> None:
-        self.thought += reply.thought
         if reply.tokens_reasoning:
             self.tokens_reasoning.append(reply.tokens_reasoning)
         if reply.image_tokens is not None:
             self.image_tokens.append(reply.image_tokens)
+        if verdict.fields or verdict.measures:
+            self._add_measures(verdict)
+        if include_cached or not reply.image_cached:
+            self._add_speed(reply)
 
     def _add_measures(self, verdict: Verdict) -> None:
         self.fields += len(verdict.fields)
@@ -76,14 +70,9 @@ class _Counter:
             self.latency_s.append(reply.latency_s)
         if reply.ttft_s is not None:
             self.ttft_s.append(reply.ttft_s)
-        timings = reply.timings
-        if timings is not None and timings.predicted_ms and timings.predicted_n:
-            self.predicted_tokens += timings.predicted_n
-            self.predicted_ms += timings.predicted_ms
-
-    def put_in_order(self) -> None:
-        """Sort the response times: what is in order, or in a few orders, is soon sorted again."""
-        self.latency_s = array("d", sorted(self.latency_s))
+        if reply.timings and reply.timings.predicted_ms and reply.timings.predicted_n:
+            self.predicted_tokens += reply.timings.predicted_n
+            self.predicted_ms += reply.timings.predicted_ms
 
     def absorb(self, other: _Counter) -> None:
         """Add another category's figures: numbers to numbers, lists of times to lists."""
@@ -101,126 +90,82 @@ class _Counter:
         else:
             # Repeats are no new prompts: they must not narrow the interval.
             low, high = wilson_interval(self.passed / repeats, asked / repeats)
-        costs_known = len(self.cost_usd) == self.answered and self.answered > 0
+        # What is in order, or in a few orders, is soon sorted again.
+        self.latency_s = array("d", sorted(self.latency_s))
+        costs = self.cost_usd if len(self.cost_usd) == self.answered else ()
+        speed = 1000 * self.predicted_tokens / self.predicted_ms if self.predicted_ms else None
         return Score(
             category=category,
-            passed=self.passed,
             asked=asked,
             errors=errors,
-            cut=self.cut,
             low=low,
             high=high,
-            latency_mean_s=_mean(self.latency_s),
-            latency_p50_s=quantile(self.latency_s, 0.5),
-            latency_p95_s=quantile(self.latency_s, 0.95),
-            ttft_mean_s=_mean(self.ttft_s),
-            tokens_per_s=1000 * self.predicted_tokens / self.predicted_ms
-            if self.predicted_ms
-            else None,
-            cost_per_task_usd=_mean(self.cost_usd) if costs_known else None,
-            cost_usd=sum(self.cost_usd) if costs_known else None,
-            truncated=self.truncated,
-            filtered=self.filtered,
-            refused=self.refused,
-            image_cached=self.image_cached,
-            thought=self.thought,
-            tokens_reasoning_p50=quantile(self.tokens_reasoning, 0.5),
-            image_tokens_mean=_mean(self.image_tokens),
-            fields_right=self.fields_right,
-            fields=self.fields,
+            latency_mean_s=_of(fmean, self.latency_s),
+            latency_p50_s=_of(median, self.latency_s),
+            latency_p95_s=_of(_p95, self.latency_s),
+            ttft_mean_s=_of(fmean, self.ttft_s),
+            tokens_per_s=speed,
+            cost_per_task_usd=_of(fmean, costs),
+            cost_usd=_of(sum, costs),
+            tokens_reasoning_p50=_of(median, self.tokens_reasoning),
+            image_tokens_mean=_of(fmean, self.image_tokens),
             measures={name: self.measures[name] / n for name, n in self.measured.items()},
-            failed_s=self.failed_s,
-            backoff_s=self.backoff_s,
-            queued_s=self.queued_s,
+            **{name: getattr(self, name) for name in _COUNTS},
         )
-
-
-class _Repeats:
-    """What the repeats of one prompt came to so far."""
-
-    __slots__ = ("failed", "passed", "replies", "text_changed", "text_hash")
-
-    def __init__(self, text_hash: int) -> None:
-        self.replies = 0
-        self.passed = self.failed = self.text_changed = False
-        self.text_hash = text_hash
-
-    def add(self, text_hash: int, verdict: Verdict) -> None:
-        self.replies += 1
-        self.passed |= verdict.passed
-        self.failed |= not verdict.passed and not verdict.cut
-        self.text_changed |= text_hash != self.text_hash
 
 
 class Tally:
     """Scores that grow as records land; the live view and the final table read the same one."""
 
     def __init__(self, header: RunHeader, *, include_cached: bool = False) -> None:
-        self._header = header
-        self._asked = header.asked_by_category
-        self._include_cached = include_cached
-        self._by_category = {category: _Counter() for category in self._asked}
+        self._header, self._include_cached = header, include_cached
+        self._by_category = {category: _Counter() for category in header.asked_by_category}
         self._by_difficulty = {it: _Counter() for it in ("easy", "medium", "hard")}
-        self._corrected = self._judged = self._judge_errors = self._judge_unusable = 0
-        self._repeats: dict[str, _Repeats] = {}
-        """By prompt; empty when every prompt is asked once, so that memory stays flat."""
+        self._verdicts = Counter(corrected=0, judged=0, judge_errors=0, judge_unusable=0)
+        self._repeats: dict[str, list[tuple[int, bool | None]]] = defaultdict(list)
+        """By prompt, of each repeat its text's hash, and whether it passed (None: cut). Empty when
+        every prompt is asked once, so that memory stays flat."""
 
     def add(self, record: Record) -> None:
-        self._by_category[record.case.category].add(record, include_cached=self._include_cached)
-        if record.case.difficulty is not None:
-            self._by_difficulty[record.case.difficulty].add(
-                record, include_cached=self._include_cached
-            )
-        if self._header.repeats > 1:
-            self._add_repeat(record)
+        case, outcome, verdict = record.case, record.outcome, record.final
+        self._by_category[case.category].add(record, include_cached=self._include_cached)
+        if case.difficulty is not None:
+            self._by_difficulty[case.difficulty].add(record, include_cached=self._include_cached)
+        if self._header.repeats > 1 and verdict is not None and isinstance(outcome, Reply):
+            passed = None if verdict.cut else verdict.passed
+            self._repeats[case.id].append((hash(outcome.text), passed))
         if record.correction is not None:
-            self._corrected += 1
+            self._verdicts["corrected"] += 1
         if record.judgement is not None:
-            self._judged += record.verdict_by == "judge"
-            self._judge_errors += record.judgement.verdict is None
-            self._judge_unusable += record.judgement.words is not None
-
-    def _add_repeat(self, record: Record) -> None:
-        verdict, outcome = record.final, record.outcome
-        if verdict is None or not isinstance(outcome, Reply):
-            return
-        text_hash = hash(outcome.text)
-        self._repeats.setdefault(record.case.id, _Repeats(text_hash)).add(text_hash, verdict)
+            self._verdicts["judged"] += record.verdict_by == "judge"
+            self._verdicts["judge_errors"] += record.judgement.verdict is None
+            self._verdicts["judge_unusable"] += record.judgement.words is not None
 
     def _repeatability(self) -> Repeatability | None:
-        several = [it for it in self._repeats.values() if it.replies > 1]
-        if not several:
-            return None
-        return Repeatability(
-            prompts=len(several),
-            verdicts_changed=sum(it.passed and it.failed for it in several),
-            texts_changed=sum(it.text_changed for it in several),
-        )
+        several = [it for it in self._repeats.values() if len(it) > 1]
+        changed = sum({True, False} <= {passed for _, passed in it} for it in several)
+        texts = sum(len({text for text, _ in it}) > 1 for it in several)
+        found = Repeatability(prompts=len(several), verdicts_changed=changed, texts_changed=texts)
+        return found if several else None
 
     def score(self) -> ModelScore:
-        overall, repeats = _Counter(), self._header.repeats
+        overall, asked = _Counter(), self._header.asked_by_category
+        categories = tuple(self._scored(self._by_category, asked))
         for counter in self._by_category.values():
-            counter.put_in_order()
             overall.absorb(counter)
-        overall.put_in_order()
+        rated = {name: it.asked for name, it in self._by_difficulty.items() if it.asked}
         return ModelScore(
             header=self._header,
-            overall=overall.score(OVERALL, sum(self._asked.values()), repeats=repeats),
-            categories=tuple(
-                counter.score(category, self._asked[category], repeats=repeats)
-                for category, counter in self._by_category.items()
-            ),
-            difficulties=tuple(
-                counter.score(difficulty, counter.asked, repeats=repeats)
-                for difficulty, counter in self._by_difficulty.items()
-                if counter.asked
-            ),
-            corrected=self._corrected,
-            judged=self._judged,
-            judge_errors=self._judge_errors,
-            judge_unusable=self._judge_unusable,
+            overall=next(self._scored({"overall": overall}, {"overall": sum(asked.values())})),
+            categories=categories,
+            difficulties=tuple(self._scored(self._by_difficulty, rated)),
             repeatability=self._repeatability(),
+            **self._verdicts,
         )
+
+    def _scored(self, counters: dict[str, _Counter], asked: dict[str, int]) -> Iterator[Score]:
+        for name, count in asked.items():
+            yield counters[name].score(name, count, repeats=self._header.repeats)
 
 
 def summarise(run: Run, *, include_cached: bool = False) -> ModelScore:
@@ -231,20 +176,10 @@ def summarise(run: Run, *, include_cached: bool = False) -> ModelScore:
     return tally.score()
 
 
-def quantile(values: Sequence[float], share: float) -> float | None:
-    """Linear interpolation between order statistics (numpy's default); None for no values.
-
-    >>> quantile([1.0, 2.0, 4.0], 0.5), quantile([], 0.5)
-    (2.0, None)
-    """
-    if not values:
-        return None
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+def _of(figure: Callable[[Sequence[float]], float], values: Sequence[float]) -> float | None:
+    return figure(values) if values else None
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return statistics.fmean(values) if values else None
+def _p95(values: Sequence[float]) -> float:
+    """Linear interpolation between order statistics, as numpy's default."""
+    return quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else values[0]
