@@ -15,7 +15,7 @@ LAYERS = [
     {"summary", "suites", "transport"},
     {"comparison"},
     {"tables"},
-    {"exchange"},
+    {"exchange", "sweep"},
     {"report"},
     {"adapters"},
     {"judge", "runner", "eyes"},

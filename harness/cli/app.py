@@ -5,7 +5,7 @@ A new command: a function in a file, and a line in the table.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from importlib import import_module
 from types import MappingProxyType
@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("run:run", "Ask a model every question of a suite, save each answer, show scores."),
         "compare": ("compare:compare", "Compare models or runs: is the later one really better?"),
+        "sweep": ("sweep:sweep", "Try a grid of settings: which one for this machine, this job?"),
         "leaderboard": ("leaderboard:leaderboard", "Rank every model's newest complete run."),
         "report": ("report:report", "Write one HTML page about runs, to keep and to pass on."),
         "view": ("view:view", "Look at runs, try models and correct verdicts in the browser."),
@@ -73,6 +74,19 @@ class Command(TyperCommand):
                 formatter.write_dl(records)
 
 
+def command_of(name: str, body: Callable[..., Any]) -> TyperCommand:
+    """What typer makes of a function."""
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    alone.command(name, cls=Command, context_settings=_SETTINGS)(flattened(body))
+    built = typer.main.get_command(alone)
+    assert isinstance(built, TyperCommand)
+    for param in built.params:
+        if getattr(param, "multiple", False):  # EVALRUN_CATEGORY=Reading,Counting
+            param.type = copy(param.type)
+            param.type.envvar_list_splitter = ","  # type: ignore[misc]
+    return built
+
+
 class Commands(TyperGroup):
     """The commands by name; only the one asked for is imported. It may return an exit code."""
 
@@ -83,18 +97,7 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module, function = COMMANDS[cmd_name][0].split(":")
-        alone = typer.Typer(
-            add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-        )
-        body = getattr(import_module(f"harness.cli.{module}"), function)
-        alone.command(cmd_name, cls=Command, context_settings=_SETTINGS)(flattened(body))
-        built = typer.main.get_command(alone)
-        assert isinstance(built, TyperCommand)
-        for param in built.params:
-            if getattr(param, "multiple", False):  # EVALRUN_CATEGORY=Reading,Counting
-                param.type = copy(param.type)
-                param.type.envvar_list_splitter = ","  # type: ignore[misc]
-        return built
+        return command_of(cmd_name, getattr(import_module(f"harness.cli.{module}"), function))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         if args[0] not in COMMANDS and not ctx.resilient_parsing:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import typer
 
@@ -30,11 +31,7 @@ def describe(
     origins: Iterable[str],
 ) -> None:
     """Print the plan. Every picture is read and checked on the way, so a broken one shows here."""
-    side_px = suite.side_px(options.sampling.image_max_side)
-    pictures = {
-        path: encode(path, longest_side_px=side_px)
-        for path in dict.fromkeys(path for case in cases for path in suite.pictures(case))
-    }
+    pictures = pictures_of(options, suite, cases)
     counts = Counter(case.category for case in cases)
     asked = len(cases) * options.suite.repeats
     longest = options.sampling.max_tokens or Sampling().max_tokens
@@ -47,20 +44,36 @@ def describe(
         f"sampling     temperature {options.sampling.temperature:g}, seed {options.sampling.seed}",
         f"longest      {longest} tokens a reply",
     ]
-    tokens_in = options.suite.repeats * sum(
-        len(case.question) // CHARACTERS_PER_TOKEN
-        + (
-            0
-            if options.suite.blind
-            else sum(_picture_tokens(pictures[it]) for it in suite.pictures(case))
-        )
-        for case in cases
-    )
+    tokens_in = tokens_of(options, suite, cases, pictures)
     lines.append(f"tokens in    about {tokens_in:,} (pictures differ from model to model)")
-    lines.append(f"cost         {_cost(price, tokens_in, asked * longest)}")
+    lines.append(f"cost         {cost(price, tokens_in, asked * longest)}")
     lines += [f"{'' if number else 'options':12} {it}" for number, it in enumerate(origins)]
     for line in lines:
         typer.echo(inert(line))
+
+
+def pictures_of(
+    options: RunOptions, suite: Suite, cases: Sequence[Case]
+) -> dict[Path, EncodedImage]:
+    """As they would be sent. Raises: SuiteError for a broken one."""
+    side_px = suite.side_px(options.sampling.image_max_side)
+    return {
+        path: encode(path, longest_side_px=side_px)
+        for path in dict.fromkeys(path for case in cases for path in suite.pictures(case))
+    }
+
+
+def tokens_of(
+    options: RunOptions,
+    suite: Suite,
+    cases: Sequence[Case],
+    pictures: Mapping[Path, EncodedImage],
+) -> int:
+    """About how many tokens the questions and their pictures take."""
+    seen = () if options.suite.blind else cases
+    texts = sum(len(case.question) // CHARACTERS_PER_TOKEN for case in cases)
+    shown = sum(_picture_tokens(pictures[it]) for case in seen for it in suite.pictures(case))
+    return options.suite.repeats * (texts + shown)
 
 
 def _picture_tokens(image: EncodedImage) -> int:
@@ -74,7 +87,7 @@ def _sizes(images: list[EncodedImage]) -> str:
     return f"{len(images)} ({common}), {total_mb:.1f} MB"
 
 
-def _cost(price: Price | None, tokens_in: int, tokens_out: int) -> str:
+def cost(price: Price | None, tokens_in: int, tokens_out: int) -> str:
     if price is None:
         return "no price is known"
     least = tokens_in * price.in_usd_per_mtok / 1e6

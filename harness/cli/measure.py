@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from threading import Event
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 import typer
 
 from harness import catalogue, suites
 from harness.adapters import Adapter, Target, opener
+from harness.adapters.llamacpp import hub
 from harness.adapters.replay import Replay
 from harness.adapters.routes import Route, resolve
 from harness.cli import ending, session, settings, several, targets
@@ -43,39 +47,57 @@ class Work(msgspec.Struct, frozen=True):
 def measure(options: RunOptions, context: typer.Context) -> int:
     """One run of the command, from the options to the exit code."""
     settings.check_keys(context)
-    _check(options)
     stopping = Event()
-    work = _prepared(options, stopping)
+    work = prepared(options, stopping)
     if options.output.dry_run:
         describe(options, work.suite, work.cases, work.route, work.price, settings.origins(context))
         return ExitCode.DONE
     targets.confirm_download(work.route, yes=options.target.yes)
     typed = [masked(it) for it in sys.argv[1:] if it != "--fresh"]
     with ExitStack() as stack:
-        outcome = _ask_all(options, work, stopping, stack, arguments=tuple(typed))
+        outcome = _ask_all(options, work, stopping, stack, {"arguments": tuple(typed)})
         context.meta[several.RUN] = outcome.path
         return ending.finish(options.output, outcome)
 
 
 def measure_within(options: RunOptions, watch: Watch) -> session.Outcome:
     """One run within somebody's program: asks nobody, and takes no signals."""
-    _check(options)
     stopping = Event()
-    work = _prepared(options, stopping)
+    return carry_on(options, prepared(options, stopping), watch, stopping=stopping)
+
+
+def carry_on(
+    options: RunOptions,
+    work: Work,
+    watch: Watch,
+    *,
+    stopping: Event,
+    more: Mapping[str, Any] = MappingProxyType({}),
+    at_random: bool = False,
+) -> session.Outcome:
+    """`measure_within` what is prepared. `more`: further fields of its header."""
     targets.confirm_download(work.route, yes=options.target.yes, may_ask=False)
     try:
         with ExitStack() as stack:
-            return _ask_all(options, work, stopping, stack, watch=watch)
+            return _ask_all(options, work, stopping, stack, more, watch=watch, at_random=at_random)
     finally:
         stopping.set()
 
 
-def _prepared(options: RunOptions, stopping: Event) -> Work:
-    suite = suites.load(
+def prepared(
+    options: RunOptions,
+    stopping: Event,
+    notify: Callable[[str], None] = say,
+    *,
+    suite: Suite | None = None,
+) -> Work:
+    """Suite and route, checked; nothing is asked. `suite`: when it is loaded already."""
+    _check(options)
+    suite = suite or suites.load(
         options.suite.suite, images=options.suite.images, skip_broken=options.suite.skip_broken
     )
     for remark in suite.remarks:
-        say(f"{remark.level}: {one_line(str(remark), 400)}")
+        notify(f"{remark.level}: {one_line(str(remark), 400)}")
     cases = suites.select(
         suite,
         categories=options.suite.category,
@@ -84,8 +106,8 @@ def _prepared(options: RunOptions, stopping: Event) -> Work:
     )
     limit_px = options.sampling.image_max_side
     if limit_px and not options.suite.blind and (made := shrinking(suite, cases, limit_px)):
-        say(one_line(made, 400))
-    route = _route(options, stopping)
+        notify(one_line(made, 400))
+    route = _route(options, stopping, notify)
     return Work(suite, cases, route, _price(options, route), _eye_card(options, route))
 
 
@@ -117,7 +139,7 @@ def _check_constrained(options: RunOptions) -> None:
         )
 
 
-def _route(options: RunOptions, stopping: Event) -> Route:
+def _route(options: RunOptions, stopping: Event, notify: Callable[[str], None]) -> Route:
     """Where the model that was named is reached from here, now."""
     target = options.target
     given = Target(
@@ -137,9 +159,13 @@ def _route(options: RunOptions, stopping: Event) -> Route:
         cold=options.limits.cold or options.suite.repeats > 1,
         concurrency=options.limits.concurrency,
         stopping=stopping,
-        notify=say,
+        notify=notify,
     )
-    route = resolve(target.one, given, backend=target.backend, catalogue=catalogue.load())
+    known, backend = catalogue.load(), target.backend
+    if target.quant is not None:
+        given, known = hub.quantized(target.one, given, known, target.quant)
+        backend = backend or ("llamacpp" if given.gguf is None else None)
+    route = resolve(target.one, given, backend=backend, catalogue=known)
     return targets.with_limits(route, options.limits)
 
 
@@ -168,16 +194,47 @@ def _ask_all(
     work: Work,
     stopping: Event,
     stack: ExitStack,
+    more: Mapping[str, Any],
     *,
-    arguments: tuple[str, ...] = (),
     watch: Watch | None = None,
+    at_random: bool = False,
 ) -> session.Outcome:
     target = msgspec.structs.replace(work.route.target, log=open_log(options.log, stack))
     adapter = stack.enter_context(opener(work.route.backend)(target))
     if isinstance(adapter, Replay):
         _report_strays(adapter.prompts(), work.suite)
+    asking = _asking(options, work, adapter, stack, stopping)
+    opened = session.open_run(
+        options.output.results,
+        msgspec.structs.replace(_header(options, work, adapter), **more),
+        resume=options.output.resume,
+        include_cached=options.output.include_cached,
+    )
+    stack.enter_context(opened.writer)
+    by_picture = adapter.shards_by_picture and adapter.concurrency > 1
+    return session.carry_out(
+        opened,
+        plan(
+            work.cases,
+            repeats=options.suite.repeats,
+            done=opened.done,
+            by_picture=by_picture,
+            at_random=at_random,
+        ),
+        asking.ask,
+        stopping=stopping,
+        # A local server computes on this machine: work beside its answers would slow what is timed.
+        prepare=asking.prepare if adapter.server is None else None,
+        max_cost_usd=options.limits.max_cost,
+        watch=watch,
+    )
+
+
+def _asking(
+    options: RunOptions, work: Work, adapter: Adapter, stack: ExitStack, stopping: Event
+) -> Asking:
     judge = targets.open_judge(options.judge, options.limits, stack, stopping)
-    asking = Asking(
+    return Asking(
         adapter,
         work.suite.pictures,
         image_max_side_px=work.suite.side_px(options.sampling.image_max_side),
@@ -189,24 +246,6 @@ def _ask_all(
             options.sampling.coordinates, work.route.card, work.eye_card
         ),
         constrained=options.suite.answer_format == "constrained",
-    )
-    opened = session.open_run(
-        options.output.results,
-        _header(options, work, adapter, arguments),
-        resume=options.output.resume,
-        include_cached=options.output.include_cached,
-    )
-    stack.enter_context(opened.writer)
-    by_picture = adapter.shards_by_picture and adapter.concurrency > 1
-    return session.carry_out(
-        opened,
-        plan(work.cases, repeats=options.suite.repeats, done=opened.done, by_picture=by_picture),
-        asking.ask,
-        stopping=stopping,
-        # A local server computes on this machine: work beside its answers would slow what is timed.
-        prepare=asking.prepare if adapter.server is None else None,
-        max_cost_usd=options.limits.max_cost,
-        watch=watch,
     )
 
 
@@ -222,9 +261,7 @@ def _report_strays(recorded: set[str], suite: Suite) -> None:
         say(f"{len(strays)} recorded answers are to no prompt of {suite.name}: {inert(shown)}")
 
 
-def _header(
-    options: RunOptions, work: Work, adapter: Adapter, arguments: tuple[str, ...]
-) -> RunHeader:
+def _header(options: RunOptions, work: Work, adapter: Adapter) -> RunHeader:
     header = header_of(
         work.suite,
         work.cases,
@@ -242,7 +279,6 @@ def _header(
         suite_path=str(suite_path.resolve()) if suite_path else None,
         coordinates=targets.coordinates(options.sampling.coordinates, None),
         answer_format=options.suite.answer_format,
-        arguments=arguments,
         judge_thinking=options.judge.judge_thinking,
         eye_card=work.eye_card.id if work.eye_card else None,
         pictures_shrunk_to_px=work.eye_card.shrinks_to_px if work.eye_card else None,

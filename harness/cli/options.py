@@ -199,19 +199,21 @@ class AskOptions:
 
 
 def flattened(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`command` as typer reads it: the options of its groups one by one."""
+    """`command` as typer reads it: the options of its groups one by one.
+
+    Of two options of one name the first counts.
+    """
     hints = get_type_hints(command, include_extras=True)
     taken = inspect.signature(command).parameters
 
     def call(**given: Any) -> Any:
         return command(**{name: _built(hints[name], name, given) for name in taken})
 
-    parameters = [
-        one
-        for name, parameter in taken.items()
-        for one in _parameters(name, hints[name], parameter.default, heading=None)
-    ]
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    parameters: dict[str, inspect.Parameter] = {}
+    for name, parameter in taken.items():
+        for one in _parameters(name, hints[name], parameter.default, heading=None):
+            parameters.setdefault(one.name, one)
+    call.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
     call.__doc__ = command.__doc__
     return call
 

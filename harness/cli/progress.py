@@ -76,7 +76,7 @@ class Progress:
         if not landed:
             return "…"
         elapsed_s = time.monotonic() - self._started
-        return _duration(elapsed_s / landed * (self.asked - self.done))
+        return duration(elapsed_s / landed * (self.asked - self.done))
 
     def troubles(self) -> list[str]:
         counts = (self.errors, "error"), (self.retries, "retries")
@@ -167,9 +167,9 @@ def view(progress: Progress) -> View:
     return LiveView(progress) if watched else PlainView(progress)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """
-    >>> _duration(5), _duration(150), _duration(7300)
+    >>> duration(5), duration(150), duration(7300)
     ('5 s', '2 min 30 s', '2 h 1 min')
     """
     whole = round(seconds)

@@ -51,6 +51,9 @@ class ModelOptions:
     ] = None
     gguf: Annotated[Path | None, Option(help="Weights of a local model.")] = None
     mmproj: Annotated[Path | None, Option(help="Its picture projector.")] = None
+    quant: Annotated[
+        str | None, Option(help="Quantization, e.g. Q8_0: of its repository, or beside --gguf.")
+    ] = None
     replay: Annotated[
         Path | None, Option(help="Answers recorded in a file; `example` comes with evalrun.")
     ] = None

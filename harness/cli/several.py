@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,12 @@ def measure_all(context: typer.Context, models: list[str], file: Path | None, re
     runs = note.close(whole=len(contexts))
     if len(runs) > 1 and not context.params["json"]:
         compare(runs, results=results)
-    return next(code for code in _GRAVEST_FIRST if code in codes)
+    return gravest(codes)
+
+
+def gravest(codes: Container[int]) -> int:
+    """The exit code of several runs together."""
+    return next((code for code in _GRAVEST_FIRST if code in codes), ExitCode.DONE)
 
 
 def _run(alone: Any) -> ExitCode:
@@ -104,9 +109,7 @@ def _arguments(context: typer.Context, models: list[str], file: Path | None) -> 
     """The words of each run: what was typed for all, then what its own table says."""
     known = {it.name or "": it for it in context.command.params}
     typed = {
-        name: context.params[name]
-        for name in known
-        if name not in _OWN and _is_typed(context, name)
+        name: context.params[name] for name in known if name not in _OWN and is_typed(context, name)
     }
     tables = [{"model": name} for name in models]
     for table in (*tables, *(_tables(file) if file else ())):
@@ -118,15 +121,15 @@ def _arguments(context: typer.Context, models: list[str], file: Path | None) -> 
                 fix=f"did you mean {close[0].replace('_', '-')}?" if close else "remove it",
             )
         wanted = {**typed, **own}
-        yield [word for name, value in wanted.items() for word in _words(known[name], value)]
+        yield [word for name, value in wanted.items() for word in words_of(known[name], value)]
 
 
-def _is_typed(context: typer.Context, name: str) -> bool:
+def is_typed(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _words(param: Any, value: Any) -> list[str]:
+def words_of(param: Any, value: Any) -> list[str]:
     """An option as it is typed."""
     if getattr(param, "is_flag", False):
         return [param.opts[0] if value else param.secondary_opts[0]] if value is not None else []

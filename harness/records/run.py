@@ -404,6 +404,10 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     """The sight test whose findings `auto` settings follow (`evalrun eyes`)."""
     pictures_shrunk_to_px: int | None = None
     """What it found: to what long side pictures are shrunk on the way."""
+    sweep: str | None = None
+    """The sweep that this run is a cell of (`evalrun sweep`)."""
+    cell: dict[str, str] = {}
+    """What was varied there, and this cell's values."""
     arguments: tuple[str, ...] = ()
     """What was typed behind `evalrun`, without passwords: the same again resumes the run."""
     evalrun_version: str

@@ -149,7 +149,7 @@ IDENTITY = (
 """What a run is of: the same in both halves of a resumed run, and what a comparison is about."""
 PER_START = (
     *("run", "started_at", "evalrun_version", "price", "arguments", "suite_path", "eye_card"),
-    *("model_id", "endpoint"),
+    *("model_id", "endpoint", "sweep", "cell"),
 )
 """What may differ between two halves of one run."""
 

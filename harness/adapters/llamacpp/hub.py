@@ -7,13 +7,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from harness.adapters.base import Target
-from harness.adapters.llamacpp.weights import Files, shards
-from harness.errors import TargetError, install_command
+from harness.adapters.llamacpp.weights import Files, quantization_in, shards
+from harness.catalogue import Catalogue
+from harness.errors import TargetError, UsageError, install_command
 from harness.records import GgufSource
 from harness.text import size_text
 
@@ -58,6 +62,91 @@ def locate(target: Target) -> Files:
         context_tokens=source.context_tokens if source else None,
         quantization=source.quantization if source else None,
     )
+
+
+def quantized(
+    name: str | None, given: Target, catalogue: Catalogue, quantization: str
+) -> tuple[Target, Catalogue]:
+    """With other weights of the model: beside the file that is named, else of its repository.
+
+    Raises: TargetError with the quantizations there are.
+    """
+    if given.base_url is not None:
+        raise UsageError(
+            "--quant chooses weights, and --base-url names a server that has its own",
+            fix="give one of the two",
+        )
+    if given.gguf is not None:
+        return replace(
+            given, gguf=_beside(_existing(given.gguf, "--gguf"), quantization)
+        ), catalogue
+    card = catalogue.find(name or "demo")
+    if card.files is not None:
+        other = _beside(Path(card.files.model).expanduser(), quantization)
+        card = replace(card, files=replace(card.files, model=str(other)))
+    elif card.gguf is not None:
+        card = replace(card, gguf=_of_repo(card.gguf, quantization))
+    else:
+        raise TargetError(
+            f"the catalogue knows no GGUF weights of {card.name} to choose {quantization} from",
+            fix="name a file of them with --gguf",
+        )
+    return given, replace(catalogue, cards={**catalogue.cards, card.name: card})
+
+
+def _beside(gguf: Path, quantization: str) -> Path:
+    own = quantization_in(gguf.name) or ""
+    there = {
+        (quantization_in(it.name) or "").upper(): it
+        for it in sorted(gguf.parent.glob("*.gguf"))
+        if _without(it.name, quantization_in(it.name)) == _without(gguf.name, own)
+    }
+    return _named(there, quantization, f"beside {gguf}")
+
+
+def _without(name: str, quantization: str | None) -> str:
+    return name.upper().replace((quantization or "").upper(), "")
+
+
+def _of_repo(source: GgufSource, quantization: str) -> GgufSource:
+    """Asks the hub only for what neither the catalogue nor the cache names."""
+    if quantization.upper() == source.quantization.upper():
+        return source
+    folder = _cache_folder() / f"models--{source.repo.replace('/', '--')}" / "snapshots"
+    there = _by_quantization(it.name for it in folder.glob("*/*.gguf"))
+    if quantization.upper() not in there:
+        there = _by_quantization(_files_of(source.repo))
+    file = _named(there, quantization, f"in {source.repo}")
+    return replace(source, model_file=file, quantization=quantization.upper(), size_gb=None)
+
+
+def _by_quantization(names: Iterable[str]) -> dict[str, str]:
+    """Of several parts the first."""
+    return {
+        found.upper(): name
+        for name in sorted(names, reverse=True)
+        if "mmproj" not in name.lower() and (found := quantization_in(name.split("/")[-1]))
+    }
+
+
+def _files_of(repo: str) -> list[str]:
+    with _as_target_errors(repo, "list of files"):
+        from huggingface_hub import HfApi
+
+        return [it for it in HfApi().list_repo_files(repo) if it.endswith(".gguf")]
+
+
+T = TypeVar("T")
+
+
+def _named(there: Mapping[str, T], quantization: str, where: str) -> T:
+    found = there.get(quantization.upper())
+    if found is None:
+        raise TargetError(
+            f"there is no {quantization} {where}; there are {', '.join(there) or 'none'}",
+            fix="choose one of them",
+        )
+    return found
 
 
 def _existing(path: Path, option: str) -> Path:

@@ -1,0 +1,251 @@
+"""`sweep`: a grid of settings, each cell an ordinary run; then which one to take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+
+from harness.cli import app, settings
+from harness.cli.exchange_log import LogOptions
+from harness.cli.options import (
+    DEFAULT_RESULTS,
+    AsJson,
+    CsvFile,
+    JudgeOptions,
+    LimitOptions,
+    Quiet,
+    ResultsDir,
+    SamplingOptions,
+)
+from harness.cli.output import print_blocks, print_bytes, print_json, write_csv
+from harness.cli.run import ModelOptions, RunOptions, SuiteOptions
+from harness.cli.several import is_typed, words_of
+from harness.cli.sweeping import Driver, Planned, describe
+from harness.errors import ExitCode, UsageError
+from harness.sweep import grid, table
+from harness.sweep.choosing import Choice, Prefer, choose
+from harness.sweep.reading import Result
+from harness.tables.table import names, to_data, to_markdown
+from harness.text import inert, nearest
+
+_AXES = (
+    *("quant", "mmproj", "image_tokens", "image_max_side", "thinking", "cache_type"),
+    *("concurrency", "temperature", "system"),
+)
+_EACH = {"yes", "log", "verbose", "max_cost", "tries", "timeout", "max_wait"}
+"""Options of `run` that say nothing about what is measured: a run is the same without them."""
+_OWN = {
+    *("vary", "sweep_file", "prefer", "stop_early", "md", "csv", "json", "quiet"),
+    *("dry_run", "resume", "model", "max_cost"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridOptions:
+    """What is varied."""
+
+    model: Annotated[list[str], Argument(metavar="MODEL...", help="Models to try; `demo` too.")] = (
+        field(default_factory=list)
+    )
+    quant: Annotated[str | None, Option(metavar="A,B", help="Quantizations of the weights.")] = None
+    mmproj: Annotated[str | None, Option(metavar="A,B", help="Picture projectors: files.")] = None
+    image_tokens: Annotated[str | None, Option(metavar="A,B", help="Tokens of a picture.")] = None
+    image_max_side: Annotated[
+        str | None, Option(metavar="A,B", help="Longest side sent, in pixels; 0: the file's own.")
+    ] = None
+    thinking: Annotated[str | None, Option(metavar="A,B", help="How much the model thinks.")] = None
+    cache_type: Annotated[
+        str | None, Option(metavar="A,B", help="Types of a started server's cache: f16, q8_0, …")
+    ] = None
+    concurrency: Annotated[str | None, Option(metavar="A,B", help="Calls in flight.")] = None
+    temperature: Annotated[
+        str | None, Option(metavar="A,B", help="0 takes the likeliest token.")
+    ] = None
+    system: Annotated[list[str], Option(help="A system prompt (repeatable).")] = field(
+        default_factory=list
+    )
+    vary: Annotated[
+        list[str],
+        Option(metavar="NAME=A,B", help="Any other setting of `evalrun run` (repeatable)."),
+    ] = field(default_factory=list)
+    sweep_file: Annotated[
+        Path | None, Option(help="TOML file with a [sweep] table of these options; a list varies.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """Where the models live."""
+
+    base_url: Annotated[str | None, Option(help="A running server of the model.")] = None
+    api_key_env: Annotated[str | None, Option(help="Environment variable that holds the key.")] = (
+        None
+    )
+    backend: Annotated[str | None, Option(help="Adapter or preset.")] = None
+    gguf: Annotated[Path | None, Option(help="Weights; --quant finds others beside them.")] = None
+    server_arg: Annotated[list[str], Option(help="A flag for each server that is started.")] = (
+        field(default_factory=list)
+    )
+    yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceOptions:
+    """What decides, and where it is written."""
+
+    prefer: Annotated[
+        Prefer | None,
+        Option(help="Of settings as good as the best [default: smallest, where sizes are known]."),
+    ] = None
+    results: ResultsDir = DEFAULT_RESULTS
+    profile: Annotated[str | None, Option(help="Defaults of [profile.NAME].")] = None
+    resume: Annotated[
+        bool, Option("--resume/--fresh", help="Take cells that are there, or ask all anew.")
+    ] = True
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be asked; ask nothing.")] = (
+        False
+    )
+    json: AsJson = False
+    md: Annotated[bool, Option("--md", help="Markdown on stdout.")] = False
+    csv: CsvFile = None
+    quiet: Quiet = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions:
+    """Everything `evalrun sweep` can be told; the last four are those of `run`, for every cell."""
+
+    grid: GridOptions
+    server: ServerOptions
+    choice: ChoiceOptions
+    suite: SuiteOptions
+    sampling: SamplingOptions
+    limits: LimitOptions
+    judge: JudgeOptions
+    log: LogOptions
+
+
+def sweep(options: SweepOptions, context: typer.Context) -> int:
+    """Try a grid of settings: which one for this machine, this job?
+
+    Every combination is asked by a run of its own. The table says which setting is as good as the
+    best, and smaller, faster or cheaper. The same command goes on where it stopped.
+    """
+    if options.grid.sweep_file is not None:
+        with_file = _with_file(context, options.grid.sweep_file)
+        return int(with_file.command.invoke(with_file))
+    driver = Driver(
+        _planned(context, options.grid),
+        results=options.choice.results,
+        anew=not options.choice.resume,
+        max_cost_usd=options.limits.max_cost,
+    )
+    if options.choice.dry_run:
+        describe(driver.planned, options.choice.results)
+        return ExitCode.DONE
+    code = driver.run(quiet=options.choice.quiet)
+    results = driver.results()
+    _show(options.choice, results, choose(results, options.choice.prefer))
+    return code
+
+
+def _planned(context: typer.Context, options: GridOptions) -> list[Planned]:
+    """Every cell with the options of its run. Raises: UsageError, SuiteError or TargetError."""
+    typed = {name: it for name, it in context.params.items() if is_typed(context, name)}
+    axes = {
+        name: list(typed[name]) if name == "system" else typed[name].split(",")
+        for name in _AXES
+        if name in typed
+    }
+    axes |= _varied(options.vary, axes)
+    known = {it.name or "": it for it in context.command.params}
+    shared = {it: typed[it] for it in typed if it not in _OWN and it not in axes}
+    words = [word for it in shared if it not in _EACH for word in words_of(known[it], shared[it])]
+    each = [word for it in shared if it in _EACH for word in words_of(known[it], shared[it])]
+    made = grid.cells(options.model, axes, words)
+    return Planned.of([(it, _run_options(context, [*it.words, *each])) for it in made])
+
+
+def _run_options(context: typer.Context, words: Sequence[str]) -> RunOptions:
+    """What `evalrun run` makes of these words."""
+
+    def as_given(options: RunOptions) -> RunOptions:
+        return options
+
+    command = app.command_of("run", as_given)
+    made: Any = command.make_context("run", list(words), parent=context.parent)
+    settings.check_keys(made)
+    options: RunOptions = command.invoke(made)
+    return options
+
+
+def _settable() -> set[str]:
+    groups = SamplingOptions, SuiteOptions, ModelOptions, LimitOptions, JudgeOptions
+    unfit = {*_EACH, "model", "models_file", "replay"}
+    return {it.name for group in groups for it in fields(group)} - unfit
+
+
+def _varied(given: Sequence[str], axes: Mapping[str, object]) -> dict[str, list[str]]:
+    """`--vary NAME=A,B`. Raises: UsageError for a name that is no setting of a run."""
+    found: dict[str, list[str]] = {}
+    for text in given:
+        written, sign, values = text.partition("=")
+        name = written.replace("-", "_")
+        if not sign or not values:
+            raise UsageError(f"--vary {text!r} is not NAME=A,B", fix="write e.g. --vary seed=1,2")
+        if name not in _settable():
+            near = nearest(name, _settable(), most=1)
+            raise UsageError(
+                f"--vary {written}: {written!r} is no setting of a run",
+                fix=f"did you mean {grid.option(near[0])}?" if near else "see `evalrun run --help`",
+            )
+        if name in axes or name in found:
+            raise UsageError(f"--{grid.option(name)} is varied twice", fix="name it once")
+        found[name] = values.split(",")
+    return found
+
+
+def _with_file(context: typer.Context, file: Path) -> Any:
+    """The context with the `[sweep]` table's options; those that are typed win."""
+    known = {it.name or "": it for it in context.command.params}
+    typed = {name: it for name, it in context.params.items() if is_typed(context, name)}
+    del typed["sweep_file"]
+    listed = {name: it for name, it in grid.from_file(file).items() if name not in typed}
+    words = [word for name, it in listed.items() for word in _words_from_file(known, name, it)]
+    models = typed.pop("model", [])
+    words += [word for name, it in typed.items() for word in words_of(known[name], it)]
+    return context.command.make_context("sweep", [*words, *models], parent=context.parent)
+
+
+def _words_from_file(known: Mapping[str, Any], name: str, values: Sequence[str]) -> Iterator[str]:
+    param = known.get(name)
+    if name == "model":
+        yield from values
+    elif param is None or (len(values) > 1 and name not in _AXES and not param.multiple):
+        yield f"--vary={name}={','.join(values)}"
+    elif name in _AXES and name != "system":
+        yield f"--{grid.option(name)}={','.join(values)}"
+    else:
+        for value in values:
+            flag = getattr(param, "is_flag", False)
+            yield from words_of(param, (value == "yes") if flag else value)
+
+
+def _show(options: ChoiceOptions, results: Sequence[Result], choice: Choice | None) -> None:
+    made = table.table(results, choice)
+    if options.csv is not None:
+        write_csv(options.csv, names(made), to_data(made))
+    if options.json:
+        print_json(table.as_json(results, choice))
+    elif options.md:
+        command = f"\n```sh\n{choice.command}\n```\n" if choice else ""
+        print_bytes(f"{to_markdown(table.blocks(results, choice))}{command}".encode())
+    elif options.csv != "-":
+        print_blocks(*table.blocks(results, choice))
+        if choice is not None:  # whole, so that it can be copied
+            typer.echo(f"  {inert(choice.command)}")

@@ -1,0 +1,271 @@
+"""The cells of a sweep, asked one after the other; what is there already is not asked again."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace as with_field
+from pathlib import Path
+from threading import Event
+from typing import Self
+
+import msgspec
+import typer
+
+from harness import store, suites
+from harness.adapters import Target
+from harness.adapters.llamacpp.hub import missing_bytes
+from harness.cli import measure
+from harness.cli.dry_run import cost, pictures_of, tokens_of
+from harness.cli.output import Voice, complain
+from harness.cli.progress import Progress, duration
+from harness.cli.run import RunOptions
+from harness.cli.several import gravest
+from harness.cli.signals import stopped_by_signals
+from harness.errors import EvalrunError, ExitCode, ResultsError
+from harness.records import Record
+from harness.store import Run
+from harness.suites import Suite
+from harness.summary import summarise
+from harness.sweep import grid, reading
+from harness.sweep.grid import Cell
+from harness.sweep.reading import Result
+from harness.tables import words
+from harness.tables.publish import publish
+from harness.text import inert, size_text
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """A cell that could be asked now: its options are valid, its model has a route."""
+
+    cell: Cell
+    options: RunOptions
+    work: measure.Work
+    stopping: Event
+
+    @classmethod
+    def of(cls, made: Iterable[tuple[Cell, RunOptions]]) -> list[Self]:
+        """Raises: UsageError, SuiteError or TargetError for the first that could not be asked."""
+        loaded: dict[object, Suite] = {}
+        planned = []
+        for cell, options in made:
+            given, stopping = options.suite, Event()
+            key = given.suite, given.images, given.skip_broken
+            if key not in loaded:
+                path, images, skip_broken = key
+                loaded[key] = suites.load(path, images=images, skip_broken=skip_broken)
+            tell = _teller(cell)
+            work = measure.prepared(options, stopping, tell, suite=loaded[key])
+            planned.append(cls(cell=cell, options=options, work=work, stopping=stopping))
+        return planned
+
+    @property
+    def asked(self) -> int:
+        return len(self.work.cases) * self.options.suite.repeats
+
+
+def _teller(cell: Cell) -> Callable[[str], None]:
+    """Of what a run says of itself only warnings are worth a line."""
+
+    def tell(line: str) -> None:
+        if line.startswith("WARNING"):
+            complain(f"{inert(cell.label)}: {inert(line)}")
+
+    return tell
+
+
+class _Stopping(Event):
+    """Stops the cells that are being asked, too."""
+
+    def __init__(self, planned: Sequence[Planned]) -> None:
+        super().__init__()
+        self._planned = planned
+
+    def set(self) -> None:
+        super().set()
+        for it in self._planned:
+            it.stopping.set()
+
+
+class Driver:
+    """Asks what is missing."""
+
+    def __init__(
+        self,
+        planned: Sequence[Planned],
+        *,
+        results: Path,
+        anew: bool,
+        max_cost_usd: float | None,
+    ) -> None:
+        self.planned, self._folder = planned, results
+        self._max_cost_usd, self._spent_usd = max_cost_usd, 0.0
+        self._problems: dict[tuple[str, ...], EvalrunError] = {}
+        self._id = grid.sweep_id([it.cell for it in planned])
+        self._anew = anew
+        self._runs = {} if anew else self._found()
+        self._stopping = _Stopping(planned)
+
+    def _found(self) -> dict[tuple[str, ...], Run]:
+        cells = [it.cell for it in self.planned]
+        return reading.find(self._folder, cells, self.planned[0].work.suite.sha256)
+
+    def run(self, *, quiet: bool) -> int:
+        """Ask every cell that is not there; the exit code."""
+        codes: set[int] = set()
+        done = {it.cell.words for it in self.planned if self._is_whole(it)}
+        whole = Whole(self.planned, done, quiet=quiet)
+        was_quiet, Voice.quiet = Voice.quiet, True
+        try:
+            with stopped_by_signals(self._stopping, complain) as interrupts:
+                for it in self.planned:
+                    if it.cell.words in done:
+                        whole.say(f"{it.cell.label}: there already")
+                    elif not self._stopping.is_set():
+                        codes.add(self._ask(it, whole))
+            publish(self._folder)
+        finally:
+            Voice.quiet = was_quiet
+        if interrupts.exit_code is not None:
+            whole.say(f"stopped; this goes on: {shlex.join(['evalrun', *sys.argv[1:]])}")
+            codes.add(interrupts.exit_code)
+        return gravest(codes)
+
+    def _is_whole(self, it: Planned) -> bool:
+        run = self._runs.get(it.cell.words)
+        return run is not None and len(run.answered_keys()) >= run.header.asked
+
+    def _ask(self, it: Planned, whole: Whole) -> int:
+        more = {"sweep": self._id, "cell": dict(it.cell.settings), "arguments": it.cell.words}
+        options = it.options
+        if self._max_cost_usd is not None:
+            left = max(0.0, self._max_cost_usd - self._spent_usd)
+            options = with_field(options, limits=with_field(options.limits, max_cost=left))
+        if self._anew:
+            options = with_field(options, output=with_field(options.output, resume=False))
+        try:
+            outcome = measure.carry_on(
+                options, it.work, whole.watching(it), stopping=it.stopping, more=more
+            )
+        except EvalrunError as error:
+            return self._failed(it, error, whole)
+        score = outcome.tally.score().overall
+        self._spent_usd += score.cost_usd or 0.0
+        if outcome.error is not None and score.errors == score.asked:
+            return self._failed(it, outcome.error, whole)
+        whole.ended(it, words.share_and_counts(score))
+        return ExitCode.DONE if score.complete else ExitCode.INCOMPLETE
+
+    def _failed(self, it: Planned, error: EvalrunError, whole: Whole) -> int:
+        """One cell that cannot be asked; the rest goes on."""
+        self._problems[it.cell.words] = error
+        whole.ended(it, f"not usable: {error}")
+        return int(error.exit_code)
+
+    def results(self) -> list[Result]:
+        runs = self._found()
+        return reading.results_of(
+            Result(
+                cell=it.cell,
+                run=runs.get(it.cell.words),
+                problem=str(self._problems.get(it.cell.words) or "") or None,
+            )
+            for it in self.planned
+        )
+
+
+class Whole:
+    """Progress: a line a cell, and one for the whole."""
+
+    def __init__(
+        self, planned: Sequence[Planned], done: set[tuple[str, ...]], *, quiet: bool
+    ) -> None:
+        self._quiet, self._cells = quiet, len(planned)
+        self._asked = sum(it.asked for it in planned if it.cell.words not in done)
+        self._landed, self._closed = 0, 0
+        self._started = time.monotonic()
+
+    def say(self, line: str) -> None:
+        if not self._quiet:
+            complain(inert(line))
+
+    def watching(self, it: Planned) -> Callable[[Progress], CellView]:
+        return lambda progress: CellView(it.cell, progress, self)
+
+    def landed(self, count: int) -> None:
+        self._landed += count
+
+    def ended(self, it: Planned, how: str) -> None:
+        self.say(f"{it.cell.label}: {how}")
+        self.say(self.line())
+
+    def line(self) -> str:
+        elapsed_s = time.monotonic() - self._started
+        left = max(0, self._asked - self._landed)
+        eta = duration(elapsed_s / self._landed * left) if self._landed else "…"
+        return f"sweep: {self._landed}/{self._asked} asked, {eta} left"
+
+
+class CellView:
+    """A line now and then."""
+
+    _EVERY_S = 15.0
+
+    def __init__(self, cell: Cell, progress: Progress, whole: Whole) -> None:
+        self._cell, self._progress, self._whole = cell, progress, whole
+        self._next_at = time.monotonic() + self._EVERY_S
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def landed(self, records: list[Record]) -> None:
+        self._progress.add(records)
+        self._whole.landed(len(records))
+        if time.monotonic() >= self._next_at:
+            self._next_at = time.monotonic() + self._EVERY_S
+            self.say(self._progress.line())
+            self._whole.say(self._whole.line())
+
+    def say(self, line: str) -> None:
+        self._whole.say(f"{self._cell.label}: {line}")
+
+
+def describe(planned: Sequence[Planned], results: Path) -> None:
+    """`--dry-run`: cells, calls, downloads, and about how long and how dear."""
+    seconds: list[float | None] = []
+    for it in planned:
+        target, price = it.work.route.target, it.work.price
+        parts = [f"{it.asked:,} calls", *_download(target)]
+        if price is not None:
+            pictures = pictures_of(it.options, it.work.suite, it.work.cases)
+            tokens_in = tokens_of(it.options, it.work.suite, it.work.cases, pictures)
+            parts.append(cost(price, tokens_in, it.asked * target.sampling.max_tokens))
+        seconds.append(_seconds(it, results))
+        parts.append("time unknown" if seconds[-1] is None else f"about {duration(seconds[-1])}")
+        typer.echo(inert(f"{it.cell.label}: {', '.join(parts)}"))
+    known = [it for it in seconds if it is not None]
+    time_ = f"about {duration(sum(known))}" if len(known) == len(seconds) else "time unknown"
+    why = "" if len(known) == len(seconds) else " (no run of such a cell to go by yet)"
+    typer.echo(f"{len(planned)} cells, {sum(it.asked for it in planned):,} calls, {time_}{why}")
+
+
+def _download(target: Target) -> Iterator[str]:
+    source = target.weights if target.gguf is None else None
+    if source is not None and (size_bytes := missing_bytes(source)):
+        yield f"{size_text(size_bytes)} to download"
+
+
+def _seconds(it: Planned, results: Path) -> float | None:
+    """By the response times of the model's newest run here."""
+    for path in reversed(store.model_runs(results, it.cell.model)):
+        with suppress(ResultsError):
+            score = summarise(store.read(path))
+            mean_s = score.overall.latency_mean_s
+            if mean_s is not None:
+                return mean_s * it.asked / (it.options.limits.concurrency or 1)
+    return None

@@ -1,0 +1,215 @@
+"""`evalrun sweep`: a grid of settings, each cell a run; resumed, scored, and one of them chosen."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import store
+from tests.conftest import Evalrun, VisionServer, clean_environment, fail, hang, say, write_suite
+
+
+def by_temperature(handler: Any, request: dict[str, Any]) -> None:
+    """Right at 0, wrong on every prompt with another temperature."""
+    say("yes" if request["temperature"] == 0 else "no")(handler, request)
+
+
+@pytest.fixture
+def shared(tmp_path: Path, vision_server: VisionServer) -> tuple[str | Path, ...]:
+    vision_server.default = by_temperature
+    return "--suite", write_suite(tmp_path / "suite", 8), "--base-url", vision_server.url
+
+
+def cells(done: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(done.stdout)["cells"]
+    return found
+
+
+def test_each_cell_is_a_run_and_the_table_says_which_to_take(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    done = evalrun(
+        "sweep", "m", "--temperature", "0,0.7", "--image-max-side", "16,0", *shared, "--json"
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert [it["settings"] for it in cells(done)] == [
+        {"image-max-side": side, "temperature": warmth}
+        for side in ("16", "0")
+        for warmth in ("0", "0.7")
+    ]
+    assert [it["score"] for it in cells(done)] == [1.0, 0.0, 1.0, 0.0]
+    assert {"run", "interval", "p", "gb", "latency_s", "tokens", "cost_usd"} <= cells(done)[
+        0
+    ].keys()
+    choice = json.loads(done.stdout)["choice"]
+    assert choice["settings"]["temperature"] == "0"
+    assert choice["command"].startswith("evalrun --model m --suite=")
+    headers = [store.read(it).header for it in store.runs(tmp_path / "results")]
+    assert {it.sampling.temperature for it in headers} == {0.0, 0.7}
+    assert len({it.sweep for it in headers}) == 1
+    assert "sweep: 32/32 asked" in done.stderr
+
+
+def test_the_table_has_flips_frontier_and_one_sentence(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    command = ("sweep", "m", "--temperature", "0,0.7", *shared)
+
+    shown = evalrun(*command, env={"COLUMNS": "140"})
+    marked = evalrun(*command, "--md", "--csv", "sweep.csv")
+
+    assert "-8 +0" in shown.stdout
+    assert "best, chosen" in shown.stdout
+    assert re.search(r"Take temperature 0: the best, 100.0 % \(8/8\)", shown.stdout)
+    assert marked.stdout.startswith("| setting |")
+    assert (tmp_path / "sweep.csv").read_text().startswith("cell,mark,run,score_pct,")
+
+
+def test_cells_that_are_there_already_are_not_asked_again(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], vision_server: VisionServer
+) -> None:
+    command = ("sweep", "m", *shared, "--json")
+
+    first = evalrun(*command, "--temperature", "0,0.7")
+    again = evalrun(*command, "--temperature", "0,0.7")
+    assert len(vision_server.seen) == 16
+    wider = evalrun(*command, "--temperature", "0,0.7,1")
+    assert len(vision_server.seen) == 24
+    anew = evalrun(*command, "--temperature", "0,0.7", "--fresh")
+
+    assert len(vision_server.seen) == 40
+    assert cells(again) == cells(first)
+    assert [it["run"] for it in cells(wider)][:2] == [it["run"] for it in cells(first)]
+    assert cells(anew)[0]["run"] != cells(first)[0]["run"]
+
+
+def test_a_sweep_that_was_stopped_goes_on_with_the_same_command(
+    evalrun: Evalrun,
+    shared: tuple[str | Path, ...],
+    vision_server: VisionServer,
+    tmp_path: Path,
+) -> None:
+    arguments = [*map(str, ("sweep", "m", "--temperature", "0,0.7", *shared)), "--json"]
+    vision_server.then(*[by_temperature] * 12, hang(30))
+    running = subprocess.Popen(
+        [sys.executable, "-m", "harness", *arguments],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 30
+    while len(vision_server.seen) < 13 and time.monotonic() < until:
+        time.sleep(0.02)
+
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=30)[1]
+    assert running.returncode == 130
+    assert "stopped; this goes on: evalrun sweep m --temperature 0,0.7" in said
+    done = evalrun(*arguments)
+
+    assert len(vision_server.seen) == 17, "only what was in flight is asked again"
+    assert [it["score"] for it in cells(done)] == [1.0, 0.0]
+
+
+def test_a_cell_that_cannot_be_asked_is_reported_and_the_rest_goes_on(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], vision_server: VisionServer
+) -> None:
+    def refusing(handler: Any, request: dict[str, Any]) -> None:
+        (say("yes") if request["temperature"] == 0 else fail(404))(handler, request)
+
+    vision_server.default = refusing
+
+    done = evalrun("sweep", "m", "--temperature", "0.7,0", *shared, "--json")
+
+    assert done.returncode == 4
+    assert cells(done)[0]["score"] is None
+    assert "no such model" in cells(done)[0]["problem"]
+    assert cells(done)[1]["score"] == 1.0
+
+
+def test_a_sweep_can_stand_in_a_file_beside_a_project(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "sweep.toml").write_text(
+        f'[sweep]\nmodel = ["a", "b"]\nseed = [1, 2]\nbase-url = "{shared[3]}"\n'
+        f'suite = "{shared[1]}"\nblind = true\ntemperature = 0\n'
+    )
+
+    done = evalrun("sweep", "--sweep-file", "sweep.toml", "--limit", "1", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert [it["settings"] for it in cells(done)] == [
+        {"model": model, "seed": seed} for model in ("a", "b") for seed in ("1", "2")
+    ]
+    headers = [store.read(it).header for it in store.runs(tmp_path / "results")]
+    assert all(it.blind and it.prompts == 1 for it in headers)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "the grid is empty: no model"),
+        (("m",), "the grid is empty: nothing is varied"),
+        (("m", "--thinking", "off,off"), "two cells are the same: thinking off"),
+        (("m", "--thinking", "off,"), "--thinking has an empty value"),
+        (("m", "--vary", "sead=1,2"), "'sead' is no setting of a run"),
+        (("m", "--vary", "seed"), "is not NAME=A,B"),
+        (("m", "--temperature", "0,1", "--vary", "temperature=0,1"), "varied twice"),
+        (("m", "--temperature", "0,hot"), "'hot' is not a valid float"),
+        (("m", "--quant", "Q4_K_M,Q8_0"), "--base-url names a server that has its own"),
+    ],
+)
+def test_a_mistake_is_said_before_anything_is_asked(
+    evalrun: Evalrun,
+    shared: tuple[str | Path, ...],
+    vision_server: VisionServer,
+    words: tuple[str, ...],
+    said: str,
+) -> None:
+    done = evalrun("sweep", *words, *shared)
+
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert vision_server.seen == []
+
+
+def test_a_quantization_that_is_not_there_is_answered_with_those_that_are(
+    evalrun: Evalrun, tmp_path: Path
+) -> None:
+    for name in ("tiny-F32.gguf", "tiny-Q8_0.gguf", "mmproj-tiny-F16.gguf", "other-Q4_0.gguf"):
+        (tmp_path / name).write_bytes(b"GGUF")
+
+    done = evalrun("sweep", "tiny", "--gguf", "tiny-F32.gguf", "--quant", "Q8_0,Q4_K_M")
+
+    assert done.returncode == 4
+    assert "no Q4_K_M beside tiny-F32.gguf; there are Q8_0, F32" in " ".join(
+        done.stderr.split()
+    ) or "there are F32, Q8_0" in " ".join(done.stderr.split())
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_dry_run_says_cells_calls_and_time(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], vision_server: VisionServer
+) -> None:
+    command = ("sweep", "m", "--temperature", "0,0.7", *shared)
+
+    before = evalrun(*command, "--dry-run")
+    assert vision_server.seen == []
+    evalrun(*command)
+    after = evalrun(*command, "--temperature", "0,0.5", "--dry-run")
+
+    assert before.returncode == 0
+    assert "temperature 0.7: 8 calls, time unknown" in before.stdout
+    assert "2 cells, 16 calls, time unknown" in before.stdout
+    assert "2 cells, 16 calls, about" in after.stdout
