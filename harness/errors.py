@@ -129,7 +129,6 @@ class ServerFault(CallError):
     """5xx."""
 
     kind = FailureKind.SERVER_FAULT
-    retry_after_s: float | None = None
 
 
 class BadReply(CallError):
@@ -139,10 +138,9 @@ class BadReply(CallError):
 
 
 class RequestRefused(CallError):
-    """4xx: the same bytes would be refused again. `status` is the HTTP status."""
+    """4xx: the same bytes would be refused again."""
 
     kind = FailureKind.REFUSED
-    status: int | None = None
 
 
 DISTRIBUTION = "evalrun-vision"

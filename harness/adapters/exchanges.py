@@ -7,10 +7,9 @@ from typing import Any
 
 from harness.adapters.anthropic import AnthropicChat
 from harness.adapters.base import Request, Target
-from harness.adapters.chat import LEFT_OUT, ChatModel, as_sent
+from harness.adapters.endpoints import kind_of
 from harness.adapters.llamacpp.adapter import LlamaCpp
-from harness.adapters.openai import OpenAIChat
-from harness.adapters.thinking import kind_of
+from harness.adapters.openai import LEFT_OUT, OpenAIChat, as_sent
 from harness.graders.constraints import constraint
 from harness.records import EncodedImage, Record, Reply, RunHeader, ServerFacts
 from harness.transport import Transport
@@ -45,19 +44,11 @@ def request_of(header: RunHeader, record: Record) -> dict[str, Any]:
         return as_sent(_adapter(header, transport).whole_payload(request, changes), sha256s)
 
 
-def _adapter(header: RunHeader, transport: Transport) -> ChatModel:
-    target = Target(
-        model=header.model,
-        model_id=header.model_id,
-        base_url=header.base_url,
-        preset=header.endpoint,
-        sampling=header.sampling,
-        system=header.system,
-        body=header.body,
-        image_tokens=header.image_tokens,
-        image_detail=header.image_detail,
-        cold=header.cold,
-    )
+_SHARED = set(Target.__struct_fields__) & set(RunHeader.__struct_fields__)
+
+
+def _adapter(header: RunHeader, transport: Transport) -> OpenAIChat:
+    target = Target(preset=header.endpoint, **{it: getattr(header, it) for it in _SHARED})
     if header.backend in ("llamacpp", "demo"):
         return LlamaCpp(transport, target, header.server or ServerFacts())
     made = AnthropicChat if header.backend == "anthropic" else OpenAIChat

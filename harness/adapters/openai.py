@@ -1,62 +1,277 @@
-"""The chat-completions wire (OpenAI, OpenRouter, Mistral, vLLM, llama.cpp, Ollama, LM Studio, …).
+"""A model behind a chat-completions endpoint (OpenAI, OpenRouter, Mistral, vLLM, llama.cpp, …).
 
 Source: https://platform.openai.com/docs/api-reference/chat/create
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
+from msgspec.structs import replace
 
-from harness.adapters import resolution
+from harness.adapters import endpoints
 from harness.adapters.base import Request, Target
-from harness.adapters.chat import (
-    DEFAULT_CONCURRENCY,
-    PICTURE_HERE,
-    ChatModel,
-    as_count,
-    as_dict,
-    is_amount,
-    open_transport,
-    raise_if_failed,
+from harness.adapters.endpoints import UNKNOWN, EndpointKind, kind_of, merged, open_transport
+from harness.adapters.running import listed_models
+from harness.errors import BadReply, CallError, RequestRefused, ServerFault, TargetError
+from harness.records import CallFailure, EncodedImage, Reply, ServerFacts, ServerTimings
+from harness.text import one_line, valid_unicode
+from harness.transport import ErrorInside, Incoming, Transport, quoted, without_credentials
+
+DEFAULT_CONCURRENCY = 8
+PICTURE_HERE = f"picture-{secrets.token_hex(16)}"
+"""Stands for the base64 text while the rest is turned into JSON; splicing 300 KB is nearly free."""
+LEFT_OUT = "left out"
+THOUGHT_ANYWAY = "thinking: off was asked for, and reasoning came all the same"
+NOT_CONSTRAINED = "answer format: a schema was sent, and the reply is no JSON all the same"
+_USAGE_WAIT_S, _END_WAIT_S = 5.0, 0.2
+"""How long a finished answer waits for the usage that should follow it, and with it for the end."""
+_REFUSAL = re.compile(
+    r"not (?:be )?(?:support|allow|permit)|unsupport|unrecogni|unknown|unexpected|extra|instead"
+    r"|deprecated|does not|cannot|only|may not|must be|should be|invalid|no longer|out of range",
+    re.IGNORECASE,
 )
-from harness.adapters.running import listed_models, warn_if_unlisted
-from harness.adapters.thinking import kind_of
-from harness.errors import BadReply, CallError, EvalrunError
-from harness.records import Reply, ServerTimings
-from harness.text import valid_unicode
-from harness.transport import ErrorInside, Incoming, quoted
+_FAILED = re.compile(
+    r"error|abort(?:ed)?|failed|cancell?ed|exception|timeout|other|\w+_error|engine_overloaded"
+    r"|insufficient_system_resource|malformed_\w+|unexpected_tool_call|finish_reason_unspecified",
+    re.IGNORECASE,
+)
+"""Finish reasons that mean: generation broke off, whatever stands in the content."""
+_KEPT = ("usage", "timings", "model", "provider")
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
+"""Where servers put what the model thought; one of them is read."""
+_MOST_COUNT = 2.0**53
+"""Whole numbers beyond it are no longer told apart by programs that read JSON as floats."""
 
-_LISTING_S = 3.0
-_USAGE_WAIT_S = 5.0
-"""How long a finished answer waits for the usage that should follow it."""
-_END_WAIT_S = 0.2
-"""And with it for the end."""
+
+class Draft:
+    """A reply as far as it has come."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.refusal: list[str] = []
+        self.finish_reason: str | None = None
+        self.ttft_s: float | None = None
+        self.rest: dict[str, Any] = {}
+        """Usage, timings, who answered: as the wire names them."""
+
+    def reply(self) -> Reply:
+        """Raises: ServerFault when generation failed."""
+        text = "".join(self.text)
+        raise_if_failed(self.finish_reason, text)
+        usage, timings = as_dict(self.rest.get("usage")), _timings(self.rest.get("timings"))
+        details = as_dict(usage.get("prompt_tokens_details"))
+        thought = as_dict(usage.get("completion_tokens_details")).get("reasoning_tokens")
+        cached = timings.cache_n if timings else None
+        return Reply(
+            text=valid_unicode(text),
+            reasoning=_name("".join(self.reasoning)),
+            refusal=_name("".join(self.refusal)),
+            finish_reason=_name(self.finish_reason),
+            tokens_in=as_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
+            tokens_out=as_count(usage.get("completion_tokens", usage.get("output_tokens"))),
+            tokens_reasoning=as_count(thought),
+            tokens_cached=as_count(details.get("cached_tokens")) if cached is None else cached,
+            ttft_s=self.ttft_s,
+            timings=timings,
+            image_tokens=as_count(details.get("image_tokens")),
+            provider=_name(self.rest.get("provider"), 200),
+            served_model=_name(self.rest.get("model"), 200),
+        )
 
 
-class OpenAIChat(ChatModel):
-    """A model behind a chat-completions endpoint."""
+def read_stream(
+    incoming: Incoming,
+    take: Callable[[Any, Draft], bool],
+    on_text: Callable[[str], None] | None = None,
+) -> Reply:
+    """The events of a reply, each added to a draft by `take`, which says whether it is the last.
+
+    A finished answer is never lost. Raises: BadReply when it breaks off before its end.
+    """
+    draft = Draft()
+    try:
+        for event in incoming.events():
+            last = take(event, draft)
+            if draft.ttft_s is None and any((*draft.text, *draft.reasoning)):
+                draft.ttft_s = incoming.elapsed_s()
+            if on_text is not None:
+                on_text(valid_unicode("".join(draft.text)))
+            if last:
+                break
+            if draft.finish_reason is not None:
+                incoming.be_quick(_END_WAIT_S if "usage" in draft.rest else _USAGE_WAIT_S)
+    except (CallError, ErrorInside):
+        if draft.finish_reason is None:
+            raise
+    if draft.finish_reason is None and not incoming.done:
+        raise BadReply(
+            "the stream broke off before the model had finished", fix="look into the server's log"
+        )
+    return draft.reply()
+
+
+def from_body(body: Any) -> Reply:
+    """A whole `chat.completion` object. Raises: CallError, ErrorInside."""
+    draft = Draft()
+    take(body, draft)
+    choices = body.get("choices")
+    if not choices or not isinstance(choices[0].get("message"), dict):
+        raise _unlike_the_wire(body)
+    return draft.reply()
+
+
+def take(it: Any, draft: Draft) -> bool:
+    """Add a chunk, or a whole body, to the draft. Raises: CallError, ErrorInside."""
+    if as_dict(it).get("error"):
+        raise ErrorInside(it["error"])  # gateways report an upstream's error inside a 200
+    if as_dict(it).get("object") == "error":
+        raise ErrorInside(it)
+    choices = (it.get("choices") or []) if isinstance(it, dict) else None
+    if not isinstance(choices, list) or not all(isinstance(each, dict) for each in choices):
+        raise _unlike_the_wire(it)
+    draft.rest |= {name: it[name] for name in _KEPT if it.get(name)}
+    for choice in choices[:1]:
+        if choice.get("error"):
+            raise ErrorInside(choice["error"])
+        # Some servers send the whole message in one chunk, or again at the end.
+        whole = {} if "delta" in choice or any(draft.text) else choice.get("message")
+        message = as_dict(choice.get("delta") or whole)
+        content = message.get("content")
+        draft.text.append(_text(content))
+        # Mistral's reasoning models send their thoughts as parts of the content.
+        parts = content if isinstance(content, list) else []
+        thoughts = [message.get(name) for name in _THOUGHTS]
+        thoughts += [it.get("thinking") for it in parts if isinstance(it, dict)]
+        draft.reasoning.append(next(filter(None, map(_text, thoughts)), ""))
+        draft.refusal.append(_text(message.get("refusal")))
+        raise_if_failed(choice.get("native_finish_reason"), draft.text[-1])
+        reason = choice.get("finish_reason")
+        if reason and isinstance(reason, str):
+            draft.finish_reason = reason
+    return False  # usage may follow, and [DONE] is no event
+
+
+def read_reply(incoming: Incoming, on_text: Callable[[str], None] | None = None) -> Reply:
+    """Streamed if the server streams, plain if it does not, whatever was asked for."""
+    if incoming.is_stream():
+        return read_stream(incoming, take, on_text)
+    return from_body(incoming.json())
+
+
+def _text(content: Any) -> str:
+    """Content is a string, nothing, or a list of parts of which the text counts."""
+    if isinstance(content, list):
+        parts = (it.get("text") for it in content if isinstance(it, dict))
+        return "".join(it for it in parts if isinstance(it, str))
+    return content if isinstance(content, str) else ""
+
+
+def _name(value: Any, longest: int | None = None) -> str | None:
+    return valid_unicode(value)[:longest] if isinstance(value, str) and value else None
+
+
+def _timings(timings: Any) -> ServerTimings | None:
+    known = {it: timings[it] for it in ServerTimings.__struct_fields__ if it in as_dict(timings)}
+    if not known or not all(it is None or is_amount(it) for it in known.values()):
+        return None
+    with suppress(msgspec.ValidationError):  # another server's idea of timings: not ours to guess
+        return msgspec.convert(known, ServerTimings)
+    return None
+
+
+def raise_if_failed(finish_reason: Any, text: str) -> None:
+    """A generation that broke off is no answer, whatever text came with it.
+
+    Raises: ServerFault, which is tried again.
+    """
+    if isinstance(finish_reason, str) and _FAILED.fullmatch(finish_reason):
+        words = f": {one_line(text, 200)}" if text.strip() else ""
+        raise ServerFault(
+            f"the endpoint ended the reply with finish_reason {finish_reason!r}{words}",
+            fix="look at what the endpoint says, or try another one",
+        )
+
+
+def _unlike_the_wire(body: Any) -> BadReply:
+    seen = sorted(body)[:8] if isinstance(body, dict) else type(body).__name__
+    return BadReply(
+        f"no choices[0].message in the reply, but {quoted(seen)}",
+        fix="check that the base URL is that of a chat-completions API",
+    )
+
+
+class OpenAIChat:
+    """An open model. Threads share it. A subclass may know another wire."""
 
     path = "chat/completions"
-    adaptable: ClassVar = {
+    adaptable: ClassVar[Mapping[str, Mapping[str, str | None]]] = {
         "max_tokens": {"max_tokens": "max_completion_tokens"},
         "temperature": {"temperature": None},
         "stream_options": {"stream_options": None},
         "seed": {"seed": None},
         "stream": {"stream": None, "stream_options": None},
     }
+    """A parameter a model may refuse -> what becomes of it (None: left out)."""
     constraining = "response_format"
+    """The parameter that carries a schema of the reply."""
+    shards_by_picture = False
+
+    def __init__(
+        self,
+        transport: Transport,
+        target: Target,
+        *,
+        kind: EndpointKind = UNKNOWN,
+        extra: Mapping[str, Any] | None = None,
+        tokens_before_image: int | None = None,
+        concurrency: int = DEFAULT_CONCURRENCY,
+        backend: str = "openai",
+        server: ServerFacts | None = None,
+    ) -> None:
+        """`extra`: further request parameters. `tokens_before_image`: see `Reply.image_cached`.
+
+        Raises: UsageError for --thinking or --body that this endpoint cannot be sent.
+        """
+        self._transport, self._target, self._kind = transport, target, kind
+        self._model_id = target.model_id or target.model
+        self._steering = endpoints.parameters(target, kind)
+        self._extra = {**(extra or {}), **self._steering}
+        self._budget_tokens = endpoints.budget_of(target)
+        self._tokens_before_image = tokens_before_image
+        gemini = kind.name == "gemini"  # which takes a resolution for the whole request
+        self._detail = {"detail": target.image_detail} if target.image_detail and not gemini else {}
+        self._changes: dict[str, str | None] = {}
+        self._lock = threading.Lock()
+        self._warned: set[str] = set()
+        self.concurrency, self.backend, self.server = concurrency, backend, server
+        self.endpoint = kind.name or None
+
+    @property
+    def base_url(self) -> str | None:
+        return without_credentials(self._transport.base_url)
 
     def payload(self, request: Request) -> dict[str, Any]:
-        """A question without pictures is a plain string: text-only servers take nothing else."""
+        """The request's JSON, `PICTURE_HERE` where a picture's bytes will stand.
+
+        A question without pictures is a plain string: text-only servers take nothing else.
+        """
         content: str | list[dict[str, Any]] = request.question
         if request.images:
-            more = resolution.detail_of(self._target, self.kind_name)
             urls = (f"data:{it.media_type};base64,{PICTURE_HERE}" for it in request.images)
-            content = [{"type": "image_url", "image_url": {"url": it, **more}} for it in urls]
+            content = [
+                {"type": "image_url", "image_url": {"url": it, **self._detail}} for it in urls
+            ]
             content.append({"type": "text", "text": request.question})
         system, sampling = self._target.system, self._target.sampling
         messages = [{"role": "system", "content": system}] if system else []
@@ -71,194 +286,186 @@ class OpenAIChat(ChatModel):
         }
 
     def constrained(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Strict where OpenAI can be: of a schema that leaves nothing open."""
+        """What holds a reply to a schema; strict where OpenAI can be: nothing is left open."""
         strict = schema.get("additionalProperties") is False
         wanted = {"name": "answer", "schema": schema, "strict": strict}
         return {self.constraining: {"type": "json_schema", "json_schema": wanted}}
 
-    def read(self, incoming: Incoming) -> Reply:
-        return read_reply(incoming)
+    def read(self, incoming: Incoming, on_text: Callable[[str], None] | None) -> Reply:
+        """What came back. Its latency is the transport's to measure. Raises: CallError."""
+        return read_reply(incoming, on_text)
 
+    def limit(self, request: Request) -> int:
+        """The most tokens of a reply: of the answer, and of thinking where that has a budget."""
+        return (request.max_tokens or self._target.sampling.max_tokens) + self._budget_tokens
 
-def read_reply(incoming: Incoming) -> Reply:
-    """Streamed if the server streams, plain if it does not, whatever was asked for.
+    def whole_payload(self, request: Request, changes: Mapping[str, str | None]) -> dict[str, Any]:
+        """With thinking, --body and whatever else goes along; `changes`: see `adaptable`."""
+        more = self._extra | request.body
+        if request.thinking is not None:
+            sampling = replace(self._target.sampling, thinking=request.thinking)
+            of_this_one = endpoints.parameters(replace(self._target, sampling=sampling), self._kind)
+            more = self._extra | of_this_one | request.body
+        if request.answer_schema is not None:
+            more = merged(more, self.constrained(request.answer_schema))
+        payload = self.payload(request) | more
+        if not changes:
+            return payload
+        kept = {changes.get(name, name): value for name, value in payload.items()}
+        return {name: value for name, value in kept.items() if name is not None}
 
-    Raises: CallError, ErrorInside.
-    """
-    return from_stream(incoming) if incoming.is_stream() else from_body(incoming.json())
+    def ask(self, request: Request) -> Reply:
+        """Ask until an answer comes, without what the endpoint refuses. Raises: CallError."""
+        on_text = request.on_text
+        show = on_text and (lambda text: on_text(self._transport.without_secrets(text)))
+        read = partial(self.read, on_text=show)
+        while True:
+            changes = self._changes
+            payload = self.whole_payload(request, changes)
+            body = to_body(payload, request.images)
+            try:
+                call = self._transport.post(self.path, body, read)
+            except CallError as error:
+                self._log(request, payload, error.as_failure())
+                if not isinstance(error, RequestRefused) or not self._adapt(
+                    error, changes, constrained=request.answer_schema is not None
+                ):
+                    raise
+                continue
+            reply = replace(
+                call.value,
+                text=self._transport.without_secrets(call.value.text),
+                latency_s=call.latency_s,
+                effort=call.effort,
+                image_cached=bool(request.images) and self._is_image_cached(call.value),
+                adapted=(
+                    *(f"{old}: {new or LEFT_OUT}" for old, new in changes.items()),
+                    *self._ignored(request, call.value),
+                ),
+            )
+            self._log(request, payload, reply)
+            return reply
 
-
-def from_body(body: Any) -> Reply:
-    """A whole `chat.completion` object."""
-    _raise_error_inside(body)
-    try:
-        choice = body["choices"][0]
-        message = choice["message"]
-    except (KeyError, IndexError, TypeError) as error:
-        raise _unlike_the_wire(body) from error
-    if not isinstance(message, dict):
-        raise _unlike_the_wire(body)
-    parts = _Parts()
-    parts.add(message, choice)
-    return parts.reply(body, ttft_s=None)
-
-
-def from_stream(incoming: Incoming) -> Reply:
-    """A stream of `chat.completion.chunk` events. A finished answer is never lost.
-
-    Raises: BadReply when it breaks off before the model has finished.
-    """
-    parts = _Parts()
-    ttft_s: float | None = None
-    last: dict[str, Any] = {}
-    try:
-        for chunk in incoming.events():
-            _raise_error_inside(chunk)
-            for choice in _choices(chunk)[:1]:
-                parts.add(_delta(choice, parts), choice)
-            if ttft_s is None and parts.begun:
-                ttft_s = incoming.elapsed_s()
-            if incoming.on_text is not None:
-                incoming.on_text(parts.text)
-            last |= {name: chunk[name] for name in _KEPT if chunk.get(name)}
-            if parts.finish_reason is not None:
-                incoming.be_quick(_END_WAIT_S if "usage" in last else _USAGE_WAIT_S)
-    except (CallError, ErrorInside):
-        if parts.finish_reason is None:
-            raise
-    if parts.finish_reason is None and not incoming.done:
-        raise BadReply(
-            "the stream broke off before the model had finished", fix="look into the server's log"
-        )
-    return parts.reply(last, ttft_s=ttft_s)
-
-
-_KEPT = ("usage", "timings", "model", "provider")
-_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
-"""Where servers put what the model thought; one of them is read."""
-
-
-class _Parts:
-    """Text, reasoning and refusal, as they come in."""
-
-    def __init__(self) -> None:
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._refusal: list[str] = []
-        self.finish_reason: str | None = None
-
-    def add(self, message: dict[str, Any], choice: dict[str, Any]) -> None:
-        content = message.get("content")
-        self._text.append(_text(content))
-        thoughts = (_text(message.get(name)) for name in _THOUGHTS)
-        self._reasoning.append(next(filter(None, thoughts), "") or _thinking_in(content))
-        self._refusal.append(_text(message.get("refusal")))
-        if choice.get("error"):
-            raise ErrorInside(choice["error"])
-        reason, native = choice.get("finish_reason"), choice.get("native_finish_reason")
-        if isinstance(reason, str) and reason:
-            self.finish_reason = reason
-        raise_if_failed(native, _text(content))
-
-    @property
-    def begun(self) -> bool:
-        return bool(self._text[-1:] and (self._text[-1] or self._reasoning[-1]))
-
-    @property
-    def text(self) -> str:
-        return valid_unicode("".join(self._text))
-
-    def reply(self, body: dict[str, Any], *, ttft_s: float | None) -> Reply:
-        """Raises: ServerFault when generation failed."""
-        text = self.text
-        raise_if_failed(self.finish_reason, text)
-        usage = as_dict(body.get("usage"))
-        timings = _timings(as_dict(body.get("timings")))
-        details = as_dict(usage.get("prompt_tokens_details"))
-        cached = as_count(details.get("cached_tokens"))
-        thought = as_dict(usage.get("completion_tokens_details")).get("reasoning_tokens")
-        return Reply(
-            text=text,
-            reasoning=valid_unicode("".join(self._reasoning)) or None,
-            refusal=valid_unicode("".join(self._refusal)) or None,
-            finish_reason=valid_unicode(self.finish_reason) if self.finish_reason else None,
-            tokens_in=as_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
-            tokens_out=as_count(usage.get("completion_tokens", usage.get("output_tokens"))),
-            tokens_reasoning=as_count(thought),
-            tokens_cached=timings.cache_n if timings and timings.cache_n is not None else cached,
-            ttft_s=ttft_s,
-            timings=timings,
-            image_tokens=as_count(details.get("image_tokens")),
-            provider=_name(body.get("provider")),
-            served_model=_name(body.get("model")),
+    def _log(self, to: Request, payload: dict[str, Any], outcome: Reply | CallFailure) -> None:
+        """One call, with all its attempts, as a line of a log."""
+        if self._target.log is None:
+            return
+        self._target.log(
+            {
+                "at": datetime.now(UTC),
+                "prompt": to.id,
+                "repeat": to.repeat,
+                "address": f"{without_credentials(self._transport.base_url)}/{self.path}",
+                "request": as_sent(payload, [image.sha256 for image in to.images]),
+                "reply" if isinstance(outcome, Reply) else "error": msgspec.to_builtins(outcome),
+            }
         )
 
+    def _is_image_cached(self, reply: Reply) -> bool:
+        """Without a preflight (hosted endpoints), more than half of the input from the cache."""
+        if not reply.tokens_cached:
+            return False
+        if self._tokens_before_image is not None:
+            return reply.tokens_cached > self._tokens_before_image
+        return reply.tokens_in is not None and reply.tokens_cached * 2 > reply.tokens_in
 
-def _delta(choice: dict[str, Any], parts: _Parts) -> dict[str, Any]:
-    """What a chunk adds; some servers send the whole message in one chunk, or again at the end."""
-    if "delta" in choice or parts.text:
-        return as_dict(choice.get("delta"))
-    return as_dict(choice.get("message"))
+    def _ignored(self, request: Request, reply: Reply) -> list[str]:
+        """What was asked for and not done; each is said once."""
+        found = []
+        if self._target.sampling.thinking == "off" and reply.thought:
+            found.append(THOUGHT_ANYWAY)
+        if request.answer_schema is not None and not reply.truncated and not _is_json(reply.text):
+            found.append(NOT_CONSTRAINED)
+        with self._lock:
+            for it in set(found) - self._warned:
+                self._target.notify(f"WARNING: {self._target.model}: {it}")
+            self._warned.update(found)
+        return found
+
+    def _adapt(
+        self, refused: RequestRefused, tried: Mapping[str, str | None], *, constrained: bool
+    ) -> bool:
+        """Learn from a refusal which parameter to change. False when it names none we can.
+
+        Raises: TargetError where the run would not be what was asked for.
+        """
+        said = refused.problem
+        if not _REFUSAL.search(said):
+            return False
+        of_schema = rf"\b(?:{self.constraining}|json_schema|grammar)\b"
+        if constrained and re.search(of_schema, said) and not re.search(r"(?i)\bschema\b", said):
+            self._stop("--answer-format constrained", refused)
+        with self._lock:
+            if self._changes != tried:
+                return True  # another thread has learned something meanwhile
+            steering = {it: {it: None} for it in self._steering if it not in self._target.body}
+            for name, change in {**self.adaptable, **steering}.items():
+                if re.search(rf"\b{name}\b", said) and not change.keys() <= tried.keys():
+                    if name in steering:
+                        self._give_up_steering(name, refused)
+                    self._changes = {**self._changes, **change}
+                    return True
+            return False
+
+    def _give_up_steering(self, name: str, refused: RequestRefused) -> None:
+        """Without the parameter a model that cannot think does what --thinking off asks for."""
+        wanted = self._target.sampling.thinking
+        of_thinking = "thinking" in refused.problem or name not in endpoints.of_pictures(
+            self._target, self._kind
+        )
+        if not of_thinking:
+            self._stop(endpoints.picture_option(self._target), refused)
+        if wanted != "off" and self._kind is not UNKNOWN:
+            self._stop(f"--thinking {wanted}", refused)
+        self._target.notify(f"--thinking {wanted} is not sent any more: {refused.problem}")
+
+    def _stop(self, option: str, refused: RequestRefused) -> None:
+        raise TargetError(
+            f"{self._target.model} does not take {option}: {refused.problem}",
+            fix=f"leave {option.split()[0]} out, or choose another value, endpoint or model",
+        ) from refused
 
 
-def _choices(chunk: Any) -> list[dict[str, Any]]:
-    """Some gateways leave out an empty list, as in the chunk with the usage."""
-    choices = chunk.get("choices", []) if isinstance(chunk, dict) else None
-    if choices is None and isinstance(chunk, dict):
-        return []
-    if not isinstance(choices, list) or not all(isinstance(it, dict) for it in choices):
-        raise _unlike_the_wire(chunk)
-    return choices
-
-
-def _text(content: Any) -> str:
-    """Content is a string, nothing, or a list of parts of which the text counts."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = [it.get("text") for it in content if isinstance(it, dict)]
-        return "".join(it for it in parts if isinstance(it, str))
-    return ""
-
-
-def _thinking_in(content: Any) -> str:
-    """Mistral's reasoning models send their thoughts as parts of the content."""
-    if not isinstance(content, list):
-        return ""
-    return "".join(_text(it.get("thinking")) for it in content if isinstance(it, dict))
-
-
-def _name(value: Any) -> str | None:
-    return valid_unicode(value)[:200] if isinstance(value, str) and value else None
-
-
-def _timings(timings: dict[str, Any]) -> ServerTimings | None:
-    if not timings:
-        return None
-    known = {name: timings[name] for name in ServerTimings.__struct_fields__ if name in timings}
-    if not all(it is None or is_amount(it) for it in known.values()):
-        return None
+def _is_json(text: str) -> bool:
     try:
-        return msgspec.convert(known, ServerTimings)
-    except msgspec.ValidationError:
-        return None  # another server's idea of timings: not ours to guess at
+        json.loads(text.rpartition("</think>")[2])
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
-def _raise_error_inside(body: Any) -> None:
-    """Gateways report an upstream's error inside a 200 (OpenRouter does)."""
-    it = as_dict(body)
-    if it.get("error"):
-        raise ErrorInside(it["error"])
-    if it.get("object") == "error":
-        raise ErrorInside(body)
+def to_body(payload: dict[str, Any], images: Sequence[EncodedImage]) -> tuple[bytes, ...]:
+    """In pieces, of which the pictures are never copied."""
+    first, *rest = json.dumps(payload, ensure_ascii=False).encode().split(PICTURE_HERE.encode())
+    pairs = zip(images, rest, strict=True)
+    return first, *(piece for image, text in pairs for piece in (image.base64, text))
 
 
-def _unlike_the_wire(body: Any) -> BadReply:
-    seen = sorted(body)[:8] if isinstance(body, dict) else type(body).__name__
-    return BadReply(
-        f"no choices[0].message in the reply, but {quoted(seen)}",
-        fix="check that the base URL is that of a chat-completions API",
-    )
+def as_sent(payload: Mapping[str, Any], sha256s: Sequence[str]) -> dict[str, Any]:
+    """The request's JSON with a checksum in the place of each picture.
+
+    >>> as_sent({"url": f"data:image/png;base64,{PICTURE_HERE}"}, ["abc"])
+    {'url': 'data:image/png;base64,(sha256 abc)'}
+    """
+    text = json.dumps(payload)
+    for sha256 in sha256s:
+        text = text.replace(PICTURE_HERE, f"(sha256 {sha256})", 1)
+    sent: dict[str, Any] = json.loads(text)
+    return sent
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def as_count(value: Any) -> int | None:
+    return value if isinstance(value, int) and is_amount(value) else None
+
+
+def is_amount(value: Any) -> bool:
+    """A number that can be what it says it is: of tokens, or of milliseconds."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value < _MOST_COUNT
 
 
 @contextmanager
@@ -266,11 +473,7 @@ def open_openai(target: Target) -> Iterator[OpenAIChat]:
     """Open an OpenAI-compatible endpoint, and look whether it lists the model."""
     concurrency = target.concurrency or DEFAULT_CONCURRENCY
     with open_transport(target, concurrency=concurrency) as transport:
-        listed: list[dict[str, Any]] = []
-        with suppress(EvalrunError):
-            listed = listed_models(transport, timeout_s=_LISTING_S)
-        warn_if_unlisted(target, listed)
+        listed = listed_models(transport, target)
         kind = kind_of(target, (str(it.get("owned_by")) for it in listed))
-        resolution.check(target, kind.name if kind else "openai")
-        resolution.warn_if_unknown(target)
+        endpoints.check_pictures(target, kind.name or "openai")
         yield OpenAIChat(transport, target, kind=kind, concurrency=concurrency)

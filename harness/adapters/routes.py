@@ -17,15 +17,14 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.adapters import BUILT_IN, resolution
+from harness.adapters import BUILT_IN
 from harness.adapters import names as adapter_names
 from harness.adapters.base import Target
-from harness.adapters.chat import key_from
+from harness.adapters.endpoints import UNKNOWN, check_pictures, key_from, kind_of
 from harness.adapters.llamacpp import hub, program
 from harness.adapters.memory import bits_in
 from harness.adapters.replay import recorded_model
 from harness.adapters.running import Running, candidates, look, look_around
-from harness.adapters.thinking import kind_of
 from harness.catalogue import Catalogue, list_price
 from harness.errors import TargetError, UsageError, install_command
 from harness.records import HostedSource, ModelCard, Preset, Price
@@ -122,9 +121,9 @@ def _check_settings(route: Route) -> None:
         )
     known = kind_of(target)
     if route.backend != "openai":
-        resolution.check(target, route.backend, started=started)
-    elif known is not None:  # else the adapter finds out
-        resolution.check(target, known.name)
+        check_pictures(target, route.backend, started=started)
+    elif known is not UNKNOWN:  # else the adapter finds out
+        check_pictures(target, known.name)
 
 
 def bare_name(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,7 +17,7 @@ from harness.transport import Transport, is_loopback
 
 LLAMA_CPP_URLS = ("http://127.0.0.1:8080/v1", "http://127.0.0.1:9931/v1")
 """llama-server's default port, the older and the newer one."""
-_PATIENCE_S = 0.3
+_PATIENCE_S, _LISTING_S = 0.3, 3.0
 
 
 class Running(Struct, frozen=True, kw_only=True):
@@ -50,7 +50,7 @@ def look(
     """What one server serves; None when it does not say within `wait_s`."""
     try:
         with Transport(base_url, key=key) as transport:
-            listed = listed_models(transport, timeout_s=wait_s)
+            listed = _listed(transport, "models", wait_s)
     except EvalrunError:
         return None
     return Running(
@@ -62,26 +62,30 @@ def look(
 
 
 def listed_models(
-    transport: Transport, path: str = "models", *, timeout_s: float
+    transport: Transport, target: Target, path: str = "models"
 ) -> list[dict[str, Any]]:
-    """What a server lists under /models. Raises: EvalrunError when it does not say."""
+    """What an endpoint lists; a model that is not among it is warned of before the first call."""
+    try:
+        listed = _listed(transport, path, _LISTING_S)
+    except EvalrunError:
+        return []
+    model_id = target.model_id or target.model
+    names = [str(it["id"]) for it in listed if it.get("id")]
+    if names and not any(_same_model(model_id, it) for it in names):
+        near = nearest(model_id, names) or sorted(names)[:3]
+        shown = ", ".join(one_line(it, 60) for it in near)
+        target.notify(
+            f"WARNING: the server does not list a model {model_id!r}; it lists {len(names)}, "
+            f"among them {shown}"
+        )
+    return listed
+
+
+def _listed(transport: Transport, path: str, timeout_s: float) -> list[dict[str, Any]]:
+    """Raises: EvalrunError when the server does not say."""
     answer = transport.get_json(path, timeout_s=timeout_s)
     data = answer.get("data") if isinstance(answer, dict) else None
     return [it for it in data if isinstance(it, dict)] if isinstance(data, list) else []
-
-
-def warn_if_unlisted(target: Target, listed: Sequence[Mapping[str, Any]]) -> None:
-    """Say so, before the first call, when the endpoint lists models and not this one."""
-    model_id = target.model_id or target.model
-    names = [str(it["id"]) for it in listed if it.get("id")]
-    if not names or any(_same_model(model_id, it) for it in names):
-        return
-    near = nearest(model_id, names) or sorted(names)[:3]
-    shown = ", ".join(one_line(it, 60) for it in near)
-    target.notify(
-        f"WARNING: the server does not list a model {model_id!r}; it lists {len(names)}, "
-        f"among them {shown}"
-    )
 
 
 def _same_model(wanted: str, listed: str) -> bool:

@@ -15,10 +15,9 @@ from msgspec.structs import replace
 
 from harness import catalogue
 from harness.adapters import Limits, Target, opener
-from harness.adapters.chat import RESERVED
+from harness.adapters.endpoints import RESERVED, checked
 from harness.adapters.llamacpp.hub import missing_bytes
 from harness.adapters.routes import Route, resolve
-from harness.adapters.thinking import checked
 from harness.cli.options import JudgeOptions, LimitOptions, SamplingOptions
 from harness.cli.output import say
 from harness.errors import TargetError, UsageError

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from harness import __version__
 from harness.adapters.base import Adapter, Target
-from harness.adapters.chat import ChatModel
+from harness.adapters.openai import OpenAIChat
 from harness.graders import GRADER_VERSION
 from harness.records import Case, Price, RunHeader
 from harness.suites import Suite
@@ -35,7 +35,7 @@ def header_of(
         backend=adapter.backend,
         base_url=adapter.base_url,
         model_id=target.model_id,
-        endpoint=(adapter.kind_name or None) if isinstance(adapter, ChatModel) else None,
+        endpoint=adapter.endpoint if isinstance(adapter, OpenAIChat) else None,
         suite=suite.name,
         suite_version=suite.version,
         suite_sha256=suite.sha256,

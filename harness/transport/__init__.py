@@ -1,30 +1,18 @@
-"""The only home of sockets: one call with its retries, its clock and its errors.
-
-`Transport.post` is what an adapter needs. Each worker thread keeps a connection of its own (one
-shared pool of 64 costs three times the CPU); all share one TLS context and one `Limiter`.
-"""
+"""The only home of sockets: one call with its retries, its clock and its errors."""
 
 import sys
 
 # httpx loads a command line of its own where click and rich are installed: 100 ms for nothing.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-from harness.transport.address import api_root, is_loopback, masked, without_credentials
-from harness.transport.client import Call, Transport
-from harness.transport.faults import ErrorInside, quoted
-from harness.transport.incoming import Incoming
-from harness.transport.limiter import Limiter, Stopped
-
-__all__ = [
-    "Call",
-    "ErrorInside",
-    "Incoming",
-    "Limiter",
-    "Stopped",
-    "Transport",
-    "api_root",
-    "is_loopback",
-    "masked",
-    "quoted",
-    "without_credentials",
-]
+from harness.transport.address import api_root as api_root
+from harness.transport.address import is_loopback as is_loopback
+from harness.transport.address import masked as masked
+from harness.transport.address import without_credentials as without_credentials
+from harness.transport.client import Call as Call
+from harness.transport.client import Limiter as Limiter
+from harness.transport.client import Stopped as Stopped
+from harness.transport.client import Transport as Transport
+from harness.transport.faults import ErrorInside as ErrorInside
+from harness.transport.faults import quoted as quoted
+from harness.transport.incoming import Incoming as Incoming

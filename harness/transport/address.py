@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-import ssl
 from functools import lru_cache
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
@@ -14,30 +13,26 @@ from harness.errors import TargetError
 
 _SHORTEST_SECRET = 12
 """Shorter ones are dummies of local servers ("EMPTY"), and may be words of an answer."""
-
 _LOGIN = re.compile(r"(https?://)[^/?#\s]*@", re.IGNORECASE)
 
 
-def checked(base_url: str) -> str:
-    """The address under which the paths of the API are.
-
-    Raises: TargetError for what is not an http(s) URL with a host, or has a query.
-    """
+def checked(base_url: str) -> httpx.URL:
+    """Raises: TargetError for what is not an http(s) URL with a host, or has a query."""
     try:
-        parts = urlsplit(base_url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        url = httpx.URL(base_url)
+        usable = url.scheme in ("http", "https") and bool(url.host) and url.port != 0
+    except httpx.InvalidURL:
         usable = False
     if not usable:
         raise TargetError(
             f"{base_url!r} is not a usable URL", fix="give one like http://host:8080/v1"
         )
-    if parts.query or parts.fragment:
+    if url.query or url.fragment:
         raise TargetError(
             f"{without_credentials(base_url)} is followed by a query, which no call could keep",
             fix="end the address with its path, like /v1; a key goes into --api-key-env",
         )
-    return base_url.rstrip("/").removesuffix("/chat/completions")
+    return url
 
 
 @lru_cache(maxsize=64)
@@ -48,13 +43,6 @@ def url_of(base_url: str, path: str) -> httpx.URL:
     ('http://host/v1/models', 'http://host/props')
     """
     return httpx.URL(path if "://" in path else f"{base_url.rstrip('/')}/{path.lstrip('/')}")
-
-
-def tls_context(base_url: str) -> ssl.SSLContext:
-    """One for all clients: loading the certificates costs 20 ms and a megabyte each time."""
-    if base_url.startswith("https:"):
-        return httpx.create_ssl_context()
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def is_loopback(url: str) -> bool:
@@ -69,17 +57,16 @@ def without_credentials(url: str) -> str:
     'https://host:8000/v1'
     """
     parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def api_root(url: str) -> str:
     """The address that all calls share, where the address of one of them was given.
 
-    >>> api_root("http://host/v1/chat/completions/"), api_root("http://host/v1")
+    >>> api_root("http://host/v1/chat/completions/"), api_root("http://host/v1/")
     ('http://host/v1', 'http://host/v1')
     """
-    return re.sub(r"/(chat/completions|completions|messages|models)/?$", "", url)
+    return re.sub(r"(?:/(?:chat/completions|completions|messages|models))?/*$", "", url, count=1)
 
 
 def masked(text: str) -> str:
@@ -91,17 +78,8 @@ def masked(text: str) -> str:
     return _LOGIN.sub(r"\1USER:PASSWORD@", text)
 
 
-def login_in(url: str) -> tuple[str, str] | None:
-    """User and password, as the address gives them."""
-    login, _, _ = urlsplit(url).netloc.rpartition("@")
-    user, _, password = login.partition(":")
-    return (unquote(user), unquote(password)) if login else None
-
-
-def secrets_of(url: str, key: str | None) -> list[str]:
+def secrets_of(url: httpx.URL, key: str | None) -> list[str]:
     """What must never be shown of an endpoint: its key, and the password in its address."""
-    login = login_in(url)
-    basic = base64.b64encode(":".join(login).encode()).decode() if login else ""
-    password = urlsplit(url).password or ""
-    known = {key or "", password, unquote(password), basic}
+    basic = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+    known = {key or "", url.password, url.userinfo.decode().partition(":")[2], basic}
     return [it for it in known if len(it) >= _SHORTEST_SECRET]

@@ -1,8 +1,9 @@
-"""Send, and send again where that can help."""
+"""Send, and send again where that can help; how many calls may be in flight, and when."""
 
 from __future__ import annotations
 
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,7 +33,6 @@ from harness.transport.faults import (
     error_of,
 )
 from harness.transport.incoming import Incoming
-from harness.transport.limiter import Limiter
 
 T = TypeVar("T")
 Body = bytes | tuple[bytes, ...]
@@ -44,10 +44,103 @@ _SHORT_WAITS_BELIEVED = 8
 """Rate limits of one call in a row after which a short Retry-After is no longer the whole wait."""
 _FIRST_CONTACT_S = 5.0
 """A server that was never reached is given up sooner than one that went away."""
-_LONGEST_LOADING_S = 900.0
+_LONGEST_LOADING_S = 900
 _STALE_S = 1.0
 """That a kept connection was closed by the server meanwhile shows at once."""
 _BROKEN = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+_LOOK_AGAIN_S = 0.5
+_INCREASE, _DECREASE = 0.05, 0.25
+
+
+class Stopped(Exception):
+    """The run is ending: a wait was called off. Never leaves the runner."""
+
+
+class Limiter:
+    """Bounds calls in flight. Threads share it; one per server.
+
+    Three things hold calls back, and each is found out once for everybody:
+
+    * a rate limit: nobody sends before the server's Retry-After has passed;
+    * a limit on calls at once, by additive increase and multiplicative decrease: an answer adds a
+      fraction of a place; refusals take away those that were too many, but at most three quarters
+      for the calls in flight together (a limit per minute refuses them all);
+    * the breaker: when connections are refused, one call probes while the others wait.
+    """
+
+    def __init__(self, most: int, stopping: threading.Event) -> None:
+        """`stopping`: once set, every wait is called off."""
+        self._most = self._limit = self._least = float(most)
+        self._in_flight = self._sent = self._last_of_burst = 0
+        self._open_at = 0.0
+        self._gone_since: float | None = None
+        self._probing: int | None = None
+        self._changed = threading.Condition()
+        self._stopping = stopping
+
+    def enter(self) -> int:
+        """Wait for a place; the call's number in the order of sending. Raises: Stopped."""
+        with self._changed:
+            while (wait_s := self._wait_s()) > 0:
+                self._changed.wait(min(wait_s, _LOOK_AGAIN_S))
+            self._in_flight += 1
+            self._sent += 1
+            return self._sent
+
+    def leave(self) -> None:
+        """Give the place back, whatever became of the call."""
+        with self._changed:
+            self._in_flight -= 1
+            self._changed.notify_all()
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless the run ends. Raises: Stopped."""
+        if self._stopping.wait(seconds):
+            raise Stopped
+
+    def reached(self, *, answered: bool = False) -> None:
+        """A connection was made; `answered`: and the server took the call."""
+        with self._changed:
+            self._gone_since = self._probing = None
+            if answered:
+                self._limit = min(self._most, self._limit + _INCREASE)
+            self._changed.notify_all()
+
+    def refused(self, number: int, wait_s: float) -> None:
+        """The server said 429 to this call: nobody sends for `wait_s`."""
+        self.pause(wait_s)
+        with self._changed:
+            if number > self._last_of_burst:  # sent after the last decrease had begun
+                self._last_of_burst = self._sent
+                self._least = max(1.0, self._limit * _DECREASE)
+            self._limit = max(self._least, min(self._limit, self._in_flight - 1.0))
+
+    def pause(self, wait_s: float) -> None:
+        """Nobody sends for `wait_s`, e.g. while the server loads its model."""
+        self.reached()
+        with self._changed:
+            self._open_at = max(self._open_at, time.monotonic() + wait_s)
+
+    def gone(self, patience_s: float) -> float:
+        """No connection: this call probes while the others wait. For how many seconds now; beyond
+        `patience_s` it gives up, and the next call may find out for itself."""
+        with self._changed:
+            now = time.monotonic()
+            self._gone_since = now if self._gone_since is None else self._gone_since
+            gone_s = now - self._gone_since
+            self._probing = None if gone_s > patience_s else self._probing or threading.get_ident()
+            self._changed.notify_all()
+            return gone_s
+
+    def _wait_s(self) -> float:
+        """Seconds to wait before looking again; 0 when a call may go. Raises: Stopped."""
+        if self._stopping.is_set():
+            raise Stopped
+        if self._probing not in (None, threading.get_ident()) or self._in_flight >= int(
+            self._limit
+        ):
+            return _LOOK_AGAIN_S
+        return self._open_at - time.monotonic()
 
 
 class Call(Struct, Generic[T], frozen=True, kw_only=True):
@@ -65,10 +158,10 @@ class _Attempts(Struct):
     spent: int = 0
     """Of the tries allowed: rate limits and loading use none up."""
     limited: int = 0
+    loading_s: int = 0
     failed_s: float = 0.0
     backoff_s: float = 0.0
     queued_s: float = 0.0
-    loading_s: float = 0.0
 
     def effort(self) -> Effort:
         return Effort(
@@ -115,18 +208,24 @@ class Transport:
         stopping: threading.Event | None = None,
     ) -> None:
         """`headers`: instead of the bearer token, where the key goes elsewhere."""
-        self.base_url = address.checked(base_url)
+        url = address.checked(base_url)
+        self.base_url = address.api_root(base_url)
+        self._bare_url = address.without_credentials(self.base_url)
+        self._login = (url.username, url.password) if url.userinfo else None
+        self._secrets = address.secrets_of(url, key)
+        self._key_env = key_env
+        self._headers = {"accept-encoding": "identity"} | dict(
+            headers if headers is not None else {"authorization": f"Bearer {key}"} if key else {}
+        )
+        # One for all clients: loading the certificates costs 20 ms and a megabyte each time.
+        secure = url.scheme == "https"
+        self._tls = (
+            httpx.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
         self.limiter = Limiter(concurrency, stopping or threading.Event())
-        self.answered_before = False
         self.timeout_s, self.tries = timeout_s, tries
         self.max_wait_s, self.give_up_s = max_wait_s, give_up_s
-        self._key_env = key_env
-        self._login = address.login_in(base_url)
-        self._secrets = address.secrets_of(base_url, key)
-        bearer = {"authorization": f"Bearer {key}"} if key else {}
-        self._headers = dict(bearer if headers is None else headers)
-        self._bare_url = address.without_credentials(self.base_url)
-        self._tls = address.tls_context(base_url)
+        self.answered_before = False
         self._streams_end = True
         """Whether this server ends a stream where its last event says so."""
         self._own = threading.local()
@@ -156,7 +255,7 @@ class Transport:
             try:
                 value, latency_s = self.send("POST", path, body, read)
                 self.answered_before = True
-                self.limiter.answered()
+                self.limiter.reached(answered=True)
                 return Call(value=value, latency_s=latency_s, effort=tried.effort())
             except CallError as error:
                 tried.failed_s += time.perf_counter() - started_at
@@ -171,7 +270,7 @@ class Transport:
 
     def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
         """One GET, not retried: for questions about the server itself."""
-        return self.send("GET", path, None, lambda incoming: incoming.json(), timeout_s)[0]
+        return self.send("GET", path, None, Incoming.json, timeout_s)[0]
 
     def send(
         self,
@@ -182,8 +281,30 @@ class Transport:
         timeout_s: float | None = None,
     ) -> tuple[T, float]:
         """One exchange: what `read` made of the reply, and seconds from send to last byte."""
+        clock, client = _Clock(), self._client()
+        timeout_s = timeout_s or self.timeout_s
+        request = client.build_request(
+            method,
+            address.url_of(self._bare_url, path),
+            content=body,
+            headers=_headers_of(body),
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 20.0)),
+            extensions={"trace": clock.note},
+        )
         try:
-            return self._exchange(method, path, body, read, timeout_s or self.timeout_s)
+            response = self._opened(client, request, clock)
+            try:
+                longest_s = self.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS
+                incoming = Incoming(response, clock.elapsed_s, longest_s)
+                value = self._read(response, incoming, read)
+                latency_s = clock.elapsed_s()
+                if self._streams_end and response.headers.get("connection", "").lower() != "close":
+                    incoming.finish()  # the connection is kept, where the server ends its streams
+                    self._streams_end = incoming.ended
+                return value, latency_s
+            finally:
+                response.close()
+                client.cookies.clear()
         except EvalrunError as error:
             for secret in self._secrets:
                 error.hide(secret)
@@ -195,41 +316,16 @@ class Transport:
             text = text.replace(secret, HIDDEN)
         return text
 
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        body: Body | None,
-        read: Callable[[Incoming], T],
-        timeout_s: float,
-    ) -> tuple[T, float]:
-        clock = _Clock()
-        client = self._client()
-        request = client.build_request(
-            method,
-            address.url_of(self._bare_url, path),
-            content=body,
-            headers=headers_of(body),
-            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 20.0)),
-            extensions={"trace": clock.note},
-        )
+    def _opened(
+        self, client: httpx.Client, request: httpx.Request, clock: _Clock
+    ) -> httpx.Response:
         try:
-            response = client.send(request, stream=True)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return client.send(request, stream=True)
+        except httpx.HTTPError as error:
             known = error_from(error, self._bare_url)
             if isinstance(error, _BROKEN) and clock.elapsed_s() < _STALE_S and not clock.connected:
                 known = Stale(known.problem, fix=known.fix)
             raise known from error
-        try:
-            longest_s = self.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS
-            incoming = Incoming(response, clock.elapsed_s, longest_s)
-            value = self._read(response, incoming, read)
-            latency_s = clock.elapsed_s()
-            self._finish(response, incoming)
-            return value, latency_s
-        finally:
-            response.close()
-            client.cookies.clear()
 
     def _read(
         self, response: httpx.Response, incoming: Incoming, read: Callable[[Incoming], T]
@@ -240,33 +336,26 @@ class Transport:
             answered_before=self.answered_before,
             key_env=self._key_env,
         )
-        if not response.is_success:
-            raise known(response.status_code, body=incoming.excerpt())
         try:
-            return read(incoming)
-        except ErrorInside as error:
-            raise known(error.status, body=error.body, inside=True) from error
+            if not response.is_success:
+                raise known(response.status_code, body=incoming.excerpt())
+            try:
+                return read(incoming)
+            except ErrorInside as error:
+                raise known(error.status, body=error.body, inside=True) from error
         except RecursionError as error:
             raise BadReply(
                 "the body is nested too deeply", fix="check what answers at this URL"
             ) from error
 
-    def _finish(self, response: httpx.Response, incoming: Incoming) -> None:
-        """Keep the connection, where the server ends its streams."""
-        if incoming.ended or not self._streams_end:
-            return
-        if response.headers.get("connection", "").lower() != "close":
-            incoming.finish()
-            self._streams_end = incoming.ended
-
     def _client(self) -> httpx.Client:
+        """Each thread has a connection of its own: one shared pool costs three times the CPU."""
         client: httpx.Client | None = getattr(self._own, "client", None)
         if client is None:
             client = self._own.client = httpx.Client(
                 auth=self._login,
-                headers={"accept-encoding": "identity", **self._headers},
+                headers=self._headers,
                 limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
-                follow_redirects=False,
                 verify=self._tls,
                 trust_env=not address.is_loopback(self.base_url),
             )
@@ -292,7 +381,7 @@ class Transport:
                 self.limiter.refused(number, wait_s)
                 return wait_s
             case Loading() if tried.loading_s < _LONGEST_LOADING_S:
-                tried.loading_s += 1.0
+                tried.loading_s += 1
                 self.limiter.pause(1.0)
                 return 1.0
         tried.spent += 1
@@ -303,10 +392,10 @@ class Transport:
         return backoff_s * random.uniform(0.5, 1.0)  # noqa: S311
 
     def _check_gone(self, error: CallError) -> None:
-        gone_s = self.limiter.gone()
         patience_s = self.give_up_s if self.answered_before else _FIRST_CONTACT_S
-        if gone_s > min(patience_s, self.give_up_s):
-            self.limiter.end_probe()
+        patience_s = min(patience_s, self.give_up_s)
+        gone_s = self.limiter.gone(patience_s)
+        if gone_s > patience_s:
             raise TargetError(
                 f"{error.problem} (for {gone_s:.0f} s)",
                 fix="start the server, then run the same command again: it goes on from here",
@@ -321,11 +410,7 @@ def _limited_wait_s(error: RateLimited, limited: int) -> float:
     return max(error.retry_after_s or 0.0, own_s)
 
 
-def headers_of(body: Body | None) -> dict[str, str]:
-    """
-    >>> headers_of((b"ab", b"c"))
-    {'content-type': 'application/json', 'content-length': '3'}
-    """
+def _headers_of(body: Body | None) -> dict[str, str]:
     if body is None:
         return {}
     length = len(body) if isinstance(body, bytes) else sum(map(len, body))

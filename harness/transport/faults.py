@@ -6,6 +6,7 @@ import json
 import math
 import re
 import ssl
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -50,21 +51,19 @@ class ErrorInside(Exception):
         super().__init__()
         code = str(error.get("code")) if isinstance(error, dict) else ""
         self.status = int(code) if re.fullmatch(r"[45][0-9]{2}", code) else 502
-        try:
-            self.body = json.dumps({"error": error})
-        except (RecursionError, ValueError):
-            self.body = "JSON nested without end"
+        self.body = json.dumps({"error": error})
 
 
 class _Stop(Struct, frozen=True):
     """A refusal that every call would meet: it ends the run."""
 
-    words: re.Pattern[str]
     problem: str
     fix: str
-    at_first: bool = True
-    """Only while nothing was ever answered; later it is that one call's failure."""
-    error: type[TargetError] = TargetError
+    statuses: tuple[int, ...]
+    always: bool
+    """Whatever was answered before; else the words mean it only while nothing was."""
+    words: re.Pattern[str]
+    """What the server says then, with whatever status."""
 
 
 def _any_of(*words: str) -> re.Pattern[str]:
@@ -73,9 +72,11 @@ def _any_of(*words: str) -> re.Pattern[str]:
 
 _PICTURES = r"(?:image|vision|visual|multi-?modal|picture)"
 _NO_PICTURES = _Stop(
+    "the server takes no pictures",
+    "start it with the model's mmproj file (--mmproj), or name a vision model",
+    (),
+    True,
     _any_of(
-        r"image input is not supported",
-        r"no endpoints found that support",
         r"(?:do(?:es)?|is|are)(?: not|n['’]t) (?:currently )?(?:an? |support|accept|allow|take)"
         rf"\W*(?:\w+\W+){{0,3}}{_PICTURES}"
         r"(?!\w*\W+(?:format|type|url|file|size|larger|bigger|with|of)s?\b)",
@@ -83,81 +84,63 @@ _NO_PICTURES = _Stop(
         r"(?:only supported|not (?:supported|enabled|loaded|available|allowed))"
         r"(?! (?:format|type|size))",
         r"unsupported\W+(?:\w+\W+){0,3}(?:vision|multi-?modal|image[ _](?:input|url|content))",
-        r"unknown (?:variant|part type|content type)\W+image",
-        r"at most 0 image",
-        r"missing data required for image",
-        r"text-only model",
-        r"content\W+(?:must|should) be a (?:valid )?string",
-        r"concatenate str \(not .{0,2}list",
+        r"no endpoints found that support|unknown (?:variant|part type|content type)\W+image",
+        r"at most 0 image|missing data required for image|text-only model",
+        r"content\W+(?:must|should) be a (?:valid )?string|concatenate str \(not .{0,2}list",
     ),
-    "the server takes no pictures",
-    "start it with the model's mmproj file (--mmproj), or name a vision model",
-    at_first=False,
-    error=NoVision,
 )
-_NO_CREDIT = _Stop(
-    _any_of(
-        r"insufficient[_ ](?:user[_ ])?(?:quota|balance|credit|fund)",
-        r"billing[_ ](?:hard|not)[_ ]",
-        r"credit balance is too low",
-        r"out of credit",
-        r"exceeded_current_quota_error",
-        r"account_deactivated",
+_STOPS = (
+    _NO_PICTURES,
+    _Stop(
+        "the account has no credit",
+        "top the account up, or choose another endpoint",
+        (402,),
+        True,
+        _any_of(
+            r"insufficient[_ ](?:user[_ ])?(?:quota|balance|credit|fund)",
+            r"credit balance is too low|out of credit|exceeded_current_quota_error",
+            r"billing[_ ](?:hard|not)[_ ]|account_deactivated",
+        ),
     ),
-    "the account has no credit",
-    "top the account up, or choose another endpoint",
-    at_first=False,
-)
-_WRONG_KEY = _Stop(
-    _any_of(
-        r"(?:invalid|incorrect|missing|wrong|expired|no|bad|revoked)\W+(?:\w+\W+){0,2}api[ _-]?key",
-        r"api[ _-]?key\W+(?:\w+\W+){0,3}(?:not valid|not found|invalid|incorrect|expired|missing)",
-        r"authentication[ _](?:error|failed|required|fails)",
-        r"unauthori[sz]ed|unauthenticated|missing bearer",
+    _Stop(
+        "the key was not accepted, or may not use this model",
+        "set the right key in {key}, or name another model",
+        (401, 403),
+        False,
+        _any_of(
+            r"(?:invalid|incorrect|missing|wrong|expired|no|bad|revoked)\W+(?:\w+\W+){0,2}"
+            r"api[ _-]?key",
+            r"api[ _-]?key\W+(?:\w+\W+){0,3}"
+            r"(?:not valid|not found|invalid|incorrect|expired|missing)",
+            r"authentication[ _](?:error|failed|required|fails)|missing bearer",
+            r"unauthori[sz]ed|unauthenticated",
+        ),
     ),
-    "the key was not accepted",
-    "set the right key in {key}",
-)
-_NO_MODEL = _Stop(
-    _any_of(
-        r"(?:not a valid|invalid|unknown|no such|nonexistent) model\b",
-        r"model_not_(?:found|available)",
-        r"model\W+(?:\S+\W+)?(?:is |was |has been )?(?:not found|does ?n['o’]t exist|not exist"
-        r"|not available|decommissioned|retired)",
-        r"model (?:identifier |name |id )?is (?:invalid|not supported)",
-        r"unable to access model",
-        r"no models? (?:is |are )?(?:loaded|named|found)",
+    _Stop(
+        "no such model or path",
+        "check the model's name (`curl BASE_URL/models` lists what the server has), and that the "
+        "base URL ends in /v1",
+        (404, 405),
+        False,
+        _any_of(
+            r"(?:not a valid|invalid|unknown|no such|nonexistent) model\b",
+            r"model_not_(?:found|available)",
+            r"model\W+(?:\S+\W+)?(?:is |was |has been )?(?:not found|does ?n['o’]t exist|not exist"
+            r"|not available|decommissioned|retired)",
+            r"model (?:identifier |name |id )?is (?:invalid|not supported)|unable to access model",
+            r"no models? (?:is |are )?(?:loaded|named|found)",
+        ),
     ),
-    "no such model",
-    "check the model's name: `curl BASE_URL/models` lists what the server has",
 )
-_LOADING = re.compile(
-    r"model\b.{0,80}\bloading|loading\b.{0,20}\bmodel|warming up|starting up|cold start",
-    re.IGNORECASE,
+_ALWAYS_STOP = (401, 402)
+_LOADING = _any_of(
+    r"model\b.{0,80}\bloading|loading\b.{0,20}\bmodel|warming up|starting up|cold start"
 )
 _PARAMETER = _any_of(
-    r"unsupported ?param",
-    r"unrecognized (?:request )?argument",
-    r"does not support parameters",
-    r"extra (?:inputs|fields)(?: are)? not permitted",
-    r"unexpected keyword argument",
+    r"unsupported ?param|unrecognized (?:request )?argument|does not support parameters",
+    r"extra (?:inputs|fields)(?: are)? not permitted|unexpected keyword argument",
 )
 """A request parameter is refused, whatever status that comes with."""
-_STOPS_THE_RUN = {401: _WRONG_KEY, 402: _NO_CREDIT}
-_NEVER = _any_of("(?!)")
-_STOPS_AT_FIRST = {
-    403: _Stop(
-        _NEVER,
-        "this key may not use this model",
-        "check the account's rights, or name another model",
-    ),
-    404: _Stop(
-        _NEVER,
-        "no such model or path",
-        "check the model's name, and that the base URL ends in /v1",
-    ),
-    405: _Stop(_NEVER, "this URL takes no chat requests", "check that the base URL ends in /v1"),
-}
 
 
 def error_of(
@@ -173,32 +156,31 @@ def error_of(
 
     A TargetError ends the run: every call would meet it.
     """
-    where = "an error inside the reply" if inside else f"HTTP {status}"
-    said = f"{where}: {message_in(body)}"
+    said = f"{'an error inside the reply' if inside else f'HTTP {status}'}: {message_in(body)}"
     if 300 <= status < 400:
         location = quoted(headers.get("location", "elsewhere"))
         return TargetError(
             f"the server redirects to {location!r} (HTTP {status}), and a key is never sent on",
             fix="name that URL as the base URL if you trust it",
         )
-    limited = status == 429 and wished_s(headers, body) is not None
-    stop = None if limited else _stop_for(status, body, answered_before=answered_before)
-    if stop is not None:
-        fix = stop.fix.format(key=key_env or "--api-key-env")
-        return stop.error(f"{stop.problem} ({said})", fix=fix)
-    return _call_error(status, headers, body, said)
-
-
-def _stop_for(status: int, body: str, *, answered_before: bool) -> _Stop | None:
-    for stop in (_NO_PICTURES, _NO_CREDIT, _WRONG_KEY, _NO_MODEL):
-        if (not answered_before or not stop.at_first) and stop.words.search(body):
-            return stop
-    by_status = _STOPS_THE_RUN if answered_before else _STOPS_THE_RUN | _STOPS_AT_FIRST
-    return by_status.get(status)
-
-
-def _call_error(status: int, headers: httpx.Headers, body: str, said: str) -> CallError:
     wish_s = wished_s(headers, body)
+    stop = next(_stops(status, body, answered_before=answered_before), None)
+    if stop is not None and not (status == 429 and wish_s is not None):
+        fix = stop.fix.format(key=key_env or "--api-key-env")
+        error = NoVision if stop is _NO_PICTURES else TargetError
+        return error(f"{stop.problem} ({said})", fix=fix)
+    return _call_error(status, body, said, wish_s)
+
+
+def _stops(status: int, body: str, *, answered_before: bool) -> Iterator[_Stop]:
+    for stop in _STOPS:
+        if (stop.always or not answered_before) and stop.words.search(body):
+            yield stop
+    if status in _ALWAYS_STOP or not answered_before:
+        yield from (stop for stop in _STOPS if status in stop.statuses)
+
+
+def _call_error(status: int, body: str, said: str, wish_s: float | None) -> CallError:
     if status >= 500 and _LOADING.search(body):
         return Loading(said, fix="wait until the server has loaded its model")
     if status == 429 or (status in (503, 529) and wish_s is not None):
@@ -207,20 +189,15 @@ def _call_error(status: int, headers: httpx.Headers, body: str, said: str) -> Ca
         return limited
     if status == 408:
         return CallTimeout(said, fix="try again when the server is less busy")
-    ours = _PARAMETER.search(body)
-    if not ours and ((status >= 500 and status != 501) or status in (409, 424, 425)):
+    passing = (status >= 500 and status != 501) or status in (409, 424, 425)
+    if passing and not _PARAMETER.search(body):
         return ServerFault(said, fix="look into the server's log")
-    refused = RequestRefused(said, fix=_fix_for(status, said))
-    refused.status = status
-    return refused
-
-
-def _fix_for(status: int, said: str) -> str:
-    if "exceed_context_size" in said or "context size" in said or "context length" in said:
-        return "start the server with a larger context (-c), or lower --image-max-side"
-    if status == 413:
-        return "lower --image-max-side"
-    return "look at what the server says, and at `evalrun show` for the prompts it refused"
+    fix = "look at what the server says, and at `evalrun show` for the prompts it refused"
+    if re.search("exceed_context_size|context (?:size|length)", said):
+        fix = "start the server with a larger context (-c), or lower --image-max-side"
+    elif status == 413:
+        fix = "lower --image-max-side"
+    return RequestRefused(said, fix=fix)
 
 
 def message_in(body: str) -> str:
@@ -235,29 +212,26 @@ def message_in(body: str) -> str:
     """
     try:
         error: Any = json.loads(body)
-    except (ValueError, RecursionError):
+    except ValueError:
         title = re.search(r"<title>([^<]{1,300})</title>", body, re.IGNORECASE)
         error = title[1] if title else body
-    for name in ("error", "errors", "detail", "error"):
+    for name in ("error", "errors", "detail", "error", ""):
         if isinstance(error, list) and error:
             error = error[0]
         if isinstance(error, dict) and error.get(name):
             error = error[name]
-    if isinstance(error, list) and error:
-        error = error[0]
-    return " ".join(_words(error).split()) or "no message"
+    words = _words(error) if isinstance(error, dict) else quoted(error)
+    return " ".join(words.split()) or "no message"
 
 
-def _words(error: Any) -> str:
-    if not isinstance(error, dict):
-        return quoted(error)
+def _words(error: dict[str, Any]) -> str:
     words = quoted(error.get("message") or error.get("msg") or error)
     metadata = error.get("metadata")
     if isinstance(metadata, dict) and metadata.get("raw"):  # a gateway quotes whom it asked
         words = f"{words}: {quoted(metadata['raw'])}"
     about = error.get("param") or error.get("loc")
     name = str(about[-1] if isinstance(about, list) and about else about or "")
-    if name and name not in words:
+    if name not in words:
         words = f"{words}: {quoted(name)}"
     kind = error.get("type") or error.get("status")
     return f"{words} ({quoted(kind)})" if isinstance(kind, str) else words
@@ -269,10 +243,7 @@ def quoted(said: object) -> str:
     >>> quoted({"code": 7}), len(quoted("x" * 10**6))
     ("{'code': 7}", 300)
     """
-    try:
-        return valid_unicode(str(said)[:_WORDS_CHARS])
-    except RecursionError:
-        return "JSON nested without end"
+    return valid_unicode(str(said)[:_WORDS_CHARS])
 
 
 def wished_s(headers: httpx.Headers, body: str) -> float | None:
@@ -286,10 +257,9 @@ def wished_s(headers: httpx.Headers, body: str) -> float | None:
         return header
     for name, left in headers.items():
         if left == "0" and re.fullmatch(r"anthropic-ratelimit-.*-remaining", name):
-            moment = headers.get(name.removesuffix("remaining") + "reset", "")
             with suppress(ValueError, TypeError):
-                until = datetime.fromisoformat(moment)
-                return max(0.0, (until - datetime.now(UTC)).total_seconds())
+                moment = headers.get(name.removesuffix("remaining") + "reset", "")
+                return _seconds_until(datetime.fromisoformat(moment))
     found = re.search(
         r"(?:try again|retry) in (?:(\d{1,4})m(?!s))?(\d{1,5}(?:\.\d{1,9})?)(ms|s)\b", body, re.I
     ) or re.search(r'"retryDelay"\s*:\s*"()(\d{1,5}(?:\.\d{1,9})?)(s)"', body)
@@ -304,28 +274,23 @@ def retry_after_s(value: str | None) -> float | None:
     >>> retry_after_s("2"), retry_after_s("soon"), retry_after_s("-5")
     (2.0, None, None)
     """
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    with suppress(ValueError):
+        seconds = float(value or "")
+        return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    with suppress(ValueError, TypeError, IndexError, OverflowError):
+        return _seconds_until(parsedate_to_datetime(value or ""))
+    return None
 
 
-def error_from(error: httpx.HTTPError | httpx.InvalidURL, base_url: str) -> EvalrunError:
+def _seconds_until(moment: datetime) -> float:
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def error_from(error: httpx.HTTPError, base_url: str) -> EvalrunError:
     """The error of ours that an httpx exception stands for."""
     said = str(error) or type(error).__name__
     match error:
-        case httpx.InvalidURL() | httpx.UnsupportedProtocol():
-            return TargetError(
-                f"{base_url!r} is not a usable URL: {said}", fix="give http(s)://…/v1"
-            )
         case httpx.ConnectError() if _is_tls(error):
             return TargetError(
                 f"no secure connection to {base_url}: {said}",
@@ -338,9 +303,7 @@ def error_from(error: httpx.HTTPError | httpx.InvalidURL, base_url: str) -> Eval
             )
         case httpx.TimeoutException():
             return CallTimeout("the server was silent for too long", fix="raise --timeout")
-        case httpx.RemoteProtocolError() if (
-            "incomplete" in said or "without sending complete" in said
-        ):
+        case httpx.RemoteProtocolError() if re.search("incomplete|without sending complete", said):
             return BadReply(f"the reply was cut short: {said}", fix="look into the server's log")
         case _:
             return Unreachable(f"the connection broke: {said}", fix="check that the server runs")
@@ -348,8 +311,6 @@ def error_from(error: httpx.HTTPError | httpx.InvalidURL, base_url: str) -> Eval
 
 def _is_tls(error: BaseException) -> bool:
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return True
+    while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
-    return "SSL" in str(error) or "CERTIFICATE" in str(error)
+    return cause is not None or "SSL" in str(error) or "CERTIFICATE" in str(error)

@@ -28,19 +28,16 @@ class Incoming:
     def __init__(
         self, response: httpx.Response, elapsed_s: Callable[[], float], longest_s: float
     ) -> None:
-        self._response = response
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        self._response, self._stream = response, response.stream
+        self._readers = [iter(self._stream)]
+        self._head: list[bytes] = []
+        self._left = LONGEST_REPLY_BYTES
+        self._end_at = time.perf_counter() + longest_s
         self.elapsed_s = elapsed_s
         """Since the request was sent."""
-        self._end_at = time.perf_counter() + longest_s
-        self._head: list[bytes] = []
-        assert isinstance(response.stream, httpx.SyncByteStream)
-        self._stream = response.stream
-        self._readers = [iter(self._stream)]
-        self._left = LONGEST_REPLY_BYTES
         self.done = False
         """Whether the stream said that it is complete."""
-        self.on_text: Callable[[str], None] | None = None
-        """Is given the reply as far as it has come; for whoever watches."""
         self.ended = False
         """Whether the body was read to its end: then the connection can be used again."""
 
@@ -52,28 +49,26 @@ class Incoming:
             start = (start + chunk).removeprefix(_BOM).lstrip()
             if start[:1] in (b"{", b"[", b"<") or len(start) > max(map(len, _EVENT_FIELDS)):
                 break
-        if start.startswith(_EVENT_FIELDS):
-            return True
-        said = str(self._response.headers.get("content-type", ""))
-        return said.startswith("text/event-stream") and start[:1] not in (b"{", b"[")
+        announced = str(self._response.headers.get("content-type")).startswith("text/event-stream")
+        return start.startswith(_EVENT_FIELDS) or (announced and start[:1] not in (b"{", b"["))
 
     def json(self) -> Any:
         """The body as JSON. Raises: BadReply."""
         body = bytearray()
-        announced = "content-length" in self._response.headers
+        endless = "content-length" not in self._response.headers
         try:
             for chunk in self._chunks():
                 body += chunk
-                if not announced and chunk.rstrip().endswith(b"}"):
-                    with suppress(ValueError, RecursionError):  # the end may never be announced
+                if endless and chunk.rstrip().endswith(b"}"):  # the end may never be announced
+                    with suppress(ValueError):
                         return json.loads(body.removeprefix(_BOM))
         except CallError:
-            with suppress(ValueError, RecursionError):  # a finished answer is not lost
+            with suppress(ValueError):  # a finished answer is not lost
                 return json.loads(body.removeprefix(_BOM))
             raise
         if not body.strip():
             raise BadReply("the body is empty", fix="ask the server's log why it sent nothing")
-        return parse_json(bytes(body).removeprefix(_BOM))
+        return _parsed(bytes(body.removeprefix(_BOM)))
 
     def events(self) -> Iterator[Any]:
         """The JSON of each server-sent event up to `[DONE]`; comments are passed over.
@@ -95,14 +90,14 @@ class Incoming:
                 continue
             try:
                 event = json.loads(text)
-            except (ValueError, RecursionError):
+            except ValueError:
                 if not line or len(pending) > _MOST_LINES_OF_AN_EVENT:
-                    parse_json(text)
+                    _parsed(text.encode())
                 continue
             pending.clear()
             yield event
         if pending:
-            parse_json(b"\n".join(pending))
+            _parsed(b"\n".join(pending))
 
     def excerpt(self) -> str:
         """The start of the body, for an error message."""
@@ -120,10 +115,9 @@ class Incoming:
         iterator is kept, as its end would close the connection.
         """
         timeout = self._response.request.extensions["timeout"]
-        if timeout["read"] <= seconds:
-            return
-        timeout["read"] = seconds
-        self._readers.append(iter(self._stream))
+        if timeout["read"] > seconds:
+            timeout["read"] = seconds
+            self._readers.append(iter(self._stream))
 
     def finish(self) -> None:
         """Read what little follows the last event, so that the connection can be used again."""
@@ -135,16 +129,15 @@ class Incoming:
 
     def _lines(self) -> Iterator[bytes]:
         r"""Lines ended by \n, \r\n or \r, wherever the chunks are cut."""
-        line, after_cr, first = bytearray(), False, True
+        line, after_cr, mark = bytearray(), False, _BOM
         for chunk in self._chunks():
             whole = chunk[1:] if after_cr and chunk.startswith(b"\n") else chunk
             after_cr = chunk.endswith(b"\r")
             for part in whole.splitlines(keepends=True):
                 line += part
                 if part.endswith((b"\n", b"\r")):
-                    text = bytes(line).rstrip(b"\r\n")
-                    yield text.removeprefix(_BOM) if first else text
-                    first = False
+                    yield bytes(line).rstrip(b"\r\n").removeprefix(mark)
+                    mark = b""
                     line.clear()
         if line:
             yield bytes(line)
@@ -157,8 +150,13 @@ class Incoming:
             )
         while self._head:
             yield self._head.pop(0)
-        while (chunk := self._next()) is not None:
-            self._left -= len(chunk)
+        while not self.ended:
+            try:
+                chunk = next(self._readers[-1], None)
+            except httpx.HTTPError as error:
+                raise error_from(error, "the server") from error
+            self.ended = chunk is None
+            self._left -= len(chunk or b"")
             if self._left < 0:
                 raise BadReply(
                     f"the body is longer than {LONGEST_REPLY_BYTES >> 20} MiB",
@@ -166,26 +164,16 @@ class Incoming:
                 )
             if time.perf_counter() > self._end_at:
                 raise CallTimeout("the reply does not end", fix="lower --max-tokens")
-            yield chunk
-
-    def _next(self) -> bytes | None:
-        if self.ended:
-            return None
-        try:
-            chunk = next(self._readers[-1], None)
-        except httpx.HTTPError as error:
-            raise error_from(error, "the server") from error
-        self.ended = chunk is None
-        return chunk
+            if chunk is not None:
+                yield chunk
 
 
-def parse_json(body: bytes | str) -> Any:
+def _parsed(body: bytes) -> Any:
     """Raises: BadReply, quoting how the body begins."""
     try:
         return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        start = body[:80] if isinstance(body, str) else body[:80].decode("utf-8", "replace")
+    except ValueError as error:
         raise BadReply(
-            f"the body is not JSON: it begins {start!r}",
+            f"the body is not JSON: it begins {body[:80].decode('utf-8', 'replace')!r}",
             fix="check that the base URL ends where the API begins, usually in /v1",
         ) from error

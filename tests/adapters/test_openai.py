@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from harness.adapters import Limits, Request, Target
-from harness.adapters.chat import NOT_CONSTRAINED
-from harness.adapters.openai import open_openai
+from harness.adapters.openai import NOT_CONSTRAINED, open_openai
 from harness.errors import BadReply, RequestRefused, ServerFault, TargetError
 from harness.records import EncodedImage, Reply, Sampling
 from tests.conftest import VisionServer, body, chat, fail, say, stream

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from harness.adapters import Limits, Request, Target
+from harness.adapters.endpoints import KINDS, LEVELS, UNKNOWN, kind_of, parameters
 from harness.adapters.llamacpp.adapter import LlamaCpp
 from harness.adapters.openai import open_openai
-from harness.adapters.thinking import KINDS, LEVELS, kind_of, parameters
 from harness.cli.targets import body
 from harness.errors import TargetError, UsageError
 from harness.records import Reply, Sampling, ServerFacts
@@ -92,10 +92,10 @@ def test_what_a_known_endpoint_cannot_take_is_refused_with_what_it_can(
 
 
 def test_a_server_is_known_by_the_owner_of_its_models_and_its_host() -> None:
-    assert getattr(kind_of(target("auto"), ["vllm"]), "name", None) == "vllm"
+    assert kind_of(target("auto"), ["vllm"]).name == "vllm"
     openrouter = target("auto", base_url="https://openrouter.ai/api/v1")
-    assert getattr(kind_of(openrouter), "name", None) == "openrouter"
-    assert kind_of(target("auto", base_url="http://gpu-box:9000/v1"), ["someone"]) is None
+    assert kind_of(openrouter).name == "openrouter"
+    assert kind_of(target("auto", base_url="http://gpu-box:9000/v1"), ["someone"]) is UNKNOWN
 
 
 def test_a_budget_comes_on_top_of_the_answers_own_limit(vision_server: VisionServer) -> None:

@@ -90,7 +90,7 @@ def test_a_picture_it_cannot_decode_is_refused_for_good(
 ) -> None:
     with pytest.raises(RequestRefused, match="Failed to load image") as caught:
         adapter.ask(sent(data()))
-    assert caught.value.status == 400
+    assert "HTTP 400" in caught.value.problem
     assert caught.value.effort.attempts == 1
 
 

@@ -12,13 +12,12 @@ from msgspec.structs import replace
 
 from harness.adapters import machine
 from harness.adapters.base import Request, Target
-from harness.adapters.chat import open_transport, to_body
+from harness.adapters.endpoints import budget_of, kind_of, open_transport
 from harness.adapters.llamacpp import preflight, program
 from harness.adapters.llamacpp.hub import locate
 from harness.adapters.llamacpp.server import LocalServer
 from harness.adapters.llamacpp.weights import Files, quantization_in, sha256, weights_of
-from harness.adapters.openai import OpenAIChat
-from harness.adapters.thinking import budget_of, kind_of
+from harness.adapters.openai import OpenAIChat, to_body
 from harness.errors import CallError, TargetError, UsageError
 from harness.records import Machine, Reply, Sampling, ServerFacts
 from harness.transport import Incoming, Stopped, Transport, is_loopback

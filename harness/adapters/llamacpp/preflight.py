@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import images
 from harness.adapters.base import Request
-from harness.adapters.chat import as_count, as_dict
+from harness.adapters.openai import as_count, as_dict
 from harness.errors import (
     CallError,
     CallTimeout,
