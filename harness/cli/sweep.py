@@ -102,6 +102,10 @@ class ChoiceOptions:
         Prefer | None,
         Option(help="Of settings as good as the best [default: smallest, where sizes are known]."),
     ] = None
+    stop_early: Annotated[
+        bool,
+        Option("--stop-early", help="End cells that are clearly worse; wrong in 5 % of sweeps."),
+    ] = False
     results: ResultsDir = DEFAULT_RESULTS
     profile: Annotated[str | None, Option(help="Defaults of [profile.NAME].")] = None
     resume: Annotated[
@@ -143,6 +147,7 @@ def sweep(options: SweepOptions, context: typer.Context) -> int:
         _planned(context, options.grid),
         results=options.choice.results,
         anew=not options.choice.resume,
+        stop_early=options.choice.stop_early,
         max_cost_usd=options.limits.max_cost,
     )
     if options.choice.dry_run:

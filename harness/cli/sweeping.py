@@ -31,6 +31,7 @@ from harness.store import Run
 from harness.suites import Suite
 from harness.summary import summarise
 from harness.sweep import grid, reading
+from harness.sweep.early import EarlyStop
 from harness.sweep.grid import Cell
 from harness.sweep.reading import Result
 from harness.tables import words
@@ -99,13 +100,15 @@ class Driver:
         *,
         results: Path,
         anew: bool,
+        stop_early: bool,
         max_cost_usd: float | None,
     ) -> None:
         self.planned, self._folder = planned, results
         self._max_cost_usd, self._spent_usd = max_cost_usd, 0.0
         self._problems: dict[tuple[str, ...], EvalrunError] = {}
         self._id = grid.sweep_id([it.cell for it in planned])
-        self._anew = anew
+        self._anew, self._stops_early = anew, stop_early
+        self._stopped: dict[tuple[str, ...], int] = {}
         self._runs = {} if anew else self._found()
         self._stopping = _Stopping(planned)
 
@@ -138,17 +141,35 @@ class Driver:
         run = self._runs.get(it.cell.words)
         return run is not None and len(run.answered_keys()) >= run.header.asked
 
+    def _early(self, it: Planned) -> EarlyStop | None:
+        """What watches this cell, with the answers there are already; None: nothing does."""
+        before = self.planned[: self.planned.index(it)]
+        if not self._stops_early or not before:
+            return None
+        runs = self._found()
+        early = EarlyStop(
+            it.work.cases,
+            [reading.pass_rates(runs.get(other.cell.words)) for other in before],
+            cells=len(self.planned),
+            repeats=it.options.suite.repeats,
+        )
+        if (own := self._runs.get(it.cell.words)) is not None:
+            early.add(own.records())
+        return early
+
     def _ask(self, it: Planned, whole: Whole) -> int:
+        early = self._early(it)
+        if early is not None and early.is_worse:
+            return self._ended_early(it, early, whole)
         more = {"sweep": self._id, "cell": dict(it.cell.settings), "arguments": it.cell.words}
-        options = it.options
-        if self._max_cost_usd is not None:
-            left = max(0.0, self._max_cost_usd - self._spent_usd)
-            options = with_field(options, limits=with_field(options.limits, max_cost=left))
-        if self._anew:
-            options = with_field(options, output=with_field(options.output, resume=False))
         try:
             outcome = measure.carry_on(
-                options, it.work, whole.watching(it), stopping=it.stopping, more=more
+                self._options(it),
+                it.work,
+                whole.watching(it, early),
+                stopping=it.stopping,
+                more=more,
+                at_random=self._stops_early,
             )
         except EvalrunError as error:
             return self._failed(it, error, whole)
@@ -156,8 +177,25 @@ class Driver:
         self._spent_usd += score.cost_usd or 0.0
         if outcome.error is not None and score.errors == score.asked:
             return self._failed(it, outcome.error, whole)
+        if early is not None and early.is_worse and not score.complete:
+            return self._ended_early(it, early, whole)
         whole.ended(it, words.share_and_counts(score))
         return ExitCode.DONE if score.complete else ExitCode.INCOMPLETE
+
+    def _ended_early(self, it: Planned, early: EarlyStop, whole: Whole) -> int:
+        self._stopped[it.cell.words] = early.answered
+        whole.ended(it, f"ended early after {early.answered} answers: clearly worse")
+        return ExitCode.DONE
+
+    def _options(self, it: Planned) -> RunOptions:
+        """With what is left of the budget, and a run of its own if everything is asked anew."""
+        options = it.options
+        if self._max_cost_usd is not None:
+            left = max(0.0, self._max_cost_usd - self._spent_usd)
+            options = with_field(options, limits=with_field(options.limits, max_cost=left))
+        if self._anew:
+            options = with_field(options, output=with_field(options.output, resume=False))
+        return options
 
     def _failed(self, it: Planned, error: EvalrunError, whole: Whole) -> int:
         """One cell that cannot be asked; the rest goes on."""
@@ -171,6 +209,7 @@ class Driver:
             Result(
                 cell=it.cell,
                 run=runs.get(it.cell.words),
+                stopped_after=self._stopped.get(it.cell.words),
                 problem=str(self._problems.get(it.cell.words) or "") or None,
             )
             for it in self.planned
@@ -192,8 +231,8 @@ class Whole:
         if not self._quiet:
             complain(inert(line))
 
-    def watching(self, it: Planned) -> Callable[[Progress], CellView]:
-        return lambda progress: CellView(it.cell, progress, self)
+    def watching(self, it: Planned, early: EarlyStop | None) -> Callable[[Progress], CellView]:
+        return lambda progress: CellView(it, progress, self, early)
 
     def landed(self, count: int) -> None:
         self._landed += count
@@ -210,12 +249,15 @@ class Whole:
 
 
 class CellView:
-    """A line now and then."""
+    """A line now and then; ends the cell when it is clearly worse."""
 
     _EVERY_S = 15.0
 
-    def __init__(self, cell: Cell, progress: Progress, whole: Whole) -> None:
-        self._cell, self._progress, self._whole = cell, progress, whole
+    def __init__(
+        self, planned: Planned, progress: Progress, whole: Whole, early: EarlyStop | None
+    ) -> None:
+        self._planned, self._progress = planned, progress
+        self._whole, self._early = whole, early
         self._next_at = time.monotonic() + self._EVERY_S
 
     def __enter__(self) -> Self:
@@ -226,13 +268,17 @@ class CellView:
     def landed(self, records: list[Record]) -> None:
         self._progress.add(records)
         self._whole.landed(len(records))
+        if self._early is not None:
+            self._early.add(records)
+            if self._early.is_worse:
+                self._planned.stopping.set()
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + self._EVERY_S
             self.say(self._progress.line())
             self._whole.say(self._whole.line())
 
     def say(self, line: str) -> None:
-        self._whole.say(f"{self._cell.label}: {line}")
+        self._whole.say(f"{self._planned.cell.label}: {line}")
 
 
 def describe(planned: Sequence[Planned], results: Path) -> None:

@@ -88,6 +88,14 @@ def find(results: Path, made: Sequence[Cell], suite_sha256: str) -> dict[tuple[s
     return found
 
 
+def pass_rates(run: Run | None) -> dict[str, float] | None:
+    """Prompt -> share of its repeats that passed; None unless the run is complete."""
+    measured = measure(run) if run is not None else None
+    if measured is None or not measured.score.complete:
+        return None
+    return {id_: _rate(measured, id_) for id_ in measured.prompts}
+
+
 def results_of(entries: Iterable[Result]) -> list[Result]:
     """Measured, each complete one held against the best; without the best there is no p."""
     listed = [it if it.run is None else _measured(it, it.run) for it in entries]

@@ -213,3 +213,31 @@ def test_a_dry_run_says_cells_calls_and_time(
     assert "temperature 0.7: 8 calls, time unknown" in before.stdout
     assert "2 cells, 16 calls, time unknown" in before.stdout
     assert "2 cells, 16 calls, about" in after.stdout
+
+
+def test_a_cell_that_is_clearly_worse_is_ended_early_and_stays_so(
+    evalrun: Evalrun, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    vision_server.default = by_temperature
+    suite = write_suite(tmp_path / "suite", 40)
+    at = ("--suite", suite, "--base-url", vision_server.url, "--concurrency", "1")
+    command = ("sweep", "m", "--temperature", "0,0.7", *at, "--json")
+
+    done = evalrun(*command, "--stop-early")
+    asked = len(vision_server.seen)
+    again = evalrun(*command, "--stop-early")
+
+    assert done.returncode == 0
+    best, worse = cells(done)
+    assert best["score"] == 1.0
+    assert worse["score"] is None
+    assert 6 <= worse["stopped_after"] <= 20
+    assert asked <= 40 + 20
+    assert len(vision_server.seen) == asked
+    assert cells(again)[1]["stopped_after"] == asked - 40
+    assert json.loads(done.stdout)["choice"]["settings"] == {"temperature": "0"}
+
+    whole = evalrun(*command)
+
+    assert len(vision_server.seen) == 80, "without the option the rest is asked"
+    assert cells(whole)[1]["score"] == 0.0
