@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import catalogue
-from harness.adapters.memory import size_of
+from harness.adapters.machine import size_of
 from harness.catalogue import list_price
 from harness.errors import ExitCode, TargetError
 from harness.records import Fact, GgufFiles, ModelCard, PublishedScore

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from harness.adapters.base import Target
-from harness.adapters.routes import Route, bare_name, resolve
-from harness.adapters.running import LLAMA_CPP_URLS, candidates, look_around
+from harness.adapters.routes import Route, bare_name, look_around, resolve
 from harness.catalogue import Catalogue, load
 from harness.errors import TargetError, UsageError
 from harness.records import GgufFiles, GgufSource, HostedSource, ModelCard, Preset
@@ -43,8 +42,8 @@ SEER = ModelCard(
 @pytest.fixture(autouse=True)
 def own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home without weights, an environment without keys."""
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "ALPHA_KEY", "BETA_KEY"):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+    for name in ("ALPHA_KEY", "BETA_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.delenv("EVALRUN_LLAMA_SERVER", raising=False)
 
@@ -377,14 +376,21 @@ def test_a_recording_is_replayed_under_its_own_name(tmp_path: Path) -> None:
 
 def test_servers_that_are_no_servers_are_passed_over() -> None:
     with server() as empty, server("a") as one:
-        found = look_around([("http://127.0.0.1:9/v1", None), (empty, "x"), (one, "y")])
-    assert [(it.base_url, it.models) for it in found] == [(empty, ()), (one, ("a",))]
-
-
-def test_the_usual_addresses_are_looked_at_and_only_on_this_machine() -> None:
-    addresses = candidates(load([]).presets.values())
-    assert [url for url, _ in addresses[:2]] == list(LLAMA_CPP_URLS)
-    assert {name for _, name in addresses[2:]} == {"vllm", "ollama", "lmstudio"}
+        urls = {
+            "gone": "http://127.0.0.1:9/v1",
+            "x": empty,
+            "y": one,
+            "far": "https://a.example/v1",
+        }
+        presets = [
+            Preset(name=name, base_url=url, source="s", as_of="2026-01-01")
+            for name, url in urls.items()
+        ]
+        found = look_around(presets)
+    assert [(it.base_url, it.preset, it.models) for it in found] == [
+        (empty, "x", ()),
+        (one, "y", ("a",)),
+    ]
 
 
 def test_every_model_of_the_catalogue_resolves_or_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.chaos import trials
-from harness.adapters import demo
 from harness.adapters.llamacpp import program
+from harness.adapters.llamacpp.adapter import DEMO
 
 Trial = Callable[[Path], list[str]]
 
@@ -76,7 +76,7 @@ def demo_weights(folder: Path) -> tuple[Path, Path] | None:
     if not program.available():
         return None
     weights = folder / "text.gguf", folder / "vision.gguf"
-    for source, copy in zip((demo.FILES.gguf, demo.FILES.mmproj), weights, strict=True):
+    for source, copy in zip((DEMO.gguf, DEMO.mmproj), weights, strict=True):
         shutil.copyfile(source, copy)
     return weights
 

@@ -8,22 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from harness.adapters.base import Adapter, Limits, Opener, Request, Target
 from harness.errors import TargetError
 
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
-GROUP = "evalrun.adapters"
+__all__ = ["BUILT_IN", "Adapter", "Limits", "Opener", "Request", "Target", "names", "opener"]
 
 BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
         "openai": "harness.adapters.openai:open_openai",
         "anthropic": "harness.adapters.anthropic:open_anthropic",
         "llamacpp": "harness.adapters.llamacpp.adapter:open_llamacpp",
-        "demo": "harness.adapters.demo:open_demo",
+        "demo": "harness.adapters.llamacpp.adapter:open_demo",
         "replay": "harness.adapters.replay:open_replay",
     }
 )
@@ -32,12 +28,12 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
 
 def names() -> list[str]:
     """Every adapter there is, ours first."""
-    return [*BUILT_IN, *sorted({point.name for point in _third_party()} - set(BUILT_IN))]
+    return [*BUILT_IN, *sorted(_third_party().keys() - BUILT_IN.keys())]
 
 
 def opener(name: str) -> Opener:
     """Raises: TargetError for an unknown adapter, or one that cannot be loaded."""
-    place = BUILT_IN.get(name) or next((it.value for it in _third_party() if it.name == name), None)
+    place = BUILT_IN.get(name) or _third_party().get(name)
     if place is None:
         raise TargetError(
             f"no adapter is called {name!r}", fix=f"choose one of {', '.join(names())}"
@@ -53,20 +49,7 @@ def opener(name: str) -> Opener:
     return found
 
 
-def _third_party() -> tuple[EntryPoint, ...]:
+def _third_party() -> dict[str, str]:
     from importlib.metadata import entry_points  # takes a while, and is seldom needed
 
-    return tuple(entry_points(group=GROUP))
-
-
-__all__ = [
-    "BUILT_IN",
-    "GROUP",
-    "Adapter",
-    "Limits",
-    "Opener",
-    "Request",
-    "Target",
-    "names",
-    "opener",
-]
+    return {it.name: it.value for it in entry_points(group="evalrun.adapters")}

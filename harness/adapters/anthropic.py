@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from harness.adapters.base import Request, Target
-from harness.adapters.endpoints import key_from, kind_of, open_transport
+from harness.adapters.endpoints import key_from, kind_of, listed_models, open_transport
 from harness.adapters.openai import (
     DEFAULT_CONCURRENCY,
     PICTURE_HERE,
@@ -23,7 +23,6 @@ from harness.adapters.openai import (
     as_dict,
     read_stream,
 )
-from harness.adapters.running import listed_models
 from harness.errors import BadReply
 from harness.records import Reply
 from harness.transport import ErrorInside, Incoming, quoted

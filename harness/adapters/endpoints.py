@@ -19,10 +19,13 @@ from urllib.parse import urlsplit
 from msgspec import Struct, field
 
 from harness.adapters.base import Target
-from harness.errors import TargetError, UsageError
+from harness.errors import EvalrunError, TargetError, UsageError
+from harness.text import nearest, one_line
 from harness.transport import Transport
 
 LEVELS = ("off", "low", "medium", "high")
+_LISTING_S = 3.0
+"""How long an endpoint may take to list its models."""
 _BUDGET = "BUDGET"
 """Stands for the number of tokens."""
 Parameters = Mapping[str, Any]
@@ -351,4 +354,45 @@ def open_transport(
         max_wait_s=limits.max_wait_s if patient else 0.0,
         give_up_s=limits.give_up_s if patient else 0.0,
         stopping=target.stopping,
+    )
+
+
+def listed_models(
+    transport: Transport, target: Target, path: str = "models"
+) -> list[dict[str, Any]]:
+    """What an endpoint lists; a model that is not among it is warned of before the first call."""
+    try:
+        listed = models_of(transport, _LISTING_S, path)
+    except EvalrunError:
+        return []
+    model_id = target.model_id or target.model
+    names = [str(it["id"]) for it in listed if it.get("id")]
+    if names and not any(_same_model(model_id, it) for it in names):
+        near = nearest(model_id, names) or sorted(names)[:3]
+        shown = ", ".join(one_line(it, 60) for it in near)
+        target.notify(
+            f"WARNING: the server does not list a model {model_id!r}; it lists {len(names)}, "
+            f"among them {shown}"
+        )
+    return listed
+
+
+def models_of(transport: Transport, timeout_s: float, path: str = "models") -> list[dict[str, Any]]:
+    """What a server lists. Raises: EvalrunError when it does not say."""
+    answer = transport.get_json(path, timeout_s=timeout_s)
+    data = answer.get("data") if isinstance(answer, dict) else None
+    return [it for it in data if isinstance(it, dict)] if isinstance(data, list) else []
+
+
+def _same_model(wanted: str, listed: str) -> bool:
+    """
+    >>> _same_model("gemma3", "gemma3:latest"), _same_model("gemini-3", "models/gemini-3")
+    (True, True)
+    >>> _same_model("claude-haiku-4-5", "claude-haiku-4-5-20251001")
+    True
+    """
+    forms = {wanted, wanted.partition(":")[0], re.sub(r"-20\d{6}$", "", wanted)}
+    listed = re.sub(r"-20\d{6}$", "", listed)
+    return (
+        listed in forms or listed.removesuffix(":latest") in forms or listed == f"models/{wanted}"
     )

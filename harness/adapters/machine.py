@@ -1,23 +1,20 @@
-"""The machine we run on: its processor and its threads, its memory, its graphics cards."""
+"""The machine we run on, its processor, memory and graphics cards, and what fits on it."""
 
 from __future__ import annotations
 
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
 _CPUS = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
 _TINY_BYTES = 64 << 20
-_PATIENCE_S = 10.0
 
 
 class Gpu(Struct, frozen=True, kw_only=True):
@@ -33,30 +30,7 @@ class Gpu(Struct, frozen=True, kw_only=True):
 
 
 def gpus() -> tuple[Gpu, ...]:
-    """By NVML where `nvidia-ml-py` is installed, else by nvidia-smi; none where neither answers."""
-    try:
-        import pynvml
-    except ImportError:
-        return _gpus_by_command()
-    with suppress(pynvml.NVMLError):
-        pynvml.nvmlInit()
-        driver = pynvml.nvmlSystemGetDriverVersion()
-        cards = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        return tuple(_by_nvml(pynvml, card, driver) for card in cards)
-    return ()
-
-
-def _by_nvml(pynvml: Any, card: Any, driver: str) -> Gpu:
-    memory = pynvml.nvmlDeviceGetMemoryInfo(card)
-    return Gpu(
-        name=pynvml.nvmlDeviceGetName(card),
-        driver=driver,
-        memory_bytes=memory.total,
-        free_bytes=memory.free,
-    )
-
-
-def _gpus_by_command() -> tuple[Gpu, ...]:
+    """None where there is no NVIDIA driver."""
     rows = _nvidia_smi("--query-gpu=name,driver_version,memory.total,memory.free")
     with suppress(ValueError):
         return tuple(
@@ -71,6 +45,29 @@ def _gpus_by_command() -> tuple[Gpu, ...]:
     return ()
 
 
+def gpu_bytes_of(pids: list[int]) -> int | None:
+    """Memory that processes hold on the cards; None where the driver does not say."""
+    rows = _nvidia_smi("--query-compute-apps=pid,used_memory")
+    used = [int(mib) << 20 for pid, mib in rows if pid in map(str, pids) and mib.isdigit()]
+    return sum(used) if used else None
+
+
+def _nvidia_smi(query: str) -> list[list[str]]:
+    """Rows of a query to the driver (NVML), sizes in MiB."""
+    try:
+        asked = subprocess.run(
+            ["nvidia-smi", query, "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=10.0,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [[cell.strip() for cell in line.split(",")] for line in asked.stdout.splitlines()]
+
+
 def peak_bytes_of(pids: list[int]) -> int | None:
     """The most memory that processes ever held at once; None off Linux."""
     peaks = []
@@ -81,38 +78,11 @@ def peak_bytes_of(pids: list[int]) -> int | None:
     return sum(peaks) if peaks else None
 
 
-def gpu_bytes_of(pids: list[int]) -> int | None:
-    """Memory that processes hold on the cards; None where the driver does not say."""
-    rows = _nvidia_smi("--query-compute-apps=pid,used_memory")
-    used = [int(mib) << 20 for pid, mib in rows if pid in map(str, pids) and mib.isdigit()]
-    return sum(used) if used else None
-
-
-def _nvidia_smi(query: str) -> list[list[str]]:
-    """Rows of a query, sizes in MiB."""
-    path = shutil.which("nvidia-smi")
-    if path is None:
-        return []
-    try:
-        asked = subprocess.run(
-            [path, query, "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [[cell.strip() for cell in line.split(",")] for line in asked.stdout.splitlines()]
-
-
 def cpu_name() -> str:
     with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                return " ".join(value.split())
+        found = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        if found:
+            return " ".join(found[1].split())
     return platform.processor() or platform.machine()
 
 
@@ -136,16 +106,13 @@ def compute_threads(weights_bytes: int, cgroup: Path = _CGROUP) -> int | None:
         return 1
     if sys.platform != "linux":
         return None
-    cores = {_siblings(cpu) for cpu in os.sched_getaffinity(0)}
+    cores = set()
+    for cpu in os.sched_getaffinity(0):
+        core = str(cpu)
+        with suppress(OSError):  # the hardware threads of one core, the same for all of them
+            core = (_CPUS / f"cpu{cpu}/topology/thread_siblings_list").read_text()
+        cores.add(core)
     return max(1, min(len(cores), quota_cpus(cgroup) or len(cores)))
-
-
-def _siblings(cpu: int) -> str:
-    """The hardware threads of one core, in the kernel's words; the same for all of them."""
-    try:
-        return (_CPUS / f"cpu{cpu}/topology/thread_siblings_list").read_text().strip()
-    except OSError:
-        return str(cpu)
 
 
 def quota_cpus(cgroup: Path) -> int | None:
@@ -155,3 +122,54 @@ def quota_cpus(cgroup: Path) -> int | None:
     except (OSError, ValueError):
         return None
     return None if quota == "max" else max(1, int(quota) // int(period))
+
+
+def bits_in(quantization: str) -> int | None:
+    """Bits a weight, roughly; None when the name does not say.
+
+    >>> bits_in("UD-Q4_K_XL"), bits_in("IQ2_M"), bits_in("BF16"), bits_in("mystery")
+    (4, 2, 16, None)
+    """
+    found = re.search(r"(?:Q|F|FP)(\d+)", quantization.upper())
+    return int(found[1]) if found else None
+
+
+def size_of(parameters: str, quantization: str) -> int | None:
+    """Bytes of weights and projector, estimated.
+
+    From 3B on within a sixth of the sizes that the catalogue knows; smaller models take less.
+
+    >>> size_of("12B", "Q4_K_M"), size_of("500M", "Q8_0"), size_of("unknown", "Q4_K_M")
+    (8220000000, 835000000, None)
+    """
+    found = re.match(r"(\d+(?:\.\d+)?) ?([BM])\b", parameters)
+    bits = bits_in(quantization)
+    if found is None or bits is None:
+        return None
+    billions = float(found[1]) / (1 if found[2] == "B" else 1000)
+    return round(1e9 * (0.1525 * bits * billions + min(0.9, 0.45 * billions)))
+
+
+def needed_bytes(files_bytes: int, context_tokens: int) -> int:
+    """Memory to run a model in, estimated: its files, its context, and room to compute.
+
+    A token of context takes 57 to 390 KB in the models of 4 to 24 billion weights that are widely
+    used, at 16 bits; 150 KB is about the middle, smaller models take less.
+    """
+    per_token = 150_000 * min(1.0, files_bytes / 2.5e9)
+    return int(1.05 * files_bytes + per_token * context_tokens + 0.3e9)
+
+
+def where_it_fits(needed_bytes: int, cards: tuple[Gpu, ...], memory: int | None) -> str | None:
+    """Where a model of this size has room; None when it has none, or nothing is known.
+
+    >>> where_it_fits(6 << 30, (), 16 << 30), where_it_fits(15 << 30, (), 16 << 30)
+    ('memory', None)
+    """
+    free = sum(it.free_bytes for it in cards)
+    if needed_bytes <= free:
+        return "GPU"
+    usable = 0.85 * memory if memory else 0.0  # the rest is the system's
+    if needed_bytes <= usable:
+        return "memory"
+    return "GPU and memory" if free and needed_bytes <= free + usable else None

@@ -20,8 +20,14 @@ from msgspec.structs import replace
 
 from harness.adapters import endpoints
 from harness.adapters.base import Request, Target
-from harness.adapters.endpoints import UNKNOWN, EndpointKind, kind_of, merged, open_transport
-from harness.adapters.running import listed_models
+from harness.adapters.endpoints import (
+    UNKNOWN,
+    EndpointKind,
+    kind_of,
+    listed_models,
+    merged,
+    open_transport,
+)
 from harness.errors import BadReply, CallError, RequestRefused, ServerFault, TargetError
 from harness.records import CallFailure, EncodedImage, Reply, ServerFacts, ServerTimings
 from harness.text import one_line, valid_unicode

@@ -21,12 +21,12 @@ from harness.store import read
 EXAMPLE = Path("example")
 """Stands for the recorded answers that come with evalrun, unless there is a file of that name."""
 _EXAMPLE_FILE = Path(__file__).parent.parent / "example-answers.jsonl"
+_Outcomes = dict[tuple[str, int], Reply | CallFailure]
 
 
 class _Line(msgspec.Struct, kw_only=True):
     prompt: str
     response: str
-    model: str | None = None
     repeat: int = 0
     finish_reason: str | None = None
     latency_s: float | None = None
@@ -40,9 +40,7 @@ class Replay:
     concurrency = 1
     shards_by_picture = False
 
-    def __init__(
-        self, outcomes: dict[tuple[str, int], Reply | CallFailure], server: ServerFacts | None
-    ) -> None:
+    def __init__(self, outcomes: _Outcomes, server: ServerFacts | None = None) -> None:
         self._outcomes = outcomes
         self.server = server
 
@@ -59,7 +57,10 @@ class Replay:
                 f"nothing is recorded for {prompt.id!r} (repeat {prompt.repeat})",
                 fix="replay a file that holds it, or leave the prompt out",
             )
-        raise _error_of_kind(outcome)
+        kinds = {kind.kind: kind for kind in CallError.__subclasses__()}
+        error = kinds[outcome.kind](outcome.message, fix="resume the run it was recorded in")
+        error.effort = outcome.effort
+        raise error
 
 
 @contextmanager
@@ -67,15 +68,20 @@ def open_replay(target: Target) -> Iterator[Replay]:
     """Open a recording. Raises: TargetError when the file is neither a run nor JSON lines."""
     if target.replay is None:
         raise TargetError("nothing to replay was named", fix="name a file with --replay")
-    yield _recorded(target.replay)
+    path = _located(target.replay)
+    try:
+        run = read(path)
+    except ResultsError:
+        yield Replay(_foreign(path))
+    else:
+        yield Replay({it.key: it.outcome for it in run.records()}, run.header.server)
 
 
 def recorded_model(path: Path) -> str:
     """The model whose answers they are, as the file says; else the file's name stands for it."""
     try:
         with _located(path).open("rb") as file:
-            first = msgspec.json.decode(file.readline())
-        return str(first["model"])
+            return str(msgspec.json.decode(file.readline())["model"])
     except (OSError, msgspec.MsgspecError, KeyError, TypeError):
         return path.stem  # opening it says what is wrong with it
 
@@ -84,18 +90,8 @@ def _located(path: Path) -> Path:
     return _EXAMPLE_FILE if path == EXAMPLE and not path.exists() else path
 
 
-def _recorded(path: Path) -> Replay:
-    path = _located(path)
-    try:
-        run = read(path)
-    except ResultsError:
-        return Replay(_foreign(path), None)
-    return Replay({it.key: it.outcome for it in run.records()}, run.header.server)
-
-
-def _foreign(path: Path) -> dict[tuple[str, int], Reply | CallFailure]:
-    decoder = msgspec.json.Decoder(_Line)
-    outcomes: dict[tuple[str, int], Reply | CallFailure] = {}
+def _foreign(path: Path) -> _Outcomes:
+    outcomes: _Outcomes = {}
     bad: list[str] = []
     try:
         lines = path.read_bytes().splitlines()
@@ -103,7 +99,7 @@ def _foreign(path: Path) -> dict[tuple[str, int], Reply | CallFailure]:
         raise TargetError(f"{path}: {error.strerror}", fix="name a readable file") from error
     for number, line in enumerate(lines, start=1):
         try:
-            it = decoder.decode(line)
+            it = msgspec.json.decode(line, type=_Line)
         except msgspec.MsgspecError as error:
             bad.append(f"line {number}: {error}")
         else:
@@ -117,10 +113,3 @@ def _foreign(path: Path) -> dict[tuple[str, int], Reply | CallFailure]:
             fix='name a run file, or lines such as {"prompt": "dd-01", "response": "yes"}',
         )
     return outcomes
-
-
-def _error_of_kind(failure: CallFailure) -> CallError:
-    kinds = {kind.kind: kind for kind in CallError.__subclasses__()}
-    error = kinds[failure.kind](failure.message, fix="resume the run it was recorded in")
-    error.effort = failure.effort
-    return error

@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,27 +21,43 @@ from msgspec.structs import replace
 from harness.adapters import BUILT_IN
 from harness.adapters import names as adapter_names
 from harness.adapters.base import Target
-from harness.adapters.endpoints import UNKNOWN, check_pictures, key_from, kind_of
-from harness.adapters.llamacpp import hub, program
-from harness.adapters.memory import bits_in
+from harness.adapters.endpoints import UNKNOWN, check_pictures, key_from, kind_of, models_of
+from harness.adapters.llamacpp import files, program
+from harness.adapters.machine import bits_in
 from harness.adapters.replay import recorded_model
-from harness.adapters.running import Running, candidates, look, look_around
 from harness.catalogue import Catalogue, list_price
-from harness.errors import TargetError, UsageError, install_command
+from harness.errors import EvalrunError, TargetError, UsageError, install_command
 from harness.records import HostedSource, ModelCard, Preset, Price
-from harness.transport import api_root, is_loopback, without_credentials
+from harness.transport import Transport, api_root, is_loopback, without_credentials
 
 DEMO = "demo"
 SERVER, WEIGHTS = "running server", "local weights"
+LLAMA_CPP_URLS = ("http://127.0.0.1:8080/v1", "http://127.0.0.1:9931/v1")
+"""llama-server's default port, the older and the newer one."""
 _FEWEST_BITS = 4
-_LOOK_S = 3.0
-"""How long a server that the user named may take to list its models."""
+_LOOK_S, _NAMED_LOOK_S = 0.3, 3.0
+"""How long a server may take to list its models; one that the user named has longer."""
 _FORM = re.compile(
     r"(?:[-_.:](?:ud-)?(?:i?q\d\w*|tq\d\w*|bf16|f16|f32|mxfp4)|[-_.]gguf|:latest)$", re.IGNORECASE
 )
 """What servers append to a model's name to say in which form they hold it."""
 _GENERIC_NAMES = {"ggml-model", "model"}
 """File names that many repositories give their weights."""
+
+
+class Running(Struct, frozen=True, kw_only=True):
+    """A server on this machine that answered."""
+
+    base_url: str
+    preset: str | None
+    """None: at an address of llama.cpp's own."""
+    is_llama_cpp: bool
+    models: tuple[str, ...]
+
+    def serves(self, names: Iterable[str]) -> str | None:
+        """The name by which it knows one of `names`; None when it serves none of them."""
+        wanted = {bare_name(name) for name in names} - _GENERIC_NAMES
+        return next((it for it in self.models if bare_name(it) in wanted), None)
 
 
 class Route(Struct, frozen=True, kw_only=True):
@@ -65,32 +82,49 @@ class Route(Struct, frozen=True, kw_only=True):
         return self.target.preset
 
     @property
+    def starts_a_server(self) -> bool:
+        return self.backend in ("llamacpp", DEMO) and self.target.base_url is None
+
+    @property
     def local(self) -> bool:
         """Whether it runs on this machine: unmetered, and in general one call at a time."""
-        if self.backend in ("llamacpp", DEMO):
-            return True
-        return self.target.base_url is not None and is_loopback(self.target.base_url)
+        url = self.target.base_url
+        return self.backend in ("llamacpp", DEMO) or (url is not None and is_loopback(url))
 
     @property
     def price(self) -> Price | None:
         """The list price, where the endpoint that is asked is one that the catalogue lists."""
         listed = {it.preset for it in self.card.hosted} if self.card else set()
-        if self.card is None or self.preset not in listed:
-            return None
-        return list_price(self.card)
+        return list_price(self.card) if self.card and self.preset in listed else None
 
 
-def routes(
-    card: ModelCard, given: Target, catalogue: Catalogue, running: Iterable[Running]
-) -> list[Route]:
-    """Every route to a catalogue model, best first, closed ones included."""
-    given = replace(given, model=card.name)
-    return [
-        *_own_server(card, given),
-        *_served(card, given, running),
-        *_weights(card, given),
-        *(_hosted(card, given, it, catalogue.presets[it.preset]) for it in card.hosted),
-    ]
+def look_around(presets: Iterable[Preset]) -> list[Running]:
+    """The servers that run on this machine: llama.cpp's addresses first, then those of `presets`.
+
+    All are asked at once, briefly.
+    """
+    local = [(it.base_url, it.name) for it in presets if is_loopback(it.base_url)]
+    addresses = [*((url, None) for url in LLAMA_CPP_URLS), *local]
+    with ThreadPoolExecutor(max_workers=len(addresses)) as pool:
+        found = pool.map(lambda it: _look(*it), addresses)
+        return [it for it in found if it is not None]
+
+
+def _look(
+    base_url: str, preset: str | None = None, *, key: str | None = None, wait_s: float = _LOOK_S
+) -> Running | None:
+    """What one server serves; None when it does not say within `wait_s`."""
+    try:
+        with Transport(base_url, key=key) as transport:
+            listed = models_of(transport, wait_s)
+    except EvalrunError:
+        return None
+    return Running(
+        base_url=base_url,
+        preset=preset,
+        is_llama_cpp=any(it.get("owned_by") == "llamacpp" for it in listed),
+        models=tuple(str(it["id"]) for it in listed if it.get("id")),
+    )
 
 
 def resolve(name: str | None, given: Target, *, backend: str | None, catalogue: Catalogue) -> Route:
@@ -112,8 +146,7 @@ def resolve(name: str | None, given: Target, *, backend: str | None, catalogue: 
 def _check_settings(route: Route) -> None:
     """Raises: UsageError for a setting that this route cannot be given."""
     target = route.target
-    started = route.backend in ("llamacpp", DEMO) and target.base_url is None
-    if target.server_args and not started:
+    if target.server_args and not route.starts_a_server:
         flags = shlex.join(target.server_args)
         raise UsageError(
             "--server-arg is for a server that evalrun starts, and this one runs already",
@@ -121,81 +154,58 @@ def _check_settings(route: Route) -> None:
         )
     known = kind_of(target)
     if route.backend != "openai":
-        check_pictures(target, route.backend, started=started)
+        check_pictures(target, route.backend, started=route.starts_a_server)
     elif known is not UNKNOWN:  # else the adapter finds out
         check_pictures(target, known.name)
 
 
-def bare_name(name: str) -> str:
-    """A name without folder, owner and the form the weights have.
-
-    >>> bare_name("/models/gemma-3-4b-it-Q4_K_M.gguf")
-    'gemma-3-4b-it'
-    >>> bare_name("ggml-org/gemma-3-4b-it-GGUF:Q4_K_M"), bare_name("gemma3:4b")
-    ('gemma-3-4b-it', 'gemma3:4b')
-    """
-    name = re.split(r"[/\\]", name)[-1]
-    while (shorter := _FORM.sub("", name)) != name:
-        name = shorter
-    return name.lower().replace("_", "-").replace(" ", "-")
-
-
 class _Resolver:
+    """One name, what the options say of it, and what the catalogue does."""
+
     def __init__(self, name: str | None, given: Target, catalogue: Catalogue) -> None:
         self._name, self._given, self._catalogue = name, given, catalogue
         self._card = catalogue.get(name) if name else None
+        self._model = self._card.name if self._card else name
 
     def resolve(self, backend: str | None) -> Route:
         given = self._given
+        preset = self._catalogue.presets.get(backend) if backend else None
+        if backend and preset is None and backend not in adapter_names():
+            known = ", ".join([*adapter_names(), *self._catalogue.presets])
+            raise TargetError(f"no backend is called {backend!r}", fix=f"choose one of {known}")
         if given.gguf is not None and given.base_url is not None:
             raise UsageError(
                 "--gguf names weights and --base-url a server", fix="give one of the two"
             )
         if given.replay is not None:
             return self._route("replay", model=self._name or recorded_model(given.replay))
-        if backend is not None:
-            return self._by_backend(backend)
+        if preset and (given.base_url is None or _same_host(given.base_url, preset.base_url)):
+            return self._through(preset)
         if given.base_url is not None:
-            return self._at(given.base_url, backend=None)
+            return self._at(given.base_url, _adapter(preset) if preset else backend)
         if given.gguf is not None:
-            return self._route("llamacpp", model=self._model or given.gguf.stem)
+            return self._route(backend or "llamacpp", model=self._model or given.gguf.stem)
+        if backend == DEMO or (
+            backend is None and self._card is None and self._name in (None, DEMO)
+        ):
+            return self._route(DEMO, model=self._name or DEMO)
+        if self._name is None:
+            raise _no_name(backend or "")
+        if backend is not None:
+            return self._with_weights(self._name) if backend == "llamacpp" else self._route(backend)
         if self._card is not None and self._card.base_url is not None:
             return self._at_entry(self._card.base_url)
-        if self._name is None or (self._name == DEMO and self._card is None):
-            return self._route(DEMO, model=DEMO)
         return self._found(self._name)
-
-    @property
-    def _model(self) -> str | None:
-        """The catalogue's name for it, else the user's."""
-        return self._card.name if self._card else self._name
 
     def _route(self, backend: str, **known: Any) -> Route:
         target = replace(self._given, **({"model": self._model} | known))
         return Route(backend=backend, target=target, card=self._card)
 
-    def _by_backend(self, backend: str) -> Route:
-        preset, base_url = self._catalogue.presets.get(backend), self._given.base_url
-        if preset is None and backend not in adapter_names():
-            known = ", ".join([*adapter_names(), *self._catalogue.presets])
-            raise TargetError(f"no backend is called {backend!r}", fix=f"choose one of {known}")
-        if preset is not None and (base_url is None or _same_host(base_url, preset.base_url)):
-            return self._through(preset)
-        if base_url is not None:
-            return self._at(base_url, backend=_adapter(preset) if preset else backend)
-        if backend == DEMO:
-            return self._route(DEMO, model=self._name or DEMO)
-        if self._given.gguf is not None:
-            return self._route(backend, model=self._model or self._given.gguf.stem)
-        if self._name is None:
-            raise _no_name(backend)
-        return self._with_weights(self._name) if backend == "llamacpp" else self._route(backend)
-
     def _through(self, preset: Preset) -> Route:
         """An endpoint that was named: its address, and its key, which goes to no other host."""
         if self._name is None:
             raise _no_name(preset.name)
-        model_id = _id_at(self._card, preset) or self._name
+        model_id = self._id_at(preset)
         self._given.notify(f"asking {preset.name} for {model_id!r}")
         return self._route(
             _adapter(preset),
@@ -205,11 +215,18 @@ class _Resolver:
             api_key_env=self._given.api_key_env or preset.api_key_env,
         )
 
+    def _id_at(self, preset: Preset | None) -> str | None:
+        """The endpoint's own name for the model, where the catalogue has one."""
+        hosted = self._card.hosted if self._card and preset else ()
+        return next(
+            (it.model_id for it in hosted if preset and it.preset == preset.name), self._name
+        )
+
     def _with_weights(self, name: str) -> Route:
         """A server of our own, whose weights are downloaded if they have to be."""
         card = self._card or self._catalogue.find(name)
-        for route in routes(card, self._given, self._catalogue, []):
-            if route.via == WEIGHTS and route.open:
+        for route in _weights(card, replace(self._given, model=card.name)):
+            if route.open:
                 return self._taken(route)
         if card.gguf is None:
             raise TargetError(
@@ -218,22 +235,23 @@ class _Resolver:
             )
         return self._route("llamacpp", weights=card.gguf)
 
-    def _at(self, base_url: str, *, backend: str | None) -> Route:
+    def _at(self, base_url: str, backend: str | None) -> Route:
         """A server that was named. Known endpoints get their own name for the model, but no key."""
-        preset = next(
-            (it for it in self._catalogue.presets.values() if _same_host(it.base_url, base_url)),
-            None,
-        )
-        seen = self._look(base_url) if is_loopback(base_url) or self._name is None else None
-        is_llama_cpp = seen is not None and seen.is_llama_cpp and is_loopback(base_url)
-        usual = _adapter(preset) if preset else "openai"
-        adapter = backend or ("llamacpp" if is_llama_cpp else usual)
-        known = preset.name if preset else None
+        presets = self._catalogue.presets.values()
+        preset = next((it for it in presets if _same_host(it.base_url, base_url)), None)
+        near, seen = is_loopback(base_url), None
+        if near or self._name is None:
+            key = key_from(self._given.api_key_env)
+            seen = _look(base_url, key=key, wait_s=_NAMED_LOOK_S)
+        if backend is None:
+            backend = _adapter(preset) if preset else "openai"
+            if near and seen and seen.is_llama_cpp:
+                backend = "llamacpp"
+        known: dict[str, Any] = {"preset": preset.name if preset else None}
         if self._name is None:
             served = _only_model(base_url, seen)
-            return self._route(adapter, preset=known, model=_file_stem(served), model_id=served)
-        model_id = (_id_at(self._card, preset) if preset else None) or self._name
-        return self._route(adapter, preset=known, model_id=model_id)
+            return self._route(backend, model=_file_stem(served), model_id=served, **known)
+        return self._route(backend, model_id=self._id_at(preset), **known)
 
     def _at_entry(self, base_url: str) -> Route:
         """The server of the model's own entry, which may come with a folder of somebody else's.
@@ -249,32 +267,44 @@ class _Resolver:
             )
         self._given = replace(self._given, base_url=base_url)
         self._given.notify(f"{self._model}: {shown}, from your catalogue")
-        return self._at(base_url, backend=None)
-
-    def _look(self, base_url: str) -> Running | None:
-        return look(base_url, key=key_from(self._given.api_key_env), wait_s=_LOOK_S)
+        return self._at(base_url, None)
 
     def _found(self, name: str) -> Route:
         """No option says where it is: look."""
-        running = look_around(candidates(self._catalogue.presets.values()))
+        running = look_around(self._catalogue.presets.values())
         if self._card is None:
-            given = replace(self._given, model=name)
             for server in running:
-                if served := _serves(server, [name]):
-                    return self._taken(_to_server(server, served, given, None))
+                if served := server.serves([name]):
+                    return self._taken(_to_server(server, served, replace(self._given, model=name)))
         card = self._card or self._catalogue.find(name)  # raises, naming the nearest
         every = routes(card, self._given, self._catalogue, running)
         for route in every:
             if route.open:
                 return self._taken(route)
-        raise _unreachable(card, every)
+        closed = "".join(f"\n    {route.via}: {route.note}" for route in every)
+        commands = "".join(f"\n    {route.command}" for route in every)
+        raise TargetError(
+            f"{card.name} cannot be reached from here:{closed}", fix=f"do one of these:{commands}"
+        )
 
     def _taken(self, route: Route) -> Route:
         self._given.notify(f"{route.target.model}: {route.via}: {route.note}")
         return route
 
 
-def _own_server(card: ModelCard, given: Target) -> Iterator[Route]:
+def routes(
+    card: ModelCard, given: Target, catalogue: Catalogue, running: Iterable[Running]
+) -> list[Route]:
+    """Every route to a catalogue model, best first, closed ones included."""
+    given = replace(given, model=card.name)
+    return [
+        *_served(card, given, running),
+        *_weights(card, given),
+        *(_hosted(card, given, it, catalogue.presets[it.preset]) for it in card.hosted),
+    ]
+
+
+def _served(card: ModelCard, given: Target, running: Iterable[Running]) -> Iterator[Route]:
     if card.base_url is not None:
         yield Route(
             backend="openai",
@@ -282,14 +312,14 @@ def _own_server(card: ModelCard, given: Target) -> Iterator[Route]:
             card=card,
             via=SERVER,
             note=f"{without_credentials(card.base_url)}, from your catalogue",
-            command=f"evalrun --model {shlex.quote(card.name)}",
+            command=_command(card, ""),
         )
-
-
-def _served(card: ModelCard, given: Target, running: Iterable[Running]) -> Iterator[Route]:
+    names = [card.name, *card.aliases, *(it.model_id for it in card.hosted)]
+    names += [card.gguf.model_file] if card.gguf else []
+    names += [card.files.model] if card.files else []
     for server in running:
-        if served := _serves(server, _names_of(card)):
-            yield _to_server(server, served, given, card)
+        if served := server.serves(names):
+            yield replace(_to_server(server, served, given), card=card)
             return
     if card.gguf or card.files or not card.hosted:  # weights that anybody can serve
         yield Route(
@@ -303,108 +333,80 @@ def _served(card: ModelCard, given: Target, running: Iterable[Running]) -> Itera
         )
 
 
-def _to_server(server: Running, served: str, given: Target, card: ModelCard | None) -> Route:
+def _to_server(server: Running, served: str, given: Target) -> Route:
     return Route(
         backend="llamacpp" if server.is_llama_cpp else "openai",
         target=replace(given, base_url=server.base_url, model_id=served, preset=server.preset),
-        card=card,
         via=SERVER,
         note=f"{server.base_url} serves it as {served!r}",
         command=f"evalrun --model {shlex.quote(given.model)}",
     )
 
 
-def _serves(server: Running, names: Iterable[str]) -> str | None:
-    """The name by which a server knows one of `names`; None when it serves none of them."""
-    wanted = {bare_name(name) for name in names} - _GENERIC_NAMES
-    return next((it for it in server.models if bare_name(it) in wanted), None)
-
-
-def _names_of(card: ModelCard) -> Iterator[str]:
-    """Every name under which a server might offer it."""
-    yield card.name
-    yield from card.aliases
-    yield from (it.model_id for it in card.hosted)
-    if card.gguf is not None:
-        yield card.gguf.model_file
-    if card.files is not None:
-        yield card.files.model
-
-
 def _weights(card: ModelCard, given: Target) -> Iterator[Route]:
     """`files` are the user's own; `gguf` says where the hub has them."""
     route = Route(backend="llamacpp", target=given, card=card, via=WEIGHTS)
     if card.files is not None:
-        yield _own_files(card, route, Path(card.files.model), Path(card.files.mmproj))
-    if card.gguf is not None and (bits_in(card.gguf.quantization) or 16) >= _FEWEST_BITS:
-        yield _hub_files(card, route)
-
-
-def _own_files(card: ModelCard, route: Route, gguf: Path, mmproj: Path) -> Route:
-    missing = [str(path) for path in (gguf, mmproj) if not path.expanduser().is_file()]
-    if missing:
-        fix = _command(card, "--gguf FILE --mmproj FILE")
-        return replace(route, note=f"{missing[0]} does not exist", command=fix, open=False)
-    target = replace(route.target, gguf=gguf.expanduser(), mmproj=mmproj.expanduser())
-    return _with_server(card, replace(route, target=target), f"{gguf.name}, from your catalogue")
-
-
-def _hub_files(card: ModelCard, route: Route) -> Route:
-    assert card.gguf is not None
-    found = hub.cached(card.gguf)
-    if found is None:
-        size = f"{card.gguf.size_gb:.1f} GB" if card.gguf.size_gb else "weights"
-        return replace(
+        paths = [Path(it).expanduser() for it in (card.files.model, card.files.mmproj)]
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            command = _command(card, "--gguf FILE --mmproj FILE")
+            note = f"{missing[0]} does not exist"
+            yield replace(route, note=note, command=command, open=False)
+        else:
+            target = replace(given, gguf=paths[0], mmproj=paths[1])
+            yield _with_server(card, route, target, f"{paths[0].name}, from your catalogue")
+    source = card.gguf
+    if source is None or (bits_in(source.quantization) or 16) < _FEWEST_BITS:
+        return
+    if found := files.cached(source):
+        target = replace(given, gguf=found.gguf, mmproj=found.mmproj, weights=source)
+        note = f"{source.quantization} weights in the local cache"
+        yield _with_server(card, route, target, note)
+    else:
+        size = f"{source.size_gb:.1f} GB" if source.size_gb else "weights"
+        yield replace(
             route,
-            note=f"{size} to download once from {card.gguf.repo} ({card.gguf.quantization})",
+            note=f"{size} to download once from {source.repo} ({source.quantization})",
             command=_command(card, "--backend llamacpp"),
             open=False,
             missing=f"download {size}",
         )
-    target = replace(route.target, gguf=found.gguf, mmproj=found.mmproj, weights=card.gguf)
-    note = f"{card.gguf.quantization} weights in the local cache"
-    return _with_server(card, replace(route, target=target), note)
 
 
-def _with_server(card: ModelCard, route: Route, note: str) -> Route:
-    if not program.available():
-        install = install_command("local")
-        note = f"{note}, but there is no llama.cpp server to run them"
-        return replace(route, note=note, command=install, open=False, missing=install)
-    return replace(route, note=note, command=_command(card, "--backend llamacpp"))
+def _with_server(card: ModelCard, route: Route, target: Target, note: str) -> Route:
+    route = replace(route, target=target, note=note, command=_command(card, "--backend llamacpp"))
+    if program.available():
+        return route
+    install = install_command("local")
+    note = f"{note}, but there is no llama.cpp server to run them"
+    return replace(route, note=note, command=install, open=False, missing=install)
 
 
 def _hosted(card: ModelCard, given: Target, source: HostedSource, preset: Preset) -> Route:
+    key_env, command = preset.api_key_env, _command(card, f"--backend {preset.name}")
     route = Route(
         backend=_adapter(preset),
         target=replace(given, preset=preset.name),
         card=card,
         via=preset.name,
-        command=_command(card, f"--backend {preset.name}"),
+        note=f"nothing answers at {preset.base_url}"
+        if is_loopback(preset.base_url)
+        else "needs a key",
+        command=command,
         open=False,
     )
-    key_env = preset.api_key_env
     if key_env is None:
-        note = f"nothing answers at {preset.base_url}" if is_loopback(preset.base_url) else ""
-        return replace(route, note=note or "needs a key")
+        return route
     if not os.environ.get(key_env, "").strip():
-        return replace(
-            route,
-            note=f"{key_env} is not set",
-            command=f"export {key_env}=…; {route.command}",
-            missing=f"set {key_env}",
-        )
-    return replace(
-        route,
-        target=replace(
-            route.target,
-            base_url=preset.base_url,
-            api_key_env=key_env,
-            model_id=source.model_id,
-        ),
-        note=f"asked as {source.model_id!r}, with the key in {key_env}",
-        open=True,
+        command = f"export {key_env}=…; {command}"
+        note = f"{key_env} is not set"
+        return replace(route, note=note, command=command, missing=f"set {key_env}")
+    target = replace(
+        route.target, base_url=preset.base_url, api_key_env=key_env, model_id=source.model_id
     )
+    note = f"asked as {source.model_id!r}, with the key in {key_env}"
+    return replace(route, target=target, note=note, open=True)
 
 
 def _adapter(preset: Preset) -> str:
@@ -413,15 +415,7 @@ def _adapter(preset: Preset) -> str:
 
 
 def _command(card: ModelCard, options: str) -> str:
-    return f"evalrun --model {shlex.quote(card.name)} {options}"
-
-
-def _unreachable(card: ModelCard, every: list[Route]) -> TargetError:
-    closed = "".join(f"\n    {route.via}: {route.note}" for route in every)
-    commands = "".join(f"\n    {route.command}" for route in every)
-    return TargetError(
-        f"{card.name} cannot be reached from here:{closed}", fix=f"do one of these:{commands}"
-    )
+    return f"evalrun --model {shlex.quote(card.name)} {options}".rstrip()
 
 
 def _no_name(backend: str) -> TargetError:
@@ -439,11 +433,6 @@ def _only_model(base_url: str, seen: Running | None) -> str:
         f"nothing says which model of {without_credentials(base_url)} to ask{listed}",
         fix="name one with --model NAME",
     )
-
-
-def _id_at(card: ModelCard | None, preset: Preset) -> str | None:
-    hosted = card.hosted if card is not None else ()
-    return next((it.model_id for it in hosted if it.preset == preset.name), None)
 
 
 def _same_host(one: str, other: str) -> bool:
@@ -464,3 +453,17 @@ def _file_stem(served: str) -> str:
     ('gemma-3-4b-it-Q4_K_M', 'org/model')
     """
     return served.rsplit("/", 1)[-1].removesuffix(".gguf") if served.endswith(".gguf") else served
+
+
+def bare_name(name: str) -> str:
+    """A name without folder, owner and the form the weights have.
+
+    >>> bare_name("/models/gemma-3-4b-it-Q4_K_M.gguf")
+    'gemma-3-4b-it'
+    >>> bare_name("ggml-org/gemma-3-4b-it-GGUF:Q4_K_M"), bare_name("gemma3:4b")
+    ('gemma-3-4b-it', 'gemma3:4b')
+    """
+    name = re.split(r"[/\\]", name)[-1]
+    while (shorter := _FORM.sub("", name)) != name:
+        name = shorter
+    return name.lower().replace("_", "-").replace(" ", "-")

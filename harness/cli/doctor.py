@@ -17,7 +17,7 @@ from rich.text import Text
 from harness import __version__, catalogue, images, store
 from harness.adapters import Request, Target, machine, opener
 from harness.adapters.llamacpp import program
-from harness.adapters.running import candidates, look_around
+from harness.adapters.routes import look_around
 from harness.cli.options import DEFAULT_RESULTS, AsJson, ResultsDir
 from harness.cli.output import console, print_json
 from harness.errors import EvalrunError, ExitCode, ResultsError, TargetError, install_command
@@ -86,19 +86,19 @@ def _server() -> Iterator[Finding]:
         state = "broken" if program.available() else "missing"
         yield Finding(what="llama.cpp", state=state, says=error.problem, fix=error.fix)
     else:
-        yield Finding(what="llama.cpp", state="ok", says=found.build or found.command[0])
+        yield Finding(what="llama.cpp", state="ok", says=str(found))
         yield from _gpus(found)
 
 
 def _gpus(found: program.Program) -> Iterator[Finding]:
     """The cards, and whether the server that would be started can compute on them."""
     for gpu in machine.gpus():
-        idle = program.has_gpu(found) is False
+        idle = found.sees_gpu() is False
         yield Finding(
             what="GPU",
             state="missing" if idle else "ok",
             says=f"{gpu}, driver {gpu.driver}" + (", not used by llama.cpp" if idle else ""),
-            fix=program.gpu_fix(found) if idle else None,
+            fix=found.gpu_fix() if idle else None,
         )
 
 
@@ -136,7 +136,7 @@ def _catalogue() -> Iterator[Finding]:
                 says=f"{preset.api_key_env} is {'set' if held else 'not set'}",
                 fix=None if held else f"export {preset.api_key_env}=…",
             )
-    for server in look_around(candidates(known.presets.values())):
+    for server in look_around(known.presets.values()):
         models = ", ".join(server.models) or "no model"
         yield Finding(
             what=server.preset or "llama.cpp", state="ok", says=f"{server.base_url} serves {models}"

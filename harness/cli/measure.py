@@ -14,7 +14,7 @@ import typer
 
 from harness import catalogue, suites
 from harness.adapters import Adapter, Target, opener
-from harness.adapters.llamacpp import hub
+from harness.adapters.llamacpp.files import quantized
 from harness.adapters.replay import Replay
 from harness.adapters.routes import Route, resolve
 from harness.cli import ending, session, settings, several, targets
@@ -163,7 +163,7 @@ def _route(options: RunOptions, stopping: Event, notify: Callable[[str], None]) 
     )
     known, backend = catalogue.load(), target.backend
     if target.quant is not None:
-        given, known = hub.quantized(target.one, given, known, target.quant)
+        given, known = quantized(target.one, given, known, target.quant)
         backend = backend or ("llamacpp" if given.gguf is None else None)
     route = resolve(target.one, given, backend=backend, catalogue=known)
     return targets.with_limits(route, options.limits)

@@ -14,10 +14,8 @@ from rich.text import Text
 from harness import catalogue
 from harness.adapters import Target, machine
 from harness.adapters.llamacpp import program
-from harness.adapters.llamacpp.adapter import PROMPT_ROOM_TOKENS
-from harness.adapters.memory import needed_bytes, size_of, where_it_fits
-from harness.adapters.routes import Route, routes
-from harness.adapters.running import candidates, look_around
+from harness.adapters.machine import needed_bytes, size_of, where_it_fits
+from harness.adapters.routes import Route, look_around, routes
 from harness.cli.output import console, print_blocks, print_json, say
 from harness.records import Fact, ModelCard, Sampling
 from harness.tables.table import Cell, Column
@@ -78,7 +76,7 @@ def models(
 def _look_up(name: str | None, cards: tuple[machine.Gpu, ...], memory: int | None) -> list[Found]:
     known = catalogue.load()
     wanted = [known.find(name)] if name else list(known.cards.values())
-    running = look_around(candidates(known.presets.values()))
+    running = look_around(known.presets.values())
     found = []
     for card in wanted:
         reached = routes(card, Target(model=card.name), known, running)
@@ -90,7 +88,7 @@ def _look_up(name: str | None, cards: tuple[machine.Gpu, ...], memory: int | Non
 
 def _needed_bytes(card: ModelCard) -> int | None:
     """Weights, projector and context, as far as their size is known."""
-    size, context = None, PROMPT_ROOM_TOKENS
+    size, context = None, program.PROMPT_ROOM_TOKENS
     if card.files is not None:
         files = [Path(it).expanduser() for it in (card.files.model, card.files.mmproj)]
         if all(it.is_file() for it in files):

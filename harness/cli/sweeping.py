@@ -17,7 +17,7 @@ import typer
 
 from harness import store, suites
 from harness.adapters import Target
-from harness.adapters.llamacpp.hub import missing_bytes
+from harness.adapters.llamacpp.files import missing_bytes
 from harness.cli import measure
 from harness.cli.dry_run import cost, pictures_of, tokens_of
 from harness.cli.output import Voice, complain

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from harness import catalogue
 from harness.adapters import Limits, Target, opener
 from harness.adapters.endpoints import RESERVED, checked
-from harness.adapters.llamacpp.hub import missing_bytes
+from harness.adapters.llamacpp.files import missing_bytes
 from harness.adapters.routes import Route, resolve
 from harness.cli.options import JudgeOptions, LimitOptions, SamplingOptions
 from harness.cli.output import say

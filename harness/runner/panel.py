@@ -98,7 +98,7 @@ def _ask(
 ) -> None:
     model = route.target.model
     try:
-        if _starts_a_server(route):
+        if route.starts_a_server:
             with turn:
                 landed.put(None if stopping.is_set() else _ask_one(route, prompt))
         else:
@@ -109,10 +109,6 @@ def _ask(
         landed.put(PanelAnswer(model=model, route=route, error=error))
     except BaseException as error:  # noqa: BLE001 - crosses the thread, raised by the iterator
         landed.put(error)
-
-
-def _starts_a_server(route: Route) -> bool:
-    return route.backend in ("llamacpp", "demo") and route.target.base_url is None
 
 
 def _ask_one(route: Route, prompt: Request) -> PanelAnswer:

@@ -15,9 +15,8 @@ from starlette.routing import Route
 
 from harness import suites
 from harness.adapters import Target
-from harness.adapters.routes import DEMO, routes
+from harness.adapters.routes import DEMO, Running, look_around, routes
 from harness.adapters.routes import Route as ModelRoute
-from harness.adapters.running import Running, candidates, look_around
 from harness.catalogue import Catalogue
 from harness.errors import CallError, UsageError
 from harness.graders import infer
@@ -56,7 +55,7 @@ def show(request: Request) -> HTMLResponse:
 def offer(request: Request) -> HTMLResponse:
     """The models that can be asked from here: served, in the local cache, or by a key."""
     known = library(request).catalogue
-    running = look_around(candidates(known.presets.values()))
+    running = look_around(known.presets.values())
     offered = [
         (card.name, found[0].via)
         for card in known.cards.values()

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.adapters import demo
 from harness.adapters.base import Target
-from harness.adapters.llamacpp.weights import Files
+from harness.adapters.llamacpp.adapter import DEMO
+from harness.adapters.llamacpp.files import Files
 from tests.llamacpp.tools import Notes
 
 
 @pytest.fixture(scope="session")
 def pair() -> Files:
-    return demo.FILES
+    return DEMO
 
 
 @pytest.fixture(scope="session", autouse=True)

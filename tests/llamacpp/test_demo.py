@@ -12,7 +12,7 @@ from PIL import Image
 from harness import images
 from harness.adapters import opener
 from harness.adapters.base import Adapter, Request, Target
-from harness.adapters.llamacpp.weights import Files
+from harness.adapters.llamacpp.files import Files
 from tests.llamacpp.tools import prompt
 from tools.demo_model.__main__ import write
 

@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from harness.adapters import machine
-from harness.adapters.llamacpp.weights import sha256
-from harness.adapters.machine import compute_threads, quota_cpus
-from harness.adapters.memory import where_it_fits
+from harness.adapters.llamacpp.files import sha256
+from harness.adapters.machine import compute_threads, quota_cpus, where_it_fits
 from tests.llamacpp.tools import script
 
 
-def test_a_fingerprint_is_remembered_until_the_file_changes(tmp_path: Path) -> None:
-    file, cache = tmp_path / "model.gguf", tmp_path / "cache"
+def test_a_fingerprint_is_remembered_until_the_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, cache = tmp_path / "model.gguf", tmp_path / "evalrun" / "sha256"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     file.write_bytes(b"one")
-    first = sha256(file, print, cache=cache)
+    first = sha256(file, print)
     assert first == hashlib.sha256(b"one").hexdigest()
     (note,) = cache.iterdir()
     note.write_text("f" * 64)
-    assert sha256(file, print, cache=cache) == "f" * 64  # read back, not computed
+    assert sha256(file, print) == "f" * 64  # read back, not computed
     file.write_bytes(b"two")
     os.utime(file, ns=(1, 1))
-    assert sha256(file, print, cache=cache) == hashlib.sha256(b"two").hexdigest()
+    assert sha256(file, print) == hashlib.sha256(b"two").hexdigest()
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_costs_only_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     file = tmp_path / "model.gguf"
     file.write_bytes(b"one")
-    (tmp_path / "cache").write_text("in the way")
-    assert sha256(file, print, cache=tmp_path / "cache") == hashlib.sha256(b"one").hexdigest()
+    (tmp_path / "evalrun").write_text("in the way")
+    assert sha256(file, print) == hashlib.sha256(b"one").hexdigest()
 
 
 def test_a_tiny_model_gets_one_thread_and_a_large_one_no_more_than_there_are_cores() -> None:
@@ -57,26 +61,13 @@ def test_no_container_no_limit(tmp_path: Path) -> None:
     assert quota_cpus(tmp_path) is None
 
 
-NVML = """
-class NVMLError(Exception): ...
-class Memory:
-    total, free = 24 * 10**9, 20 * 10**9
-def nvmlInit(): ...
-def nvmlSystemGetDriverVersion(): return "570.86.10"
-def nvmlDeviceGetCount(): return 2
-def nvmlDeviceGetHandleByIndex(index): return index
-def nvmlDeviceGetName(card): return f"NVIDIA RTX {card}"
-def nvmlDeviceGetMemoryInfo(card): return Memory
-"""
-
-
-def test_cards_are_described_by_nvml_where_it_is_installed(
+def test_cards_are_described_by_their_driver(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "pynvml.py").write_text(NVML)
-    monkeypatch.syspath_prepend(tmp_path)
+    rows = "".join(f"NVIDIA RTX {it}, 570.86.10, 22888, 19073\\n" for it in range(2))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    script(tmp_path / "nvidia-smi", f"printf '{rows}'")
     cards = machine.gpus()
-    del sys.modules["pynvml"]
     assert [str(card) for card in cards] == ["NVIDIA RTX 0 (24 GB)", "NVIDIA RTX 1 (24 GB)"]
     assert where_it_fits(35 * 10**9, cards, 16 * 10**9) == "GPU"
     assert where_it_fits(45 * 10**9, cards, 16 * 10**9) == "GPU and memory"

@@ -7,7 +7,7 @@ import io
 from PIL import Image
 
 from harness.adapters.base import Request
-from harness.adapters.llamacpp import preflight
+from harness.adapters.llamacpp.adapter import look
 from harness.records import Reply
 
 
@@ -25,7 +25,7 @@ def test_no_channel_of_the_test_pictures_is_the_same_every_time() -> None:
         return Reply(text=colour, latency_s=0.1)
 
     for _ in range(12):
-        named, _ = preflight.look(ask, print)
+        named, _ = look(ask, print)
         assert named
 
     for levels in shown.values():

@@ -17,7 +17,7 @@ from PIL import Image
 
 from harness.adapters import opener
 from harness.adapters.base import Adapter, Request, Target
-from harness.adapters.llamacpp.weights import Files
+from harness.adapters.llamacpp.files import Files
 from harness.adapters.openai import OpenAIChat
 from harness.errors import RequestRefused, TargetError
 from harness.records import EncodedImage, Sampling

@@ -11,7 +11,7 @@ import pytest
 from harness import images
 from harness.adapters import opener
 from harness.adapters.base import Request, Target
-from harness.adapters.llamacpp.weights import Files
+from harness.adapters.llamacpp.files import Files
 from harness.errors import UsageError
 from tests.llamacpp.tools import Notes, dynamic_projector, prompt, script
 

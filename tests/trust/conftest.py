@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.chaos import trials
-from harness.adapters import demo
+from harness.adapters.llamacpp.adapter import DEMO
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +20,6 @@ def sixty_seven(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def weights(tmp_path: Path) -> tuple[Path, Path]:
     """The demonstration model under a path of the test's own: processes are told apart by it."""
     copies = tmp_path / "text.gguf", tmp_path / "vision.gguf"
-    for source, copy in zip((demo.FILES.gguf, demo.FILES.mmproj), copies, strict=True):
+    for source, copy in zip((DEMO.gguf, DEMO.mmproj), copies, strict=True):
         shutil.copyfile(source, copy)
     return copies

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tools.demo_model import text, vision
 
-PACKAGE = Path(__file__).parents[2] / "harness" / "adapters" / "demo"
+PACKAGE = Path(__file__).parents[2] / "harness" / "adapters" / "llamacpp"
 
 
 def write(folder: Path) -> None:

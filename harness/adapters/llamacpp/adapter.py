@@ -1,36 +1,70 @@
-"""A llama.cpp server, ours or a running one, as something that can be asked."""
+"""A llama.cpp server, ours or a running one, as something that can be asked.
+
+Before the first question it must describe itself and name the colours of two plain pictures.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator, Mapping
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from harness import images
 from harness.adapters import machine
 from harness.adapters.base import Request, Target
-from harness.adapters.endpoints import budget_of, kind_of, open_transport
-from harness.adapters.llamacpp import preflight, program
-from harness.adapters.llamacpp.hub import locate
+from harness.adapters.endpoints import kind_of, open_transport
+from harness.adapters.llamacpp import program
+from harness.adapters.llamacpp.files import Files, locate, quantization_in, sha256
 from harness.adapters.llamacpp.server import LocalServer
-from harness.adapters.llamacpp.weights import Files, quantization_in, sha256, weights_of
-from harness.adapters.openai import OpenAIChat, to_body
-from harness.errors import CallError, TargetError, UsageError
+from harness.adapters.openai import OpenAIChat, as_count, as_dict, to_body
+from harness.errors import (
+    CallError,
+    CallTimeout,
+    EvalrunError,
+    NoVision,
+    ServerFault,
+    TargetError,
+    Unreachable,
+    UsageError,
+)
 from harness.records import Machine, Reply, Sampling, ServerFacts
+from harness.text import one_line
 from harness.transport import Incoming, Stopped, Transport, is_loopback
 
-_SYSTEM_INFO = r"system_info: (.*?)[ |]*$"
-DEFAULT_CONCURRENCY = 1
-BUDGET_BUILD = 8500
-"""From March 2026: a request can bound its thinking. Source: ggml-org/llama.cpp#20297."""
-PROMPT_ROOM_TOKENS = 8192
-"""For the picture, the question and the template; what may be generated comes on top."""
-CACHE_RAM_MIB = 2048
+BUDGET_BUILD = 8287
+"""The first that bounds the thinking of a request: ggml-org/llama.cpp#20297 (11 March 2026)."""
 SAMPLERS: dict[str, Any] = {"top_k": 40, "top_p": 0.95, "min_p": 0.05}
 """llama.cpp's own defaults, sent because a server may have been started with others."""
+DEMO = Files(
+    gguf=Path(__file__).with_name("demo-f32.gguf"),
+    mmproj=Path(__file__).with_name("mmproj-demo-f32.gguf"),
+)
+"""Made by `tools/demo_model`."""
+_ABOUT_DEMO = (
+    "the demo model shows the machinery at work, on a real llama.cpp server: it can only name the "
+    "colour that stands out in a picture, so its score says nothing about vision models"
+)
+_SYSTEM_INFO = r"system_info: (.*?)[ |]*$"
+_QUESTION = "What colour is this picture? Answer with one word."
+_COLOURS = {"blue": (0x00, 0x00, 0xFF), "yellow": (0xFF, 0xFF, 0x00)}
+"""Of the two test pictures. Few models say either when they see nothing."""
+_COLOUR_WORDS = re.compile(
+    r"\b(black|white|gr[ae]y|red|green|blue|yellow|orange|purple|violet|magenta|pink|brown|cyan"
+    r"|turquoise|beige)\b",
+    re.IGNORECASE,
+)
+_SHADES = 40
+"""So many values of each channel: a server must hardly ever meet the same picture twice."""
+_SIDE_PX = 224
+_PREFLIGHT_TOKENS = 256
+"""Enough for a model that thinks aloud about a plain colour."""
 
 
 class LlamaCpp(OpenAIChat):
@@ -47,14 +81,14 @@ class LlamaCpp(OpenAIChat):
         local: LocalServer | None = None,
         counts_tokens: bool = True,
         extra: Mapping[str, Any] | None = None,
-        concurrency: int = DEFAULT_CONCURRENCY,
+        concurrency: int = 1,
         backend: str = "llamacpp",
     ) -> None:
         """`local`: the server, if it is our own. `counts_tokens`: whether its build can.
 
         Raises: UsageError for a budget of thinking that its build would ignore.
         """
-        build = re.match(r"b(\d+)", facts.build or "")
+        build = re.match(r"b([1-9]\d*)", facts.build or "")  # b0: built without its history
         if target.sampling.thinking.isdecimal() and build and int(build[1]) < BUDGET_BUILD:
             raise UsageError(
                 f"--thinking {target.sampling.thinking}: llama.cpp {build[0]} takes no number of "
@@ -117,26 +151,15 @@ def open_llamacpp(target: Target) -> Iterator[LlamaCpp]:
 
     Raises: TargetError when it cannot be used: no server, no weights, no vision.
     """
-    if target.base_url is not None:
-        with _running(target, target.base_url) as adapter:
+    if target.base_url is None:
+        with _serving(target, locate(target)) as adapter:
             yield adapter
-    else:
-        found = program.find()
-        with serving(target, locate(target), found) as adapter:
-            yield adapter
-
-
-@contextmanager
-def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
-    root = base_url.rstrip("/").removesuffix("/v1")
-    target = replace(target, base_url=f"{root}/v1")
+        return
+    target = replace(target, base_url=f"{_root(target)}/v1")
     with open_transport(target, patient=False) as probe:
-        preflight.wait_while_it_loads(probe, root, target.notify)
-        facts, counts, props = _looked_at(target, probe, root)
-    path = Path(str(props.get("model_path")))
-    if is_loopback(root) and path.is_file():
-        facts = replace(facts, model_sha256=sha256(path, target.notify))
-    wanted = target.concurrency or DEFAULT_CONCURRENCY
+        _wait_while_it_loads(target, probe)
+        facts, counts = _preflight(target, probe)
+    wanted = target.concurrency or 1
     concurrency = min(wanted, facts.slots or wanted)
     if concurrency < wanted:
         target.notify(f"the server has {concurrency} slots: so many calls at once, not {wanted}")
@@ -145,31 +168,29 @@ def _running(target: Target, base_url: str) -> Iterator[LlamaCpp]:
 
 
 @contextmanager
-def serving(
-    target: Target, files: Files, found: program.Program, *, backend: str = "llamacpp"
-) -> Iterator[LlamaCpp]:
-    """Start a server of our own for `files`."""
-    slots = target.concurrency or DEFAULT_CONCURRENCY
-    settings = program.Settings(
-        gguf=files.gguf,
-        mmproj=files.mmproj,
-        alias=target.model,
-        context_tokens=max(PROMPT_ROOM_TOKENS, files.context_tokens or 0)
-        + (target.image_tokens or (0, 0))[1]
-        + max(target.sampling.max_tokens, target.sampling.max_tokens_retry or 0)
-        + budget_of(target),
-        slots=slots,
-        threads=machine.compute_threads(files.gguf.stat().st_size),
-        cache_ram_mib=0 if target.cold else CACHE_RAM_MIB,
-        image_tokens=target.image_tokens,
-        extra=target.server_args,
-    )
-    program.check(found, settings)
-    target.notify(f"starting {found.build or found.command[0]} with {files.gguf.name}")
-    with LocalServer(found, settings, notify=target.notify, stopping=target.stopping) as local:
+def open_demo(target: Target) -> Iterator[LlamaCpp]:
+    """A real vision GGUF pair that names colours, on a server of our own."""
+    target.notify(_ABOUT_DEMO)
+    with _serving(target, DEMO, backend="demo") as adapter:
+        yield adapter
+
+
+@contextmanager
+def _serving(target: Target, files: Files, *, backend: str = "llamacpp") -> Iterator[LlamaCpp]:
+    """A server of our own for `files`."""
+    found = program.find()
+    flags = program.flags_for(found, target, files)
+    target.notify(f"starting {found} with {files.gguf.name}")
+    with LocalServer(found, flags, notify=target.notify, stopping=target.stopping) as local:
         there = replace(target, base_url=f"{local.root}/v1")
-        facts, counts = _local_facts(there, files, found, local)
-        slots = min(slots, facts.slots or slots)
+        with open_transport(there, key=local.key, patient=False) as probe:
+            try:
+                facts, counts = _preflight(there, probe)
+            except TargetError as error:
+                raise local.failure() or error from error
+        facts = _with_files(facts, target, files, found, local)
+        wanted = target.concurrency or 1
+        slots = min(wanted, facts.slots or wanted)
         with open_transport(there, key=local.key, concurrency=slots) as transport:
             local.watch()
             yield LlamaCpp(
@@ -183,46 +204,40 @@ def serving(
             )
 
 
-def _local_facts(
-    target: Target, files: Files, found: program.Program, local: LocalServer
-) -> tuple[ServerFacts, bool]:
-    with open_transport(target, key=local.key, patient=False) as probe:
-        try:
-            stated, counts, _ = _looked_at(target, probe, local.root)
-        except TargetError as error:
-            raise local.failure() or error from error
-    ran_on = _machine(files, local)
-    if ran_on.gpus and (ran_on.offloaded_layers or "0/").startswith("0/"):
-        target.notify(f"WARNING: {program.idle_gpu(ran_on.gpus[0], found)}")
-    facts = replace(
-        stated,
-        build=found.build or stated.build,
-        model_file=files.gguf.name,
-        model_sha256=sha256(files.gguf, target.notify),
+def _with_files(
+    facts: ServerFacts, target: Target, files: Files, found: program.Program, local: LocalServer
+) -> ServerFacts:
+    """What a server of our own runs, what on, and what it has taken so far."""
+    log, cards = local.process.log(head=True), machine.gpus()
+    system_info, layers = (
+        re.search(pattern, log, re.MULTILINE)
+        for pattern in (_SYSTEM_INFO, r"offloaded (\d+/\d+) layers to GPU")
+    )
+    if cards and (layers is None or layers[1].startswith("0/")):
+        target.notify(
+            f"WARNING: there is an {cards[0]}, but {found} computes on the CPU alone: "
+            f"{found.gpu_fix()}"
+        )
+    threads = re.search(r"n_threads = (\d+)", system_info[1]) if system_info else None
+    return replace(
+        facts,
+        build=found.build or facts.build,
         mmproj_file=files.mmproj.name if files.mmproj else None,
         mmproj_sha256=sha256(files.mmproj, target.notify) if files.mmproj else None,
-        quantization=files.quantization or quantization_in(files.gguf.name) or stated.quantization,
-        system_info=_logged(local, _SYSTEM_INFO),
-        machine=ran_on,
-    )
-    return facts, counts
-
-
-def _machine(files: Files, local: LocalServer) -> Machine:
-    """What the server runs on and what it has taken so far."""
-    threads = re.search(r"n_threads = (\d+)", _logged(local, _SYSTEM_INFO) or "")
-    cards, memory = machine.gpus(), machine.memory_bytes()
-    return Machine(
-        cpu=machine.cpu_name(),
-        threads=int(threads[1]) if threads else None,
-        memory_gb=_gb(memory),
-        gpus=tuple(map(str, cards)),
-        gpu_driver=cards[0].driver if cards else None,
-        offloaded_layers=_logged(local, r"offloaded (\d+/\d+) layers to GPU"),
-        weights_gb=_gb(sum(it.stat().st_size for it in weights_of(files.gguf))),
-        projector_gb=_gb(files.mmproj.stat().st_size) if files.mmproj else None,
-        peak_memory_gb=_gb(local.process.peak_bytes()),
-        peak_gpu_memory_gb=_gb(local.process.gpu_bytes()),
+        quantization=files.source.quantization if files.source else facts.quantization,
+        system_info=system_info[1] if system_info else None,
+        machine=Machine(
+            cpu=machine.cpu_name(),
+            threads=int(threads[1]) if threads else None,
+            memory_gb=_gb(machine.memory_bytes()),
+            gpus=tuple(map(str, cards)),
+            gpu_driver=cards[0].driver if cards else None,
+            offloaded_layers=layers[1] if layers else None,
+            weights_gb=_gb(files.weights_bytes),
+            projector_gb=_gb(files.mmproj.stat().st_size) if files.mmproj else None,
+            peak_memory_gb=_gb(local.process.peak_bytes()),
+            peak_gpu_memory_gb=_gb(local.process.gpu_bytes()),
+        ),
     )
 
 
@@ -231,41 +246,122 @@ def _gb(count: int | None) -> float | None:
     return None if count is None else float(f"{count / 1e9:.4g}")
 
 
-def _looked_at(
-    target: Target, probe: Transport, root: str
-) -> tuple[ServerFacts, bool, dict[str, Any]]:
-    """What the server is, whether it counts the tokens of pictures, and its /props.
+def _root(target: Target) -> str:
+    return (target.base_url or "").rstrip("/").removesuffix("/v1")
+
+
+def _wait_while_it_loads(target: Target, probe: Transport) -> None:
+    """A running server says 503 until its weights are in memory."""
+    reported = False
+    while True:
+        try:
+            probe.get_json(f"{_root(target)}/health")
+        except ServerFault as error:
+            if "Loading model" not in error.problem:
+                return
+        except EvalrunError:
+            return  # /props tells better what is wrong
+        else:
+            return
+        if not reported:
+            target.notify(f"{_root(target)} is still loading its model")
+            reported = True
+        time.sleep(0.2)
+
+
+def _preflight(target: Target, probe: Transport) -> tuple[ServerFacts, bool]:
+    """What the server is, and whether it counts the tokens of pictures.
 
     The test pictures both go to slot 0, so that the second meets the first one's cache. None are
     shown where none will be sent: text-only models can be asked blind, and judge.
     """
-    props = preflight.read_props(probe, root, pictures=target.sends_pictures)
-    facts = preflight.facts(props)
+    facts = _described(target, probe)
     if not target.sends_pictures:
-        return facts, False, props
+        return facts, False
     thinking = "off" if target.sampling.thinking == "off" else "auto"
-    sampling = Sampling(max_tokens=preflight.MAX_TOKENS, thinking=thinking)
+    sampling = Sampling(max_tokens=_PREFLIGHT_TOKENS, thinking=thinking)
     chat = LlamaCpp(probe, replace(target, sampling=sampling), facts, extra={"id_slot": 0})
     target.notify("showing it two plain test pictures")
-    sees, reply = preflight.look(chat.ask, target.notify)
-    if target.image_tokens and reply.image_tokens:
-        _warn_of_image_tokens(target, target.image_tokens, reply.image_tokens)
-    # Of the second request, what came out of the cache stands before any picture.
-    facts = replace(facts, sees_images=sees, tokens_before_image=reply.tokens_cached)
-    return facts, reply.image_tokens is not None, props
-
-
-def _warn_of_image_tokens(target: Target, wanted: tuple[int, int], taken: int) -> None:
-    """Rows of a picture end in tokens of their own: a third more or less is as it should be."""
-    fewest, most = wanted
-    if not fewest / 1.34 <= taken <= most * 1.34:
+    sees, reply = look(chat.ask, target.notify)
+    fewest, most = target.image_tokens or (0, 0)
+    taken = reply.image_tokens
+    # Rows of a picture end in tokens of their own: a third more or less is as it should be.
+    if most and taken and not fewest / 1.34 <= taken <= most * 1.34:
         target.notify(
             f"WARNING: a test picture took {taken} tokens, not {fewest} to {most}: this model's "
             "projector has a number of its own"
         )
+    # Of the second request, what came out of the cache stands before any picture.
+    facts = replace(facts, sees_images=sees, tokens_before_image=reply.tokens_cached)
+    return facts, taken is not None
 
 
-def _logged(local: LocalServer, pattern: str) -> str | None:
-    """What the first match in the log of its start holds."""
-    found = re.search(pattern, local.process.log_head(), re.MULTILINE)
-    return found[1] if found else None
+def _described(target: Target, probe: Transport) -> ServerFacts:
+    """The server's own description of itself.
+
+    Raises: TargetError when it is not a llama.cpp server, or is to be sent pictures and takes none.
+    """
+    root, props = _root(target), None
+    probe.answered_before = True  # what a 404 means here is ours to say
+    why = "its /props is not a JSON object"
+    try:
+        props = probe.get_json(f"{root}/props")
+    except (Unreachable, CallTimeout) as error:
+        raise TargetError(error.problem, fix=error.fix) from error
+    except CallError as error:
+        why = error.problem
+    if not isinstance(props, dict):
+        raise TargetError(
+            f"{root} does not describe itself as a llama.cpp server does: {why}",
+            fix="for another kind of server say --backend openai",
+        )
+    if target.sends_pictures and as_dict(props.get("modalities")).get("vision") is False:
+        raise NoVision(
+            "the server was started without a projector: /props says vision = false",
+            fix="start it with the model's own mmproj file (--mmproj FILE)",
+        )
+    text = {name: it for name, it in props.items() if isinstance(it, str) and it}
+    path, template = text.get("model_path", ""), text.get("chat_template")
+    name = re.split(r"[/\\]", path)[-1]
+    here = is_loopback(root) and Path(path).is_file()
+    return ServerFacts(
+        build=text.get("build_info"),
+        model_file=name or None,
+        model_sha256=sha256(Path(path), target.notify) if here else None,
+        quantization=quantization_in(name) or text.get("model_ftype"),
+        context_tokens=as_count(as_dict(props.get("default_generation_settings")).get("n_ctx")),
+        slots=as_count(props.get("total_slots")),
+        chat_template_sha256=hashlib.sha256(template.encode()).hexdigest() if template else None,
+    )
+
+
+def look(ask: Callable[[Request], Reply], notify: Callable[[str], None]) -> tuple[bool, Reply]:
+    """Show two plain pictures, one after the other: were both colours named rightly, and the
+    second reply.
+
+    Raises: TargetError when a picture is too much for the server.
+    """
+    named = True
+    for colour, pure in _COLOURS.items():
+        # A server that was running before may remember the pictures of an earlier preflight.
+        levels = [abs(level - secrets.randbelow(_SHADES)) for level in pure]
+        picture = images.plain("#" + bytes(levels).hex(), _SIDE_PX, _SIDE_PX)
+        try:
+            reply = ask(Request(id="preflight", question=_QUESTION, images=(picture,)))
+        except CallError as error:
+            raise TargetError(
+                f"the server failed at a plain picture of {_SIDE_PX} pixels: {error.problem}",
+                fix="take a model with a larger context, or start your own server with a larger -c"
+                if "context" in error.problem
+                else "check that model and mmproj belong together, and the server's log",
+            ) from error
+        texts = (reply.text, reply.reasoning or "")
+        words = (it[0].lower() for text in texts if (it := _COLOUR_WORDS.search(text)))
+        if next(words, None) != colour:
+            named = False
+            notify(
+                f"WARNING: shown a plain {colour} picture, the model says "
+                f"{one_line(reply.text, 60)!r}. Most likely pictures do not reach it, and "
+                "scores will mean little. Check that the mmproj is the model's own."
+            )
+    return named, reply

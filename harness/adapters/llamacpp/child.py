@@ -14,15 +14,19 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-_Setter = Callable[[Any, str], None]
 
-
-def main(arguments: list[str] | None = None) -> int:
+def main() -> int:
     """Serve until the process is ended; 1 when the server cannot start."""
-    options = vars(_parser().parse_args(arguments))
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    for flag, (attribute, convert) in FLAGS.items():
+        parser.add_argument(flag, dest=attribute, type=convert)
+    for flag, (attribute, state) in SWITCHES.items():
+        parser.add_argument(flag, dest=attribute, action="store_const", const=state)
+    parser.add_argument("--list-devices", action="store_true")
+    options = vars(parser.parse_args())
     import xllamacpp
 
-    if options["list_devices"]:
+    if options.pop("list_devices"):
         for device in xllamacpp.get_device_info():
             if device["name"] != "CPU":
                 sys.stdout.write(f"  {device['name']}: {device['description']}\n")
@@ -30,17 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     params = xllamacpp.CommonParams()
     if key := os.environ.pop("LLAMA_API_KEY", None):
         params.api_keys = [key]
-    for flag, (name, state) in SWITCHES.items():
-        if options[_field(flag)]:
-            setattr(params, name, state)
-    for flag, put in SETTERS.items():
-        value = options[_field(flag)]
+    for attribute, value in options.items():
         if value is not None:
-            try:
-                put(params, value)
-            except (ValueError, TypeError, AttributeError) as error:
-                sys.stderr.write(f"error: invalid argument: {flag} {value}: {error}\n")
-                return 1
+            *path, last = attribute.split(".")
+            holder = params
+            for part in path:
+                holder = getattr(holder, part)
+            setattr(holder, last, value)
     threads = params.cpuparams.n_threads
     sys.stderr.write(f"system_info: n_threads = {threads} | {xllamacpp.get_system_info()}\n")
     try:
@@ -54,47 +54,18 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _field(flag: str) -> str:
-    return flag.removeprefix("--").replace("-", "_")
+def _member(kind: str, prefix: str, **words: str) -> Callable[[str], Any]:
+    """Turns what a flag is given into the member of an enumeration."""
 
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    for flag in SETTERS:
-        parser.add_argument(flag)
-    for flag in SWITCHES:
-        parser.add_argument(flag, action="store_true")
-    parser.add_argument("--list-devices", action="store_true")
-    return parser
-
-
-def _to(name: str, convert: Callable[[str], Any] = str) -> _Setter:
-    """Sets an attribute, which may lie deeper: "model.path"."""
-
-    def put(params: Any, value: str) -> None:
-        *way, last = name.split(".")
-        for part in way:
-            params = getattr(params, part)
-        setattr(params, last, convert(value))
-
-    return put
-
-
-def _enum(name: str, kind: str, prefix: str) -> _Setter:
-    """Sets an attribute to the member of an enumeration that llama.cpp's flag means."""
-
-    def put(params: Any, value: str) -> None:
+    def convert(value: str) -> Any:
         import xllamacpp
 
-        setattr(params, name, getattr(getattr(xllamacpp, kind), prefix + value.upper()))
+        try:
+            return getattr(getattr(xllamacpp, kind), prefix + words.get(value, value).upper())
+        except AttributeError as error:
+            raise argparse.ArgumentTypeError(f"invalid value {value!r}") from error
 
-    return put
-
-
-def _flash_attn(params: Any, value: str) -> None:
-    words = {"on": "enabled", "off": "disabled"}
-    put = _enum("flash_attn_type", "llama_flash_attn_type", "LLAMA_FLASH_ATTN_TYPE_")
-    put(params, words.get(value, value))
+    return convert
 
 
 def _as_json_values(text: str) -> dict[str, bytes]:
@@ -110,33 +81,37 @@ SWITCHES: dict[str, tuple[str, bool]] = {
     "--no-kv-offload": ("no_kv_offload", True),
     "--no-warmup": ("warmup", False),
 }
-SETTERS: dict[str, _Setter] = {
-    "--model": _to("model.path"),
-    "--mmproj": _to("mmproj.path"),
-    "--alias": _to("model_alias", lambda value: {value}),
-    "--host": _to("hostnames", lambda value: [value]),
-    "--port": _to("port", int),
-    "--ctx-size": _to("n_ctx", int),
-    "--parallel": _to("n_parallel", int),
-    "--threads": _to("cpuparams.n_threads", int),
-    "--threads-batch": _to("cpuparams_batch.n_threads", int),
-    "--cache-ram": _to("cache_ram_mib", int),
-    "--batch-size": _to("n_batch", int),
-    "--ubatch-size": _to("n_ubatch", int),
-    "--image-min-tokens": _to("image_min_tokens", int),
-    "--image-max-tokens": _to("image_max_tokens", int),
-    "--n-gpu-layers": _to("n_gpu_layers", int),
-    "--main-gpu": _to("main_gpu", int),
-    "--flash-attn": _flash_attn,
-    "--cache-type-k": _enum("cache_type_k", "ggml_type", "GGML_TYPE_"),
-    "--cache-type-v": _enum("cache_type_v", "ggml_type", "GGML_TYPE_"),
-    "--chat-template": _to("chat_template"),
-    "--chat-template-kwargs": _to("default_template_kwargs", _as_json_values),
-    "--reasoning-budget": _to("sampling.reasoning_budget_tokens", int),
-    "--rope-freq-base": _to("rope_freq_base", float),
-    "--rope-freq-scale": _to("rope_freq_scale", float),
+FLAGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "--model": ("model.path", str),
+    "--mmproj": ("mmproj.path", str),
+    "--alias": ("model_alias", lambda value: {value}),
+    "--host": ("hostnames", lambda value: [value]),
+    "--port": ("port", int),
+    "--ctx-size": ("n_ctx", int),
+    "--parallel": ("n_parallel", int),
+    "--threads": ("cpuparams.n_threads", int),
+    "--threads-batch": ("cpuparams_batch.n_threads", int),
+    "--cache-ram": ("cache_ram_mib", int),
+    "--batch-size": ("n_batch", int),
+    "--ubatch-size": ("n_ubatch", int),
+    "--image-min-tokens": ("image_min_tokens", int),
+    "--image-max-tokens": ("image_max_tokens", int),
+    "--n-gpu-layers": ("n_gpu_layers", int),
+    "--main-gpu": ("main_gpu", int),
+    "--flash-attn": (
+        "flash_attn_type",
+        _member("llama_flash_attn_type", "LLAMA_FLASH_ATTN_TYPE_", on="enabled", off="disabled"),
+    ),
+    "--cache-type-k": ("cache_type_k", _member("ggml_type", "GGML_TYPE_")),
+    "--cache-type-v": ("cache_type_v", _member("ggml_type", "GGML_TYPE_")),
+    "--chat-template": ("chat_template", str),
+    "--chat-template-kwargs": ("default_template_kwargs", _as_json_values),
+    "--reasoning-budget": ("sampling.reasoning_budget_tokens", int),
+    "--reasoning-budget-message": ("sampling.reasoning_budget_message", str),
+    "--rope-freq-base": ("rope_freq_base", float),
+    "--rope-freq-scale": ("rope_freq_scale", float),
 }
-"""Flag of `llama-server` -> what it sets here. The same names, so that one command line serves."""
+"""Flag of `llama-server` -> the attribute it sets, and how the value is read."""
 
 
 if __name__ == "__main__":

@@ -12,20 +12,25 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from harness.adapters.llamacpp import child
+from harness.adapters import machine
+from harness.adapters.base import Target
+from harness.adapters.endpoints import budget_of
+from harness.adapters.llamacpp.files import Files
 from harness.errors import TargetError, UsageError, install_command
 from harness.text import nearest
 
 SERVER_VARIABLE = "EVALRUN_LLAMA_SERVER"
-_NOT_PASSED_ON = re.compile(r"^LLAMA_|KEY$|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+PROMPT_ROOM_TOKENS = 8192
+"""For the picture, the question and the template; what may be generated comes on top."""
 CUDA_WHEELS = "https://xorbitsai.github.io/xllamacpp/whl/cu128"
 """For CUDA 12.8; of the project itself, as its page on PyPI says."""
-_HELP_LIMIT_S = 60.0
-_BARE_FLAGS = ("--offline", "--jinja", "--no-webui")
-"""Never fetch anything; use the template inside the GGUF; no web page."""
+_CHILD = Path(__file__).with_name("child.py")
+_CACHE_RAM_MIB = 2048
+"""Host memory for prompts that gave up their slot."""
 _MICRO_BATCH, _BATCH = 512, 2048
 """llama.cpp's own, in tokens. A picture whose tokens see one another has to fit into the first."""
-_OURS: dict[str, str] = {
+_NOT_PASSED_ON = re.compile(r"^LLAMA_|KEY$|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_OPTIONS = {
     "--model": "--gguf",
     "--mmproj": "--mmproj",
     "--alias": "--model",
@@ -51,24 +56,24 @@ class Program(Struct, frozen=True, kw_only=True):
     build: str | None = None
     """None: ask its /props."""
 
+    def __str__(self) -> str:
+        return self.build or self.command[0]
 
-class Settings(Struct, frozen=True, kw_only=True):
-    """How a server is started. All of it is explicit: defaults differ between builds."""
+    def sees_gpu(self) -> bool | None:
+        """Whether it can compute on some card of this machine; None when it does not tell."""
+        if "--list-devices" not in self.flags:
+            return None
+        try:
+            listed = _output([*self.command, "--list-devices"])[1]
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return bool(re.search(r"^\s+\w+: ", listed, re.MULTILINE))
 
-    gguf: Path
-    mmproj: Path | None
-    alias: str
-    context_tokens: int
-    """Per slot."""
-    slots: int
-    threads: int | None
-    """None: as many as llama.cpp thinks right."""
-    cache_ram_mib: int
-    """Host memory for prompts that gave up their slot; 0 switches that cache off."""
-    image_tokens: tuple[int, int] | None = None
-    """The fewest and the most a picture takes, where its projector can be told."""
-    extra: tuple[str, ...] = ()
-    """Flags of the user's, each as `--flag` or `--flag=value`; they win over `threads`."""
+    def gpu_fix(self) -> str:
+        """How to come by a server that uses an NVIDIA card."""
+        if str(_CHILD) in self.command:
+            return f"pip install xllamacpp --force-reinstall --index-url {CUDA_WHEELS}"
+        return "take a build of llama.cpp with CUDA"
 
 
 def find(*, wheel_first: bool = False) -> Program:
@@ -78,16 +83,24 @@ def find(*, wheel_first: bool = False) -> Program:
     """
     if named := os.environ.get(SERVER_VARIABLE):
         if path := shutil.which(named):
-            return _foreign(path)
+            return _asked_for_its_flags(path)
         raise TargetError(
             f"{SERVER_VARIABLE} names {named!r}, which is not a program",
             fix=f"set {SERVER_VARIABLE} to the llama-server to run, or unset it",
         )
-    wheel, path = _wheel(), shutil.which("llama-server")
-    if path is not None and not (wheel and wheel_first):
-        return _foreign(path)
-    if wheel is not None:
-        return wheel
+    has_wheel, path = bool(importlib.util.find_spec("xllamacpp")), shutil.which("llama-server")
+    if path is not None and not (has_wheel and wheel_first):
+        return _asked_for_its_flags(path)
+    if has_wheel:
+        from importlib.metadata import version  # slow to load, and every run comes by this module
+
+        from harness.adapters.llamacpp import child
+
+        return Program(
+            command=(sys.executable, "-P", str(_CHILD)),
+            flags=frozenset([*child.FLAGS, *child.SWITCHES, "--list-devices"]),
+            build=f"xllamacpp {version('xllamacpp')}",
+        )
     raise TargetError(
         "there is no llama.cpp server on this machine",
         fix=f"{install_command('local')}, or put llama.cpp's `llama-server` on PATH",
@@ -103,56 +116,22 @@ def available() -> bool:
     )
 
 
-def has_gpu(program: Program) -> bool | None:
-    """Whether it can compute on some card of this machine; None when it does not tell."""
-    if "--list-devices" not in program.flags:
-        return None
-    try:
-        listed = _output([*program.command, "--list-devices"])[1]
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return bool(re.search(r"^\s+\w+: ", listed, re.MULTILINE))
-
-
-def idle_gpu(gpu: str, found: Program) -> str:
-    """The warning for a machine whose card this server cannot compute on."""
-    named = found.build or found.command[0]
-    return f"there is an {gpu}, but {named} computes on the CPU alone: {gpu_fix(found)}"
-
-
-def gpu_fix(found: Program) -> str:
-    """How to come by a server that uses an NVIDIA card."""
-    if child.__file__ in found.command:
-        return f"pip install xllamacpp --force-reinstall --index-url {CUDA_WHEELS}"
-    return "take a build of llama.cpp with CUDA"
-
-
-def _wheel() -> Program | None:
-    if importlib.util.find_spec("xllamacpp") is None:
-        return None
-    from importlib.metadata import version  # slow to load, and every run comes by this module
-
-    return Program(
-        command=(sys.executable, "-P", child.__file__),
-        flags=frozenset([*child.SETTERS, *child.SWITCHES, "--list-devices"]),
-        build=f"xllamacpp {version('xllamacpp')}",
-    )
-
-
-def _foreign(path: str) -> Program:
-    """Ask a binary we do not know which flags it has."""
+def _asked_for_its_flags(path: str) -> Program:
     try:
         code, answer = _output([path, "--help"])
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _does_not_run(path, str(error)) from error
+        code, answer = -1, str(error)
     flags = frozenset(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", answer))
-    if "--model" not in flags:
-        nothing = f"exit code {code} and no output"
-        raise _does_not_run(path, answer.strip() or nothing)
-    if "--mmproj" not in flags:
+    if not {"--model", "--mmproj"} <= flags:
+        shown = answer.strip()[-300:] or f"exit code {code} and no output"
+        what = (
+            "is too old to take pictures: it has no --mmproj"
+            if "--model" in flags
+            else f"does not answer --help as a llama.cpp server does:\n    {shown}"
+        )
         raise TargetError(
-            f"{path} is too old to take pictures: it has no --mmproj",
-            fix=f"update llama.cpp, or name another server with {SERVER_VARIABLE}=PATH",
+            f"{path} {what}",
+            fix=f"repair or update it, or name another with {SERVER_VARIABLE}=PATH",
         )
     return Program(command=(path,), flags=flags)
 
@@ -167,28 +146,64 @@ def _output(command: list[str]) -> tuple[int, str]:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        timeout=_HELP_LIMIT_S,
+        timeout=60.0,
         check=False,
     )
     return asked.returncode, asked.stdout
 
 
-def _does_not_run(path: str, answer: str) -> TargetError:
-    return TargetError(
-        f"`{path} --help` does not answer as a llama.cpp server does:\n    {answer[-300:]}",
-        fix=f"repair or update it, or name another with {SERVER_VARIABLE}=PATH",
+def flags_for(program: Program, target: Target, files: Files) -> dict[str, str]:
+    """Flag -> value ("": none) for a server with `files`. All explicit: defaults differ between
+    builds. Only layers on the GPU are left to llama.cpp, which fits them to the memory it finds.
+
+    Raises: UsageError for flags that this server lacks, or that would undo what a run needs.
+    """
+    slots, sampling = target.concurrency or 1, target.sampling
+    fewest, most = target.image_tokens or (0, 0)
+    context = (
+        max(PROMPT_ROOM_TOKENS, (files.source and files.source.context_tokens) or 0)
+        + most
+        + max(sampling.max_tokens, sampling.max_tokens_retry or 0)
+        + budget_of(target)
     )
+    flags = {
+        "--model": str(files.gguf),
+        "--alias": target.model,
+        "--host": "127.0.0.1",
+        "--ctx-size": str(context * slots),
+        "--parallel": str(slots),
+        "--cache-ram": "0" if target.cold else str(_CACHE_RAM_MIB),
+        **dict.fromkeys(("--offline", "--jinja", "--no-webui"), ""),
+    }
+    if files.mmproj is not None:
+        flags["--mmproj"] = str(files.mmproj)
+    if threads := machine.compute_threads(files.gguf.stat().st_size):
+        flags["--threads"] = flags["--threads-batch"] = str(threads)
+    of_pictures = {}
+    if target.image_tokens:
+        of_pictures = {
+            "--image-min-tokens": str(fewest),
+            "--image-max-tokens": str(most),
+            "--ubatch-size": str(max(_MICRO_BATCH, most)),
+            "--batch-size": str(max(_BATCH, most)),
+        }
+    given = dict(it.partition("=")[::2] for it in target.server_args)
+    _check_flags(given, _OPTIONS | dict.fromkeys(of_pictures, "--image-tokens"))
+    _check_known(program, [*given, *(["--image-max-tokens"] if of_pictures else [])])
+    if sampling.thinking.isdecimal() and "--reasoning-budget-message" not in program.flags:
+        raise UsageError(  # that flag came with the parameter: ggml-org/llama.cpp#20297
+            f"--thinking {sampling.thinking}: {program} takes no number of tokens",
+            fix="give --thinking off, low, medium or high, or take a newer llama.cpp",
+        )
+    every = {**flags, **of_pictures, **given}
+    return {flag: value for flag, value in every.items() if flag in program.flags}
 
 
-def check(program: Program, settings: Settings) -> None:
-    """Raises: UsageError for flags that this server lacks, or that would undo what a run needs."""
-    given = {it: it.partition("=")[0] for it in settings.extra}
-    batches = ("--batch-size", "--ubatch-size") if settings.image_tokens else ()
-    ours = _OURS | dict.fromkeys(batches, "--image-tokens")
-    for argument, flag in given.items():
+def _check_flags(given: dict[str, str], ours: dict[str, str]) -> None:
+    for flag in given:
         if not re.fullmatch(r"--[a-z][a-z0-9-]*", flag):
             raise UsageError(
-                f"--server-arg {argument!r} is not a long flag of llama-server",
+                f"--server-arg {flag!r} is not a long flag of llama-server",
                 fix="write it as --server-arg=--flag or --server-arg=--flag=value",
             )
         if flag in ours or _NEEDED.fullmatch(flag):
@@ -196,54 +211,22 @@ def check(program: Program, settings: Settings) -> None:
                 f"--server-arg={flag} would undo a setting that evalrun makes itself",
                 fix=f"use {ours[flag]}" if flag in ours else "leave it out",
             )
-    wanted = [*given.values(), *(["--image-max-tokens"] if settings.image_tokens else [])]
-    if missing := [flag for flag in wanted if flag not in program.flags]:
-        named = program.build or program.command[0]
+
+
+def _check_known(program: Program, flags: list[str]) -> None:
+    if missing := [flag for flag in flags if flag not in program.flags]:
         near = nearest(missing[0], program.flags)
         meant = f"give one that it knows ({', '.join(near)} come nearest), or " if near else ""
         raise UsageError(
-            f"{named} does not know {', '.join(missing)}",
+            f"{program} does not know {', '.join(missing)}",
             fix=f"{meant}name another llama-server with {SERVER_VARIABLE}=PATH",
         )
 
 
-def command_line(program: Program, settings: Settings, port: int) -> list[str]:
-    """The command that starts the server. The key is not in it: everybody can read it in `ps`.
-
-    Layers on the GPU are left to llama.cpp, which fits them to the memory it finds.
-    """
-    extra = dict(it.partition("=")[::2] for it in settings.extra)
-    options = {**_options(settings, port), **dict.fromkeys(_BARE_FLAGS, ""), **extra}
-    line = [*program.command]
-    for flag, value in options.items():
-        if flag in program.flags:
-            line += [flag, value] if value else [flag]
-    return line
-
-
-def _options(settings: Settings, port: int) -> dict[str, str]:
-    options = {
-        "--model": str(settings.gguf),
-        "--alias": settings.alias,
-        "--host": "127.0.0.1",
-        "--port": str(port),
-        "--ctx-size": str(settings.context_tokens * settings.slots),
-        "--parallel": str(settings.slots),
-        "--cache-ram": str(settings.cache_ram_mib),
-    }
-    if settings.mmproj is not None:
-        options["--mmproj"] = str(settings.mmproj)
-    if settings.threads is not None:
-        options["--threads"] = options["--threads-batch"] = str(settings.threads)
-    if settings.image_tokens is not None:
-        fewest, most = settings.image_tokens
-        options |= {
-            "--image-min-tokens": str(fewest),
-            "--image-max-tokens": str(most),
-            "--ubatch-size": str(max(_MICRO_BATCH, most)),
-            "--batch-size": str(max(_BATCH, most)),
-        }
-    return options
+def command_line(program: Program, flags: dict[str, str]) -> list[str]:
+    """The command that starts the server. The key is not in it: everybody can read it in `ps`."""
+    words = ([flag, value] if value else [flag] for flag, value in flags.items())
+    return [*program.command, *(it for pair in words for it in pair)]
 
 
 def clean_environ() -> dict[str, str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -15,8 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.adapters.llamacpp.guard import GRACE_S
-from harness.adapters.llamacpp.log import PORT_TAKEN, explain
-from harness.adapters.llamacpp.program import Program, Settings, clean_environ, command_line
+from harness.adapters.llamacpp.program import Program, clean_environ, command_line
 from harness.adapters.machine import gpu_bytes_of, peak_bytes_of
 from harness.errors import CallError, TargetError
 from harness.text import size_text
@@ -26,9 +27,26 @@ _LOAD_LIMIT_S = 1800.0
 _REPORT_EVERY_S = 5.0
 _LOOK_EVERY_S = 0.05
 _PORTS_TRIED = 3
-_RESTARTS = 1
 _TAIL_BYTES = 64 << 10
+_MOST_LINES = 8
 _GUARD = Path(__file__).with_name("guard.py")
+_STAMP = re.compile(r"^\d[\d.]*\s+[A-Z]\s+")
+"""`0.00.003.813 E cmn  common_init_: ...`: newer builds put time and level first."""
+_TROUBLE = re.compile(
+    r"^\S+ E |error|fail|invalid|mismatch|unable|cannot|couldn't|out of memory|abort", re.IGNORECASE
+)
+_PORT_TAKEN = "couldn't bind HTTP server socket"
+_OUT_OF_MEMORY = "close other programs, take a smaller quantization, or lower --concurrency"
+_FIXES = {
+    "CLIP cannot be used as main model": "name the text weights with --gguf, this with --mmproj",
+    "mismatch between text model": "take the mmproj file from the same place as the GGUF",
+    "the file bounds|failed to (?:seek|read)|invalid magic": "download that file again, whole",
+    "failed to load (?:CLIP|multimodal) model": "name the model's own mmproj file with --mmproj",
+    "unknown (?:model arch|projector)": "take a newer llama.cpp: pip install -U xllamacpp",
+    "to allocate|out of memory|bad_alloc|cudaMalloc failed": _OUT_OF_MEMORY,
+    "invalid argument|argument --.*: invalid": "correct --server-arg, or take a newer llama-server",
+}
+"""Words in its log -> what helps; the first that is found counts."""
 
 
 class Process:
@@ -46,27 +64,16 @@ class Process:
             start_new_session=True,  # Ctrl-C is for evalrun, which still wants the last reply
         )
 
-    @property
-    def exit_code(self) -> int | None:
-        """None while it runs; 128 + the signal that ended it."""
-        return self._guard.poll()
-
     def wait(self, at_most_s: float | None = None) -> int | None:
-        """The exit code; None when it is not over by then."""
+        """The exit code, 128 + the signal that ended it; None when it is not over by then."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self._guard.wait(at_most_s)
         return None
 
-    def log(self) -> str:
-        """The last 64 KiB of what it wrote."""
+    def log(self, *, head: bool = False) -> str:
+        """The last 64 KiB of what it wrote; `head`: the first, about itself and its start."""
         size = os.fstat(self._log.fileno()).st_size
-        return self._read(max(0, size - _TAIL_BYTES))
-
-    def log_head(self) -> str:
-        """The first 64 KiB: what it wrote about itself when it started."""
-        return self._read(0)
-
-    def _read(self, offset: int) -> str:
+        offset = 0 if head else max(0, size - _TAIL_BYTES)
         return os.pread(self._log.fileno(), _TAIL_BYTES, offset).decode("utf-8", "replace")
 
     def stop(self) -> None:
@@ -82,20 +89,20 @@ class Process:
         self.stop()
         self._log.close()
 
-    def peak_bytes(self) -> int | None:
-        """The most that was ever resident, weights mapped from the file included."""
-        return peak_bytes_of(self._server_pids())
-
-    def gpu_bytes(self) -> int | None:
-        """What it holds on the cards, which it keeps."""
-        return gpu_bytes_of(self._server_pids())
-
-    def _server_pids(self) -> list[int]:
+    def pids(self) -> list[int]:
         """The server below the guard; none off Linux."""
         with contextlib.suppress(OSError):
             children = Path(f"/proc/{self._guard.pid}/task/{self._guard.pid}/children").read_text()
             return [int(pid) for pid in children.split()]
         return []
+
+    def peak_bytes(self) -> int | None:
+        """The most that was ever resident, weights mapped from the file included."""
+        return peak_bytes_of(self.pids())
+
+    def gpu_bytes(self) -> int | None:
+        """What it holds on the cards now."""
+        return gpu_bytes_of(self.pids())
 
 
 class LocalServer:
@@ -104,12 +111,12 @@ class LocalServer:
     def __init__(
         self,
         program: Program,
-        settings: Settings,
+        flags: dict[str, str],
         *,
         notify: Callable[[str], None],
         stopping: threading.Event,
     ) -> None:
-        self._program, self._settings = program, settings
+        self._program, self._flags = program, flags
         self._notify, self._stopping = notify, stopping
         self.key = secrets.token_urlsafe(32)
         self.port = 0
@@ -144,13 +151,12 @@ class LocalServer:
     def __exit__(self, *_: object) -> None:
         with self._changing:
             self._closing = True
-            process = self._process
-        if process is not None:
-            process.stop()
+        if self._process is not None:
+            self._process.stop()
         if self._watcher is not None:
-            self._watcher.join()
-        if process is not None:
-            process.close()
+            self._watcher.join()  # it may be reading the log
+        if self._process is not None:
+            self._process.close()
 
     def watch(self) -> None:
         """From now on start it again should it die: once. A second death stops the run."""
@@ -178,12 +184,14 @@ class LocalServer:
 
     def _start_on_a_free_port(self) -> None:
         for left in reversed(range(_PORTS_TRIED)):
-            self.port = _free_port()
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
             try:
                 self._start()
                 break
             except TargetError:
-                if PORT_TAKEN not in self.process.log() or not left:
+                if _PORT_TAKEN not in self.process.log() or not left:
                     raise
 
     def _start(self) -> None:
@@ -193,47 +201,36 @@ class LocalServer:
                 return
             if self._process is not None:
                 self._process.close()
+            command = command_line(self._program, {**self._flags, "--port": str(self.port)})
             self._process = process = Process(
-                command_line(self._program, self._settings, self.port),
-                clean_environ() | {"LLAMA_API_KEY": self.key},
+                command, clean_environ() | {"LLAMA_API_KEY": self.key}
             )
-        self._wait_for_health(process)
-
-    def _wait_for_health(self, process: Process) -> None:
         begun = reported = time.monotonic()
         with Transport(self.root) as transport:
             while (now := time.monotonic()) < begun + _LOAD_LIMIT_S:
                 with contextlib.suppress(CallError):  # refused, or 503 while it loads
                     transport.get_json("/health", timeout_s=5.0)
                     return
-                if process.exit_code is not None:
+                if process.wait(_LOOK_EVERY_S) is not None:
                     break
                 if now > reported + _REPORT_EVERY_S:
                     reported = now
-                    self._notify(self._progress(process, now - begun))
-                time.sleep(_LOOK_EVERY_S)
-        raise explain(process.log(), process.exit_code)
-
-    def _progress(self, process: Process, seconds: float) -> str:
-        weights = size_text(self._settings.gguf.stat().st_size)
-        resident = process.peak_bytes()
-        held = "" if resident is None else f", {size_text(resident)} of {weights} in memory"
-        return f"still loading {self._settings.gguf.name} after {seconds:.0f} s{held}"
+                    held = size_text(process.peak_bytes() or 0)
+                    self._notify(f"still loading after {now - begun:.0f} s, {held} in memory")
+        raise explain(process.log(), process.wait(0))
 
     def _watch(self) -> None:
-        for left in reversed(range(_RESTARTS + 1)):
+        for left in (1, 0):
             code = self.process.wait()
             self._up.clear()
-            try:
-                if self._closing:
-                    return
+            if not self._closing:
                 why = explain(self.process.log(), code)
                 self._dead = self._revive(why) if left else why
-                if self._dead is not None:
-                    self._stopping.set()
-                    return
-            finally:
-                self._up.set()
+            self._up.set()
+            if self._dead is not None:
+                self._stopping.set()
+            if self._closing or self._dead is not None:
+                return
 
     def _revive(self, why: TargetError) -> TargetError | None:
         self._notify(f"{why.problem}\n  starting it again")
@@ -244,8 +241,25 @@ class LocalServer:
         return None
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def explain(log: str, exit_code: int | None) -> TargetError:
+    """The error for a server that ended with `exit_code`; None: it never became ready."""
+    killed = exit_code == 128 + signal.SIGKILL
+    how = "was killed, most likely because memory ran out" if killed else "ended"
+    how = f"{how} (exit code {exit_code})" if exit_code is not None else "did not become ready"
+    known = (fix for words, fix in _FIXES.items() if re.search(words, log, re.IGNORECASE))
+    fix = _OUT_OF_MEMORY if killed else "look at its log above; a newer build may help"
+    quoted = "".join(f"\n    {line}" for line in trouble_lines(log)) or " (it is empty)"
+    return TargetError(
+        f"the llama.cpp server {how}; the end of its log:{quoted}", fix=next(known, fix)
+    )
+
+
+def trouble_lines(log: str) -> list[str]:
+    """The lines of a log that report trouble, else its last ones; without time stamps.
+
+    >>> trouble_lines("0.01 I srv: hello\\n0.02 E srv: no such file\\n0.02 E srv: no such file\\n")
+    ['srv: no such file']
+    """
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    reporting = [line for line in lines if _TROUBLE.search(line)] or lines
+    return list(dict.fromkeys(_STAMP.sub("", line) for line in reporting))[-_MOST_LINES:]
