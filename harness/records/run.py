@@ -82,7 +82,7 @@ class ServerTimings(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
 
 
 class Effort(Struct, frozen=True, kw_only=True, gc=False):
-    """What hearing (or not hearing) the model took besides the successful attempt."""
+    """What a call took besides its successful attempt."""
 
     attempts: int = 1
     """1 means the first try was answered."""
@@ -95,7 +95,7 @@ class Effort(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="reply"):
-    """What the model said, and what it cost to hear it."""
+    """What the model said, and what the call took."""
 
     text: str
     """The answer proper. Empty content is a reply, and is graded."""
