@@ -5,27 +5,25 @@ Nothing here prints, asks or exits; what goes wrong is an `EvalrunError`, with `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Self, get_type_hints
+from typing import Any, get_type_hints
 
 import pandas as pd
 
 from harness import catalogue, comparison, store
-from harness.cli.measure import measure_within
-from harness.cli.output import Voice
-from harness.cli.progress import Progress
-from harness.cli.run import RunOptions
 from harness.comparison import Comparison, ranking
 from harness.errors import UsageError
 from harness.graders.recorded import Recorded, Unreadable, graded
+from harness.measure import Progress, measure
+from harness.options import RunOptions
 from harness.records import ModelScore, Record, Verdict
 from harness.store import Run
 from harness.summary import summarise
 from harness.tables import compare as compare_tables
 from harness.tables import frame, leaderboard, scores
-from harness.tables.publish import publish
 from harness.tables.table import Table, to_markdown
 from harness.text import nearest
 
@@ -143,16 +141,13 @@ def run(
     """
     given = options | {"model": model, "suite": suite, "base_url": base_url, "results": results}
     chosen = _run_options({name: value for name, value in given.items() if value is not None})
-    quiet, Voice.quiet = Voice.quiet, True
-    try:
-        outcome = measure_within(chosen, lambda it: _Watched(it, progress))
-    finally:
-        Voice.quiet = quiet
-    score = outcome.tally.score()
-    if outcome.error is not None and score.overall.errors == score.overall.asked:
-        raise outcome.error
-    publish(chosen.output.results)
-    return Measured(chosen.output.results, outcome.path, score)
+
+    @contextmanager
+    def watch(it: Progress) -> Iterator[Callable[[Sequence[Record]], None]]:
+        yield lambda _: progress(it.done, it.asked) if progress is not None else None
+
+    outcome = measure(chosen, watch=watch)
+    return Measured(chosen.output.results, outcome.path, outcome.score)
 
 
 def load(results: str | Path = "results", *names: str) -> Results:
@@ -200,25 +195,6 @@ def grade(
         return graded(answer).verdict
     except Unreadable as error:
         raise UsageError(str(error), fix="give an expected answer that the grader takes") from error
-
-
-class _Watched:
-    """Tells a callback how far a run is."""
-
-    def __init__(self, progress: Progress, callback: OnProgress | None) -> None:
-        self._progress, self._callback = progress, callback
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def landed(self, records: list[Record]) -> None:
-        self._progress.add(records)
-        if self._callback is not None:
-            self._callback(self._progress.done, self._progress.asked)
-
-    def say(self, line: str) -> None: ...
 
 
 def _run_options(given: Mapping[str, Any]) -> RunOptions:

@@ -1,21 +1,25 @@
 """The application: a table of commands, each loaded when it is asked for, and one door for errors.
 
-A new command: a function in a file, and a line in the table.
+A new command: a function that typer reads, and a line in the table. One thing is ours: a parameter
+(or a field) whose type is a group stands for every option in it, and the group's name is their
+heading in `--help`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
+from dataclasses import MISSING, Field, fields, is_dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.models import OptionInfo
 
 from harness import __version__
-from harness.cli.options import flattened
 from harness.cli.output import complain, leave
 from harness.errors import EvalrunError, ExitCode
 from harness.text import inert
@@ -77,7 +81,7 @@ class Command(TyperCommand):
 def command_of(name: str, body: Callable[..., Any]) -> TyperCommand:
     """What typer makes of a function."""
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    alone.command(name, cls=Command, context_settings=_SETTINGS)(flattened(body))
+    alone.command(name, cls=Command, context_settings=_SETTINGS)(_flattened(body))
     built = typer.main.get_command(alone)
     assert isinstance(built, TyperCommand)
     for param in built.params:
@@ -128,6 +132,58 @@ class Commands(TyperGroup):
         if first.startswith("-") and first not in _OF_THE_APPLICATION and not completing:
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+
+def _flattened(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`command` as typer reads it: the options of its groups one by one.
+
+    Of two options of one name the first counts.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    taken = inspect.signature(command).parameters
+
+    def call(**given: Any) -> Any:
+        return command(**{name: _built(hints[name], name, given) for name in taken})
+
+    parameters: dict[str, inspect.Parameter] = {}
+    for name, parameter in taken.items():
+        for one in _parameters(name, hints[name], parameter.default, heading=None):
+            parameters.setdefault(one.name, one)
+    call.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
+    call.__doc__ = command.__doc__
+    return call
+
+
+def _parameters(
+    name: str, hint: Any, default: Any, *, heading: str | None
+) -> Iterator[inspect.Parameter]:
+    if is_dataclass(hint):
+        hints = get_type_hints(hint, include_extras=True)
+        under = f"{hint.__name__.removesuffix('Options')} options"  # type: ignore[union-attr]
+        for it in fields(hint):
+            yield from _parameters(it.name, hints[it.name], _default(it), heading=under)
+        return
+    if heading is not None:
+        kind, info = get_args(hint)
+        info = copy(info)
+        info.rich_help_panel = heading
+        if isinstance(info, OptionInfo):
+            info.envvar, info.show_envvar = f"EVALRUN_{name.upper()}", False
+        hint = Annotated[kind, info]
+    yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
+
+
+def _default(it: Field[Any]) -> Any:
+    if it.default_factory is not MISSING:
+        return it.default_factory()
+    return inspect.Parameter.empty if it.default is MISSING else it.default
+
+
+def _built(hint: Any, name: str, given: dict[str, Any]) -> Any:
+    if not is_dataclass(hint):
+        return given[name]
+    hints = get_type_hints(hint, include_extras=True)
+    return hint(**{it.name: _built(hints[it.name], it.name, given) for it in fields(hint)})  # type: ignore[operator]
 
 
 app = typer.Typer(

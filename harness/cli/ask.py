@@ -2,34 +2,95 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
+from typing import Annotated, Any, Literal
 
-from msgspec.structs import replace
+from typer import Argument, Option
 
-from harness import catalogue
-from harness.adapters import Request, Target
-from harness.adapters.routes import Route, resolve
+from harness import catalogue, suites, targets
+from harness.adapters import Request
+from harness.adapters.routes import Route
 from harness.catalogue import Catalogue
-from harness.cli import answers, asked_case, targets
-from harness.cli.answers import Answer
-from harness.cli.exchange_log import open_log
-from harness.cli.options import AskOptions, LimitOptions
-from harness.cli.output import console, print_json, say
-from harness.cli.signals import stopped_by_signals
+from harness.cli.answers import Answer, Board, as_json, consensus_json
+from harness.cli.output import AsJson, Quiet, confirm, console, print_json, say
+from harness.cli.progress import Interrupts
 from harness.errors import ExitCode, TargetError, UsageError
-from harness.graders import grade_reply
+from harness.graders import grade_reply, infer, problems
 from harness.images import encode
-from harness.records import Case, Verdict
+from harness.options import (
+    ApiKeyEnv,
+    Backend,
+    LimitOptions,
+    LogOptions,
+    Model,
+    ModelOptions,
+    SamplingOptions,
+    Timeout,
+    Yes,
+)
+from harness.records import Case
 from harness.runner import tasks
 from harness.runner.consensus import Consensus, consensus, sentence_on
 from harness.runner.panel import PanelAnswer, ask_all
-from harness.suites.suite import LONGEST_SIDE_PX
-from harness.text import inert
+from harness.suites.append import with_free_id
+from harness.suites.lint import Level, lint
+from harness.suites.suite import LONGEST_SIDE_PX, slug
+from harness.text import inert, one_line
 
 _TRIES, _MAX_WAIT_S = 3, 30.0
 """Somebody waits at the terminal: less patience than in a run."""
+_ID_CHARS = 80
+_FINDINGS_SHOWN = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskOptions:
+    """Everything `evalrun ask` can be told."""
+
+    words: Annotated[
+        list[str],
+        Argument(
+            metavar="IMAGE... [QUESTION]",
+            help="Pictures, then what to ask; --task brings its own.",
+            show_default=False,
+        ),
+    ]
+    model: Model = field(default_factory=list)
+    base_url: Annotated[
+        list[str], Option(help="A running server, for every model or as NAME=URL (repeatable).")
+    ] = field(default_factory=list)
+    api_key_env: ApiKeyEnv = None
+    backend: Backend = None
+    task: Annotated[
+        Literal["ocr", "caption", "vqa"] | None,
+        Option(help="A standard prompt, for models that have the task."),
+    ] = None
+    expected: Annotated[str | None, Option(help="The right answer: the replies are graded.")] = None
+    save: Annotated[
+        Path | None, Option(help="Folder of a suite of your own to append it to; needs --expected.")
+    ] = None
+    category: Annotated[str, Option(help="Its category there.")] = "Asked"
+    sampling: SamplingOptions
+    timeout: Timeout = None
+    yes: Yes = False
+    json: AsJson = False
+    quiet: Quiet = False
+    log: LogOptions
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        return tuple(map(Path, self.words[:-1] if self.question is not None else self.words))
+
+    @property
+    def question(self) -> str | None:
+        """The last word, unless it is the only one or a file."""
+        last = self.words[-1]
+        return None if len(self.words) == 1 or os.path.lexists(last) else last
 
 
 def ask(options: AskOptions) -> int:
@@ -38,59 +99,104 @@ def ask(options: AskOptions) -> int:
     Exits with 5 when a model did not answer.
     """
     question = tasks.question_for(options.task, options.question)
-    case = asked_case.case_of(options, question)
+    case = _case(options, question)
     side_px = options.sampling.image_max_side or LONGEST_SIDE_PX
     images = tuple(encode(path, longest_side_px=side_px) for path in options.images)
     sound = True
     if options.save is not None and case is not None:
-        sound = asked_case.save(options.save, case, options.images)
-    request = Request(id="asked", question=question, images=images)
-    with ExitStack() as stack:
-        code = _ask_and_show(options, request, case, stack)
+        sound = _save(options.save, case, options.images)
+    code = _ask_and_show(options, Request(id="asked", question=question, images=images), case)
     return code if code != ExitCode.DONE or sound else ExitCode.BAD_SUITE
 
 
-def _ask_and_show(options: AskOptions, prompt: Request, case: Case | None, stack: ExitStack) -> int:
+def _case(options: AskOptions, question: str) -> Case | None:
+    """The question with its right answer, when that was given.
+
+    Raises: UsageError for --save without it, or an answer that cannot be graded.
+    """
+    if options.expected is None:
+        if options.save is not None:
+            raise UsageError("--save needs the right answer", fix="name it, e.g. --expected 5")
+        return None
+    grader, chosen = infer(question, options.expected)
+    name = f"{slug(options.images[0].stem)}-{slug(options.question or options.task or '')}"
+    case = Case(
+        id=name[:_ID_CHARS],
+        category=options.category,
+        question=question,
+        image="",
+        expected=options.expected,
+        grader=grader,
+        options=chosen,
+    )
+    if wrong := problems(case):
+        raise UsageError(f"--expected {options.expected!r}: {wrong[0]}", fix="name another answer")
+    return case
+
+
+def _save(folder: Path, case: Case, pictures: Sequence[Path]) -> bool:
+    """Append the case to the suite and check that; whether it is sound, said on stderr."""
+    path = suites.append_case(folder, with_free_id(folder, case), *pictures)
+    report = lint(folder)
+    say(f"saved in {path} (grader: {case.grader}); prompts there: {len(report.suite.cases)}")
+    found = [it for it in report.findings if it.level is not Level.NOTE]
+    for it in found[:_FINDINGS_SHOWN]:
+        say(f"  {it.level}: {one_line(it.where, 80)}: {one_line(it.what, 300)}")
+    if len(found) > _FINDINGS_SHOWN:
+        say(f"  … and {len(found) - _FINDINGS_SHOWN} more: evalrun check {folder}")
+    return report.sound
+
+
+def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> int:
     """Ask every model, show each answer as it arrives, then whether they agree; the exit code.
 
     Raises: UsageError; TargetError when nobody is left to ask.
     """
     stopping = Event()
-    log = open_log(options.log, stack)
-    routes, unreached = _routes(options, stopping)
-    routes = [replace(it, target=replace(it.target, log=log)) for it in routes]
-    models = [it.model for it in unreached] + [it.target.model for it in routes]
+    interrupts = Interrupts(stopping)
     answered: list[Answer] = []
-    with (
-        answers.Board(None if options.json else console(), models) as board,
-        stopped_by_signals(stopping, say) as interrupts,
-    ):
-        for panel in (*unreached, *ask_all(routes, prompt, stopping=stopping)):
-            answered.append(Answer(panel=panel, verdict=_verdict(case, panel)))
+    with ExitStack() as stack:
+        routes, unreached = _routes(options, stopping, log=targets.open_log(options.log, stack))
+        models = [it.model for it in unreached] + [it.target.model for it in routes]
+        board = stack.enter_context(Board(None if options.json else console(), models))
+        stack.enter_context(interrupts.handled())
+        for panel in (*unreached, *ask_all(routes, request, stopping=stopping)):
+            verdict = grade_reply(case, panel.reply) if case and panel.reply else None
+            answered.append(Answer(panel=panel, verdict=verdict))
             board.landed(answered[-1])
-    _conclude(options, prompt, answered)
+    _conclude(options, request, answered)
     return interrupts.exit_code or _exit_code(answered)
 
 
-def _routes(options: AskOptions, stopping: Event) -> tuple[list[Route], list[PanelAnswer]]:
+def _routes(
+    options: AskOptions, stopping: Event, **more: Any
+) -> tuple[list[Route], list[PanelAnswer]]:
     """Who can be asked, and who cannot be reached at all.
 
     Raises: UsageError for one model twice; TargetError when nobody is left.
     """
-    known = catalogue.load()
-    addresses = _addresses(options)
+    known, addresses = catalogue.load(), _addresses(options)
+    limits = LimitOptions(
+        timeout=options.timeout, tries=_TRIES, max_wait=_MAX_WAIT_S, concurrency=1
+    )
     routes: list[Route] = []
     unreached: list[PanelAnswer] = []
     for name in _with_task(options, known) if options.model else [None]:
-        given = _target(options, name, addresses.get(name, addresses.get(None)), stopping)
+        model = ModelOptions(
+            model=[] if name is None else [name],
+            base_url=addresses.get(name, addresses.get(None)),
+            api_key_env=options.api_key_env,
+            backend=options.backend,
+        )
         try:
-            route = resolve(name, given, backend=options.backend, catalogue=known)
-            targets.confirm_download(route, yes=options.yes)
+            route = targets.reach(
+                model, options.sampling, limits, known=known, stopping=stopping, say=say, **more
+            )
+            targets.confirm_download(route, yes=options.yes, confirm=confirm)
         except TargetError as error:
             unreached.append(PanelAnswer(model=name or "", route=None, error=error))
         else:
-            limits = LimitOptions(timeout=options.timeout, tries=_TRIES, max_wait=_MAX_WAIT_S)
-            routes.append(targets.with_limits(route, limits))
+            routes.append(route)
     named = [it.target.model for it in routes]
     if twice := {it for it in named if named.count(it) > 1}:
         raise UsageError(f"{', '.join(twice)} is named twice", fix="name each model once")
@@ -140,42 +246,20 @@ def _with_task(options: AskOptions, known: Catalogue) -> Iterator[str]:
         )
 
 
-def _target(options: AskOptions, name: str | None, base_url: str | None, stopping: Event) -> Target:
-    return Target(
-        model=name or "",
-        base_url=base_url,
-        api_key_env=options.api_key_env,
-        sampling=targets.sampling(options.sampling),
-        system=options.sampling.system,
-        body=targets.body(options.sampling.body),
-        image_tokens=targets.image_tokens(options.sampling.image_tokens),
-        image_detail=options.sampling.image_detail,
-        concurrency=1,
-        stopping=stopping,
-        notify=say,
-    )
-
-
-def _verdict(case: Case | None, panel: PanelAnswer) -> Verdict | None:
-    if case is None or panel.reply is None:
-        return None
-    return grade_reply(case, panel.reply)
-
-
-def _conclude(options: AskOptions, prompt: Request, answered: Sequence[Answer]) -> None:
+def _conclude(options: AskOptions, request: Request, answered: Sequence[Answer]) -> None:
     """Whether they agree; as JSON everything, which is then all that stdout gets."""
-    found = _consensus(options, prompt.question, answered)
+    found = _consensus(options, request.question, answered)
     if options.json:
         print_json(
             {
-                "question": prompt.question,
+                "question": request.question,
                 "image": str(options.images[0]),
                 "images": [str(path) for path in options.images],
-                "image_sha256": prompt.images[0].sha256 if prompt.images else None,
+                "image_sha256": request.images[0].sha256 if request.images else None,
                 "task": options.task,
                 "expected": options.expected,
-                "answers": [answers.as_json(it) for it in answered],
-                "agreement": answers.consensus_json(found),
+                "answers": [as_json(it) for it in answered],
+                "agreement": consensus_json(found),
             }
         )
     elif found is not None:

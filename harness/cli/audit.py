@@ -14,17 +14,17 @@ import typer
 
 from harness import store
 from harness.cli.grade import numbered_lines, report_faults
-from harness.cli.options import DEFAULT_RESULTS, AsJson, JudgeOptions, LimitOptions, ResultsDir
-from harness.cli.output import print_blocks, print_json
-from harness.cli.targets import open_judge
+from harness.cli.output import AsJson, print_blocks, print_json, say
 from harness.errors import ResultsError
 from harness.graders.agreement import Audit, Tally
 from harness.graders.agreement import audit as audited
 from harness.graders.recorded import Labelled, Unreadable, graded, labelled
 from harness.judge import Judge
+from harness.options import DEFAULT_RESULTS, JudgeOptions, LimitOptions, ResultsDir
 from harness.records import Record
 from harness.tables.audit import agreement, blocks
 from harness.tables.table import Line
+from harness.targets import open_judge
 
 _NOTHING = "nothing was audited"
 
@@ -85,7 +85,7 @@ def _audit_judge(path: Path, options: JudgeOptions, *, json: bool) -> None:
         )
     with ExitStack() as stack:
         all_of_them = replace(options, judge_scope="all")
-        reader = open_judge(all_of_them, LimitOptions(), stack, Event())
+        reader = open_judge(all_of_them, LimitOptions(), stack, Event(), say)
         assert reader is not None
         tallies, silent = _agreement(corrected, reader)
     if json:

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from harness.cli.options import AsJson
-from harness.cli.output import print_blocks, print_bytes, say
+from harness.cli.output import AsJson, print_blocks, print_bytes, say
 from harness.errors import ExitCode
 from harness.records import Case
 from harness.suites import builtin

@@ -8,16 +8,10 @@ from typing import Annotated
 from typer import Argument, Option
 
 from harness import catalogue, comparison
-from harness.cli.options import (
-    DEFAULT_RESULTS,
+from harness.cli.output import (
     AsJson,
     CsvFile,
     GithubSummary,
-    IncludeCached,
-    ResultsDir,
-    run_names,
-)
-from harness.cli.output import (
     format_for_stdout,
     print_blocks,
     print_bytes,
@@ -27,6 +21,7 @@ from harness.cli.output import (
     write_github_summary,
 )
 from harness.errors import ExitCode
+from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir, run_names
 from harness.tables import compare as tables
 from harness.tables.table import names as names_of
 from harness.tables.table import to_data, to_latex, to_markdown

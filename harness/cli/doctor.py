@@ -18,10 +18,10 @@ from harness import __version__, catalogue, images, store
 from harness.adapters import Request, Target, machine, opener
 from harness.adapters.llamacpp import program
 from harness.adapters.routes import look_around
-from harness.cli.options import DEFAULT_RESULTS, AsJson, ResultsDir
-from harness.cli.output import console, print_json
+from harness.cli.output import AsJson, console, print_json
 from harness.errors import EvalrunError, ExitCode, ResultsError, TargetError, install_command
 from harness.eyes.card import cards
+from harness.options import DEFAULT_RESULTS, ResultsDir
 from harness.tables.words import seconds
 from harness.text import inert, size_text
 

@@ -8,31 +8,37 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from threading import Event
+from typing import Annotated, Any
 
 from msgspec.structs import replace
 from typer import Option
 
-from harness import catalogue
-from harness.adapters import Adapter, Target, opener
-from harness.adapters.routes import Route, resolve
-from harness.cli import targets
-from harness.cli.exchange_log import LogOptions, open_log
-from harness.cli.options import DEFAULT_RESULTS, AsJson, LimitOptions, Quiet, ResultsDir
-from harness.cli.output import print_blocks, print_json, say
-from harness.cli.run import ModelOptions
-from harness.cli.signals import stopped_by_signals
+from harness import targets
+from harness.adapters import Adapter, opener
+from harness.adapters.routes import Route
+from harness.cli.output import AsJson, Quiet, confirm, print_blocks, print_json, say
+from harness.cli.progress import Interrupts
 from harness.errors import ExitCode, NoVision, TargetError, UsageError
 from harness.eyes.card import EyeCard, save
 from harness.eyes.exam import Exam
 from harness.eyes.marking import LABELS, mark, summary
 from harness.eyes.questions import AT_ONCE, Answer, Question, questions
+from harness.options import (
+    DEFAULT_RESULTS,
+    LimitOptions,
+    LogOptions,
+    MaxCost,
+    ModelOptions,
+    ResultsDir,
+    SamplingOptions,
+)
 from harness.tables.table import Column, Table
 from harness.text import one_line
 from harness.transport import without_credentials
 
 _SEEDS = 1_000_000
-_LIMITS = LimitOptions(tries=3, max_wait=30.0)
+_TRIES, _MAX_WAIT_S = 3, 30.0
 """Somebody waits at the terminal: less patience than in a run."""
 _GIVE_UP_S = 5.0
 
@@ -42,7 +48,7 @@ def eyes(
     log: LogOptions,
     seed: Annotated[int | None, Option(min=0, help="Repeat the charts of this seed.")] = None,
     charts: Annotated[Path | None, Option(help="Folder to write the charts to.")] = None,
-    max_cost: Annotated[float | None, Option(min=0, help="Stop at this many US dollars.")] = None,
+    max_cost: MaxCost = None,
     results: ResultsDir = DEFAULT_RESULTS,
     json: AsJson = False,
     quiet: Quiet = False,  # noqa: ARG001 - its callback sees to it
@@ -57,10 +63,10 @@ def eyes(
     asked = questions(chosen)
     if charts is not None:
         _write(charts, asked)
+    stopping = Event()
     with ExitStack() as stack:
-        route = _route(target, max_cost)
-        route = replace(route, target=replace(route.target, log=open_log(log, stack)))
-        card, code = _sit(route, asked, chosen, max_cost)
+        route = _route(target, max_cost, stopping, log=targets.open_log(log, stack))
+        card, code = _sit(route, asked, chosen, max_cost, stopping)
     path = save(results, card)
     if json:
         print_json(card)
@@ -85,44 +91,36 @@ def _write(folder: Path, asked: Sequence[Question]) -> None:
         ) from error
 
 
-def _route(options: ModelOptions, max_cost_usd: float | None) -> Route:
+def _route(
+    options: ModelOptions, max_cost_usd: float | None, stopping: Event, **more: Any
+) -> Route:
     if options.replay is not None:
         raise UsageError("a recording cannot be shown new charts", fix="name a model")
-    given = Target(
-        model=options.one or "",
-        base_url=options.base_url,
-        api_key_env=options.api_key_env,
-        gguf=options.gguf,
-        mmproj=options.mmproj,
-        cold=True,
-        concurrency=AT_ONCE,
-        server_args=tuple(options.server_arg),
-        notify=say,
+    limits = LimitOptions(
+        tries=_TRIES, max_wait=_MAX_WAIT_S, cold=True, concurrency=AT_ONCE, max_cost=max_cost_usd
     )
-    route = resolve(options.one, given, backend=options.backend, catalogue=catalogue.load())
-    if max_cost_usd is not None and route.price is None:
-        raise UsageError(
-            f"--max-cost needs a price, and none is known for {route.target.model!r} here",
-            fix="leave --max-cost out, or put the price into evalrun.toml",
-        )
-    targets.confirm_download(route, yes=options.yes)
-    route = targets.with_limits(route, _LIMITS)
-    limits = replace(route.target.limits, give_up_s=_GIVE_UP_S)
-    return replace(route, target=replace(route.target, limits=limits))
+    route = targets.reach(options, SamplingOptions(), limits, stopping=stopping, say=say, **more)
+    targets.confirm_download(route, yes=options.yes, confirm=confirm)
+    patience = replace(route.target.limits, give_up_s=_GIVE_UP_S)
+    return replace(route, target=replace(route.target, limits=patience))
 
 
 def _sit(
-    route: Route, asked: Sequence[Question], seed: int, max_cost_usd: float | None
+    route: Route,
+    asked: Sequence[Question],
+    seed: int,
+    max_cost_usd: float | None,
+    stopping: Event,
 ) -> tuple[EyeCard, ExitCode]:
     """Ask everything. Raises: TargetError when nobody answered."""
     began, measured_at = time.monotonic(), datetime.now(UTC)
-    exam = Exam(asked, price=route.price, max_cost_usd=max_cost_usd)
+    exam = Exam(asked, price=route.price, max_cost_usd=max_cost_usd, stopping=stopping)
     answers: list[Answer] = []
     url, backend = route.target.base_url, route.backend
     try:
         with (
             opener(route.backend)(route.target) as adapter,
-            stopped_by_signals(exam.stopping, say),
+            Interrupts(stopping).handled(),
         ):
             backend = adapter.backend
             _ask(exam, adapter, answers)

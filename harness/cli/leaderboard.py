@@ -6,10 +6,18 @@ from typing import Annotated
 
 from typer import Option
 
-from harness.cli.options import DEFAULT_RESULTS, AsJson, CsvFile, IncludeCached, ResultsDir
-from harness.cli.output import format_for_stdout, print_blocks, print_json, say, write_csv
+from harness.cli.output import (
+    AsJson,
+    CsvFile,
+    format_for_stdout,
+    print_blocks,
+    print_json,
+    say,
+    write_csv,
+)
 from harness.comparison import ranking
 from harness.errors import ResultsError
+from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir
 from harness.tables import leaderboard as tables
 from harness.tables.table import names, to_data
 

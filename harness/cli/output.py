@@ -8,10 +8,11 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import msgspec
 import typer
+from typer import Option
 
 from harness.errors import ExitCode, UsageError
 
@@ -31,6 +32,21 @@ class Voice:
     quiet = False
 
 
+def _be_quiet(wanted: bool) -> bool:
+    Voice.quiet = wanted
+    return wanted
+
+
+Quiet = Annotated[
+    bool, Option("--quiet", "-q", callback=_be_quiet, help="Say nothing on stderr but errors.")
+]
+AsJson = Annotated[bool, Option("--json", help="JSON on stdout.")]
+CsvFile = Annotated[str | None, Option(help="CSV file to write, or - for stdout.")]
+GithubSummary = Annotated[
+    bool, Option("--github-summary", help="Append the tables to the page of a GitHub job.")
+]
+
+
 def say(text: str) -> None:
     """A line for the person, on stderr: stdout is for data."""
     if not Voice.quiet:
@@ -43,6 +59,11 @@ def complain(text: str) -> None:
         width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
         text = "\n".join(wrapped(line, width) for line in text.splitlines())
     typer.echo(text, err=True)
+
+
+def confirm(question: str) -> bool:
+    """Ask the person; without one at the terminal, no."""
+    return sys.stdin.isatty() and typer.confirm(question, err=True)
 
 
 def wrapped(line: str, width: int) -> str:

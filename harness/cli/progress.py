@@ -1,12 +1,17 @@
-"""How far a run has come: a live view on a terminal, plain lines elsewhere."""
+"""A run while it goes on: a live view on a terminal, plain lines elsewhere, and its signals.
+
+Ctrl-C once ends it in good order; twice ends it now. SIGTERM and SIGHUP count as once.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
-from types import TracebackType
-from typing import Protocol, Self
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,156 +20,145 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.output import Voice, is_watched, say
+from harness.measure import Progress
 from harness.records import ModelScore, Record
-from harness.summary import Tally
 from harness.tables import words
 from harness.text import inert
 
 _PLAIN_EVERY_S = 15.0
 _SCORING_SHARE = 0.05
 """Of the time: scoring a hundred thousand records takes a while, and is asked for at every look."""
+_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+"""Windows has no SIGHUP."""
 
 
-class View(Protocol):
-    """Shows every batch of records that is on disk."""
+class Interrupts:
+    """Sets `stopping` at the first signal, and raises KeyboardInterrupt at the second."""
 
-    def __enter__(self) -> Self: ...
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._signal: int | None = None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    @property
+    def exit_code(self) -> int | None:
+        """128 plus the signal, as a shell reports it; None without one."""
+        return None if self._signal is None else 128 + self._signal
 
-    def landed(self, records: list[Record]) -> None: ...
+    @contextmanager
+    def handled(self, say: Callable[[str], None] = say) -> Iterator[None]:
+        def handle(number: int, _: FrameType | None) -> None:
+            if self._signal is not None:
+                raise KeyboardInterrupt
+            self._signal = number
+            self._stopping.set()
+            # In a thread: the signal may have come in the middle of a write to the same stream.
+            words = "stopping: waiting up to 5 s for the calls in flight (again: stop now)"
+            threading.Thread(target=say, args=(words,), daemon=True).start()
 
-    def say(self, line: str) -> None: ...
+        before = {it: signal.signal(it, handle) for it in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def watching(self, progress: Progress) -> Iterator[Callable[[Sequence[Record]], None]]:
+        """The run as a person follows it, on a terminal or in a log."""
+        live = is_watched(sys.stderr) and not Voice.quiet
+        with _live(progress) if live else _plain(progress) as (show, write), self.handled(write):
+            yield lambda _: show()
 
 
-class Progress:
-    """The figures both views show."""
+_View = Iterator[tuple[Callable[[], None], Callable[[str], None]]]
+"""What shows the progress, and what writes a line beside it."""
 
-    def __init__(
-        self, tally: Tally, *, done: int, asked: int, in_flight: Callable[[], int]
-    ) -> None:
-        self._tally, self.asked, self.in_flight = tally, asked, in_flight
-        self.done = done
-        self.retries = self.errors = 0
-        self._done_before, self._started = done, time.monotonic()
+
+@contextmanager
+def _plain(progress: Progress) -> _View:
+    """A line now and then: for pipes, CI and logs."""
+    next_at = time.monotonic() + _PLAIN_EVERY_S
+
+    def show() -> None:
+        nonlocal next_at
+        if time.monotonic() >= next_at or progress.done == progress.asked:
+            next_at = time.monotonic() + _PLAIN_EVERY_S
+            say(line(progress))
+
+    yield show, lambda text: say(inert(text))
+
+
+def line(progress: Progress) -> str:
+    """How far it is, in a sentence."""
+    overall = progress.tally.score().overall
+    answered = overall.asked - overall.errors
+    so_far = (
+        f"{100 * overall.passed / answered:.0f} % of {answered} answered passed"
+        if answered
+        else "none answered"
+    )
+    parts = f"{progress.done}/{progress.asked} asked", so_far, *_troubles(progress), _left(progress)
+    return ", ".join(parts)
+
+
+@contextmanager
+def _live(progress: Progress) -> _View:
+    """A bar, the running score of each category, calls in flight, retries."""
+    shown = Console(stderr=True)
+    score = _Scoring(progress)
+
+    def render() -> RenderableType:
+        bar = ProgressBar(
+            total=max(1, progress.asked), completed=progress.done, width=shown.width // 3
+        )
+        head = Table.grid(padding=(0, 1))
+        facts = " · ".join([f"{progress.in_flight()} in flight", *_troubles(progress)])
+        head.add_row(bar, f"{progress.done}/{progress.asked}", _left(progress), facts)
+        return Group(head, _categories(score.newest()))
+
+    with Live(get_renderable=render, console=shown, refresh_per_second=6, transient=True):
+        yield lambda: None, lambda text: shown.print(inert(text), markup=False, highlight=False)
+
+
+class _Scoring:
+    """The score so far, at most a moment old."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._tally = progress.tally
         self._score: ModelScore | None = None
-        self._score_again_at = 0.0
+        self._again_at = 0.0
 
-    def add(self, records: list[Record]) -> None:
-        for record in records:
-            self.done += 1
-            self.errors += not record.answered
-            self.retries += record.outcome.effort.attempts - 1
-
-    def score(self) -> ModelScore:
-        """The score so far, at most a moment old."""
+    def newest(self) -> ModelScore:
         before = time.monotonic()
-        if self._score is None or before >= self._score_again_at:
+        if self._score is None or before >= self._again_at:
             self._score = self._tally.score()
             after = time.monotonic()
-            self._score_again_at = after + (after - before) / _SCORING_SHARE
+            self._again_at = after + (after - before) / _SCORING_SHARE
         return self._score
 
-    def left(self) -> str:
-        """How long the rest will take at the pace so far."""
-        landed = self.done - self._done_before
-        if not landed:
-            return "…"
-        elapsed_s = time.monotonic() - self._started
-        return duration(elapsed_s / landed * (self.asked - self.done))
 
-    def troubles(self) -> list[str]:
-        counts = (self.errors, "error"), (self.retries, "retries")
-        return [f"{count} {what}" for count, what in counts if count]
-
-    def line(self) -> str:
-        overall = self._tally.score().overall
-        answered = overall.asked - overall.errors
-        so_far = (
-            f"{100 * overall.passed / answered:.0f} % of {answered} answered passed"
-            if answered
-            else "none answered"
+def _categories(score: ModelScore) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for part in (*score.categories, score.overall):
+        answered = part.asked - part.errors
+        running = f"{100 * part.passed / answered:3.0f} %" if answered else "  –"
+        counts = f"{part.passed} of {answered} answered, {part.asked} in all"
+        table.add_row(
+            Text(inert(part.category)), running, counts, words.seconds(part.latency_mean_s)
         )
-        parts = f"{self.done}/{self.asked} asked", so_far, *self.troubles(), f"{self.left()} left"
-        return ", ".join(parts)
+    return table
 
 
-class PlainView:
-    """A line now and then: for pipes, CI and logs."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._next_at = time.monotonic() + _PLAIN_EVERY_S
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def landed(self, records: list[Record]) -> None:
-        self._progress.add(records)
-        if time.monotonic() >= self._next_at or self._progress.done == self._progress.asked:
-            self._next_at = time.monotonic() + _PLAIN_EVERY_S
-            self.say(self._progress.line())
-
-    def say(self, line: str) -> None:
-        say(inert(line))
+def _troubles(progress: Progress) -> list[str]:
+    counts = (progress.errors, "error"), (progress.retries, "retries")
+    return [f"{count} {what}" for count, what in counts if count]
 
 
-class LiveView:
-    """A bar, the running score of each category, calls in flight, retries."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress, self._console = progress, Console(stderr=True)
-        self._live = Live(
-            get_renderable=self._render,
-            console=self._console,
-            refresh_per_second=6,
-            transient=True,
-        )
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def landed(self, records: list[Record]) -> None:
-        self._progress.add(records)
-
-    def say(self, line: str) -> None:
-        self._console.print(inert(line), markup=False, highlight=False)
-
-    def _render(self) -> RenderableType:
-        progress, width = self._progress, self._console.width
-        bar = ProgressBar(total=max(1, progress.asked), completed=progress.done, width=width // 3)
-        head = Table.grid(padding=(0, 1))
-        facts = " · ".join([f"{progress.in_flight()} in flight", *progress.troubles()])
-        head.add_row(bar, f"{progress.done}/{progress.asked}", f"{progress.left()} left", facts)
-        return Group(head, self._categories())
-
-    def _categories(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        score = self._progress.score()
-        for part in (*score.categories, score.overall):
-            answered = part.asked - part.errors
-            running = f"{100 * part.passed / answered:3.0f} %" if answered else "  –"
-            counts = f"{part.passed} of {answered} answered, {part.asked} in all"
-            table.add_row(
-                Text(inert(part.category)), running, counts, words.seconds(part.latency_mean_s)
-            )
-        return table
-
-
-def view(progress: Progress) -> View:
-    watched = is_watched(sys.stderr) and not Voice.quiet
-    return LiveView(progress) if watched else PlainView(progress)
+def _left(progress: Progress) -> str:
+    left_s = progress.left_s
+    return f"{'…' if left_s is None else duration(left_s)} left"
 
 
 def duration(seconds: float) -> str:

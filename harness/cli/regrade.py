@@ -12,23 +12,16 @@ from msgspec.structs import replace
 from typer import Option
 
 from harness import __version__, store, suites
-from harness.cli.options import (
-    DEFAULT_RESULTS,
-    AsJson,
-    JudgeOptions,
-    LimitOptions,
-    ResultsDir,
-    RunName,
-)
-from harness.cli.output import print_json, say
-from harness.cli.targets import open_judge
+from harness.cli.output import AsJson, print_json, say
 from harness.errors import SuiteError
 from harness.graders import GRADER_VERSION, grade_reply
 from harness.images import encode
 from harness.judge import Judge
+from harness.options import DEFAULT_RESULTS, JudgeOptions, LimitOptions, ResultsDir, RunName
 from harness.records import EncodedImage, Record, Reply, RunHeader, Verdict
 from harness.store import Run
 from harness.suites import Suite
+from harness.targets import open_judge
 from harness.text import inert, one_line
 
 
@@ -59,7 +52,7 @@ def regrade(
     """
     with ExitStack() as stack:
         old = store.read(store.find(results, run))
-        reader = open_judge(judge, LimitOptions(), stack, Event())
+        reader = open_judge(judge, LimitOptions(), stack, Event(), say)
         looks = reader is not None and judge.judge_sees_image
         pictures = suites.load(suite) if looks else None
         records = [_again(record, reader, pictures, old.header) for record in old.records()]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from harness import catalogue, store
-from harness.cli.options import DEFAULT_RESULTS, IncludeCached, ResultsDir
 from harness.cli.output import print_bytes, say
 from harness.errors import ResultsError, UsageError, install_command
+from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir
 
 if TYPE_CHECKING:
     from harness.report.page import Page

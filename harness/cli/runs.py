@@ -13,12 +13,12 @@ import typer
 
 from harness import catalogue, store
 from harness.adapters.exchanges import request_of
-from harness.cli.options import DEFAULT_RESULTS, AsJson, IncludeCached, ResultsDir, RunName
-from harness.cli.output import print_blocks, print_bytes, print_json, say, write_csv
+from harness.cli.output import AsJson, print_blocks, print_bytes, print_json, say, write_csv
 from harness.comparison.naming import Names
 from harness.comparison.reading import Measured, measure
 from harness.errors import ResultsError, UsageError
 from harness.exchange import eee, inspect_log, reports
+from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir, RunName
 from harness.records import Correction, ModelScore, Record, RunHeader
 from harness.store import Run
 from harness.summary import summarise

@@ -34,7 +34,7 @@ ALONE, RUN = "evalrun.alone", "evalrun.run"
 """In a context's `meta`: this is one of several; the run file that was written."""
 
 
-def measure_all(context: typer.Context, models: list[str], file: Path | None, results: Path) -> int:
+def run_all(context: typer.Context, models: list[str], file: Path | None, results: Path) -> int:
     """Ask every model in turn; one that cannot be used is reported, and the rest goes on.
 
     Raises: UsageError for a mistake in any of them, before the first is asked.

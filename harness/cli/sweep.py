@@ -11,22 +11,29 @@ import typer
 from typer import Argument, Option
 
 from harness.cli import app, settings
-from harness.cli.exchange_log import LogOptions
-from harness.cli.options import (
-    DEFAULT_RESULTS,
+from harness.cli.output import (
     AsJson,
     CsvFile,
-    JudgeOptions,
-    LimitOptions,
     Quiet,
-    ResultsDir,
-    SamplingOptions,
+    print_blocks,
+    print_bytes,
+    print_json,
+    write_csv,
 )
-from harness.cli.output import print_blocks, print_bytes, print_json, write_csv
-from harness.cli.run import ModelOptions, RunOptions, SuiteOptions
 from harness.cli.several import is_typed, words_of
 from harness.cli.sweeping import Driver, Planned, describe
 from harness.errors import ExitCode, UsageError
+from harness.options import (
+    DEFAULT_RESULTS,
+    JudgeOptions,
+    LimitOptions,
+    LogOptions,
+    ModelOptions,
+    ResultsDir,
+    RunOptions,
+    SamplingOptions,
+    SuiteOptions,
+)
 from harness.sweep import grid, table
 from harness.sweep.choosing import Choice, Prefer, choose
 from harness.sweep.reading import Result

@@ -18,14 +18,13 @@ import typer
 from harness import store, suites
 from harness.adapters import Target
 from harness.adapters.llamacpp.files import missing_bytes
-from harness.cli import measure
-from harness.cli.dry_run import cost, pictures_of, tokens_of
 from harness.cli.output import Voice, complain
-from harness.cli.progress import Progress, duration
-from harness.cli.run import RunOptions
+from harness.cli.progress import Interrupts, duration, line
+from harness.cli.running import cost
 from harness.cli.several import gravest
-from harness.cli.signals import stopped_by_signals
 from harness.errors import EvalrunError, ExitCode, ResultsError
+from harness.measure import Progress, Work, carry_out, estimate, prepare
+from harness.options import RunOptions
 from harness.records import Record
 from harness.store import Run
 from harness.suites import Suite
@@ -35,7 +34,6 @@ from harness.sweep.early import EarlyStop
 from harness.sweep.grid import Cell
 from harness.sweep.reading import Result
 from harness.tables import words
-from harness.tables.publish import publish
 from harness.text import inert, size_text
 
 
@@ -44,7 +42,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     cell: Cell
     options: RunOptions
-    work: measure.Work
+    work: Work
     stopping: Event
 
     @classmethod
@@ -59,7 +57,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
                 path, images, skip_broken = key
                 loaded[key] = suites.load(path, images=images, skip_broken=skip_broken)
             tell = _teller(cell)
-            work = measure.prepared(options, stopping, tell, suite=loaded[key])
+            work = prepare(options, stopping, tell, suite=loaded[key])
             planned.append(cls(cell=cell, options=options, work=work, stopping=stopping))
         return planned
 
@@ -123,13 +121,13 @@ class Driver:
         whole = Whole(self.planned, done, quiet=quiet)
         was_quiet, Voice.quiet = Voice.quiet, True
         try:
-            with stopped_by_signals(self._stopping, complain) as interrupts:
+            interrupts = Interrupts(self._stopping)
+            with interrupts.handled(complain):
                 for it in self.planned:
                     if it.cell.words in done:
                         whole.say(f"{it.cell.label}: there already")
                     elif not self._stopping.is_set():
                         codes.add(self._ask(it, whole))
-            publish(self._folder)
         finally:
             Voice.quiet = was_quiet
         if interrupts.exit_code is not None:
@@ -163,20 +161,19 @@ class Driver:
             return self._ended_early(it, early, whole)
         more = {"sweep": self._id, "cell": dict(it.cell.settings), "arguments": it.cell.words}
         try:
-            outcome = measure.carry_on(
-                self._options(it),
-                it.work,
-                whole.watching(it, early),
-                stopping=it.stopping,
+            outcome = carry_out(
+                msgspec.structs.replace(it.work, options=self._options(it)),
+                it.stopping,
+                watch=whole.watching(it, early),
                 more=more,
                 at_random=self._stops_early,
             )
         except EvalrunError as error:
             return self._failed(it, error, whole)
-        score = outcome.tally.score().overall
+        finally:
+            it.stopping.set()
+        score = outcome.score.overall
         self._spent_usd += score.cost_usd or 0.0
-        if outcome.error is not None and score.errors == score.asked:
-            return self._failed(it, outcome.error, whole)
         if early is not None and early.is_worse and not score.complete:
             return self._ended_early(it, early, whole)
         whole.ended(it, words.share_and_counts(score))
@@ -260,13 +257,12 @@ class CellView:
         self._whole, self._early = whole, early
         self._next_at = time.monotonic() + self._EVERY_S
 
-    def __enter__(self) -> Self:
-        return self
+    def __enter__(self) -> Callable[[Sequence[Record]], None]:
+        return self.landed
 
     def __exit__(self, *_: object) -> None: ...
 
-    def landed(self, records: list[Record]) -> None:
-        self._progress.add(records)
+    def landed(self, records: Sequence[Record]) -> None:
         self._whole.landed(len(records))
         if self._early is not None:
             self._early.add(records)
@@ -274,7 +270,7 @@ class CellView:
                 self._planned.stopping.set()
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + self._EVERY_S
-            self.say(self._progress.line())
+            self.say(line(self._progress))
             self._whole.say(self._whole.line())
 
     def say(self, line: str) -> None:
@@ -285,12 +281,9 @@ def describe(planned: Sequence[Planned], results: Path) -> None:
     """`--dry-run`: cells, calls, downloads, and about how long and how dear."""
     seconds: list[float | None] = []
     for it in planned:
-        target, price = it.work.route.target, it.work.price
-        parts = [f"{it.asked:,} calls", *_download(target)]
-        if price is not None:
-            pictures = pictures_of(it.options, it.work.suite, it.work.cases)
-            tokens_in = tokens_of(it.options, it.work.suite, it.work.cases, pictures)
-            parts.append(cost(price, tokens_in, it.asked * target.sampling.max_tokens))
+        parts = [f"{it.asked:,} calls", *_download(it.work.route.target)]
+        if it.work.route.price is not None:
+            parts.append(cost(it.work, estimate(it.work)))
         seconds.append(_seconds(it, results))
         parts.append("time unknown" if seconds[-1] is None else f"about {duration(seconds[-1])}")
         typer.echo(inert(f"{it.cell.label}: {', '.join(parts)}"))

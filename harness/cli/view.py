@@ -11,9 +11,9 @@ import typer
 from typer import Option
 
 from harness import catalogue
-from harness.cli.options import DEFAULT_RESULTS, ResultsDir
 from harness.cli.output import say
 from harness.errors import UsageError, install_command
+from harness.options import DEFAULT_RESULTS, ResultsDir
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

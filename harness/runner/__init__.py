@@ -1,8 +1,7 @@
 """Cases in, records out. Prints nothing, writes nothing."""
 
 from harness.runner.asking import Asking
-from harness.runner.header import header_of
 from harness.runner.plan import Job, plan
 from harness.runner.workers import Runner
 
-__all__ = ["Asking", "Job", "Runner", "header_of", "plan"]
+__all__ = ["Asking", "Job", "Runner", "plan"]

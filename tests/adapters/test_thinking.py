@@ -10,9 +10,9 @@ from harness.adapters import Limits, Request, Target
 from harness.adapters.endpoints import KINDS, LEVELS, UNKNOWN, kind_of, parameters
 from harness.adapters.llamacpp.adapter import LlamaCpp
 from harness.adapters.openai import open_openai
-from harness.cli.targets import body
 from harness.errors import TargetError, UsageError
 from harness.records import Reply, Sampling, ServerFacts
+from harness.targets import body
 from harness.transport import Transport
 from tests.conftest import Evalrun, VisionServer, fail, say
 

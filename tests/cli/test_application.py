@@ -34,9 +34,8 @@ def test_the_options_of_run_stand_under_headings(evalrun: Evalrun) -> None:
     lines = evalrun("run", "--help").stdout.splitlines()
 
     headings = [line for line in lines if line.endswith("options:")]
-    assert headings == [
-        f"{it} options:" for it in ("Model", "Suite", "Sampling", "Limit", "Judge", "Output", "Log")
-    ]
+    names = "Model", "Suite", "Sampling", "Limit", "Judge", "Output", "Log", "Command"
+    assert headings == [f"{it} options:" for it in names]
 
 
 def test_help_loads_neither_rich_nor_what_only_commands_need(evalrun: Evalrun) -> None:

@@ -1,0 +1,250 @@
+"""From options to a model that can be asked: where it lives, how it is asked, how patiently.
+
+Prints nothing and asks nobody: what goes on is given to `say`, and what needs a yes to `confirm`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from threading import Event
+from typing import Any
+
+import msgspec
+
+from harness import catalogue
+from harness.adapters import Limits, Target, opener
+from harness.adapters.endpoints import RESERVED, checked
+from harness.adapters.llamacpp.files import missing_bytes, quantized
+from harness.adapters.routes import Route, resolve
+from harness.errors import TargetError, UsageError
+from harness.graders.regions import CONVENTIONS
+from harness.judge import SAMPLING, Judge
+from harness.options import JudgeOptions, LimitOptions, LogOptions, ModelOptions, SamplingOptions
+from harness.records import ModelCard, Sampling
+from harness.text import inert, nearest, size_text
+
+Say = Callable[[str], None]
+Confirm = Callable[[str], bool]
+
+MORE_ROOM = 8
+"""So many times the usual limit for a reply that was cut before it stated an answer."""
+LOCAL_TIMEOUT_S, HOSTED_TIMEOUT_S = 600.0, 120.0
+UNASKED_BYTES = 1_000_000_000
+"""Larger downloads are asked about first."""
+
+
+def silent(_: str) -> None:
+    """For whoever wants to hear nothing."""
+
+
+def reach(
+    model: ModelOptions,
+    sampling: SamplingOptions,
+    limits: LimitOptions,
+    *,
+    known: catalogue.Catalogue | None = None,
+    stopping: Event,
+    say: Say = silent,
+    **more: Any,
+) -> Route:
+    """The route to the model from here, now; `more` are further fields of its target.
+
+    Raises: UsageError for an option that cannot be sent; TargetError when no route is open.
+    """
+    known, backend = known or catalogue.load(), model.backend
+    given = Target(
+        model=model.one or "",
+        base_url=model.base_url,
+        api_key_env=model.api_key_env,
+        gguf=model.gguf,
+        mmproj=model.mmproj,
+        replay=model.replay,
+        server_args=tuple(model.server_arg),
+        cold=limits.cold,
+        concurrency=limits.concurrency,
+        stopping=stopping,
+        notify=say,
+        **_asked(sampling),
+    )
+    given = msgspec.structs.replace(given, **more)
+    for option, text in (("--model", given.model), ("--system", given.system or "")):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise UsageError(f"{option} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
+    if model.quant is not None:
+        given, known = quantized(model.one, given, known, model.quant)
+        backend = backend or ("llamacpp" if given.gguf is None else None)
+    route = resolve(model.one, given, backend=backend, catalogue=known)
+    if limits.max_cost is not None and route.price is None:
+        raise UsageError(
+            f"--max-cost needs a price, and none is known for {route.target.model!r} here",
+            fix="leave --max-cost out, or put the price into evalrun.toml",
+        )
+    patience = Limits(
+        timeout_s=limits.timeout or (LOCAL_TIMEOUT_S if route.local else HOSTED_TIMEOUT_S),
+        tries=limits.tries,
+        max_wait_s=limits.max_wait,
+    )
+    target = msgspec.structs.replace(route.target, limits=patience)
+    return msgspec.structs.replace(route, target=target)
+
+
+def confirm_download(route: Route, *, yes: bool, confirm: Confirm | None = None) -> None:
+    """Ask before more than a gigabyte of weights is downloaded.
+
+    Raises: TargetError when the answer is no, or nobody is there to answer.
+    """
+    source = route.target.weights
+    if yes or source is None or route.target.gguf is not None or route.backend != "llamacpp":
+        return
+    size_bytes = missing_bytes(source)
+    if size_bytes <= UNASKED_BYTES:
+        return
+    what = f"{size_text(size_bytes)} of {source.quantization} weights from {source.repo}"
+    if confirm is None or not confirm(f"Download {what}?"):
+        raise TargetError(f"{what} would have to be downloaded first", fix="allow it with --yes")
+
+
+def open_log(options: LogOptions, stack: ExitStack) -> Callable[[dict[str, Any]], None] | None:
+    """Takes an exchange; None when nobody wants them. The file is closed with `stack`.
+
+    Raises: UsageError for a file that cannot be written.
+    """
+    if options.log is None and not options.verbose:
+        return None
+    try:
+        file = stack.enter_context(options.log.open("ab")) if options.log else None
+    except OSError as error:
+        raise UsageError(
+            f"--log {options.log}: {error.strerror}", fix="name a file you may write to"
+        ) from error
+    lock = threading.Lock()
+
+    def write(exchange: dict[str, Any]) -> None:
+        line = msgspec.json.encode(exchange)
+        with lock:
+            if file is not None and not file.closed:
+                file.write(line + b"\n")
+                file.flush()
+            if options.verbose:
+                sys.stderr.write(inert(line.decode()) + "\n")
+
+    return write
+
+
+def open_judge(
+    options: JudgeOptions, limits: LimitOptions, stack: ExitStack, stopping: Event, say: Say
+) -> Judge | None:
+    """The judge, open until `stack` closes; None when none is named.
+
+    Raises: UsageError, or TargetError as for any model.
+    """
+    if options.judge is None:
+        return None
+    model = ModelOptions(
+        model=[options.judge],
+        base_url=options.judge_base_url,
+        api_key_env=options.judge_api_key_env,
+        gguf=options.judge_gguf,
+        backend=options.judge_backend,
+    )
+    thinking = checked(options.judge_thinking, "--judge-thinking")
+    route = reach(
+        model,
+        SamplingOptions(
+            temperature=SAMPLING.temperature,
+            seed=SAMPLING.seed,
+            max_tokens=SAMPLING.max_tokens,
+            thinking=thinking,
+        ),
+        replace(limits, concurrency=None, cold=False, max_cost=None),
+        stopping=stopping,
+        say=say,
+        sends_pictures=options.judge_sees_image,
+    )
+    return Judge(
+        stack.enter_context(opener(route.backend)(route.target)),
+        options.judge,
+        scope=options.judge_scope,
+        sees_image=options.judge_sees_image,
+    )
+
+
+def coordinates(given: str, *, found: str | None = None, card: ModelCard | None) -> str | None:
+    """The convention of boxes and points; `auto` is what the sight test `found`, else what the
+    catalogue says of the model.
+
+    Raises: UsageError for an unknown convention.
+    """
+    if given == "auto":
+        return found or (card.coordinates.value if card and card.coordinates else None)
+    if given not in CONVENTIONS:
+        near = ", ".join(nearest(given, CONVENTIONS)) or ", ".join(CONVENTIONS[:4])
+        raise UsageError(
+            f"--coordinates {given!r} is no convention of coordinates",
+            fix=f"take auto, or one like {near}",
+        )
+    return given
+
+
+def _asked(options: SamplingOptions) -> dict[str, Any]:
+    """The fields of a target that say how it is asked."""
+    usual = Sampling()
+    given = {
+        name: value
+        for name in ("temperature", "seed", "max_tokens", "thinking")
+        if (value := getattr(options, name)) is not None
+    }
+    checked(given.get("thinking", usual.thinking))
+    retry = None if "max_tokens" in given else MORE_ROOM * usual.max_tokens
+    return {
+        "sampling": Sampling(**given, max_tokens_retry=retry),
+        "system": options.system,
+        "body": body(options.body),
+        "image_tokens": image_tokens(options.image_tokens),
+        "image_detail": options.image_detail,
+    }
+
+
+def body(given: Sequence[str]) -> dict[str, Any]:
+    """
+    >>> body(["top_k=40", 'stop=["END"]'])
+    {'top_k': 40, 'stop': ['END']}
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        key, sign, value = text.partition("=")
+        if not sign or not re.fullmatch(r"\w+", key):
+            raise UsageError(f"--body {text!r} is not KEY=JSON", fix="write e.g. --body top_k=40")
+        if key in RESERVED or key in found:
+            why = RESERVED.get(key, "it is given twice")
+            raise UsageError(f"--body {key}: {why}", fix=f"leave --body {key} out")
+        try:
+            found[key] = msgspec.json.decode(value)
+        except msgspec.DecodeError as error:
+            raise UsageError(
+                f"--body {key}: {value!r} is not JSON ({error})",
+                fix=f"""write a text in quotes: --body '{key}="text"'""",
+            ) from error
+    return found
+
+
+def image_tokens(text: str | None) -> tuple[int, int] | None:
+    """
+    >>> image_tokens("280"), image_tokens("256-1120"), image_tokens(None)
+    ((280, 280), (256, 1120), None)
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", text.strip())
+    fewest, most = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= fewest <= most:
+        raise UsageError(
+            f"--image-tokens {text!r} is neither a number nor a range from low to high",
+            fix="give --image-tokens 280 or --image-tokens 256-1120",
+        )
+    return fewest, most
