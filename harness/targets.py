@@ -72,9 +72,7 @@ def reach(
         **_asked(sampling),
     )
     given = msgspec.structs.replace(given, **more)
-    for option, text in (("--model", given.model), ("--system", given.system or "")):
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise UsageError(f"{option} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
+    _check_text(given)
     if model.quant is not None:
         given, known = quantized(model.one, given, known, model.quant)
         backend = backend or ("llamacpp" if given.gguf is None else None)
@@ -84,13 +82,23 @@ def reach(
             f"--max-cost needs a price, and none is known for {route.target.model!r} here",
             fix="leave --max-cost out, or put the price into evalrun.toml",
         )
-    patience = Limits(
-        timeout_s=limits.timeout or (LOCAL_TIMEOUT_S if route.local else HOSTED_TIMEOUT_S),
-        tries=limits.tries,
-        max_wait_s=limits.max_wait,
-    )
-    target = msgspec.structs.replace(route.target, limits=patience)
+    target = msgspec.structs.replace(route.target, limits=_limits(limits, route))
     return msgspec.structs.replace(route, target=target)
+
+
+def _check_text(target: Target) -> None:
+    """Raises: UsageError for a text that could not be sent."""
+    for option, text in (("--model", target.model), ("--system", target.system or "")):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise UsageError(f"{option} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
+
+
+def _limits(options: LimitOptions, route: Route) -> Limits:
+    return Limits(
+        timeout_s=options.timeout or (LOCAL_TIMEOUT_S if route.local else HOSTED_TIMEOUT_S),
+        tries=options.tries,
+        max_wait_s=options.max_wait,
+    )
 
 
 def confirm_download(route: Route, *, yes: bool, confirm: Confirm | None = None) -> None:
