@@ -75,7 +75,7 @@ def lines_of_a_question(suite: Path, url: str) -> dict[str, set[int]]:
         return line
 
     with open_openai(Target(model="m", base_url=url)) as adapter:
-        asking = Asking(adapter, loaded.pictures, image_max_side_px=1024)
+        asking = Asking(adapter=adapter, pictures=loaded.pictures, image_max_side_px=1024)
         asking.ask(Job(loaded.cases[1], repeat=0, place=1))
         sys.settrace(enter)
         asking.ask(Job(loaded.cases[0], repeat=0, place=0))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -64,37 +65,30 @@ class Judge:
         """The record with the judge's opinion beside the rule's, where the judge was asked."""
         if not self.is_asked(record):
             return record
-        assert isinstance(record.outcome, Reply)
         shown = tuple(images) if self._sees_image else ()
-        prompt = Request(id=record.case.id, question=question_about(record), images=shown)
+        request = Request(id=record.case.id, question=question_about(record), images=shown)
+        judged = partial(Judgement, judge=self._name, prompt_sha256=PROMPT_SHA256)
         try:
-            said = self._adapter.ask(prompt).text
+            said = self._adapter.ask(request).text
         except CallError as error:
-            return replace(record, judgement=self._judgement(error=error.problem))
-        except TargetError as error:
-            raise of_the_judge(error, self._name) from error
+            return replace(record, judgement=judged(error=error.problem))
+        except TargetError as error:  # in the judge's own options
+            fix = re.sub(r"(?<!judge)--(api-key-env|base-url|backend)\b", r"--judge-\1", error.fix)
+            raise type(error)(f"the judge {self._name}: {error.problem}", fix=fix) from error
         verdict = understood(said)
-        if verdict is None:
-            why = f"neither PASS nor FAIL: {said[:80]!r}" if said.strip() else "an empty reply"
-            return replace(record, judgement=self._judgement(error=why, words=said[:_KEPT]))
-        return replace(record, judgement=self._judgement(verdict=verdict))
+        if verdict is not None:
+            return replace(record, judgement=judged(verdict=verdict))
+        why = f"neither PASS nor FAIL: {said[:80]!r}" if said.strip() else "an empty reply"
+        return replace(record, judgement=judged(error=why, words=said[:_KEPT]))
 
     def is_asked(self, record: Record) -> bool:
         """Whether the scope takes in this record; silence and a cut reply need no judge."""
-        if not isinstance(record.outcome, Reply) or record.verdict is None or record.verdict.cut:
+        reply, verdict = record.outcome, record.verdict
+        if not isinstance(reply, Reply) or verdict is None or verdict.cut:
             return False
-        if not record.outcome.text.strip() or record.outcome.refusal or record.outcome.filtered:
+        if not reply.text.strip() or reply.refusal or reply.filtered:
             return False
-        return self._scope == "all" or (record.verdict.answer is None and not record.verdict.passed)
-
-    def _judgement(self, **found: Any) -> Judgement:
-        return Judgement(judge=self._name, prompt_sha256=PROMPT_SHA256, **found)
-
-
-def of_the_judge(error: TargetError, name: str) -> TargetError:
-    """The same error, naming the judge and its own options."""
-    fix = re.sub(r"(?<!judge)--(api-key-env|base-url|backend)\b", r"--judge-\1", error.fix)
-    return type(error)(f"the judge {name}: {error.problem}", fix=fix)
+        return self._scope == "all" or (verdict.answer is None and not verdict.passed)
 
 
 def question_about(record: Record) -> str:

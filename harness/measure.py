@@ -23,6 +23,7 @@ import msgspec
 
 from harness import __version__, catalogue, store, suites, targets
 from harness.adapters import Adapter, opener
+from harness.adapters.base import HEADER_FIELDS
 from harness.adapters.openai import OpenAIChat
 from harness.adapters.replay import Replay
 from harness.adapters.routes import Route
@@ -280,8 +281,8 @@ def _asking(work: Work, adapter: Adapter, judge: Judge | None) -> Asking:
     options, target = work.options, work.route.target
     found = work.eye_card.coordinates if work.eye_card else None
     return Asking(
-        adapter,
-        work.suite.pictures,
+        adapter=adapter,
+        pictures=work.suite.pictures,
         image_max_side_px=work.side_px,
         blind=options.suite.blind,
         price=work.route.price,
@@ -317,12 +318,12 @@ def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:
     """`run` stays empty: the store names the run when it creates the file."""
     options, suite, target, card = work.options, work.suite, work.route.target, work.eye_card
     ids = "\n".join(case.id for case in work.cases)
+    shared = {it: getattr(target, it) for it in HEADER_FIELDS}
+    of_adapter = {"base_url": adapter.base_url, "concurrency": adapter.concurrency}
     header = RunHeader(
+        **(shared | of_adapter),
         run="",
-        model=target.model,
         backend=adapter.backend,
-        base_url=adapter.base_url,
-        model_id=target.model_id,
         endpoint=adapter.endpoint if isinstance(adapter, OpenAIChat) else None,
         suite=suite.name,
         suite_version=suite.version,
@@ -334,17 +335,9 @@ def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:
         repeats=options.suite.repeats,
         grader_version=GRADER_VERSION,
         image_max_side_px=work.side_px,
-        sampling=target.sampling,
-        system=target.system,
-        body=target.body,
-        image_tokens=target.image_tokens,
-        image_detail=target.image_detail,
-        server_args=target.server_args,
         coordinates=targets.coordinates(options.sampling.coordinates, card=None),
         answer_format=options.suite.answer_format,
         blind=options.suite.blind,
-        cold=target.cold,
-        concurrency=adapter.concurrency,
         price=work.route.price,
         server=adapter.server,
         judge=options.judge.judge,

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
 
-from harness.records import EncodedImage, GgufSource, Reply, Sampling, ServerFacts
+from harness.records import EncodedImage, GgufSource, Reply, RunHeader, Sampling, ServerFacts
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -91,6 +91,10 @@ class Target(Struct, frozen=True, kw_only=True):
     """Told what goes on while opening (loading, downloading, warnings), a line at a time."""
     log: Callable[[dict[str, Any]], None] | None = None
     """Given every exchange with the model: the request as it was sent, the reply or the error."""
+
+
+HEADER_FIELDS = set(Target.__struct_fields__) & set(RunHeader.__struct_fields__)
+"""The fields of a target that a run's header repeats."""
 
 
 class Adapter(Protocol):

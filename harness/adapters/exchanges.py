@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from harness.adapters.anthropic import AnthropicChat
-from harness.adapters.base import Request, Target
+from harness.adapters.base import HEADER_FIELDS, Request, Target
 from harness.adapters.endpoints import kind_of
 from harness.adapters.llamacpp.adapter import LlamaCpp
 from harness.adapters.openai import LEFT_OUT, OpenAIChat, as_sent
@@ -44,11 +44,8 @@ def request_of(header: RunHeader, record: Record) -> dict[str, Any]:
         return as_sent(_adapter(header, transport).whole_payload(request, changes), sha256s)
 
 
-_SHARED = set(Target.__struct_fields__) & set(RunHeader.__struct_fields__)
-
-
 def _adapter(header: RunHeader, transport: Transport) -> OpenAIChat:
-    target = Target(preset=header.endpoint, **{it: getattr(header, it) for it in _SHARED})
+    target = Target(preset=header.endpoint, **{it: getattr(header, it) for it in HEADER_FIELDS})
     if header.backend in ("llamacpp", "demo"):
         return LlamaCpp(transport, target, header.server or ServerFacts())
     made = AnthropicChat if header.backend == "anthropic" else OpenAIChat

@@ -34,9 +34,8 @@ from harness.options import (
     Yes,
 )
 from harness.records import Case
-from harness.runner import tasks
 from harness.runner.consensus import Consensus, consensus, sentence_on
-from harness.runner.panel import PanelAnswer, ask_all
+from harness.runner.panel import TASKS, PanelAnswer, ask_all, lacks, question_for, unknown
 from harness.suites.append import with_free_id
 from harness.suites.lint import Level, lint
 from harness.suites.suite import LONGEST_SIDE_PX, slug
@@ -98,7 +97,7 @@ def ask(options: AskOptions) -> int:
 
     Exits with 5 when a model did not answer.
     """
-    question = tasks.question_for(options.task, options.question)
+    question = question_for(options.task, options.question)
     case = _case(options, question)
     side_px = options.sampling.image_max_side or LONGEST_SIDE_PX
     images = tuple(encode(path, longest_side_px=side_px) for path in options.images)
@@ -232,10 +231,10 @@ def _with_task(options: AskOptions, known: Catalogue) -> Iterator[str]:
     left = 0
     for name in options.model:
         card = known.get(name)
-        if why := tasks.lacks(options.task, card):
+        if why := lacks(options.task, card):
             say(f"{inert(name)} is not asked: {inert(why)}")
             continue
-        if tasks.unknown(options.task, card):
+        if unknown(options.task, card):
             say(f"{inert(name)}: no source says whether it does {options.task}; asked all the same")
         left += 1
         yield name
@@ -271,7 +270,7 @@ def _consensus(options: AskOptions, question: str, answered: Sequence[Answer]) -
     replies = {it.model: it.panel.reply.text for it in answered if it.panel.reply is not None}
     if len(replies) < 2 or options.task == "caption":
         return None
-    grader = tasks.TASKS[options.task].grader if options.task else None
+    grader = TASKS[options.task].grader if options.task else None
     return consensus(options.question or question, replies, grader=grader)
 
 

@@ -1,7 +1,6 @@
 """Cases in, records out. Prints nothing, writes nothing."""
 
-from harness.runner.asking import Asking
-from harness.runner.plan import Job, plan
-from harness.runner.workers import Runner
-
-__all__ = ["Asking", "Job", "Runner", "plan"]
+from harness.runner.asking import Asking as Asking
+from harness.runner.workers import Job as Job
+from harness.runner.workers import Runner as Runner
+from harness.runner.workers import plan as plan

@@ -4,64 +4,57 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from msgspec.structs import replace
 
-from harness.adapters.base import Adapter, Request
+from harness.adapters import Adapter, Request
 from harness.errors import CallError, EvalrunError, RequestRefused, TargetError
 from harness.graders import GRADERS, grade_reply
 from harness.graders.constraints import constraint
 from harness.images import encode
 from harness.records import Case, Effort, EncodedImage, GradeContext, Price, Record, Reply
-from harness.runner.plan import Job
+from harness.runner.workers import Job
 from harness.text import one_line
 
-Review = Callable[[Record, Sequence[EncodedImage]], Record]
-"""A second opinion on a record, e.g. a model judge's."""
-
+_KEPT_PICTURES = 16
 _ALIKE, _ANY = 3, 6
 """So many failures of one kind, or of any, before any answer end the run."""
 _OF_THE_PICTURE = re.compile(r"HTTP 413|context|image|picture|too large|too long", re.IGNORECASE)
 _VARYING = re.compile(r"\S*\d\S*|'[^']*'|\"[^\"]*\"")
 
 
+@dataclass(kw_only=True)
 class Asking:
     """Everything one question needs besides itself. Threads share it."""
 
-    def __init__(
-        self,
-        adapter: Adapter,
-        pictures: Callable[[Case], Sequence[Path]],
-        *,
-        image_max_side_px: int,
-        blind: bool = False,
-        price: Price | None = None,
-        retry_tokens: int | None = None,
-        review: Review | None = None,
-        coordinates: str | None = None,
-        constrained: bool = False,
-    ) -> None:
-        """`retry_tokens`: the limit with which a reply that was cut is asked for once more.
-        `constrained`: whether a reply is held to what its grader reads."""
-        self._adapter = adapter
-        self._pictures = pictures
-        self._encoded = _Encoded(image_max_side_px)
-        self._blind, self._price, self._review = blind, price, review
-        self._coordinates, self._retry_tokens = coordinates, retry_tokens
-        self._constrained = constrained
+    adapter: Adapter
+    pictures: Callable[[Case], Sequence[Path]]
+    image_max_side_px: int
+    blind: bool = False
+    price: Price | None = None
+    retry_tokens: int | None = None
+    """The limit with which a reply that was cut is asked for once more."""
+    review: Callable[[Record, Sequence[EncodedImage]], Record] | None = None
+    """A second opinion on a record, e.g. a model judge's."""
+    coordinates: str | None = None
+    constrained: bool = False
+    """Whether a reply is held to what its grader reads."""
+
+    def __post_init__(self) -> None:
+        self._picture = lru_cache(_KEPT_PICTURES)(partial(_Picture, side_px=self.image_max_side_px))
         self._first_calls = _FirstCalls()
 
     def ask(self, job: Job) -> Record:
         """Ask and grade. Raises: SuiteError for a broken picture, TargetError for a lost cause."""
-        case = job.case
-        paths = () if self._blind else self._pictures(case)
-        images = tuple(map(self._encoded.get, paths))
+        case, started_at = job.case, datetime.now(UTC)
+        images = self._images(case)
         sent = tuple(image.sha256 for image in images)
         record = partial(
             Record,
@@ -70,30 +63,42 @@ class Asking:
             place=job.place,
             image_sha256=sent[0] if sent else None,
             images_sha256=sent if len(sent) > 1 else (),
-            started_at=datetime.now(UTC),
+            started_at=started_at,
         )
+        schema = constraint(case) if self.constrained else None
         request = Request(
             id=case.id,
             question=case.question,
             images=images,
             repeat=job.repeat,
-            answer_schema=constraint(case) if self._constrained else None,
+            answer_schema=schema,
         )
         try:
-            reply = self._adapter.ask(request)
+            reply = self.adapter.ask(request)
         except CallError as error:  # the one place where a failed call becomes data
             self._first_calls.failed(error)
             return record(outcome=error.as_failure())
         self._first_calls.answered = True
         context = self._context(case, images)
         verdict = grade_reply(case, reply, context=context)
-        if verdict.cut and self._retry_tokens:
-            reply = self._with_more_room(request, reply, self._retry_tokens)
+        if verdict.cut and self.retry_tokens:
+            reply = self._with_more_room(request, reply, self.retry_tokens)
             verdict = grade_reply(case, reply, context=context)
-        price = self._price
+        price = self.price
         cost_usd = price.cost_usd(reply.tokens_in, reply.tokens_out) if price else None
         graded = record(outcome=reply, verdict=verdict, context=context, cost_usd=cost_usd)
-        return self._review(graded, images) if self._review else graded
+        return self.review(graded, images) if self.review else graded
+
+    def prepare(self, job: Job) -> None:
+        """Have the picture ready before it is asked about. What is wrong with it, `ask` says."""
+        with suppress(EvalrunError):
+            for image in self._images(job.case):
+                image.base64  # noqa: B018 - and kept
+
+    def _images(self, case: Case) -> tuple[EncodedImage, ...]:
+        return (
+            () if self.blind else tuple(self._picture(it).encoded() for it in self.pictures(case))
+        )
 
     def _context(self, case: Case, images: Sequence[EncodedImage]) -> GradeContext | None:
         """What grading a point or a box takes besides the reply."""
@@ -101,19 +106,12 @@ class Asking:
             return None
         sent = (images[0].width_px, images[0].height_px)
         file = images[0].file_size_px or sent
-        return GradeContext(file_size_px=file, sent_size_px=sent, coordinates=self._coordinates)
-
-    def prepare(self, job: Job) -> None:
-        """Have the picture ready before it is asked about. What is wrong with it, `ask` says."""
-        if not self._blind:
-            with suppress(EvalrunError):
-                for path in self._pictures(job.case):
-                    self._encoded.get(path).base64  # noqa: B018 - and kept
+        return GradeContext(file_size_px=file, sent_size_px=sent, coordinates=self.coordinates)
 
     def _with_more_room(self, request: Request, cut: Reply, tokens: int) -> Reply:
         """Ask once more; both asks count in tokens and effort, the response time is the last's."""
         try:
-            reply = self._adapter.ask(replace(request, max_tokens=tokens))
+            reply = self.adapter.ask(replace(request, max_tokens=tokens))
         except CallError as error:
             failed = f"max_tokens: {tokens} failed: {one_line(error.problem, 200)}"
             effort = _both(cut.effort, error.effort)
@@ -145,53 +143,34 @@ class _FirstCalls:
         with self._lock:
             kind = f"{error.kind} {_VARYING.sub('', error.problem)}"
             self._alike[kind] += 1
-            if self._alike[kind] < _ALIKE and self._alike.total() < _ANY:
+            count = self._alike.total()
+            if self._alike[kind] < _ALIKE and count < _ANY:
                 return
-            how = "alike" if len(self._alike) == 1 else "in vain"
-        count = self._alike.total()
+        how = "alike" if len(self._alike) == 1 else "in vain"
         raise TargetError(
             f"the first {count} prompts all failed {how}: {error.problem}", fix=error.fix
         ) from error
 
 
 def _both(first: Effort, second: Effort) -> Effort:
-    return Effort(
-        attempts=first.attempts + second.attempts,
-        failed_s=first.failed_s + second.failed_s,
-        backoff_s=first.backoff_s + second.backoff_s,
-        queued_s=first.queued_s + second.queued_s,
-    )
+    names = Effort.__struct_fields__
+    return Effort(**{name: getattr(first, name) + getattr(second, name) for name in names})
 
 
 def _sum(first: int | None, second: int | None) -> int | None:
     return None if first is None or second is None else first + second
 
 
-class _Encoded:
-    """The pictures used last: each is read, checked and encoded once for all its questions."""
+class _Picture:
+    """Read, checked and encoded once, by whoever needs it first."""
 
-    _MOST = 16
+    def __init__(self, path: Path, side_px: int) -> None:
+        self._path, self._side_px = path, side_px
+        self._encoded: EncodedImage | None = None
+        self._busy = threading.Lock()
 
-    def __init__(self, longest_side_px: int) -> None:
-        self._longest_side_px = longest_side_px
-        self._images: OrderedDict[Path, EncodedImage] = OrderedDict()
-        self._busy: dict[Path, threading.Lock] = {}
-        self._lock = threading.Lock()
-
-    def get(self, path: Path) -> EncodedImage:
-        with self._lock:
-            if path in self._images:
-                self._images.move_to_end(path)
-                return self._images[path]
-            busy = self._busy.setdefault(path, threading.Lock())
-        with busy:
-            with self._lock:
-                if path in self._images:
-                    return self._images[path]
-            image = encode(path, longest_side_px=self._longest_side_px)
-            with self._lock:
-                self._images[path] = image
-                self._busy.pop(path, None)
-                while len(self._images) > self._MOST:
-                    self._images.popitem(last=False)
-            return image
+    def encoded(self) -> EncodedImage:
+        with self._busy:
+            if self._encoded is None:
+                self._encoded = encode(self._path, longest_side_px=self._side_px)
+            return self._encoded

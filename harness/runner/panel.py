@@ -1,22 +1,83 @@
-"""One question to several models at once; whoever iterates gets the answers as they arrive."""
+"""One question to several models at once; whoever iterates gets the answers as they arrive.
+
+And the standard prompts of `ask --task`, with which models have the task.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.adapters import Request, opener
 from harness.adapters.routes import Route
-from harness.errors import EvalrunError
-from harness.records import Reply
+from harness.errors import EvalrunError, UsageError
+from harness.records import ModelCard, Reply
 from harness.runner.workers import GRACE_S
 from harness.transport import Stopped
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """What can be asked of a model without saying how."""
+
+    called: str
+    """Its name in the catalogue."""
+    prompt: str
+    takes_question: bool = False
+    grader: str | None = None
+    """How the replies are compared; None: as the question suggests."""
+
+
+TASKS: Mapping[str, Task] = MappingProxyType(
+    {
+        "ocr": Task(
+            called="OCR",
+            prompt="Read the text in this picture. Answer with the text alone, line by line, "
+            "spelled as it stands there.",
+            grader="transcription",
+        ),
+        "caption": Task(called="Captioning", prompt="Describe this picture in one sentence."),
+        "vqa": Task(
+            called="Visual Question Answering",
+            prompt="Answer with a word, a number or a short phrase.",
+            takes_question=True,
+        ),
+    }
+)
+
+
+def question_for(task: str | None, question: str | None) -> str:
+    """What is put to the models. Raises: UsageError when there is no question, or one too many."""
+    asked, chosen = (question or "").strip(), TASKS[task] if task else None
+    if chosen is not None and not chosen.takes_question:
+        if asked:
+            raise UsageError(
+                f"--task {task} brings a question of its own",
+                fix="leave out yours, or leave out --task",
+            )
+        return chosen.prompt
+    if not asked:
+        raise UsageError("nothing is asked", fix='say what: evalrun ask IMAGE "How many bolts?"')
+    return f"{asked} {chosen.prompt}" if chosen else asked
+
+
+def lacks(task: str | None, card: ModelCard | None) -> str | None:
+    """Why a model is not asked, when the catalogue states its tasks and this is none of them."""
+    stated = card.vision_tasks if card else None
+    if task is None or stated is None or TASKS[task].called in stated.value:
+        return None
+    return f"the catalogue lists {', '.join(stated.value)}, not {TASKS[task].called}"
+
+
+def unknown(task: str | None, card: ModelCard | None) -> bool:
+    """Whether nothing says if a model has the task: it is asked, with a note."""
+    return task is not None and (card is None or card.vision_tasks is None)
 
 
 class PanelAnswer(Struct, frozen=True, kw_only=True):
@@ -45,42 +106,49 @@ class PanelAnswer(Struct, frozen=True, kw_only=True):
         timings = reply.timings
         if timings and timings.predicted_ms and timings.predicted_n:
             return 1000 * timings.predicted_n / timings.predicted_ms
-        if reply.latency_s is None or reply.ttft_s is None:
+        if reply.latency_s is None or reply.ttft_s is None or not reply.tokens_out:
             return None
-        speaking_s = reply.latency_s - reply.ttft_s
-        if not reply.tokens_out or speaking_s < reply.latency_s / 20:
+        generating_s = reply.latency_s - reply.ttft_s
+        if generating_s < reply.latency_s / 20:
             return None  # it came in one piece: that says nothing of the model's pace
-        return reply.tokens_out / speaking_s
+        return reply.tokens_out / generating_s
 
 
 def ask_all(
     routes: Sequence[Route],
-    prompt: Request,
+    request: Request,
     *,
     stopping: threading.Event,
     on_text: Callable[[str, str], None] | None = None,
 ) -> Iterator[PanelAnswer]:
     """Ask all of them; servers that have to be started here take turns, for their sake and ours.
 
-    `on_text` is given a model's name and its reply as far as it has come.
-
-    A model that fails is told of like any other. Once `stopping` is set, whoever does not answer
-    within `GRACE_S` is left out.
+    `on_text` is given a model's name and its reply as far as it has come. A model that fails has
+    an answer that says so. Once `stopping` is set, whoever does not answer within `GRACE_S` is
+    left out.
     """
     landed: queue.Queue[PanelAnswer | BaseException | None] = queue.Queue()
     turn = threading.Lock()
+
+    def work(route: Route) -> None:
+        own = partial(on_text, route.target.model) if on_text else None
+        try:
+            landed.put(_answer(route, replace(request, on_text=own), turn, stopping))
+        except Stopped:
+            landed.put(None)
+        except BaseException as error:  # noqa: BLE001 - crosses the thread, raised by the iterator
+            landed.put(error)
+
     for route in routes:
         # Daemons: a call that hangs must not keep a finished process alive.
-        own = partial(on_text, route.target.model) if on_text else None
-        arguments = (route, replace(prompt, on_text=own), turn, stopping, landed)
-        threading.Thread(target=_ask, args=arguments, daemon=True).start()
-    left, until = len(routes), None
-    while left and (until is None or time.monotonic() < until):
+        threading.Thread(target=work, args=(route,), daemon=True).start()
+    left, until = len(routes), float("inf")
+    while left and time.monotonic() < until:
+        if stopping.is_set():
+            until = min(until, time.monotonic() + GRACE_S)
         try:
             it = landed.get(timeout=0.1)
         except queue.Empty:
-            if until is None and stopping.is_set():
-                until = time.monotonic() + GRACE_S
             continue
         left -= 1
         if isinstance(it, BaseException):
@@ -89,28 +157,16 @@ def ask_all(
             yield it
 
 
-def _ask(
-    route: Route,
-    prompt: Request,
-    turn: threading.Lock,
-    stopping: threading.Event,
-    landed: queue.Queue[PanelAnswer | BaseException | None],
-) -> None:
-    model = route.target.model
-    try:
-        if route.starts_a_server:
-            with turn:
-                landed.put(None if stopping.is_set() else _ask_one(route, prompt))
-        else:
-            landed.put(_ask_one(route, prompt))
-    except Stopped:
-        landed.put(None)
-    except EvalrunError as error:
-        landed.put(PanelAnswer(model=model, route=route, error=error))
-    except BaseException as error:  # noqa: BLE001 - crosses the thread, raised by the iterator
-        landed.put(error)
-
-
-def _ask_one(route: Route, prompt: Request) -> PanelAnswer:
-    with opener(route.backend)(route.target) as adapter:
-        return PanelAnswer(model=route.target.model, route=route, reply=adapter.ask(prompt))
+def _answer(
+    route: Route, request: Request, turn: threading.Lock, stopping: threading.Event
+) -> PanelAnswer:
+    """Raises: Stopped."""
+    answer = partial(PanelAnswer, model=route.target.model, route=route)
+    with turn if route.starts_a_server else threading.Lock():
+        if stopping.is_set():
+            raise Stopped
+        try:
+            with opener(route.backend)(route.target) as adapter:
+                return answer(reply=adapter.ask(request))
+        except EvalrunError as error:
+            return answer(error=error)

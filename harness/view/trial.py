@@ -19,9 +19,8 @@ from harness.catalogue import Catalogue
 from harness.errors import SuiteError, TargetError, UsageError
 from harness.images import encode
 from harness.records import EncodedImage
-from harness.runner import tasks
 from harness.runner.consensus import consensus, sentence_on
-from harness.runner.panel import PanelAnswer, ask_all
+from harness.runner.panel import TASKS, PanelAnswer, ask_all
 from harness.view.library import Missing
 
 _MOST_KEPT = 8
@@ -61,7 +60,7 @@ class Trial:
                 self.answers[answer.model] = answer
             replies = {it.model: it.reply.text for it in self.answers.values() if it.reply}
             if len(replies) > 1 and self.task != "caption":
-                grader = tasks.TASKS[self.task].grader if self.task else None
+                grader = TASKS[self.task].grader if self.task else None
                 self.agreement = sentence_on(consensus(self.question, replies, grader=grader))
         finally:
             self.done = True

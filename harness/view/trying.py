@@ -22,8 +22,7 @@ from harness.errors import CallError, UsageError
 from harness.graders import infer
 from harness.images.drawn import lighter
 from harness.records import Case, ModelCard
-from harness.runner import tasks
-from harness.runner.panel import PanelAnswer
+from harness.runner.panel import TASKS, PanelAnswer, question_for
 from harness.suites.append import with_free_id
 from harness.suites.suite import slug
 from harness.text import inert
@@ -49,7 +48,7 @@ def _trial(request: Request) -> Trial:
 
 
 def show(request: Request) -> HTMLResponse:
-    return page(request, "try.html", title="Try", tasks=tasks.TASKS, most=MOST_MODELS)
+    return page(request, "try.html", title="Try", tasks=TASKS, most=MOST_MODELS)
 
 
 def offer(request: Request) -> HTMLResponse:
@@ -98,7 +97,7 @@ def _start(request: Request, fields: dict[str, str]) -> HTMLResponse:
     if picture is None:
         raise UsageError("there is no picture", fix="drop one on the page, or choose a file")
     task = fields.get("task", "")
-    question = tasks.question_for(task if task in tasks.TASKS else None, fields.get("question"))
+    question = question_for(task if task in TASKS else None, fields.get("question"))
     given = [
         (fields.get(f"model{at}", "").strip(), fields.get(f"url{at}", "").strip())
         for at in range(MOST_MODELS)
