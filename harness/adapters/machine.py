@@ -17,7 +17,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 _TINY_BYTES = 64 << 20
 
 
-class Gpu(Struct, frozen=True, kw_only=True):
+class Gpu(Struct, frozen=True):
     """An NVIDIA card, as its driver describes it."""
 
     name: str
@@ -34,12 +34,7 @@ def gpus() -> tuple[Gpu, ...]:
     rows = _nvidia_smi("--query-gpu=name,driver_version,memory.total,memory.free")
     with suppress(ValueError):
         return tuple(
-            Gpu(
-                name=name,
-                driver=driver,
-                memory_bytes=int(total) << 20,
-                free_bytes=int(free) << 20,
-            )
+            Gpu(name, driver, int(total) << 20, int(free) << 20)
             for name, driver, total, free in rows
         )
     return ()

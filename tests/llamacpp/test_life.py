@@ -153,22 +153,6 @@ def test_llama_server_on_path_comes_before_the_wheel(
     assert f"starting {path}" in notes
 
 
-def test_a_port_taken_in_the_last_moment_is_exchanged_for_another(
-    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    once = f"""
-        if [ "$1" != --help ] && mkdir "{tmp_path}/once" 2>/dev/null; then
-            echo "E srv start: couldn't bind HTTP server socket, hostname: 127.0.0.1" >&2
-            exit 1
-        fi
-        exec $CHILD "$@"
-    """
-    monkeypatch.setenv("EVALRUN_LLAMA_SERVER", script(tmp_path / "llama-server", once))
-    with open_llamacpp(target) as adapter:
-        assert said_by(adapter, "red") == "red"
-    assert (tmp_path / "once").is_dir()
-
-
 def test_a_model_that_names_the_wrong_colour_is_warned_of(
     target: Target, pair: Files, notes: Notes, tmp_path: Path
 ) -> None:

@@ -269,7 +269,7 @@ def test_a_running_server_that_still_loads_is_waited_for(notes: Notes) -> None:
 
     with serving(Loading) as url:
         refused(Target(model="m", base_url=url, notify=notes.append))
-    assert asked == ["/health", "/health", "/health", "/props"]
+    assert asked == ["/props", "/props", "/props"]
     assert "is still loading its model" in notes
 
 

@@ -27,9 +27,7 @@ from harness.adapters.openai import OpenAIChat, as_count, as_dict, to_body
 from harness.errors import (
     CallError,
     CallTimeout,
-    EvalrunError,
     NoVision,
-    ServerFault,
     TargetError,
     Unreachable,
     UsageError,
@@ -37,6 +35,7 @@ from harness.errors import (
 from harness.records import Machine, Reply, Sampling, ServerFacts
 from harness.text import one_line
 from harness.transport import Incoming, Stopped, Transport, is_loopback
+from harness.transport.faults import Loading
 
 BUDGET_BUILD = 8287
 """The first that bounds the thinking of a request: ggml-org/llama.cpp#20297 (11 March 2026)."""
@@ -78,16 +77,11 @@ class LlamaCpp(OpenAIChat):
         target: Target,
         facts: ServerFacts,
         *,
-        local: LocalServer | None = None,
-        counts_tokens: bool = True,
         extra: Mapping[str, Any] | None = None,
         concurrency: int = 1,
         backend: str = "llamacpp",
     ) -> None:
-        """`local`: the server, if it is our own. `counts_tokens`: whether its build can.
-
-        Raises: UsageError for a budget of thinking that its build would ignore.
-        """
+        """Raises: UsageError for a budget of thinking that its build would ignore."""
         build = re.match(r"b([1-9]\d*)", facts.build or "")  # b0: built without its history
         if target.sampling.thinking.isdecimal() and build and int(build[1]) < BUDGET_BUILD:
             raise UsageError(
@@ -105,23 +99,25 @@ class LlamaCpp(OpenAIChat):
             backend=backend,
             server=facts,
         )
-        self._local, self._counts_tokens = local, counts_tokens
+        self.local: LocalServer | None = None
+        """The server, if it is our own."""
+        self.counts_tokens = True
+        """Whether its build can."""
         self._text_tokens: dict[str, int] = {}
 
     @property
     def base_url(self) -> str | None:
         """None for a server of our own: its port is another one every time."""
-        return super().base_url if self._local is None else None
+        return super().base_url if self.local is None else None
 
     def ask(self, request: Request) -> Reply:
-        if self._local is None:
+        if self.local is None:
             return self._counted(request, super().ask(request))
-        self._local.wait_until_up()
+        self.local.wait_until_up()
         try:
             return self._counted(request, super().ask(request))
         except Stopped:
-            self._local.raise_if_dead()  # then that is why
-            raise
+            raise self.local.dead or Stopped from None
 
     def _counted(self, request: Request, reply: Reply) -> Reply:
         """With the tokens of its pictures: all of the prompt's but those of its text."""
@@ -134,14 +130,14 @@ class LlamaCpp(OpenAIChat):
 
     def _tokens_of_text(self, question: str) -> int | None:
         """Asked of the server once a question; None for a build that does not count."""
-        if question not in self._text_tokens and self._counts_tokens:
+        if question not in self._text_tokens and self.counts_tokens:
             payload = self.payload(Request(id="", question=question)) | self._extra
             try:
                 path = f"{self.path}/input_tokens"
                 counted = self._transport.post(path, to_body(payload, ()), Incoming.json).value
                 self._text_tokens[question] = int(counted["input_tokens"])
             except (CallError, KeyError, TypeError, ValueError):
-                self._counts_tokens = False
+                self.counts_tokens = False
         return self._text_tokens.get(question)
 
 
@@ -157,14 +153,15 @@ def open_llamacpp(target: Target) -> Iterator[LlamaCpp]:
         return
     target = replace(target, base_url=f"{_root(target)}/v1")
     with open_transport(target, patient=False) as probe:
-        _wait_while_it_loads(target, probe)
         facts, counts = _preflight(target, probe)
     wanted = target.concurrency or 1
     concurrency = min(wanted, facts.slots or wanted)
     if concurrency < wanted:
         target.notify(f"the server has {concurrency} slots: so many calls at once, not {wanted}")
     with open_transport(target, concurrency=concurrency) as transport:
-        yield LlamaCpp(transport, target, facts, counts_tokens=counts, concurrency=concurrency)
+        adapter = LlamaCpp(transport, target, facts, concurrency=concurrency)
+        adapter.counts_tokens = counts
+        yield adapter
 
 
 @contextmanager
@@ -189,19 +186,12 @@ def _serving(target: Target, files: Files, *, backend: str = "llamacpp") -> Iter
             except TargetError as error:
                 raise local.failure() or error from error
         facts = _with_files(facts, target, files, found, local)
-        wanted = target.concurrency or 1
-        slots = min(wanted, facts.slots or wanted)
+        slots = facts.slots or 1
         with open_transport(there, key=local.key, concurrency=slots) as transport:
             local.watch()
-            yield LlamaCpp(
-                transport,
-                target,
-                facts,
-                local=local,
-                counts_tokens=counts,
-                concurrency=slots,
-                backend=backend,
-            )
+            adapter = LlamaCpp(transport, target, facts, concurrency=slots, backend=backend)
+            adapter.local, adapter.counts_tokens = local, counts
+            yield adapter
 
 
 def _with_files(
@@ -235,8 +225,8 @@ def _with_files(
             offloaded_layers=layers[1] if layers else None,
             weights_gb=_gb(files.weights_bytes),
             projector_gb=_gb(files.mmproj.stat().st_size) if files.mmproj else None,
-            peak_memory_gb=_gb(local.process.peak_bytes()),
-            peak_gpu_memory_gb=_gb(local.process.gpu_bytes()),
+            peak_memory_gb=_gb(machine.peak_bytes_of(local.process.pids())),
+            peak_gpu_memory_gb=_gb(machine.gpu_bytes_of(local.process.pids())),
         ),
     )
 
@@ -248,25 +238,6 @@ def _gb(count: int | None) -> float | None:
 
 def _root(target: Target) -> str:
     return (target.base_url or "").rstrip("/").removesuffix("/v1")
-
-
-def _wait_while_it_loads(target: Target, probe: Transport) -> None:
-    """A running server says 503 until its weights are in memory."""
-    reported = False
-    while True:
-        try:
-            probe.get_json(f"{_root(target)}/health")
-        except ServerFault as error:
-            if "Loading model" not in error.problem:
-                return
-        except EvalrunError:
-            return  # /props tells better what is wrong
-        else:
-            return
-        if not reported:
-            target.notify(f"{_root(target)} is still loading its model")
-            reported = True
-        time.sleep(0.2)
 
 
 def _preflight(target: Target, probe: Transport) -> tuple[ServerFacts, bool]:
@@ -301,11 +272,10 @@ def _described(target: Target, probe: Transport) -> ServerFacts:
 
     Raises: TargetError when it is not a llama.cpp server, or is to be sent pictures and takes none.
     """
-    root, props = _root(target), None
+    root, props, why = _root(target), None, "its /props is not a JSON object"
     probe.answered_before = True  # what a 404 means here is ours to say
-    why = "its /props is not a JSON object"
     try:
-        props = probe.get_json(f"{root}/props")
+        props = _once_loaded(target, probe, f"{root}/props")
     except (Unreachable, CallTimeout) as error:
         raise TargetError(error.problem, fix=error.fix) from error
     except CallError as error:
@@ -333,6 +303,19 @@ def _described(target: Target, probe: Transport) -> ServerFacts:
         slots=as_count(props.get("total_slots")),
         chat_template_sha256=hashlib.sha256(template.encode()).hexdigest() if template else None,
     )
+
+
+def _once_loaded(target: Target, probe: Transport, url: str) -> Any:
+    """A server says 503 until its weights are in memory."""
+    reported = False
+    while True:
+        try:
+            return probe.get_json(url)
+        except Loading:
+            if not reported:
+                target.notify(f"{_root(target)} is still loading its model")
+            reported = True
+            time.sleep(0.2)
 
 
 def look(ask: Callable[[Request], Reply], notify: Callable[[str], None]) -> tuple[bool, Reply]:

@@ -8,10 +8,7 @@ import hashlib
 import os
 import re
 import secrets
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -175,7 +172,9 @@ def cached(source: GgufSource) -> Files | None:
     """The files as they lie in the hub's cache; None unless all of them do. Asks nobody."""
     found = [_in_cache(repo, name) for repo, name in _wanted(source)]
     whole = [it for it in found if it is not None]
-    return _files(source, whole) if len(whole) == len(found) else None
+    if len(whole) < len(found):
+        return None
+    return Files(gguf=whole[0], mmproj=whole[-1], source=source)
 
 
 def missing_bytes(source: GgufSource) -> int:
@@ -193,31 +192,28 @@ def fetch(source: GgufSource, notify: Callable[[str], None]) -> Files:
         path = _in_cache(repo, name)
         if path is None:
             notify(f"downloading {name}, {size_text(_size(repo, name))}")
-            with _as_target_errors(repo, name), _tidy_when_terminated():
+            with _as_target_errors(repo, name):
                 from huggingface_hub import hf_hub_download
 
                 path = Path(hf_hub_download(repo, name))
         found.append(path)
-    return _files(source, found)
+    return Files(gguf=found[0], mmproj=found[-1], source=source)
 
 
 def _wanted(source: GgufSource) -> list[tuple[str, str]]:
+    """Repository and file of every part of the weights, then of the projector."""
     parts = [(source.repo, name) for name in parts_of(source.model_file)]
     return [*parts, (source.mmproj_repo or source.repo, source.mmproj_file)]
 
 
-def _files(source: GgufSource, found: Sequence[Path]) -> Files:
-    """`found`: in the order of `_wanted`. The server is given the first part of a split model."""
-    return Files(gguf=found[0], mmproj=found[-1], source=source)
-
-
 def _in_cache(repo: str, name: str) -> Path | None:
-    with contextlib.suppress(ImportError, ValueError):  # no name of a repository: fetching says so
+    try:
         from huggingface_hub import try_to_load_from_cache
 
         found = try_to_load_from_cache(repo, name)
-        return Path(found) if isinstance(found, str) else None
-    return None
+    except (ImportError, ValueError):  # of what is wrong, fetching tells
+        return None
+    return Path(found) if isinstance(found, str) else None
 
 
 def _size(repo: str, name: str) -> int:
@@ -226,19 +222,6 @@ def _size(repo: str, name: str) -> int:
 
         # A dry run of the download would try for half a minute to reach a hub that is not there.
         return get_hf_file_metadata(hf_hub_url(repo, name)).size or 0
-
-
-@contextmanager
-def _tidy_when_terminated() -> Iterator[None]:
-    """Let the hub remove its unfinished file, which may have gigabytes and is never used again."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

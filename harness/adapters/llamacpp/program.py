@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -76,7 +77,7 @@ class Program(Struct, frozen=True, kw_only=True):
         return "take a build of llama.cpp with CUDA"
 
 
-def find(*, wheel_first: bool = False) -> Program:
+def find() -> Program:
     """The server named in the environment, else `llama-server` on PATH, else the wheel's.
 
     Raises: TargetError when there is none, or the one named does not run.
@@ -89,7 +90,7 @@ def find(*, wheel_first: bool = False) -> Program:
             fix=f"set {SERVER_VARIABLE} to the llama-server to run, or unset it",
         )
     has_wheel, path = bool(importlib.util.find_spec("xllamacpp")), shutil.which("llama-server")
-    if path is not None and not (has_wheel and wheel_first):
+    if path is not None:
         return _asked_for_its_flags(path)
     if has_wheel:
         from importlib.metadata import version  # slow to load, and every run comes by this module
@@ -188,8 +189,7 @@ def flags_for(program: Program, target: Target, files: Files) -> dict[str, str]:
             "--batch-size": str(max(_BATCH, most)),
         }
     given = dict(it.partition("=")[::2] for it in target.server_args)
-    _check_flags(given, _OPTIONS | dict.fromkeys(of_pictures, "--image-tokens"))
-    _check_known(program, [*given, *(["--image-max-tokens"] if of_pictures else [])])
+    _check(program, given, _OPTIONS | dict.fromkeys(of_pictures, "--image-tokens"))
     if sampling.thinking.isdecimal() and "--reasoning-budget-message" not in program.flags:
         raise UsageError(  # that flag came with the parameter: ggml-org/llama.cpp#20297
             f"--thinking {sampling.thinking}: {program} takes no number of tokens",
@@ -199,7 +199,8 @@ def flags_for(program: Program, target: Target, files: Files) -> dict[str, str]:
     return {flag: value for flag, value in every.items() if flag in program.flags}
 
 
-def _check_flags(given: dict[str, str], ours: dict[str, str]) -> None:
+def _check(program: Program, given: Iterable[str], ours: Mapping[str, str]) -> None:
+    """Raises: UsageError for flags of the user's that do not go."""
     for flag in given:
         if not re.fullmatch(r"--[a-z][a-z0-9-]*", flag):
             raise UsageError(
@@ -211,12 +212,10 @@ def _check_flags(given: dict[str, str], ours: dict[str, str]) -> None:
                 f"--server-arg={flag} would undo a setting that evalrun makes itself",
                 fix=f"use {ours[flag]}" if flag in ours else "leave it out",
             )
-
-
-def _check_known(program: Program, flags: list[str]) -> None:
-    if missing := [flag for flag in flags if flag not in program.flags]:
-        near = nearest(missing[0], program.flags)
-        meant = f"give one that it knows ({', '.join(near)} come nearest), or " if near else ""
+    needed = [*given, *(["--image-max-tokens"] if "--ubatch-size" in ours else [])]
+    if missing := [flag for flag in needed if flag not in program.flags]:
+        near = ", ".join(nearest(missing[0], program.flags))
+        meant = f"give one that it knows ({near} come nearest), or " if near else ""
         raise UsageError(
             f"{program} does not know {', '.join(missing)}",
             fix=f"{meant}name another llama-server with {SERVER_VARIABLE}=PATH",

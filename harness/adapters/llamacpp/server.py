@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness.adapters.llamacpp.guard import GRACE_S
 from harness.adapters.llamacpp.program import Program, clean_environ, command_line
-from harness.adapters.machine import gpu_bytes_of, peak_bytes_of
+from harness.adapters.machine import peak_bytes_of
 from harness.errors import CallError, TargetError
 from harness.text import size_text
 from harness.transport import Stopped, Transport
@@ -26,7 +26,6 @@ from harness.transport import Stopped, Transport
 _LOAD_LIMIT_S = 1800.0
 _REPORT_EVERY_S = 5.0
 _LOOK_EVERY_S = 0.05
-_PORTS_TRIED = 3
 _TAIL_BYTES = 64 << 10
 _MOST_LINES = 8
 _GUARD = Path(__file__).with_name("guard.py")
@@ -35,7 +34,6 @@ _STAMP = re.compile(r"^\d[\d.]*\s+[A-Z]\s+")
 _TROUBLE = re.compile(
     r"^\S+ E |error|fail|invalid|mismatch|unable|cannot|couldn't|out of memory|abort", re.IGNORECASE
 )
-_PORT_TAKEN = "couldn't bind HTTP server socket"
 _OUT_OF_MEMORY = "close other programs, take a smaller quantization, or lower --concurrency"
 _FIXES = {
     "CLIP cannot be used as main model": "name the text weights with --gguf, this with --mmproj",
@@ -96,14 +94,6 @@ class Process:
             return [int(pid) for pid in children.split()]
         return []
 
-    def peak_bytes(self) -> int | None:
-        """The most that was ever resident, weights mapped from the file included."""
-        return peak_bytes_of(self.pids())
-
-    def gpu_bytes(self) -> int | None:
-        """What it holds on the cards now."""
-        return gpu_bytes_of(self.pids())
-
 
 class LocalServer:
     """Use it in a `with`: entering starts it and returns when it answers."""
@@ -124,7 +114,8 @@ class LocalServer:
         self._changing = threading.Lock()
         self._closing = False
         self._up = threading.Event()
-        self._dead: TargetError | None = None
+        self.dead: TargetError | None = None
+        """Why it is no longer there, for good."""
         self._watcher: threading.Thread | None = None
 
     @property
@@ -140,7 +131,10 @@ class LocalServer:
     def __enter__(self) -> LocalServer:
         started = time.monotonic()
         try:
-            self._start_on_a_free_port()
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+            self._start()
         except BaseException:  # Ctrl-C while loading included
             self.__exit__()
             raise
@@ -171,28 +165,13 @@ class LocalServer:
         while not self._up.wait(0.1):
             if self._stopping.is_set():
                 raise Stopped
-        self.raise_if_dead()
-
-    def raise_if_dead(self) -> None:
-        if self._dead is not None:
-            raise self._dead
+        if self.dead is not None:
+            raise self.dead
 
     def failure(self) -> TargetError | None:
         """Why it ended; None while it runs. Connections break a moment before the process ends."""
         code = self.process.wait(1.0)
         return None if code is None else explain(self.process.log(), code)
-
-    def _start_on_a_free_port(self) -> None:
-        for left in reversed(range(_PORTS_TRIED)):
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
-            try:
-                self._start()
-                break
-            except TargetError:
-                if _PORT_TAKEN not in self.process.log() or not left:
-                    raise
 
     def _start(self) -> None:
         """Raises: TargetError, with the end of its log, when it ends before it answers."""
@@ -215,30 +194,31 @@ class LocalServer:
                     break
                 if now > reported + _REPORT_EVERY_S:
                     reported = now
-                    held = size_text(process.peak_bytes() or 0)
+                    held = size_text(peak_bytes_of(process.pids()) or 0)
                     self._notify(f"still loading after {now - begun:.0f} s, {held} in memory")
         raise explain(process.log(), process.wait(0))
 
     def _watch(self) -> None:
-        for left in (1, 0):
+        for restarts_left in (1, 0):
             code = self.process.wait()
             self._up.clear()
             if not self._closing:
-                why = explain(self.process.log(), code)
-                self._dead = self._revive(why) if left else why
+                self.dead = explain(self.process.log(), code)
+                if restarts_left:
+                    self._notify(f"{self.dead.problem}\n  starting it again")
+                    self._restart()
             self._up.set()
-            if self._dead is not None:
+            if self.dead is not None:
                 self._stopping.set()
-            if self._closing or self._dead is not None:
+            if self._closing or self.dead is not None:
                 return
 
-    def _revive(self, why: TargetError) -> TargetError | None:
-        self._notify(f"{why.problem}\n  starting it again")
+    def _restart(self) -> None:
         try:
             self._start()
+            self.dead = None
         except TargetError as error:
-            return error
-        return None
+            self.dead = error
 
 
 def explain(log: str, exit_code: int | None) -> TargetError:
