@@ -22,9 +22,8 @@ from harness.options import RunOptions
 from harness.records import ModelScore, Record, Verdict
 from harness.store import Run
 from harness.summary import summarise
+from harness.tables import Table, frame, leaderboard, scores, to_markdown
 from harness.tables import compare as compare_tables
-from harness.tables import frame, leaderboard, scores
-from harness.tables.table import Table, to_markdown
 from harness.text import nearest
 
 OnProgress = Callable[[int, int], None]
@@ -55,7 +54,7 @@ class Results:
     def leaderboard(self, *, suite: str | None = None, settings: str | None = None) -> pd.DataFrame:
         """Every model's newest complete run of the folder, ranked among comparable ones."""
         board = ranking.leaderboard(self.folder, suite=suite, settings=settings)
-        return frame.of_table(leaderboard.table(board, board.groups))
+        return frame.of_table(leaderboard.table(board.groups))
 
     def _runs(self) -> Iterator[Run]:
         return map(store.read, self.paths)

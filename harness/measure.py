@@ -39,7 +39,7 @@ from harness.store import RunWriter
 from harness.suites import Suite
 from harness.suites.pictures import shrinking
 from harness.summary import Tally
-from harness.tables.publish import is_published, publish
+from harness.tables.leaderboard import is_published, publish
 from harness.targets import Confirm, Say, silent
 from harness.text import inert, one_line
 from harness.transport import without_credentials

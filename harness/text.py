@@ -52,6 +52,11 @@ def valid_unicode(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
+def as_text(expected: str | tuple[str, ...]) -> str:
+    """An expected answer in a line; of a list, its parts."""
+    return expected if isinstance(expected, str) else "; ".join(expected)
+
+
 def size_text(count: int) -> str:
     """
     >>> size_text(15_210_000_000), size_text(518_000_000), size_text(381_664)

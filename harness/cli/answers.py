@@ -19,7 +19,7 @@ from harness.errors import CallError, EvalrunError
 from harness.records import Verdict
 from harness.runner.consensus import Consensus
 from harness.runner.panel import PanelAnswer
-from harness.tables import words
+from harness.tables import dollars, seconds
 from harness.text import inert, one_line
 from harness.transport import without_credentials
 
@@ -47,10 +47,10 @@ def figures(answer: Answer) -> str:
         return ""
     speed, cost = answer.panel.tokens_per_s, answer.panel.cost_usd
     known = [
-        f"first token {words.seconds(reply.ttft_s)}" if reply.ttft_s is not None else None,
-        f"response {words.seconds(reply.latency_s)}",
+        f"first token {seconds(reply.ttft_s)}" if reply.ttft_s is not None else None,
+        f"response {seconds(reply.latency_s)}",
         f"{speed:.1f} tokens/s" if speed else None,
-        words.dollars(cost) if cost is not None else None,
+        dollars(cost) if cost is not None else None,
         "cut at the token limit" if reply.truncated else None,
         "picture was cached" if reply.image_cached else None,
     ]

@@ -22,8 +22,8 @@ from harness.graders.recorded import Labelled, Unreadable, graded, labelled
 from harness.judge import Judge
 from harness.options import DEFAULT_RESULTS, JudgeOptions, LimitOptions, ResultsDir
 from harness.records import Record
-from harness.tables.audit import agreement, blocks
-from harness.tables.table import Line
+from harness.tables import Line
+from harness.tables.findings import agreement, of_audit
 from harness.targets import open_judge
 
 _NOTHING = "nothing was audited"
@@ -60,7 +60,7 @@ def audit(
     if json:
         print_json(_as_json(found))
     else:
-        print_blocks(*blocks(found))
+        print_blocks(*of_audit(found))
     report_faults(faults)
 
 

@@ -13,7 +13,7 @@ from harness.errors import ExitCode
 from harness.records import Case
 from harness.suites import builtin
 from harness.suites.lint import Level, Report, lint, write_sheets
-from harness.tables.check import blocks
+from harness.tables.findings import of_suite
 
 
 def check(
@@ -47,7 +47,7 @@ def _show(report: Report, *, json: bool) -> None:
         document = msgspec.json.encode(_as_json(report))
         print_bytes(msgspec.json.format(document, indent=2) + b"\n")
         return
-    print_blocks(*blocks(report))
+    print_blocks(*of_suite(report))
 
 
 def _as_json(report: Report) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from harness.cli.output import (
 from harness.errors import ExitCode
 from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir, run_names
 from harness.tables import compare as tables
-from harness.tables.table import names as names_of
-from harness.tables.table import to_data, to_latex, to_markdown
+from harness.tables import names as names_of
+from harness.tables import to_data, to_latex, to_markdown
 from harness.text import inert
 
 Names = Annotated[

@@ -22,7 +22,7 @@ from harness.cli.output import AsJson, console, print_json
 from harness.errors import EvalrunError, ExitCode, ResultsError, TargetError, install_command
 from harness.eyes.card import cards
 from harness.options import DEFAULT_RESULTS, ResultsDir
-from harness.tables.words import seconds
+from harness.tables import seconds
 from harness.text import inert, size_text
 
 _EXTRAS = {

@@ -33,7 +33,7 @@ from harness.options import (
     ResultsDir,
     SamplingOptions,
 )
-from harness.tables.table import Column, Table
+from harness.tables import Column, Table
 from harness.text import one_line
 from harness.transport import without_credentials
 

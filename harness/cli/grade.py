@@ -12,7 +12,7 @@ import typer
 from harness.cli.output import print_json, write_csv
 from harness.errors import ResultsError
 from harness.graders.recorded import Graded, Recorded, Unreadable, graded, recorded
-from harness.tables.csv import Value
+from harness.tables import Value
 
 Answers = Annotated[
     Path, typer.Argument(help="JSON lines with question, reference, response; - is stdin.")

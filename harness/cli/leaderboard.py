@@ -19,7 +19,7 @@ from harness.comparison import ranking
 from harness.errors import ResultsError
 from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir
 from harness.tables import leaderboard as tables
-from harness.tables.table import names, to_data
+from harness.tables import names, to_data
 
 
 def leaderboard(
@@ -45,7 +45,7 @@ def leaderboard(
     )
     if not board.groups and not board.unranked and (suite or settings):
         raise _nothing_chosen(ranking.leaderboard(results))
-    table = tables.table(board, board.groups)
+    table = tables.table(board.groups)
     if csv is not None:
         write_csv(csv, names(table), to_data(table))
     if form == "json":

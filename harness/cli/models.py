@@ -18,8 +18,8 @@ from harness.adapters.machine import needed_bytes, size_of, where_it_fits
 from harness.adapters.routes import Route, look_around, routes
 from harness.cli.output import console, print_blocks, print_json, say
 from harness.records import Fact, ModelCard, Sampling
-from harness.tables.table import Cell, Column
-from harness.tables.table import Table as DataTable
+from harness.tables import Cell, Column
+from harness.tables import Table as DataTable
 from harness.text import size_text
 
 _UNITS = {

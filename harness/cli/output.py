@@ -19,8 +19,7 @@ from harness.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.tables.csv import Value
-    from harness.tables.table import Block
+    from harness.tables import Block, Value
 
 _NARROWEST, _WIDEST = 40, 200
 """Columns of a terminal that lines are fitted to."""
@@ -124,13 +123,13 @@ def print_blocks(*blocks: Block, stderr: bool = False) -> None:
 def write_csv(target: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> None:
     """To stdout for `-`, else to a file that is replaced in one step."""
     from harness import store
-    from harness.tables.csv import to_text, write_rows
+    from harness.tables import csv_text
 
+    text = csv_text(columns, rows)
     if target == "-":
-        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-        write_rows(sys.stdout, columns, rows)
+        print_bytes(text.encode())
         return
-    store.replace_text(Path(target), to_text(columns, rows))
+    store.replace_text(Path(target), text)
     say(f"wrote {target}")
 
 
@@ -147,7 +146,7 @@ def github_summary() -> Path:
 
 def write_github_summary(blocks: Iterable[Block]) -> None:
     """Append to the page of this GitHub job. Raises: UsageError outside of one."""
-    from harness.tables.table import to_markdown
+    from harness.tables import to_markdown
 
     with github_summary().open("a", encoding="utf-8") as file:
         file.write(to_markdown(blocks))

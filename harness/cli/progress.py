@@ -22,7 +22,7 @@ from rich.text import Text
 from harness.cli.output import Voice, is_watched, say
 from harness.measure import Progress
 from harness.records import ModelScore, Record
-from harness.tables import words
+from harness.tables import seconds
 from harness.text import inert
 
 _PLAIN_EVERY_S = 15.0
@@ -145,9 +145,7 @@ def _categories(score: ModelScore) -> Table:
         answered = part.asked - part.errors
         running = f"{100 * part.passed / answered:3.0f} %" if answered else "  –"
         counts = f"{part.passed} of {answered} answered, {part.asked} in all"
-        table.add_row(
-            Text(inert(part.category)), running, counts, words.seconds(part.latency_mean_s)
-        )
+        table.add_row(Text(inert(part.category)), running, counts, seconds(part.latency_mean_s))
     return table
 
 

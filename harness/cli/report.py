@@ -44,7 +44,8 @@ def report(
     network and no script.
     """
     _check_extra()
-    from harness.report import gather, page  # they need the extra
+    from harness.report import gather  # they need the extra
+    from harness.report.page import page
 
     gathered = gather(
         names or [],

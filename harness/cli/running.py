@@ -25,16 +25,15 @@ from harness.cli.output import (
 )
 from harness.cli.progress import Interrupts
 from harness.cli.run import CommandOptions
-from harness.comparison.naming import missing
+from harness.comparison.sides import missing
 from harness.errors import ExitCode, TargetError
 from harness.measure import Estimate, Outcome, Work, carry_out, estimate, prepare
 from harness.options import RunOptions
 from harness.records import CallFailure, EncodedImage, ModelScore, Record
 from harness.records.settings import resume_command
-from harness.tables import words
+from harness.tables import dollars, to_data
 from harness.tables.prompts import in_short
 from harness.tables.scores import by_category, details
-from harness.tables.table import to_data
 from harness.text import inert
 from harness.transport import masked, without_credentials
 
@@ -186,5 +185,5 @@ def cost(work: Work, about: Estimate) -> str:
     if price is None:
         return "no price is known"
     costs = [price.cost_usd(about.tokens_in, it) or 0.0 for it in (0, about.most_tokens_out)]
-    least, most = map(words.dollars, costs)
+    least, most = map(dollars, costs)
     return f"{least} to {most} (list price of {price.as_of})"

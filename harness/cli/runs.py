@@ -14,8 +14,7 @@ import typer
 from harness import catalogue, store
 from harness.adapters.exchanges import request_of
 from harness.cli.output import AsJson, print_blocks, print_bytes, print_json, say, write_csv
-from harness.comparison.naming import Names
-from harness.comparison.reading import Measured, measure
+from harness.comparison.sides import Names, Side
 from harness.errors import ResultsError, UsageError
 from harness.exchange import eee, inspect_log, reports
 from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir, RunName
@@ -23,8 +22,7 @@ from harness.records import Correction, ModelScore, Record, RunHeader
 from harness.store import Run
 from harness.summary import summarise
 from harness.tables import prompts as of_prompts
-from harness.tables import scores
-from harness.tables.table import to_data
+from harness.tables import scores, to_data
 from harness.text import nearest
 
 
@@ -124,7 +122,7 @@ def export(
             "--categories and --side-by-side are two different tables", fix="give one of them"
         )
     if side_by_side:
-        measured = [_as_compared(results, name) for name in runs]
+        sides = [_as_compared(results, name) for name in runs]
         opened = []
     else:
         opened = [store.read(store.find(results, name)) for name in runs]
@@ -134,7 +132,7 @@ def export(
     from harness.tables import frame  # pandas takes half a second to load
 
     if side_by_side:
-        made = frame.side_by_side((it.score.header.run, it.runs) for it in measured)
+        made = frame.side_by_side((it.header.run, it.runs) for it in sides if it.header)
     elif categories:
         made = frame.of_table(scores.by_category(*map(summarise, opened)))
     else:
@@ -145,11 +143,10 @@ def export(
         write_csv(csv, list(made.columns), frame.to_rows(made))
 
 
-def _as_compared(results: Path, name: str) -> Measured:
+def _as_compared(results: Path, name: str) -> Side:
     """The run that `compare` takes. Raises: ResultsError where it has none of ours."""
-    names = Names(results=results, catalogue=catalogue.load(), read=measure, force=True)
-    found = names.resolve(name)
-    if not isinstance(found, Measured):
+    found = Names(results=results, catalogue=catalogue.load(), force=True).resolve(name)
+    if not found.measured:
         raise ResultsError(
             f"{name} has published figures, and no run in {results}",
             fix=f"measure it: `evalrun --model {name}`",
@@ -215,7 +212,7 @@ def _scored(path: Path) -> ModelScore | None:
 
 def _delete(results: Path, runs: Sequence[str], *, yes: bool) -> None:
     """Delete run files for good, after a question. Raises: UsageError when nobody can answer."""
-    from harness.tables.publish import publish
+    from harness.tables.leaderboard import publish
 
     paths = [store.find(results, name) for name in runs]
     for path in paths:

@@ -37,7 +37,7 @@ from harness.options import (
 from harness.sweep import grid, table
 from harness.sweep.choosing import Choice, Prefer, choose
 from harness.sweep.reading import Result
-from harness.tables.table import names, to_data, to_markdown
+from harness.tables import names, to_data, to_markdown
 from harness.text import inert, nearest
 
 _AXES = (

@@ -33,7 +33,7 @@ from harness.sweep import grid, reading
 from harness.sweep.early import EarlyStop
 from harness.sweep.grid import Cell
 from harness.sweep.reading import Result
-from harness.tables import words
+from harness.tables import share_and_counts
 from harness.text import inert, size_text
 
 
@@ -176,7 +176,7 @@ class Driver:
         self._spent_usd += score.cost_usd or 0.0
         if early is not None and early.is_worse and not score.complete:
             return self._ended_early(it, early, whole)
-        whole.ended(it, words.share_and_counts(score))
+        whole.ended(it, share_and_counts(score))
         return ExitCode.DONE if score.complete else ExitCode.INCOMPLETE
 
     def _ended_early(self, it: Planned, early: EarlyStop, whole: Whole) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import lcm
 from pathlib import Path
 from typing import Literal
@@ -11,12 +11,12 @@ from typing import Literal
 from msgspec import Struct
 
 from harness import store
-from harness.comparison import comparable
-from harness.comparison.contrast import ALPHA, Rates, difference
-from harness.comparison.naming import is_of_suite, missing
+from harness.comparison.contrast import Rates, difference
+from harness.comparison.sides import group_of, missing, unusual_settings
 from harness.errors import ResultsError
 from harness.records import ModelScore, RunHeader
 from harness.records.settings import resume_command, whole_command
+from harness.stats import ALPHA
 from harness.store import Run
 from harness.summary import Tally
 
@@ -74,18 +74,12 @@ class Entry(Struct, frozen=True, kw_only=True):
     passed: dict[str, int]
     """Prompt -> how many of its repeats passed; those that never passed are left out."""
 
+    @property
+    def share(self) -> float:
+        return self.score.overall.share or 0.0
+
     def rate(self, prompt: str) -> float:
         return self.passed.get(prompt, 0) / self.score.header.repeats
-
-
-def read_entry(run: Run, *, include_cached: bool = False) -> Entry:
-    """Raises: ResultsError when the file is damaged."""
-    tally, passed = Tally(run.header, include_cached=include_cached), Counter[str]()
-    for record in run.records():
-        tally.add(record)
-        if record.state == "pass":
-            passed[record.case.id] += 1
-    return Entry(score=tally.score(), passed=passed)
 
 
 def leaderboard(
@@ -108,28 +102,37 @@ def leaderboard(
             header = run.header
             if not _is_wanted(header, suite, settings):
                 continue
-            group = comparable.group_of(header)
+            group = group_of(header)
             if header.model in groups[group]:
                 continue
-            entry = read_entry(run, include_cached=include_cached)
+            entry = _entry(run, include_cached=include_cached)
         except ResultsError as error:
-            unranked[path,] = _damaged(path, error)
+            model, name = path.parent.name, f"{path.parent.name}/{path.stem}"
+            command = f"evalrun show {name}"
+            unranked[path,] = Unranked(model=model, run=name, reason=error.problem, command=command)
             continue
         why = _why_not(entry.score)
         if why is None:
             groups[group][header.model] = entry
         else:
             unranked.setdefault((header.model, group, header.subset), why)
-    ranked = [it for it in groups.values() if it]
-    ranked.sort(key=len, reverse=True)
-    return Leaderboard(
-        groups=tuple(_group(list(it.values())) for it in ranked), unranked=tuple(unranked.values())
-    )
+    ranked = sorted((list(it.values()) for it in groups.values() if it), key=len, reverse=True)
+    return Leaderboard(groups=tuple(map(_group, ranked)), unranked=tuple(unranked.values()))
+
+
+def _entry(run: Run, *, include_cached: bool) -> Entry:
+    """Raises: ResultsError when the file is damaged."""
+    tally, passed = Tally(run.header, include_cached=include_cached), Counter[str]()
+    for record in run.records():
+        tally.add(record)
+        if record.state == "pass":
+            passed[record.case.id] += 1
+    return Entry(score=tally.score(), passed=passed)
 
 
 def _is_wanted(header: RunHeader, suite: str | None, settings: str | None) -> bool:
-    of_suite = suite is None or is_of_suite(header, suite)
-    has = settings is None or settings.casefold() in comparable.settings_of(header).casefold()
+    of_suite = suite is None or store.is_of_suite(header, suite)
+    has = settings is None or settings.casefold() in unusual_settings(header).casefold()
     return of_suite and has
 
 
@@ -148,44 +151,38 @@ def _why_not(score: ModelScore) -> Unranked | None:
     return Unranked(model=header.model, run=header.run, reason=reason, command=command)
 
 
-def _damaged(path: Path, error: ResultsError) -> Unranked:
-    run = f"{path.parent.name}/{path.stem}"
-    return Unranked(
-        model=path.parent.name, run=run, reason=error.problem, command=f"evalrun show {run}"
-    )
-
-
 def _group(entries: Sequence[Entry]) -> Group:
     header = entries[0].score.header
     return Group(
         suite=f"{header.suite} {header.suite_version}",
-        settings=comparable.settings_of(header),
+        settings=unusual_settings(header),
         standings=standings(entries),
     )
 
 
 def standings(entries: Sequence[Entry]) -> tuple[Standing, ...]:
     """Best first, ranked by the same test that `compare` decides by."""
-    ordered = sorted(entries, key=lambda it: (-_share(it.score), it.score.model))
-    count = range(len(ordered))
+    ordered = sorted(entries, key=lambda it: (-it.share, it.score.model))
     better = {
         (one, two)
-        for one in count
-        for two in count[one + 1 :]
-        if _surely_better(ordered[one], ordered[two])
+        for one, first in enumerate(ordered)
+        for two, second in enumerate(ordered)
+        if first.share > second.share and _surely_better(first, second)
     }
-    ranks = list(_ranks(len(ordered), better))
-    scores = [it.score for it in ordered]
-    others = len(ordered) - 1
+    ranks, others = list(_ranks(len(ordered), better)), len(ordered) - 1
+    points: dict[Frontier, list[tuple[float, float | None]]] = {
+        "time": [(it.share, it.score.overall.latency_mean_s) for it in ordered],
+        "cost": [(it.share, it.score.overall.cost_per_task_usd) for it in ordered],
+    }
     return tuple(
         Standing(
-            rank=ranks[it],
-            tied=ranks.count(ranks[it]) > 1,
-            better_than=sum((it, two) in better for two in count) / others if others else None,
-            frontiers=_frontiers(scores[it], scores),
-            score=scores[it],
+            rank=ranks[at],
+            tied=ranks.count(ranks[at]) > 1,
+            better_than=sum(one == at for one, _ in better) / others if others else None,
+            frontiers=tuple(name for name, all_ in points.items() if on_frontier(all_[at], all_)),
+            score=it.score,
         )
-        for it in count
+        for at, it in enumerate(ordered)
     )
 
 
@@ -204,8 +201,6 @@ def _ranks(count: int, better: set[tuple[int, int]]) -> Iterator[int]:
 
 
 def _surely_better(first: Entry, second: Entry) -> bool:
-    if _share(first.score) <= _share(second.score):
-        return False
     either = first.passed.keys() | second.passed.keys()
     rates: Rates = Counter((second.rate(prompt), first.rate(prompt)) for prompt in either)
     rates[0.0, 0.0] = first.score.header.prompts - len(either)
@@ -214,29 +209,18 @@ def _surely_better(first: Entry, second: Entry) -> bool:
     return p is not None and p < ALPHA
 
 
-def _share(score: ModelScore) -> float:
-    return score.overall.share or 0.0
+def on_frontier(
+    own: tuple[float, float | None], everybody: Iterable[tuple[float, float | None]]
+) -> bool:
+    """Whether nobody is as good for less, or better for as much: (share, seconds or dollars) each.
 
-
-def _frontiers(score: ModelScore, scores: Sequence[ModelScore]) -> tuple[Frontier, ...]:
-    """Where nobody is as good for less, or better for as much."""
-    everybody = (score, *scores)
-    found: dict[Frontier, bool] = {
-        "time": _on_frontier(*((_share(it), it.overall.latency_mean_s) for it in everybody)),
-        "cost": _on_frontier(*((_share(it), it.overall.cost_per_task_usd) for it in everybody)),
-    }
-    return tuple(name for name, is_on_it in found.items() if is_on_it)
-
-
-def _on_frontier(own: tuple[float, float | None], *others: tuple[float, float | None]) -> bool:
-    """
-    >>> _on_frontier((0.6, 2.0), (0.6, 2.0), (0.5, 1.0), (0.7, 3.0))
+    >>> on_frontier((0.6, 2.0), [(0.6, 2.0), (0.5, 1.0), (0.7, 3.0)])
     True
-    >>> _on_frontier((0.6, 2.0), (0.6, 1.5)), _on_frontier((0.6, None))
+    >>> on_frontier((0.6, 2.0), [(0.6, 1.5)]), on_frontier((0.6, None), [])
     (False, False)
     """
     share, price = own
     return price is not None and not any(
         cost is not None and other >= share and cost <= price and (other, cost) != own
-        for other, cost in others
+        for other, cost in everybody
     )

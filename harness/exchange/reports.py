@@ -10,9 +10,8 @@ from xml.etree import ElementTree as ET
 from harness.exchange import complete_score
 from harness.records import Record, Reply, Score
 from harness.store import Run
-from harness.tables.prompts import as_text
-from harness.tables.scores import percent
-from harness.text import inert
+from harness.tables import percent
+from harness.text import as_text, inert
 
 _NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
 

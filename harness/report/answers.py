@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from harness.comparison.sides import Side
 from harness.records import CallFailure, Case, Record, Reply, State
-from harness.report.gathering import Column
-from harness.tables import words
-from harness.tables.prompts import as_text
-from harness.text import inert
+from harness.tables import dollars, seconds
+from harness.text import as_text, inert
 
 _HEAD_CHARS, _TAIL_CHARS = 6_000, 2_000
 """Of a reply that the page holds; the rest stays in the run file."""
@@ -111,20 +110,19 @@ class Prompt(Struct, frozen=True, kw_only=True):
         return 0 if self.differ else 2 if "all-pass" in self.classes else 1
 
 
-def prompts(columns: Sequence[Column]) -> list[Prompt]:
+def prompts(sides: Sequence[Side]) -> list[Prompt]:
     """The prompts of all runs in the order of the first; the same words make the same prompt."""
     found: dict[tuple[object, ...], tuple[Case, list[Picture], dict[str, list[Answer]]]] = {}
-    runs = [(it.label, it.measured) for it in columns if it.measured is not None]
-    for label, measured in runs:
-        limit_px = measured.score.header.image_max_side_px
-        for record in measured.run.records():
+    runs = [(it.label, it.header, it.runs) for it in sides if it.header is not None]
+    for label, header, files in runs:
+        for record in (record for run in files for record in run.records()):
             case = record.case
             key = (case.id, case.question, case.image, case.expected)
             _, pictures, answers = found.setdefault(key, (case, [], {}))
             answers.setdefault(label, []).append(answer(record))
             if not pictures:
-                pictures += pictures_of(record, limit_px)
-    order = list(dict.fromkeys(name for it in runs for name in it[1].score.header.categories))
+                pictures += pictures_of(record, header.image_max_side_px)
+    order = list(dict.fromkeys(name for _, header, _ in runs for name in header.categories))
     listed = sorted(found.values(), key=lambda it: order.index(it[0].category))
     return [
         Prompt(
@@ -133,7 +131,7 @@ def prompts(columns: Sequence[Column]) -> list[Prompt]:
             pictures=tuple(pictures),
             models=tuple(
                 Answers(label=it, asked=it in answers, answers=tuple(answers.get(it, ())))
-                for it, _ in runs
+                for it, _, _ in runs
             ),
         )
         for number, (case, pictures, answers) in enumerate(listed, start=1)
@@ -171,13 +169,13 @@ def _shortened(text: str) -> str:
 
 def _facts(record: Record, reply: Reply) -> Iterator[str]:
     if reply.latency_s is not None:
-        yield words.seconds(reply.latency_s)
+        yield seconds(reply.latency_s)
     if reply.ttft_s is not None:
-        yield f"first token {words.seconds(reply.ttft_s)}"
+        yield f"first token {seconds(reply.ttft_s)}"
     if reply.tokens_out is not None:
         yield f"{reply.tokens_out:,} tokens"
     if record.cost_usd is not None:
-        yield words.dollars(record.cost_usd)
+        yield dollars(record.cost_usd)
 
 
 def _marks(record: Record, reply: Reply) -> Iterator[str]:

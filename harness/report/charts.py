@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from harness.comparison import Side
+from harness.comparison.sides import Side
 from harness.records import Score
-from harness.tables import words
+from harness.tables import dollars, seconds
 
 MOST_BAR_CHARTS = 12
 WIDTH_PX, HEIGHT_PX = 460, 320
@@ -86,8 +86,8 @@ def bars(sides: Sequence[Side]) -> list[tuple[str, list[tuple[int, str, Score]]]
 
 def plots(sides: Sequence[Side]) -> list[Plot]:
     """Cost and response time against score; a plot of fewer than two models says nothing."""
-    cost = _plot("cost per task", sides, lambda it: it.cost_per_task_usd, words.dollars)
-    time = _plot("mean response time", sides, lambda it: it.latency_mean_s, words.seconds)
+    cost = _plot("cost per task", sides, lambda it: it.cost_per_task_usd, dollars)
+    time = _plot("mean response time", sides, lambda it: it.latency_mean_s, seconds)
     return [plot for plot in (cost, time) if plot is not None]
 
 
@@ -109,7 +109,7 @@ def _plot(
     log = low > 0 and high / low >= _LOG_FROM
     return Plot(
         title=f"Score against {what}",
-        axis=f"{what}, {'US dollars' if spell is words.dollars else 'seconds'}",
+        axis=f"{what}, {'US dollars' if spell is dollars else 'seconds'}",
         points=points,
         absent=[label(it) for it in sides if None in (it.overall.share, price_of(it.overall))],
         log=log,

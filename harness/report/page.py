@@ -1,4 +1,4 @@
-"""Gathered runs in, the HTML of one page out."""
+"""Gathered runs in, the HTML of one page out; the environment that every page is rendered with."""
 
 from __future__ import annotations
 
@@ -6,23 +6,49 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jinja2
 from markupsafe import Markup
 from msgspec import Struct
 
-from harness.records.settings import resume_command
-from harness.report import charts, marks
+import harness
+from harness import tables
+from harness.comparison.sides import Side
+from harness.records import RunHeader, ServerFacts
+from harness.records.settings import hardware, resume_command
+from harness.report import Gathered, charts
 from harness.report.album import album
 from harness.report.answers import Prompt, prompts
-from harness.report.gathering import Gathered
-from harness.report.rendering import TEMPLATES, environment
-from harness.tables.compare import facts
-from harness.tables.table import as_cell
-from harness.text import one_line
+from harness.tables import compare, scores
+from harness.text import inert, one_line
 
+TEMPLATES = Path(__file__).parent / "templates"
 MOST_PROMPTS = 2_000
+
+
+@cache
+def environment(*more: Path) -> jinja2.Environment:
+    """Templates of the report, and of the folders `more`, which share its components."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*more, TEMPLATES]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(words=tables, compare=compare, charts=charts, version=harness.__version__)
+    made.globals.update(marks=marks, provenance=provenance, resume_command=resume_command)
+    made.filters.update(count="{:,}".format, sentence=lambda text: text[:1].upper() + text[1:])
+    return made
+
+
+def _finalize(value: Any) -> Any:
+    """Whatever a template prints passes here first: model output is untrusted."""
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -37,7 +63,7 @@ class Page(Struct, frozen=True, kw_only=True):
 
 def page(gathered: Gathered, *, suite: Path | None = None) -> Page:
     """Make the page. Raises: SuiteError when a suite was named that cannot be read."""
-    everything = prompts(gathered.columns)
+    everything = prompts(gathered.sides)
     by_interest = sorted(everything, key=lambda it: it.interest)[:MOST_PROMPTS]
     listed = sorted(by_interest, key=lambda it: it.number)
     found = album([picture for it in by_interest for picture in it.pictures], suite)
@@ -73,24 +99,27 @@ def page(gathered: Gathered, *, suite: Path | None = None) -> Page:
 
 def about(gathered: Gathered) -> dict[str, Any]:
     """What a page says of models and runs, prompts apart."""
-    measured = [it.measured.score.header for it in gathered.columns if it.measured is not None]
-    suites = dict.fromkeys(one_line(f"{it.suite} {it.suite_version}", 80) for it in measured)
-    table = facts(gathered.comparison)
-    rows = [it for it in table.rows if any(as_cell(cell).value is not None for cell in it[1:])]
-    labels = [one_line(it.label, 60) for it in gathered.columns]
+    sides = gathered.sides
+    headers = [side.header for side in sides if side.header is not None]
+    suites = dict.fromkeys(one_line(f"{it.suite} {it.suite_version}", 80) for it in headers)
+    table = compare.facts(sides)
+    rows = [[tables.as_cell(cell) for cell in row] for row in table.rows]
+    labels = [one_line(side.label, 60) for side in sides]
     return {
         "title": " and ".join([*labels[:3], *([f"{len(labels) - 3} more"] if labels[3:] else [])]),
         "suites": ", ".join(suites),
-        "columns": gathered.columns,
+        "sides": sides,
         "comparison": gathered.comparison,
         "left_out": gathered.left_out,
-        "marks": marks,
-        "resume_command": resume_command,
         "key": table.notes[0],
-        # The score key stands with each score.
-        "facts": [[as_cell(cell) for cell in it] for it in rows if it[0] != "score key"],
-        "bars": charts.bars(gathered.comparison.sides),
-        "plots": charts.plots(gathered.comparison.sides),
+        # The score key stands with each score; rows of dashes say nothing.
+        "facts": [
+            row
+            for row in rows
+            if row[0].value != "score key" and any(cell.value is not None for cell in row[1:])
+        ],
+        "bars": charts.bars(sides),
+        "plots": charts.plots(sides),
     }
 
 
@@ -119,3 +148,77 @@ def _filters(listed: Sequence[Prompt]) -> Iterator[tuple[str, str, int]]:
     for name, label in labels.items():
         if 0 < counted[name] < len(listed):
             yield name, label, counted[name]
+
+
+def marks(side: Side) -> Iterator[str]:
+    """Why this column is not a plain, complete run of the whole suite; empty when it is one."""
+    score, overall = side.score, side.overall
+    if score is None:
+        source = side.published.source if side.published else ""
+        yield f"published by {source}, not measured here"
+        return
+    header = score.header
+    if overall.errors:
+        missing = f"{overall.errors:,} of {overall.asked:,}"
+        yield f"incomplete: {missing} failed or were not asked, so the score is a range"
+    if overall.cut:
+        cut = f"{overall.cut:,} of {overall.asked:,} replies were cut before they stated an answer"
+        yield f"incomplete: {cut}, so the score is a range"
+    if header.blind:
+        yield "blind: no picture was sent, so this is what guessing reaches"
+    if header.subset:
+        yield f"a subset: {header.prompts:,} of the suite’s {header.suite_prompts:,} prompts"
+    if header.repeats > 1:
+        yield f"every prompt was asked {header.repeats} times"
+    if header.regraded_from:
+        yield f"regraded from {header.regraded_from} by the rules of grader {header.grader_version}"
+    if header.judge:
+        yield f"{header.judge} judged replies that the rules could not read"
+    if score.corrected:
+        yield f"verdicts corrected by a person: {score.corrected:,}"
+    if any(run.torn for run in side.runs):
+        yield "the last line of its file is cut short"
+
+
+def provenance(side: Side) -> list[tuple[str, str]]:
+    """Where the figures of a column come from: name and value, known ones only."""
+    if side.published is not None:
+        return [("published by", side.published.source), ("as of", side.published.as_of)]
+    assert side.score is not None
+    header = side.score.header
+    known = {**_asked(header), **_server(header), "notes": "; ".join(scores.notes(side.score))}
+    return [(name, one_line(value, 400)) for name, value in known.items() if value]
+
+
+def _asked(header: RunHeader) -> dict[str, str | None]:
+    sampling = header.sampling
+    return {
+        "run": header.run,
+        "measured": f"{header.started_at:%d %B %Y %H:%M %Z}".lstrip("0"),
+        "suite": f"{header.suite} {header.suite_version}, sha256 {header.suite_sha256[:12]}, "
+        f"{header.suite_prompts} prompts",
+        "graders": header.grader_version,
+        "pictures": f"longest side at most {header.image_max_side_px} px",
+        "sampling": f"temperature {sampling.temperature:g}, seed {sampling.seed}, "
+        f"at most {sampling.max_tokens} tokens",
+        "system prompt": header.system,
+        "evalrun": header.evalrun_version,
+        "backend": f"{header.backend} {header.base_url or ''}".strip(),
+    }
+
+
+def _server(header: RunHeader) -> dict[str, str | None]:
+    server = header.server or ServerFacts()
+    machine, sizes = server.machine, dict[str, float | None]()
+    if machine is not None:
+        sizes = {"weights": machine.weights_gb, "projector": machine.projector_gb}
+        sizes |= {"peak": machine.peak_memory_gb, "on the card": machine.peak_gpu_memory_gb}
+    return {
+        "quantization": server.quantization,
+        "weights": server.model_file,
+        "projector": server.mmproj_file,
+        "server build": server.build,
+        "hardware": hardware(server) or server.system_info,
+        "memory": ", ".join(f"{name} {gb:.3g} GB" for name, gb in sizes.items() if gb),
+        "layers on the GPU": machine.offloaded_layers if machine else None,
+    }

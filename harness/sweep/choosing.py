@@ -9,9 +9,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from harness.comparison.sentences import p_value
+from harness.comparison.contrast import p_value
 from harness.sweep.reading import Result
-from harness.tables import words
+from harness.tables import share_and_counts
 
 Prefer = Literal["smallest", "fastest", "cheapest"]
 Price = Callable[[Result], float | None]
@@ -93,7 +93,7 @@ def frontier(results: Sequence[Result], prefer: Prefer) -> list[Result]:
 def _sentence(taken: Result, best: Result, prefer: Prefer, *, several: bool) -> str:
     assert taken.score
     assert best.score
-    score = words.share_and_counts(taken.score)
+    score = share_and_counts(taken.score)
     if not several:
         return f"Only {taken.cell.label} is complete: {score}."
     if taken is best:
@@ -107,6 +107,6 @@ def _sentence(taken: Result, best: Result, prefer: Prefer, *, several: bool) -> 
     )
     return (
         f"Take {taken.cell.label}: the {prefer} setting that is not significantly worse than the "
-        f"best, {best.cell.label} ({score} against {words.share_and_counts(best.score)}, "
+        f"best, {best.cell.label} ({score} against {share_and_counts(best.score)}, "
         f"{less:.1f} points less, {p_value(taken.p or 0.0)}{shows})."
     )

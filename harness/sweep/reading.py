@@ -13,10 +13,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness import stats, store
-from harness.comparison.contrast import ALPHA, difference
-from harness.comparison.reading import Measured, measure
+from harness.comparison.contrast import difference
+from harness.comparison.sides import Side, measure
 from harness.errors import ResultsError
 from harness.records import Machine, Reply, Score
+from harness.stats import ALPHA
 from harness.store import Run
 from harness.sweep.grid import Cell
 
@@ -27,7 +28,7 @@ class Result(Struct, frozen=True, kw_only=True):
     cell: Cell
     run: Run | None = None
     """None: it was not asked."""
-    measured: Measured | None = None
+    measured: Side | None = None
     problem: str | None = None
     """Why it could not be asked."""
     stopped_after: int | None = None
@@ -46,7 +47,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
     @property
     def score(self) -> Score | None:
-        return self.measured.score.overall if self.measured else None
+        return self.measured.overall if self.measured else None
 
     @property
     def share(self) -> float | None:
@@ -91,7 +92,7 @@ def find(results: Path, made: Sequence[Cell], suite_sha256: str) -> dict[tuple[s
 def pass_rates(run: Run | None) -> dict[str, float] | None:
     """Prompt -> share of its repeats that passed; None unless the run is complete."""
     measured = measure(run) if run is not None else None
-    if measured is None or not measured.score.complete:
+    if measured is None or not measured.overall.complete:
         return None
     return {id_: _rate(measured, id_) for id_ in measured.prompts}
 
@@ -139,7 +140,7 @@ def _against(best: Result, other: Result) -> Result:
     )
 
 
-def _rate(measured: Measured, id_: str) -> float:
+def _rate(measured: Side, id_: str) -> float:
     prompt = measured.prompts[id_]
     return prompt.passed / prompt.answered
 

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.comparison.sentences import p_value
+from harness.comparison.contrast import p_value
 from harness.store import Run
 from harness.sweep.choosing import Choice, frontier
 from harness.sweep.reading import Result
-from harness.tables import words
-from harness.tables.csv import Value
-from harness.tables.scores import percent
-from harness.tables.table import Block, Cell, Column, Line, Table
+from harness.tables import (
+    DASH,
+    Block,
+    Cell,
+    Column,
+    Line,
+    Table,
+    Value,
+    interval,
+    percent,
+    share_and_counts,
+)
 
 _COLUMNS = (
     Column("cell", "setting"),
@@ -90,13 +98,13 @@ def _row(result: Result, mark: str) -> Sequence[Cell | Value]:
         Cell(result.cell.label, detail=mark),
         mark,
         result.run.header.run,
-        Cell(percent(score.share), words.share_and_counts(score)),
+        Cell(percent(score.share), share_and_counts(score)),
         percent(score.low),
         percent(score.high),
-        words.interval(score),
+        interval(score),
         result.lost,
         result.gained,
-        Cell(text=flips or words.DASH),
+        Cell(text=flips or DASH),
         Cell(result.p, None if result.p is None else p_value(result.p).removeprefix("p = ")),
         Cell(score.image_tokens_mean, _figure(score.image_tokens_mean, ".0f")),
         Cell(result.weights_gb, _figure(result.weights_gb, ".3g", " GB")),
@@ -109,7 +117,7 @@ def _row(result: Result, mark: str) -> Sequence[Cell | Value]:
 
 
 def _figure(value: float | None, form: str, unit: str = "") -> str:
-    return words.DASH if value is None else f"{value:{form}}{unit}"
+    return DASH if value is None else f"{value:{form}}{unit}"
 
 
 def as_json(results: Sequence[Result], choice: Choice | None) -> dict[str, Any]:

@@ -10,13 +10,27 @@ from typing import Any
 
 import msgspec
 
-from harness.comparison import Answer, Comparison, Contrast, Difference, Disagreement, Side
-from harness.comparison.sentences import p_value, points
-from harness.records import Fact, ModelCard, Score
-from harness.tables import words
-from harness.tables.csv import Value
-from harness.tables.scores import percent, score_cells
-from harness.tables.table import Block, Cell, Column, Line, Table
+from harness.comparison import Comparison, Disagreement
+from harness.comparison.contrast import Contrast, Difference, is_sure, p_value, points
+from harness.comparison.sides import Side
+from harness.records import Score
+from harness.tables import (
+    KEY,
+    Block,
+    Cell,
+    Column,
+    Line,
+    Row,
+    Table,
+    dollars,
+    interval,
+    key,
+    percent,
+    rows_of,
+    seconds,
+    share_and_counts,
+)
+from harness.tables.scores import score_data
 from harness.text import one_line
 
 SHOWN = 100
@@ -32,15 +46,13 @@ def blocks(comparison: Comparison) -> Iterator[Block]:
     for contrast in comparison.contrasts:
         yield Line(contrast.sentence, f"bold {contrast.outcome or ''}".strip())
         yield from (Line(remark, indent=2) for remark in contrast.remarks)
-    yield facts(comparison)
-    several = len(comparison.contrasts) > 1
+    yield facts(comparison.sides)
     for contrast in comparison.contrasts:
         if contrast.overall is not None:
-            yield differences(contrast, several=several)
+            yield differences(contrast, several=len(comparison.contrasts) > 1)
     if comparison.disagreements:
         yield disagreements(comparison)
-    for name, about in overviews(comparison):
-        yield Line(f"About {name}: {about}")
+    yield from (Line(f"About {name}: {about}") for name, about in overviews(comparison.sides))
     yield Line(tasks(comparison))
 
 
@@ -48,28 +60,25 @@ def for_paper(comparison: Comparison) -> list[Block]:
     """What fits into a paper: verdicts as the caption, facts, differences."""
     lines = [Line(contrast.sentence) for contrast in comparison.contrasts]
     lines += [Line(warning) for warning in comparison.warnings]
-    return [*lines, *(it for it in blocks(comparison) if isinstance(it, Table) and not it.folded)]
+    return [*lines, *(it for it in blocks(comparison) if isinstance(it, Table))]
 
 
-def facts(comparison: Comparison) -> Table:
+def facts(sides: Sequence[Side]) -> Table:
     """The side-by-side table: a row a fact or score, known or not, and a column a model."""
-    sides = comparison.sides
     categories = dict.fromkeys(it.category for side in sides for it in side.categories)
     about = _ABOUT if any(side.card for side in sides) else {"figures": _origin}
-    rows = [_row(label, sides, cell) for label, cell in (*about.items(), *_FIGURES.items())]
-    rows += [_row(name, sides, partial(_of_category, name)) for name in categories]
-    ours = [_row(label, sides, cell) for label, cell in _OURS.items()]
+    always: dict[str, Callable[[Side], Cell]] = (
+        about | _FIGURES | {name: partial(_of_category, name) for name in categories}
+    )
+    rows: list[Row] = [(label, *map(cell, sides)) for label, cell in always.items()]
+    ours = [(label, *map(cell, sides)) for label, cell in _OURS.items()]
     rows += [row for row in ours if any(cell != _UNKNOWN for cell in row[1:])]
     return Table(
         columns=[Column("row", ""), *(Column(it.label, it.label) for it in sides)],
         rows=rows,
-        notes=[f"{words.KEY}; with each score its 95 % interval"],
+        notes=[f"{KEY}; with each score its 95 % interval"],
         below=True,
     )
-
-
-def _row(label: str, sides: Sequence[Side], cell: Callable[[Side], Cell]) -> list[Cell | Value]:
-    return [label, *(cell(side) for side in sides)]
 
 
 def _of_category(name: str, side: Side) -> Cell:
@@ -82,13 +91,10 @@ def _score(score: Score | None, *, digits: int) -> Cell:
     if score is None or not score.asked:
         return _UNKNOWN
     if score.share is None:
-        return Cell(words.share_and_counts(score), key=words.key(score))
+        return Cell(share_and_counts(score), key=key(score))
     share = f"{100 * score.share:.{digits}f}".rstrip("0").rstrip(".")
-    return Cell(
-        f"{share} % ({score.passed}/{score.asked})",
-        detail=words.interval(score),
-        key=words.key(score),
-    )
+    counts = f"{share} % ({score.passed}/{score.asked})"
+    return Cell(counts, detail=interval(score), key=key(score))
 
 
 def _overall(side: Side) -> Cell:
@@ -113,31 +119,37 @@ def _response_time(side: Side) -> Cell:
     overall = side.overall
     if overall.latency_mean_s is None:
         return _UNKNOWN
-    mean, middle, high = map(
-        words.seconds, (overall.latency_mean_s, overall.latency_p50_s, overall.latency_p95_s)
-    )
-    if side.header is None:
-        return Cell(mean)
-    at = f"median {middle}, p95 {high}, concurrency {side.header.concurrency}"
-    return Cell(mean, detail=at)
+    detail = ""
+    if side.header is not None:
+        middle, high = seconds(overall.latency_p50_s), seconds(overall.latency_p95_s)
+        detail = f"median {middle}, p95 {high}, concurrency {side.header.concurrency}"
+    return Cell(seconds(overall.latency_mean_s), detail=detail)
+
+
+def _cost(side: Side) -> Cell:
+    cost = side.overall.cost_per_task_usd
+    return Cell(dollars(cost)) if cost is not None else _UNKNOWN
 
 
 def _price(side: Side) -> Cell:
     """What the run was priced at, else the catalogue's list price."""
     price, card = side.header.price if side.header else None, side.card
     if price is not None:
-        into, out, day = price.in_usd_per_mtok, price.out_usd_per_mtok, price.as_of
-    elif card and card.price_in_usd_per_mtok and card.price_out_usd_per_mtok:
-        into, out = card.price_in_usd_per_mtok.value, card.price_out_usd_per_mtok.value
-        day = card.price_out_usd_per_mtok.as_of
-    else:
-        return _UNKNOWN
-    return Cell(f"${into:g} / ${out:g}", detail=_day(day))
+        return _dollars(price.in_usd_per_mtok, price.out_usd_per_mtok, price.as_of)
+    if card and card.price_in_usd_per_mtok and (out := card.price_out_usd_per_mtok):
+        return _dollars(card.price_in_usd_per_mtok.value, out.value, out.as_of)
+    return _UNKNOWN
 
 
-def _fact(field: Callable[[ModelCard], Fact[Any] | None]) -> Callable[[Side], Cell]:
+def _dollars(into: float, out: float, as_of: str) -> Cell:
+    return Cell(f"${into:g} / ${out:g}", detail=_day(as_of))
+
+
+def _fact(name: str) -> Callable[[Side], Cell]:
+    """A field of the catalogue's card."""
+
     def cell(side: Side) -> Cell:
-        fact = field(side.card) if side.card else None
+        fact = getattr(side.card, name, None)
         if fact is None:
             return _UNKNOWN
         return Cell(", ".join(fact.value) if isinstance(fact.value, tuple) else fact.value)
@@ -194,26 +206,22 @@ def _steadiness(side: Side) -> Cell:
 
 _ABOUT: dict[str, Callable[[Side], Cell]] = {
     "figures": _origin,
-    "organization": _fact(lambda card: card.organization),
-    "category": _fact(lambda card: card.category),
-    "modality": _fact(lambda card: card.modality),
-    "release date": _fact(lambda card: card.released),
+    "organization": _fact("organization"),
+    "category": _fact("category"),
+    "modality": _fact("modality"),
+    "release date": _fact("released"),
     "context window": _context,
-    "parameters": _fact(lambda card: card.parameters),
-    "license": _fact(lambda card: card.license),
+    "parameters": _fact("parameters"),
+    "license": _fact("license"),
     "price in / out per 1M tokens": _price,
-    "vision tasks": _fact(lambda card: card.vision_tasks),
-    "features": _fact(lambda card: card.features),
+    "vision tasks": _fact("vision_tasks"),
+    "features": _fact("features"),
 }
 _FIGURES: dict[str, Callable[[Side], Cell]] = {
-    "score key": lambda side: Cell(words.key(side.overall), key=words.key(side.overall)),
+    "score key": lambda side: Cell(key(side.overall), key=key(side.overall)),
     "overall": _overall,
     "avg response time": _response_time,
-    "cost per task": lambda side: Cell(
-        None
-        if side.overall.cost_per_task_usd is None
-        else words.dollars(side.overall.cost_per_task_usd)
-    ),
+    "cost per task": _cost,
 }
 _OURS: dict[str, Callable[[Side], Cell]] = {
     "repeats": _steadiness,
@@ -229,26 +237,22 @@ def title(contrast: Contrast) -> str:
 def differences(contrast: Contrast, *, several: bool) -> Table:
     """A row a category, then overall. Published figures have no p: nobody says who passed what."""
     paired = contrast.kind == "paired"
-    parts = [it for it in (*contrast.categories, contrast.overall) if it is not None]
-    columns = [Column(heading="category"), Column(heading="points", figure=True)]
-    columns.append(Column(heading="95 % interval", figure=True))
-    columns += [Column(heading="p", figure=True)] if paired else []
+    headings = ("category", "points", "95 % interval", *(["p"] if paired else []), "verdict")
+    text = ("category", "verdict")
     family = "categories of all models" if several else "categories"
-    note = "difference in percentage points; "
-    note += f"p of categories corrected (Holm) for all {family}" if paired else ""
-    note += "" if paired else "each interval for itself; pairing unknown"
+    how = f"p of categories corrected (Holm) for all {family}"
+    alone = "each interval for itself; pairing unknown"
     return Table(
         title=title(contrast),
-        columns=[*columns, Column(heading="verdict")],
-        rows=[_difference(part, contrast) for part in parts],
-        notes=[note],
+        columns=[Column(heading=it, figure=it not in text) for it in headings],
+        rows=[_difference(it, contrast) for it in (*contrast.categories, contrast.overall) if it],
+        notes=[f"difference in percentage points; {how if paired else alone}"],
     )
 
 
-def _difference(part: Difference, contrast: Contrast) -> list[Cell]:
+def _difference(part: Difference, contrast: Contrast) -> Row:
     p = contrast.p if part is contrast.overall else part.p_holm
-    sure = p < 0.05 if p is not None else not part.low <= 0 <= part.high
-    key = ("better" if part.difference > 0 else "worse") if sure else ""
+    key = ("better" if part.difference > 0 else "worse") if is_sure(part, p) else ""
     return [
         Cell(part.category),
         Cell(points(part.difference)),
@@ -260,25 +264,29 @@ def _difference(part: Difference, contrast: Contrast) -> list[Cell]:
 
 def disagreements(comparison: Comparison) -> Table:
     """Prompts that one of them passed more often than another, with what each answered."""
-    listed = comparison.disagreements[:SHOWN]
-    labels = [it.label for it in listed[0].answers]
-    more = len(comparison.disagreements) - SHOWN
+    found = comparison.disagreements
+    columns = [
+        Column(heading="prompt", of=lambda it: Cell(it.prompt, detail=it.category)),
+        Column(heading="asked", of=lambda it: it.question),
+        Column(heading="expected", of=lambda it: it.expected),
+        *(
+            Column(heading=answer.label, of=partial(_answer, at))
+            for at, answer in enumerate(found[0].answers)
+        ),
+    ]
+    more = len(found) - SHOWN
     return Table(
-        title=f"Prompts where they differ ({len(comparison.disagreements):,})",
-        columns=[Column(heading=it) for it in ("prompt", "asked", "expected", *labels)],
-        rows=[_disagreement(it) for it in listed],
+        title=f"Prompts where they differ ({len(found):,})",
+        columns=columns,
+        rows=rows_of(found[:SHOWN], columns),
         notes=[f"… and {more:,} more; `--json` has them all"] if more > 0 else [],
         records=True,
         folded=True,
     )
 
 
-def _disagreement(it: Disagreement) -> list[Cell]:
-    prompt = Cell(it.prompt, detail=it.category)
-    return [prompt, Cell(it.question), Cell(it.expected), *map(_answer, it.answers)]
-
-
-def _answer(it: Answer) -> Cell:
+def _answer(at: int, of: Disagreement) -> Cell:
+    it = of.answers[at]
     state = "pass" if it.passed == it.asked else "fail"
     verdict = state if it.asked == 1 else f"pass {it.passed} of {it.asked}"
     text = one_line(it.text, _LONGEST) or "(nothing)"
@@ -287,39 +295,32 @@ def _answer(it: Answer) -> Cell:
 
 def tasks(comparison: Comparison) -> str:
     """What all of them can be asked to do, or that it is too little to show them side by side."""
-    shared = comparison.shared_tasks
-    too_few = "They share too few vision tasks to be shown side by side"
-    if shared is None:
-        cards = [(side.label, side.card) for side in comparison.sides]
-        without = [label for label, card in cards if not (card and card.vision_tasks)]
-        return f"{too_few}: no source states the vision tasks of {' and '.join(without)}."
-    if not shared:
-        return f"{too_few}: none is common to all."
-    return f"Vision tasks they share: {', '.join(shared)}."
+    shared, sides = comparison.shared_tasks, comparison.sides
+    if shared:
+        return f"Vision tasks they share: {', '.join(shared)}."
+    without = [it.label for it in sides if not (it.card and it.card.vision_tasks)]
+    unknown = f"no source states the vision tasks of {' and '.join(without)}"
+    why = unknown if shared is None else "none is common to all"
+    return f"They share too few vision tasks to be shown side by side: {why}."
 
 
-def overviews(comparison: Comparison) -> Iterator[tuple[str, str]]:
+def overviews(sides: Sequence[Side]) -> Iterator[tuple[str, str]]:
     """Each model's name and what the catalogue says it is for, once."""
-    cards = {side.card.name: side.card for side in comparison.sides if side.card}
+    cards = {side.card.name: side.card for side in sides if side.card}
     yield from ((name, card.about.value) for name, card in cards.items() if card.about is not None)
 
 
 def for_programs(comparison: Comparison) -> Table:
     """The facts, with the differences as columns behind them: the CSV."""
-    table = facts(comparison)
-    columns, parts = list(table.columns), list[dict[str, Difference]]()
+    table = facts(comparison.sides)
+    columns, rows = list(table.columns), [list(row) for row in table.rows]
     for contrast in comparison.contrasts:
         suffix = f" {contrast.second}" if len(comparison.contrasts) > 1 else ""
         columns += [Column(f"{name}{suffix}") for name in _DIFFERENCE]
-        known = (*contrast.categories, contrast.overall)
-        parts.append({part.category: part for part in known if part is not None})
-    return Table(
-        columns=columns,
-        rows=[
-            [*row, *(value for known in parts for value in _values(known.get(str(row[0]))))]
-            for row in table.rows
-        ],
-    )
+        parts = {it.category: it for it in (*contrast.categories, contrast.overall) if it}
+        for row in rows:
+            row += _values(parts.get(str(row[0])))
+    return Table(columns=columns, rows=rows)
 
 
 def _values(part: Difference | None) -> Sequence[float | None]:
@@ -338,17 +339,14 @@ def json_data(comparison: Comparison) -> dict[str, Any]:
             {"verdict": it.sentence, **msgspec.to_builtins(it)} for it in comparison.contrasts
         ],
         "shared_tasks": comparison.shared_tasks,
-        "disagreements": msgspec.to_builtins(comparison.disagreements),
+        "disagreements": comparison.disagreements,
     }
 
 
 def _side(side: Side) -> dict[str, Any]:
-    plain = msgspec.to_builtins
+    names = ("label", "measured", "card", "header", "published", "steadiness")
     return {
-        "label": side.label,
-        "measured": side.measured,
+        **{name: getattr(side, name) for name in names},
         "run": side.header.run if side.header else None,
-        **{name: plain(getattr(side, name)) for name in ("card", "header", "published")},
-        "scores": [score_cells(score) for score in (side.overall, *side.categories)],
-        "steadiness": plain(side.steadiness),
+        "scores": [score_data(score) for score in (side.overall, *side.categories)],
     }

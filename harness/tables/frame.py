@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from harness.store import Run
-from harness.tables.csv import Value
+from harness.tables import Table, Value, names, to_data
 from harness.tables.prompts import COLUMNS, in_suite_order, row
-from harness.tables.table import Table, names, to_data
 
 _DTYPES = {str: "object", int: "Int64", float: "float64", bool: "boolean"}
 _KEY = ["prompt", "category", "repeat", "expected"]

@@ -1,94 +1,149 @@
-"""The leaderboard as tables: one a group for people, one of all groups for programs."""
+"""The leaderboard as tables, and the files that every run rebuilds from all runs."""
 
 from __future__ import annotations
 
+import contextlib
+import csv
 from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
-from harness.comparison.ranking import Frontier, Group, Leaderboard, Standing
-from harness.tables import words
-from harness.tables.csv import Value
-from harness.tables.scores import percent
-from harness.tables.table import Block, Cell, Column, Table
+from harness import store
+from harness.comparison import ranking
+from harness.comparison.ranking import Group, Leaderboard, Standing
+from harness.comparison.sides import unusual_settings
+from harness.errors import ResultsError
+from harness.summary import summarise
+from harness.tables import (
+    KEY,
+    Block,
+    Cell,
+    Column,
+    Table,
+    csv_text,
+    dollars,
+    interval,
+    key,
+    names,
+    percent,
+    rows_of,
+    seconds,
+    share_and_counts,
+    to_csv,
+    to_data,
+)
+from harness.tables.scores import by_category
 
 MARK = "◆"
-LAST = "settings"
+CATEGORIES = "categories.csv"
+_LAST = "settings"
 """The last column of leaderboard.csv; what the command adds stands behind it."""
+_SIGNS = f"""{KEY}; below each score its 95 % interval
+= tied: models that the exact test cannot tell apart; better than: share of the others surely worse
+{MARK} on the frontier: no model as good is faster (or cheaper)""".splitlines()
+
+
+def publish(results: Path) -> list[Path]:
+    """Rebuild both files; return their paths. A damaged run file is left out, not fatal."""
+    board = ranking.leaderboard(results)
+    known = {it.score.header.run: it.score for it in board.standings}
+    found = []
+    for path in store.runs(results):
+        with contextlib.suppress(ResultsError):
+            run = store.read(path)
+            found.append(known.get(run.header.run) or summarise(run))
+    ranked = table(board.groups)
+    columns = names(ranked)[: names(ranked).index(_LAST) + 1]
+    paths = [results / CATEGORIES, results / "leaderboard.csv"]
+    store.replace_text(paths[1], csv_text(columns, to_data(ranked)))
+    # Last: that a run stands in it means that its end was reached.
+    store.replace_text(paths[0], to_csv(by_category(*found)))
+    return paths
+
+
+def is_published(results: Path, run: str) -> bool:
+    """Whether the files were rebuilt since this run got its last record."""
+    try:
+        with (results / CATEGORIES).open(encoding="utf-8", newline="") as file:
+            return any(row.get("run") == run for row in csv.DictReader(file))
+    except (OSError, ValueError, csv.Error):
+        return False
 
 
 def blocks(board: Leaderboard) -> Iterator[Block]:
     """A table a group, then the runs that are not ranked."""
     for number, group in enumerate(board.groups, start=1):
         settings = f": {group.settings}" if group.settings else ""
-        notes = [*_notes(group), *(_SIGNS if number == len(board.groups) else ())]
-        yield table(board, [group], title=f"{group.suite}{settings}", notes=notes)
+        signs = _SIGNS if number == len(board.groups) else ()
+        yield table([group], title=f"{group.suite}{settings}", notes=[*_notes(group), *signs])
     if board.unranked:
         yield unranked(board)
 
 
-def table(
-    board: Leaderboard, groups: Sequence[Group], *, title: str = "", notes: Sequence[str] = ()
-) -> Table:
+def table(groups: Sequence[Group], *, title: str = "", notes: Sequence[str] = ()) -> Table:
     """The standings of some groups; the columns for programs cover the categories of all."""
-    categories = dict.fromkeys(
-        part.category for it in board.standings for part in it.score.categories
-    )
-    columns = [
-        Column("rank", "rank", figure=True),
-        Column("model", "model"),
-        *map(Column, ("run", "score_pct", "low_pct", "high_pct", "passed", "asked")),
-        Column(heading="score"),
-        *(Column(f"{category}_pct") for category in categories),
-        Column(heading="better than", figure=True, drop=1),
-        Column("latency_mean_s", "avg response", "s", drop=2),
-        Column("latency_p95_s"),
-        Column("cost_per_task_usd", "cost per task", "usd", drop=3),
-        *map(Column, ("quantization", "backend", "measured_at", "suite", "settings")),
-        *map(Column, ("tied", "better_than_pct", "frontier")),
-    ]
-    rows = [
-        _row(standing, group, list(categories)) for group in groups for standing in group.standings
-    ]
-    return Table(title=title, columns=columns, rows=rows, notes=notes)
+    found = [standing for group in groups for standing in group.standings]
+    categories = dict.fromkeys(part.category for it in found for part in it.score.categories)
+    shares = [Column(f"{name}_pct", of=partial(_share, name)) for name in categories]
+    columns = [*_RANKED, *shares, *_MEASURED]
+    return Table(title=title, columns=columns, rows=rows_of(found, columns), notes=notes)
 
 
-def _row(standing: Standing, group: Group, categories: Sequence[str]) -> list[Cell | Value]:
-    header, overall = standing.score.header, standing.score.overall
-    quantization = header.server.quantization if header.server else None
+def _share(category: str, standing: Standing) -> float | None:
     shares = {part.category: percent(part.share) for part in standing.score.categories}
-    better_than = standing.better_than
-    return [
-        Cell(standing.rank, f"{standing.rank}{'=' if standing.tied else ''}"),
-        Cell(standing.score.model, detail=quantization or ""),
-        header.run,
-        *map(percent, (overall.share, overall.low, overall.high)),
-        overall.passed,
-        overall.asked,
-        Cell(
-            text=words.share_and_counts(overall),
-            key=words.key(overall),
-            detail=words.interval(overall),
-        ),
-        *(shares.get(category) for category in categories),
-        None if better_than is None else f"{100 * better_than:.0f} %",
-        _marked(standing, "time", overall.latency_mean_s, words.seconds),
-        overall.latency_p95_s,
-        _marked(standing, "cost", overall.cost_per_task_usd, words.dollars),
-        quantization,
-        header.backend,
-        header.started_at.isoformat(),
-        group.suite,
-        group.settings,
-        standing.tied,
-        percent(better_than),
-        " ".join(standing.frontiers) or None,
-    ]
+    return shares.get(category)
 
 
-def _marked(
-    standing: Standing, frontier: Frontier, value: float | None, spell: words.Spell
-) -> Cell:
-    on_it = frontier in standing.frontiers
-    return Cell(value, f"{spell(value)}{' ' + MARK if on_it else ''}")
+def _quantization(standing: Standing) -> str | None:
+    server = standing.score.header.server
+    return server.quantization if server else None
+
+
+def _score(standing: Standing) -> Cell:
+    overall = standing.score.overall
+    return Cell(text=share_and_counts(overall), key=key(overall), detail=interval(overall))
+
+
+def _marked(value: float | None, spelled: str, is_on_frontier: bool) -> Cell:
+    return Cell(value, f"{spelled}{f' {MARK}' if is_on_frontier else ''}")
+
+
+def _time(standing: Standing) -> Cell:
+    value = standing.score.overall.latency_mean_s
+    return _marked(value, seconds(value), "time" in standing.frontiers)
+
+
+def _cost(standing: Standing) -> Cell:
+    value = standing.score.overall.cost_per_task_usd
+    return _marked(value, dollars(value), "cost" in standing.frontiers)
+
+
+_RANKED = (
+    Column("rank", "rank", figure=True, of=lambda it: Cell(it.rank, f"{it.rank}{'=' * it.tied}")),
+    Column("model", "model", of=lambda it: Cell(it.score.model, detail=_quantization(it) or "")),
+    Column("run", of=lambda it: it.score.header.run),
+    Column("score_pct", of=lambda it: percent(it.score.overall.share)),
+    Column("low_pct", of=lambda it: percent(it.score.overall.low)),
+    Column("high_pct", of=lambda it: percent(it.score.overall.high)),
+    Column("passed", of=lambda it: it.score.overall.passed),
+    Column("asked", of=lambda it: it.score.overall.asked),
+    Column(heading="score", of=_score),
+)
+_MEASURED = (
+    Column(heading="better than", unit="pct", drop=1, of=lambda it: percent(it.better_than)),
+    Column("latency_mean_s", "avg response", "s", drop=2, of=_time),
+    Column("latency_p95_s", of=lambda it: it.score.overall.latency_p95_s),
+    Column("cost_per_task_usd", "cost per task", "usd", drop=3, of=_cost),
+    Column("quantization", of=_quantization),
+    Column("backend", of=lambda it: it.score.header.backend),
+    Column("measured_at", of=lambda it: it.score.header.started_at.isoformat()),
+    Column("suite", of=lambda it: f"{it.score.header.suite} {it.score.header.suite_version}"),
+    Column(_LAST, of=lambda it: unusual_settings(it.score.header)),
+    Column("tied", of=lambda it: it.tied),
+    Column("better_than_pct", of=lambda it: percent(it.better_than)),
+    Column("frontier", of=lambda it: " ".join(it.frontiers) or None),
+)
+"""Of a standing."""
 
 
 def _notes(group: Group) -> Iterator[str]:
@@ -96,13 +151,8 @@ def _notes(group: Group) -> Iterator[str]:
     yield f"{scores[0].header.suite_prompts} prompts"
     timed = {it.header.concurrency for it in scores if it.overall.latency_mean_s is not None}
     if len(timed) > 1:
-        listed = " and ".join(str(it) for it in sorted(timed))
+        listed = " and ".join(map(str, sorted(timed)))
         yield f"response times were measured at different concurrency: {listed}"
-
-
-_SIGNS = f"""{words.KEY}; below each score its 95 % interval
-= tied: models that the exact test cannot tell apart; better than: share of the others surely worse
-{MARK} on the frontier: no model as good is faster (or cheaper)""".splitlines()
 
 
 def unranked(board: Leaderboard) -> Table:

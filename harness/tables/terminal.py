@@ -11,8 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from harness.tables import words
-from harness.tables.table import Block, Cell, Column, Line, Table, as_cell, for_people, spelled
+from harness.tables import STYLES, Block, Cell, Column, Line, Table, as_cell, for_people, spelled
 from harness.text import inert, one_line
 
 _LONGEST = 2_000
@@ -23,81 +22,65 @@ _FIRST, _OTHER = 18, 20
 _BETWEEN = 3
 """Characters between two columns."""
 
-Shown = tuple[int, Column]
+Shown = Sequence[tuple[int, Column]]
+"""Columns, each with its place in the rows."""
 
 
 def terminal(blocks: Iterable[Block], *, width: int) -> RenderableType:
     """All blocks below one another, tables with a line of room above them."""
     parts: list[RenderableType] = []
     for block in blocks:
-        if parts and isinstance(block, Table):
-            parts.append(Text())
+        if isinstance(block, Line):
+            style = " ".join(STYLES.get(it, it) for it in block.style.split())
+            parts.append(Text(" " * block.indent + inert(block.text, _LONGEST), style=style))
+            continue
+        parts += [Text()] if parts else []
         parts += _parts(block, width)
     return Group(*parts)
 
 
-def _parts(block: Block, width: int) -> Iterator[RenderableType]:
-    if isinstance(block, Line):
-        yield Text(
-            " " * block.indent + inert(block.text, _LONGEST),
-            style=" ".join(words.STYLES.get(it, it) for it in block.style.split()),
-        )
-        return
-    if block.records:
-        yield from _records(block)
-        notes = list(block.notes)
-    elif block.below:
-        first, *others = for_people(block)
+def _parts(table: Table, width: int) -> Iterator[RenderableType]:
+    shown, notes = for_people(table), [one_line(note, _LONGEST) for note in table.notes]
+    if table.records:
+        yield from _records(table, shown)
+    elif table.below:
         at_once = max(1, (width - _FIRST) // _OTHER)
-        for start in range(0, len(others), at_once):
-            yield _grid(block, [first, *others[start : start + at_once]], width)
-        notes = list(block.notes)
+        for start in range(1, len(shown), at_once):
+            yield _grid(table, [shown[0], *shown[start : start + at_once]], width)
     else:
-        shown, left_out = _fitting(block, width)
-        yield _grid(block, shown, width)
-        notes = [*block.notes, *_left_out(left_out, width)]
+        fitting = _fitting(table, shown, width)
+        yield _grid(table, fitting, width)
+        if left_out := ", ".join(it.heading or "" for at, it in shown if (at, it) not in fitting):
+            notes.append(f"left out at {width} characters a line: {left_out}")
     if notes:
-        yield Text("\n".join(one_line(note, _LONGEST) for note in notes), style="dim")
+        yield Text("\n".join(notes), style="dim")
 
 
-def _left_out(columns: Sequence[Column], width: int) -> Iterator[str]:
-    if columns:
-        listed = ", ".join(column.heading or "" for column in columns)
-        yield f"left out at {width} characters a line: {listed}"
+def _fitting(table: Table, shown: Shown, width: int) -> Shown:
+    """The columns that fit; those go first that may be left out first."""
+    while _needed(table, shown) > width and any(column.drop for _, column in shown):
+        first = max(shown, key=lambda it: it[1].drop)
+        shown = [it for it in shown if it is not first]
+    return shown
 
 
-def _fitting(table: Table, width: int) -> tuple[list[Shown], list[Column]]:
-    """The columns that fit, and those left out for it, in the order of the table."""
-    shown, left_out = list(for_people(table)), set[int]()
-    for at, _ in sorted((it for it in shown if it[1].drop), key=lambda it: -it[1].drop):
-        if not _fits(table, [it for it in shown if it[0] not in left_out], width):
-            left_out.add(at)
-    return (
-        [it for it in shown if it[0] not in left_out],
-        [column for at, column in shown if at in left_out],
-    )
-
-
-def _fits(table: Table, shown: Sequence[Shown], width: int) -> bool:
-    needed = sum(_need(table, at, column) for at, column in shown)
-    return needed + _BETWEEN * (len(shown) - 1) <= width
+def _needed(table: Table, shown: Shown) -> int:
+    """The fewest characters a line that these columns can do with."""
+    return sum(_need(table, at, it) for at, it in shown) + _BETWEEN * (len(shown) - 1)
 
 
 def _need(table: Table, at: int, column: Column) -> int:
-    """The fewest characters the column can do with."""
-    heads = max((cell_len(word) for word in (column.heading or "").split()), default=0)
     cells = [as_cell(row[at]) for row in table.rows]
-    lines = [line for it in cells for line in (spelled(it, column), it.detail) if line]
-    if column.is_figure:
-        return max([heads, *(cell_len(line) for line in lines)])
-    longest = max((cell_len(word) for line in lines for word in line.split()), default=0)
-    return max(heads, min(longest, _BROKEN))
+    lines = [line for it in cells for line in (spelled(it, column), it.detail)]
+    words = lines if column.is_figure else [word for line in lines for word in line.split()]
+    most = max(map(cell_len, words), default=0)
+    heads = max(map(cell_len, (column.heading or "").split()), default=0)
+    return max(heads, most if column.is_figure else min(most, _BROKEN))
 
 
-def _grid(table: Table, shown: Sequence[Shown], width: int) -> Grid:
-    fits = _fits(table, shown, width)
-    whole = sum(max(_need(table, at, it), cell_len(it.heading or "")) for at, it in shown)
-    breaks = whole + _BETWEEN * (len(shown) - 1) > width
+def _grid(table: Table, shown: Shown, width: int) -> Grid:
+    fits = _needed(table, shown) <= width
+    heads = sum(max(0, cell_len(it.heading or "") - _need(table, at, it)) for at, it in shown)
     grid = Grid(
         title=Text(inert(table.title), style="bold") if table.title else None,
         title_justify="left",
@@ -107,11 +90,11 @@ def _grid(table: Table, shown: Sequence[Shown], width: int) -> Grid:
     )
     for at, column in shown:
         need, heading = _need(table, at, column), one_line(column.heading or "", 200)
-        grid.add_column(
+        if column.is_figure and _needed(table, shown) + heads > width:
             # rich breaks no heading of a column whose figures it may not break.
-            Text(
-                "\n".join(wrap(heading, max(1, need))) if breaks and column.is_figure else heading
-            ),
+            heading = "\n".join(wrap(heading, max(1, need)))
+        grid.add_column(
+            Text(heading),
             justify="right" if column.is_figure else "left",
             no_wrap=column.is_figure and fits,
             overflow="fold",
@@ -126,31 +109,28 @@ def _grid(table: Table, shown: Sequence[Shown], width: int) -> Grid:
 
 
 def _text(cell: Cell, column: Column) -> Text:
-    text = Text(inert(spelled(cell, column), _LONGEST), style=_style(cell))
+    text = Text(inert(spelled(cell, column), _LONGEST), style=STYLES.get(cell.key, ""))
     if cell.detail:
         text.append(f"\n{inert(cell.detail, _LONGEST)}", style="dim")
     return text
 
 
-def _style(cell: Cell) -> str:
-    return words.STYLES.get(cell.key, "")
-
-
-def _records(table: Table) -> Iterator[RenderableType]:
+def _records(table: Table, shown: Shown) -> Iterator[RenderableType]:
     """Each row as lines: the first cell heads them, every other has its heading before it."""
     if table.title:
         yield Text(inert(table.title), style="bold")
-    (first, head), *others = for_people(table)
+    (first, head), *others = shown
     room = max((len(column.heading or "") for _, column in others), default=0)
     for row in table.rows:
         top = as_cell(row[first])
-        text = Text(inert(spelled(top, head), _LONGEST), style=_style(top) or "cyan")
+        text = Text(inert(spelled(top, head), _LONGEST), style=STYLES.get(top.key, "cyan"))
         text.append(f" · {one_line(top.detail, 200)}" if top.detail else "", style="dim")
         for at, column in others:
             cell = as_cell(row[at])
             if cell.value is None and cell.text is None:
                 continue
             text.append(f"\n  {inert(column.heading or ''):<{room}}  ", style="default")
-            text.append(one_line(spelled(cell, column), _LONGEST), style=_style(cell) or "default")
+            style = STYLES.get(cell.key, "default")
+            text.append(one_line(spelled(cell, column), _LONGEST), style=style)
             text.append(f"  {one_line(cell.detail, _LONGEST)}" if cell.detail else "", "default")
         yield text

@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from harness.errors import EvalrunError, UsageError
-from harness.report.rendering import TEMPLATES
+from harness.report.page import TEMPLATES
 from harness.view import models, review, runs, suite, trying
 from harness.view.guard import Guard
 from harness.view.library import Library, Missing

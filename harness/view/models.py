@@ -10,8 +10,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, StreamingResponse
 
-from harness.comparison import Side
 from harness.comparison.ranking import Group, Standing
+from harness.comparison.sides import of_score
 from harness.errors import EvalrunError
 from harness.report import charts, gather
 from harness.report.answers import prompts
@@ -76,7 +76,7 @@ def compare(request: Request) -> HTMLResponse:
     except EvalrunError as error:
         return page(request, "compare.html", title="Compare", **shown | {"error": error})
     start = number(request.query_params.get("start"))
-    asked = sorted(prompts(gathered.columns), key=lambda it: it.interest)
+    asked = sorted(prompts(gathered.sides), key=lambda it: it.interest)
     return page(
         request,
         "compare.html",
@@ -114,17 +114,7 @@ def _board(shelf: Library, sort: str) -> dict[str, Any]:
 
 def _group(shelf: Library, group: Group, sort: str) -> dict[str, Any]:
     """The comparable runs of one suite: their table and plots."""
-    sides = [
-        Side(
-            label=it.score.model,
-            card=shelf.catalogue.get(it.score.model),
-            header=it.score.header,
-            published=None,
-            overall=it.score.overall,
-            categories=it.score.categories,
-        )
-        for it in group.standings
-    ]
+    sides = [of_score(it.score, shelf.catalogue.get(it.score.model)) for it in group.standings]
     return {
         "group": group,
         "standings": sorted(group.standings, key=_SORTS.get(sort) or _in_category(sort)),

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from harness.errors import UsageError
-from harness.report.rendering import environment
+from harness.report.page import environment
 from harness.view.library import Library
 
 _TEMPLATES = Path(__file__).parent / "templates"

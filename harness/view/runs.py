@@ -14,8 +14,8 @@ from starlette.responses import HTMLResponse, Response
 from harness import store
 from harness.records import Record, RunHeader
 from harness.report.answers import Answer, Picture, answer, pictures_of
-from harness.tables import words
-from harness.tables.prompts import as_text
+from harness.tables import scores
+from harness.text import as_text
 from harness.view.index import FLAGS, STATES, Filters, Index
 from harness.view.library import Library, Missing
 from harness.view.pages import library, number, page
@@ -96,7 +96,7 @@ def _about(shelf: Library, index: Index, name: str) -> dict[str, Any]:
     others = [it for it in shelf.run_names() if it != name and shelf.suite_of(it) == suite]
     return {
         "score": index.score,
-        "notes": words.notes(index.score),
+        "notes": scores.notes(index.score),
         "choices": _choices(index),
         "others": others,
     }

@@ -20,7 +20,7 @@ from harness.suites.append import with_free_id
 from harness.suites.edit import remove_case, replace_case
 from harness.suites.lint import Finding, lint
 from harness.suites.suite import slug
-from harness.tables.prompts import as_text
+from harness.text import as_text
 from harness.view.library import Library, Missing
 from harness.view.pages import form, library, number, page
 from harness.view.trying import bench

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness import catalogue, stats, store
-from harness.comparison import Comparison, IncompleteRun, compare, regression
+from harness.comparison import Comparison, compare, regression
+from harness.comparison.sides import IncompleteRun
 from harness.errors import ExitCode, ResultsError, UsageError
 from harness.records import Correction, Sampling, ServerFacts, Verdict
 from tests.compare.conftest import CATEGORIES, NOW, WriteRun, cases

@@ -7,8 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.tables.table import plain_latex as latex_plain
-from harness.tables.table import plain_markdown as markdown_plain
+from harness.tables import plain_latex as latex_plain
+from harness.tables import plain_markdown as markdown_plain
 
 hostile = st.text() | st.text(alphabet="\\|`*_[]<>&@#~%${}^ a.w:/\n\r\x1b\u202e")
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from harness import store
 from harness.records import Correction, Verdict
-from harness.tables.table import Cell, Column, Line, Table, to_csv, to_data, to_latex, to_markdown
+from harness.tables import Cell, Column, Line, Table, to_csv, to_data, to_latex, to_markdown
 from harness.tables.terminal import terminal
 from tests.compare.conftest import NOW, WriteRun, cases
 from tests.conftest import Evalrun, VisionServer, say

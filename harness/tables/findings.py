@@ -1,16 +1,17 @@
-"""What was found in a suite: the essential first. Computes nothing."""
+"""What `check` found in a suite, and how far `audit` found graders to agree with readers."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from harness.graders.agreement import Audit, Tally
 from harness.records import Case
 from harness.suites.lint import Level, Policy, Report
 from harness.suites.lint.answers import answer_of
 from harness.suites.lint.guessing import MAX_CATEGORY, MAX_OVERALL
-from harness.tables.table import Block, Cell, Column, Line, Table
-from harness.text import one_line
+from harness.tables import Block, Cell, Column, Line, Row, Table, rows_of
+from harness.text import as_text, one_line
 
 _SHOWN = 20
 """Findings of a level, and categories, that are listed; `--json` has all."""
@@ -25,36 +26,31 @@ _HEADINGS = {
 _KEYS = {Level.PROBLEM: "fail", Level.WARNING: "undecided", Level.NOTE: ""}
 
 
-def blocks(report: Report) -> Iterator[Block]:
+def of_suite(report: Report) -> Iterator[Block]:
     """How many prompts are sound, how they are graded, what is wrong, what guessing scores."""
-    yield from _head(report)
-    if report.suite.cases:
-        yield _graders(report.suite.cases)
-    if report.findings:
-        yield _findings(report)
-    if report.policies:
-        yield _guessing(report)
-
-
-def _head(report: Report) -> Iterator[Line]:
     suite = report.suite
     counts = [_count(report.count(level), level) for level in Level if report.count(level)]
     found = ", ".join(counts) or "nothing to mend"
     yield Line(f"sound: {found}" if report.sound else found, "better" if report.sound else "fail")
     licence = f", {suite.license}" if suite.license else ""
     yield Line(f"{suite.name} {suite.version}{licence}", "bold")
-    parts = [_count(len(suite.cases), "prompt"), _count(report.pictures, "picture")]
     difficulty = Counter(case.difficulty for case in suite.cases if case.difficulty)
     rated = [f"{difficulty[it]} {it}" for it in ("easy", "medium", "hard") if difficulty[it]]
-    yield Line(f"{' on '.join(parts)}{': ' if rated else ''}{', '.join(rated)}")
+    sizes = f"{_count(len(suite.cases), 'prompt')} on {_count(report.pictures, 'picture')}"
+    yield Line(": ".join(filter(None, [sizes, ", ".join(rated)])))
     yield Line(f"sha256 {suite.sha256[:16]}")
+    if suite.cases:
+        yield _graders(suite.cases)
+    if report.findings:
+        yield _findings(report)
+    if report.policies:
+        yield _guessing(report)
 
 
 def _graders(cases: Sequence[Case]) -> Table:
     """Which graders are in use, each with its first case."""
-    counted = Counter(case.grader for case in cases)
-    rows: list[list[Cell | str | int]] = []
-    for grader, count in counted.most_common():
+    rows: list[Row] = []
+    for grader, count in Counter(case.grader for case in cases).most_common():
         first = next(case for case in cases if case.grader == grader)
         example = f"{one_line(first.question, 70)} = {one_line(answer_of(first), 30)}"
         rows.append([grader, count, example])
@@ -63,18 +59,15 @@ def _graders(cases: Sequence[Case]) -> Table:
 
 
 def _findings(report: Report) -> Table:
-    rows: list[list[Cell | str]] = []
+    rows: list[Row] = []
     for level in Level:
         listed = [it for it in report.findings if it.level is level][:_SHOWN]
         head = Cell(str(level), key=_KEYS[level])
         rows += [[head, it.where, one_line(it.what, 400)] for it in listed]
         if more := report.count(level) - len(listed):
             rows.append([head, "", f"and {more:,} more"])
-    columns = [Column(name, heading) for name, heading in _FINDING.items()]
+    columns = [Column("level", "finding"), Column("where", "where"), Column("what", "what")]
     return Table(columns=columns, rows=rows)
-
-
-_FINDING = {"level": "finding", "where": "where", "what": "what"}
 
 
 def _guessing(report: Report) -> Table:
@@ -82,13 +75,12 @@ def _guessing(report: Report) -> Table:
     members: dict[str, list[Case]] = defaultdict(list)
     for case in report.suite.cases:
         members[case.category].append(case)
-    rows: list[list[Cell | str | int]] = []
-    for category, cases in list(members.items())[:_SHOWN]:
-        shares = [_percent(it.categories[category], MAX_CATEGORY) for it in report.policies]
-        rows.append([category, len(cases), _yes_no(cases), *shares])
-    shares = [_percent(it.overall, MAX_OVERALL) for it in report.policies]
-    everything = report.suite.cases
-    rows.append(["overall", len(everything), _yes_no(everything), *shares])
+    rows = [
+        _guessed(name, cases, [it.categories[name] for it in report.policies], MAX_CATEGORY)
+        for name, cases in list(members.items())[:_SHOWN]
+    ]
+    overall = [it.overall for it in report.policies]
+    rows.append(_guessed("overall", report.suite.cases, overall, MAX_OVERALL))
     more = len(members) - _SHOWN
     return Table(
         title="What answers score that never look, in per cent",
@@ -107,10 +99,12 @@ def _guessing(report: Report) -> Table:
     )
 
 
-def _yes_no(cases: Sequence[Case]) -> str:
-    """How many questions are answered yes, and how many no."""
+def _guessed(name: str, cases: Sequence[Case], shares: Sequence[float], most: float) -> Row:
+    """With how many questions are answered yes, and how many no; `!` is too good a guess."""
     counts = Counter(answer_of(case).casefold() for case in cases if case.grader == "yes_no")
-    return f"{counts['yes']}/{counts['no']}" if counts else ""
+    yes_no = f"{counts['yes']}/{counts['no']}" if counts else ""
+    figures = [Cell(100 * it, f"{100 * it:.1f}{'!' if it > most else ''}") for it in shares]
+    return [name, len(cases), yes_no, *figures]
 
 
 def _legend(policies: Sequence[Policy]) -> Iterator[str]:
@@ -119,9 +113,54 @@ def _legend(policies: Sequence[Policy]) -> Iterator[str]:
         yield f"{_HEADINGS[policy.name]}: {policy.says}{': ' if answers else ''}{answers}"
 
 
-def _percent(share: float, most: float) -> Cell:
-    return Cell(100 * share, f"{100 * share:.1f}{'!' if share > most else ''}")
-
-
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+_AGREEMENT = (
+    Column("grading", "grading", of=lambda it: it[0]),
+    Column("answers", "answers", "count", of=lambda it: it[1].total),
+    Column("agreement_pct", "agreement", figure=True, of=lambda it: _percent(it[1].agreement)),
+    Column("wrong_passes", "wrong passes", "count", of=lambda it: it[1].wrong_pass),
+    Column("wrong_fails", "wrong fails", "count", of=lambda it: it[1].wrong_fail),
+    Column("kappa", "kappa", figure=True, drop=1, of=lambda it: _kappa(it[1].kappa)),
+)
+_DISAGREEMENT = (
+    Column(
+        heading="verdict", of=lambda it: Cell(f"{_wrong(it.label)} ({it.grader}, {it.models}x)")
+    ),
+    Column(heading="question", of=lambda it: it.question),
+    Column(heading="expected", of=lambda it: as_text(it.reference)),
+    Column(heading="response", of=lambda it: it.response),
+    Column(heading="reason", of=lambda it: it.reason),
+)
+
+
+def of_audit(found: Audit) -> Iterator[Block]:
+    """Agreement of every grading, of ours by type of grader, and each disagreement."""
+    yield agreement("each answer as often as models gave it", found.by_models)
+    yield agreement("each distinct answer once", found.by_answers)
+    yield agreement("evalrun by type of grader", found.by_grader)
+    if found.left_out:
+        yield Line(f"{found.left_out} ambiguous answers are left out")
+    rows = rows_of(found.disagreements, _DISAGREEMENT)
+    if rows:
+        yield Table(title="Disagreements", columns=_DISAGREEMENT, rows=rows, records=True)
+    else:
+        yield Line("no disagreement")
+
+
+def agreement(title: str, tallies: Mapping[str, Tally]) -> Table:
+    return Table(title=title, columns=_AGREEMENT, rows=rows_of(tallies.items(), _AGREEMENT))
+
+
+def _percent(share: float) -> Cell:
+    return Cell(100 * share, f"{100 * share:.2f} %")
+
+
+def _kappa(value: float) -> Cell:
+    return Cell(value, f"{value:.3f}")
+
+
+def _wrong(label: str) -> str:
+    return "wrong fail" if label == "pass" else "wrong pass"
