@@ -70,8 +70,8 @@ def facts(sides: Sequence[Side]) -> Table:
     always: dict[str, Callable[[Side], Cell]] = (
         about | _FIGURES | {name: partial(_of_category, name) for name in categories}
     )
-    rows: list[Row] = [(label, *map(cell, sides)) for label, cell in always.items()]
-    ours = [(label, *map(cell, sides)) for label, cell in _OURS.items()]
+    rows = [_row(label, cell, sides) for label, cell in always.items()]
+    ours = [_row(label, cell, sides) for label, cell in _OURS.items()]
     rows += [row for row in ours if any(cell != _UNKNOWN for cell in row[1:])]
     return Table(
         columns=[Column("row", ""), *(Column(it.label, it.label) for it in sides)],
@@ -79,6 +79,10 @@ def facts(sides: Sequence[Side]) -> Table:
         notes=[f"{KEY}; with each score its 95 % interval"],
         below=True,
     )
+
+
+def _row(label: str, cell: Callable[[Side], Cell], sides: Sequence[Side]) -> Row:
+    return [label, *(cell(side) for side in sides)]
 
 
 def _of_category(name: str, side: Side) -> Cell:
