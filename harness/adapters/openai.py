@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.adapters import endpoints
@@ -59,40 +60,38 @@ _MOST_COUNT = 2.0**53
 """Whole numbers beyond it are no longer told apart by programs that read JSON as floats."""
 
 
-class Draft:
+class Draft(Struct):
     """A reply as far as it has come."""
 
-    def __init__(self) -> None:
-        self.text: list[str] = []
-        self.reasoning: list[str] = []
-        self.refusal: list[str] = []
-        self.finish_reason: str | None = None
-        self.ttft_s: float | None = None
-        self.rest: dict[str, Any] = {}
-        """Usage, timings, who answered: as the wire names them."""
+    text: list[str] = []
+    reasoning: list[str] = []
+    refusal: list[str] = []
+    finish_reason: str | None = None
+    ttft_s: float | None = None
+    rest: dict[str, Any] = {}
+    """Usage, timings, who answered: as the wire names them."""
 
     def reply(self) -> Reply:
         """Raises: ServerFault when generation failed."""
-        text = "".join(self.text)
-        raise_if_failed(self.finish_reason, text)
+        raise_if_failed(self.finish_reason, "".join(self.text))
         usage, timings = as_dict(self.rest.get("usage")), _timings(self.rest.get("timings"))
         details = as_dict(usage.get("prompt_tokens_details"))
-        thought = as_dict(usage.get("completion_tokens_details")).get("reasoning_tokens")
+        thought = as_dict(usage.get("completion_tokens_details"))
         cached = timings.cache_n if timings else None
         return Reply(
-            text=valid_unicode(text),
-            reasoning=_name("".join(self.reasoning)),
-            refusal=_name("".join(self.refusal)),
-            finish_reason=_name(self.finish_reason),
+            text=_joined(self.text) or "",
+            reasoning=_joined(self.reasoning),
+            refusal=_joined(self.refusal),
+            finish_reason=_joined([self.finish_reason]),
             tokens_in=as_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
             tokens_out=as_count(usage.get("completion_tokens", usage.get("output_tokens"))),
-            tokens_reasoning=as_count(thought),
+            tokens_reasoning=as_count(thought.get("reasoning_tokens")),
             tokens_cached=as_count(details.get("cached_tokens")) if cached is None else cached,
             ttft_s=self.ttft_s,
             timings=timings,
             image_tokens=as_count(details.get("image_tokens")),
-            provider=_name(self.rest.get("provider"), 200),
-            served_model=_name(self.rest.get("model"), 200),
+            provider=_joined([self.rest.get("provider")], 200),
+            served_model=_joined([self.rest.get("model")], 200),
         )
 
 
@@ -112,7 +111,7 @@ def read_stream(
             if draft.ttft_s is None and any((*draft.text, *draft.reasoning)):
                 draft.ttft_s = incoming.elapsed_s()
             if on_text is not None:
-                on_text(valid_unicode("".join(draft.text)))
+                on_text(_joined(draft.text) or "")
             if last:
                 break
             if draft.finish_reason is not None:
@@ -137,35 +136,39 @@ def from_body(body: Any) -> Reply:
     return draft.reply()
 
 
-def take(it: Any, draft: Draft) -> bool:
+def take(event: Any, draft: Draft) -> bool:
     """Add a chunk, or a whole body, to the draft. Raises: CallError, ErrorInside."""
-    if as_dict(it).get("error"):
-        raise ErrorInside(it["error"])  # gateways report an upstream's error inside a 200
-    if as_dict(it).get("object") == "error":
-        raise ErrorInside(it)
-    choices = (it.get("choices") or []) if isinstance(it, dict) else None
-    if not isinstance(choices, list) or not all(isinstance(each, dict) for each in choices):
-        raise _unlike_the_wire(it)
+    it = as_dict(event)
+    error = it.get("error") or (event if it.get("object") == "error" else None)
+    if error:
+        raise ErrorInside(error)  # gateways report an upstream's error inside a 200
+    choices = it.get("choices") or []
+    if it is not event or not isinstance(choices, list):
+        raise _unlike_the_wire(event)
     draft.rest |= {name: it[name] for name in _KEPT if it.get(name)}
     for choice in choices[:1]:
-        if choice.get("error"):
-            raise ErrorInside(choice["error"])
-        # Some servers send the whole message in one chunk, or again at the end.
-        whole = {} if "delta" in choice or any(draft.text) else choice.get("message")
-        message = as_dict(choice.get("delta") or whole)
-        content = message.get("content")
-        draft.text.append(_text(content))
-        # Mistral's reasoning models send their thoughts as parts of the content.
-        parts = content if isinstance(content, list) else []
-        thoughts = [message.get(name) for name in _THOUGHTS]
-        thoughts += [it.get("thinking") for it in parts if isinstance(it, dict)]
-        draft.reasoning.append(next(filter(None, map(_text, thoughts)), ""))
-        draft.refusal.append(_text(message.get("refusal")))
-        raise_if_failed(choice.get("native_finish_reason"), draft.text[-1])
-        reason = choice.get("finish_reason")
-        if reason and isinstance(reason, str):
-            draft.finish_reason = reason
+        _take_choice(choice, draft)
     return False  # usage may follow, and [DONE] is no event
+
+
+def _take_choice(choice: Any, draft: Draft) -> None:
+    if not isinstance(choice, dict):
+        raise _unlike_the_wire(choice)
+    if choice.get("error"):
+        raise ErrorInside(choice["error"])
+    # Some servers send the whole message in one chunk, or again at the end.
+    whole = {} if "delta" in choice or any(draft.text) else choice.get("message")
+    message = as_dict(choice.get("delta") or whole)
+    content, reason = message.get("content"), choice.get("finish_reason")
+    # Mistral's reasoning models send their thoughts as parts of the content.
+    parts = content if isinstance(content, list) else []
+    thoughts = [message.get(name) for name in _THOUGHTS]
+    thoughts += [it.get("thinking") for it in parts if isinstance(it, dict)]
+    draft.text.append(_text(content))
+    draft.reasoning.append(next(filter(None, map(_text, thoughts)), ""))
+    draft.refusal.append(_text(message.get("refusal")))
+    draft.finish_reason = _text(reason) or draft.finish_reason
+    raise_if_failed(choice.get("native_finish_reason"), draft.text[-1])
 
 
 def read_reply(incoming: Incoming, on_text: Callable[[str], None] | None = None) -> Reply:
@@ -183,13 +186,15 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _name(value: Any, longest: int | None = None) -> str | None:
-    return valid_unicode(value)[:longest] if isinstance(value, str) and value else None
+def _joined(parts: Sequence[Any], longest: int | None = None) -> str | None:
+    """As text that can be stored, where every part is text, and some is there."""
+    whole = "".join(parts) if all(isinstance(it, str) for it in parts) else ""
+    return valid_unicode(whole)[:longest] or None
 
 
 def _timings(timings: Any) -> ServerTimings | None:
     known = {it: timings[it] for it in ServerTimings.__struct_fields__ if it in as_dict(timings)}
-    if not known or not all(it is None or is_amount(it) for it in known.values()):
+    if not known or not all(it is None or _is_amount(it) for it in known.values()):
         return None
     with suppress(msgspec.ValidationError):  # another server's idea of timings: not ours to guess
         return msgspec.convert(known, ServerTimings)
@@ -324,33 +329,41 @@ class OpenAIChat:
         """Ask until an answer comes, without what the endpoint refuses. Raises: CallError."""
         on_text = request.on_text
         show = on_text and (lambda text: on_text(self._transport.without_secrets(text)))
-        read = partial(self.read, on_text=show)
         while True:
             changes = self._changes
             payload = self.whole_payload(request, changes)
-            body = to_body(payload, request.images)
+            body, read = to_body(payload, request.images), partial(self.read, on_text=show)
             try:
                 call = self._transport.post(self.path, body, read)
+                break
             except CallError as error:
                 self._log(request, payload, error.as_failure())
-                if not isinstance(error, RequestRefused) or not self._adapt(
-                    error, changes, constrained=request.answer_schema is not None
-                ):
+                if not isinstance(error, RequestRefused):
                     raise
-                continue
-            reply = replace(
-                call.value,
-                text=self._transport.without_secrets(call.value.text),
-                latency_s=call.latency_s,
-                effort=call.effort,
-                image_cached=bool(request.images) and self._is_image_cached(call.value),
-                adapted=(
-                    *(f"{old}: {new or LEFT_OUT}" for old, new in changes.items()),
-                    *self._ignored(request, call.value),
-                ),
-            )
-            self._log(request, payload, reply)
-            return reply
+                if not self._adapt(request, error, changes):
+                    raise
+        reply = replace(
+            call.value,
+            text=self._transport.without_secrets(call.value.text),
+            latency_s=call.latency_s,
+            effort=call.effort,
+            image_cached=bool(request.images) and self._is_image_cached(call.value),
+            adapted=(*(f"{old}: {new or LEFT_OUT}" for old, new in changes.items()),),
+        )
+        if self._target.sampling.thinking == "off" and reply.thought:
+            reply = self._noted(reply, THOUGHT_ANYWAY)
+        if request.answer_schema is not None and not reply.truncated and not _is_json(reply.text):
+            reply = self._noted(reply, NOT_CONSTRAINED)
+        self._log(request, payload, reply)
+        return reply
+
+    def _noted(self, reply: Reply, ignored: str) -> Reply:
+        """What was asked for and not done is recorded, and said once."""
+        with self._lock:
+            if ignored not in self._warned:
+                self._target.notify(f"WARNING: {self._target.model}: {ignored}")
+            self._warned.add(ignored)
+        return replace(reply, adapted=(*reply.adapted, ignored))
 
     def _log(self, to: Request, payload: dict[str, Any], outcome: Reply | CallFailure) -> None:
         """One call, with all its attempts, as a line of a log."""
@@ -375,21 +388,8 @@ class OpenAIChat:
             return reply.tokens_cached > self._tokens_before_image
         return reply.tokens_in is not None and reply.tokens_cached * 2 > reply.tokens_in
 
-    def _ignored(self, request: Request, reply: Reply) -> list[str]:
-        """What was asked for and not done; each is said once."""
-        found = []
-        if self._target.sampling.thinking == "off" and reply.thought:
-            found.append(THOUGHT_ANYWAY)
-        if request.answer_schema is not None and not reply.truncated and not _is_json(reply.text):
-            found.append(NOT_CONSTRAINED)
-        with self._lock:
-            for it in set(found) - self._warned:
-                self._target.notify(f"WARNING: {self._target.model}: {it}")
-            self._warned.update(found)
-        return found
-
     def _adapt(
-        self, refused: RequestRefused, tried: Mapping[str, str | None], *, constrained: bool
+        self, request: Request, refused: RequestRefused, tried: Mapping[str, str | None]
     ) -> bool:
         """Learn from a refusal which parameter to change. False when it names none we can.
 
@@ -399,7 +399,8 @@ class OpenAIChat:
         if not _REFUSAL.search(said):
             return False
         of_schema = rf"\b(?:{self.constraining}|json_schema|grammar)\b"
-        if constrained and re.search(of_schema, said) and not re.search(r"(?i)\bschema\b", said):
+        of_this_one = re.search(r"(?i)\bschema\b", said)
+        if request.answer_schema and re.search(of_schema, said) and not of_this_one:
             self._stop("--answer-format constrained", refused)
         with self._lock:
             if self._changes != tried:
@@ -465,13 +466,12 @@ def as_dict(value: Any) -> dict[str, Any]:
 
 
 def as_count(value: Any) -> int | None:
-    return value if isinstance(value, int) and is_amount(value) else None
+    return value if type(value) is int and _is_amount(value) else None
 
 
-def is_amount(value: Any) -> bool:
+def _is_amount(value: Any) -> bool:
     """A number that can be what it says it is: of tokens, or of milliseconds."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value < _MOST_COUNT
+    return type(value) in (int, float) and 0 <= value < _MOST_COUNT
 
 
 @contextmanager

@@ -7,11 +7,11 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
+from contextlib import closing
 from typing import Any, Generic, Self, TypeVar
 
 import httpx
-from msgspec import Struct
+from msgspec import Struct, convert
 
 from harness.errors import (
     HIDDEN,
@@ -136,9 +136,8 @@ class Limiter:
         """Seconds to wait before looking again; 0 when a call may go. Raises: Stopped."""
         if self._stopping.is_set():
             raise Stopped
-        if self._probing not in (None, threading.get_ident()) or self._in_flight >= int(
-            self._limit
-        ):
+        probed = self._probing not in (None, threading.get_ident())
+        if probed or self._in_flight >= int(self._limit):
             return _LOOK_AGAIN_S
         return self._open_at - time.monotonic()
 
@@ -152,24 +151,19 @@ class Call(Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class _Attempts(Struct):
-    """What one call has used up so far."""
+    """What one call has used up so far: its `Effort`, and what decides on another try."""
 
-    used: int = 0
+    attempts: int = 0
+    failed_s: float = 0.0
+    backoff_s: float = 0.0
+    queued_s: float = 0.0
     spent: int = 0
     """Of the tries allowed: rate limits and loading use none up."""
     limited: int = 0
     loading_s: int = 0
-    failed_s: float = 0.0
-    backoff_s: float = 0.0
-    queued_s: float = 0.0
 
     def effort(self) -> Effort:
-        return Effort(
-            attempts=self.used,
-            failed_s=self.failed_s,
-            backoff_s=self.backoff_s,
-            queued_s=self.queued_s,
-        )
+        return convert(self, Effort, from_attributes=True)
 
 
 class _Clock:
@@ -177,8 +171,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self._sent_at = time.perf_counter()
-        self.connected = False
-        """Whether a connection was made for it."""
+        self.connected = False  # whether a connection was made for it
 
     def note(self, event: str, _: dict[str, Any]) -> None:
         if event.endswith("send_request_headers.started"):
@@ -226,8 +219,7 @@ class Transport:
         self.timeout_s, self.tries = timeout_s, tries
         self.max_wait_s, self.give_up_s = max_wait_s, give_up_s
         self.answered_before = False
-        self._streams_end = True
-        """Whether this server ends a stream where its last event says so."""
+        self._streams_end = True  # where the last event says so
         self._own = threading.local()
         self._clients: list[httpx.Client] = []
 
@@ -251,7 +243,7 @@ class Transport:
             number = self.limiter.enter()
             started_at = time.perf_counter()
             tried.queued_s += started_at - queued_at
-            tried.used += 1
+            tried.attempts += 1
             try:
                 value, latency_s = self.send("POST", path, body, read)
                 self.answered_before = True
@@ -281,30 +273,8 @@ class Transport:
         timeout_s: float | None = None,
     ) -> tuple[T, float]:
         """One exchange: what `read` made of the reply, and seconds from send to last byte."""
-        clock, client = _Clock(), self._client()
-        timeout_s = timeout_s or self.timeout_s
-        request = client.build_request(
-            method,
-            address.url_of(self._bare_url, path),
-            content=body,
-            headers=_headers_of(body),
-            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 20.0)),
-            extensions={"trace": clock.note},
-        )
         try:
-            response = self._opened(client, request, clock)
-            try:
-                longest_s = self.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS
-                incoming = Incoming(response, clock.elapsed_s, longest_s)
-                value = self._read(response, incoming, read)
-                latency_s = clock.elapsed_s()
-                if self._streams_end and response.headers.get("connection", "").lower() != "close":
-                    incoming.finish()  # the connection is kept, where the server ends its streams
-                    self._streams_end = incoming.ended
-                return value, latency_s
-            finally:
-                response.close()
-                client.cookies.clear()
+            return self._exchange(method, path, body, read, timeout_s or self.timeout_s)
         except EvalrunError as error:
             for secret in self._secrets:
                 error.hide(secret)
@@ -316,11 +286,33 @@ class Transport:
             text = text.replace(secret, HIDDEN)
         return text
 
-    def _opened(
-        self, client: httpx.Client, request: httpx.Request, clock: _Clock
-    ) -> httpx.Response:
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: Body | None,
+        read: Callable[[Incoming], T],
+        timeout_s: float,
+    ) -> tuple[T, float]:
+        clock, client = _Clock(), self._client()
+        request = client.build_request(
+            method,
+            address.url_of(self._bare_url, path),
+            content=body,
+            headers=_headers_of(body),
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 20.0)),
+            extensions={"trace": clock.note},
+        )
         try:
-            return client.send(request, stream=True)
+            with closing(client.send(request, stream=True)) as response:
+                client.cookies.clear()
+                longest_s = self.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS
+                incoming = Incoming(response, clock.elapsed_s, longest_s)
+                value = self._read(response, incoming, read)
+                latency_s = clock.elapsed_s()
+                if self._streams_end and not incoming.ended:
+                    self._streams_end = incoming.finish()
+                return value, latency_s
         except httpx.HTTPError as error:
             known = error_from(error, self._bare_url)
             if isinstance(error, _BROKEN) and clock.elapsed_s() < _STALE_S and not clock.connected:
@@ -330,23 +322,25 @@ class Transport:
     def _read(
         self, response: httpx.Response, incoming: Incoming, read: Callable[[Incoming], T]
     ) -> T:
-        known = partial(
-            error_of,
-            headers=response.headers,
-            answered_before=self.answered_before,
-            key_env=self._key_env,
-        )
+        status, inside = response.status_code, False
         try:
-            if not response.is_success:
-                raise known(response.status_code, body=incoming.excerpt())
-            try:
+            if response.is_success:
                 return read(incoming)
-            except ErrorInside as error:
-                raise known(error.status, body=error.body, inside=True) from error
+            said = incoming.excerpt()
+        except ErrorInside as error:
+            status, said, inside = error.status, error.body, True
         except RecursionError as error:
             raise BadReply(
                 "the body is nested too deeply", fix="check what answers at this URL"
             ) from error
+        raise error_of(
+            status,
+            response.headers,
+            said,
+            answered_before=self.answered_before,
+            key_env=self._key_env,
+            inside=inside,
+        )
 
     def _client(self) -> httpx.Client:
         """Each thread has a connection of its own: one shared pool costs three times the CPU."""

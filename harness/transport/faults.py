@@ -212,7 +212,7 @@ def message_in(body: str) -> str:
     """
     try:
         error: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         title = re.search(r"<title>([^<]{1,300})</title>", body, re.IGNORECASE)
         error = title[1] if title else body
     for name in ("error", "errors", "detail", "error", ""):
@@ -243,7 +243,10 @@ def quoted(said: object) -> str:
     >>> quoted({"code": 7}), len(quoted("x" * 10**6))
     ("{'code': 7}", 300)
     """
-    return valid_unicode(str(said)[:_WORDS_CHARS])
+    try:
+        return valid_unicode(str(said)[:_WORDS_CHARS])
+    except RecursionError:
+        return "JSON nested without end"
 
 
 def wished_s(headers: httpx.Headers, body: str) -> float | None:

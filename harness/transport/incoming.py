@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -25,21 +26,21 @@ _EVENT_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 class Incoming:
     """Reads no more than it must, and never without bound."""
 
+    done = False
+    """Whether the stream said that it is complete."""
+    ended = False
+    """Whether the body was read to its end: then the connection can be used again."""
+
     def __init__(
         self, response: httpx.Response, elapsed_s: Callable[[], float], longest_s: float
     ) -> None:
+        """`elapsed_s`: since the request was sent."""
         assert isinstance(response.stream, httpx.SyncByteStream)
         self._response, self._stream = response, response.stream
         self._readers = [iter(self._stream)]
         self._head: list[bytes] = []
-        self._left = LONGEST_REPLY_BYTES
-        self._end_at = time.perf_counter() + longest_s
+        self._left, self._end_at = LONGEST_REPLY_BYTES, time.perf_counter() + longest_s
         self.elapsed_s = elapsed_s
-        """Since the request was sent."""
-        self.done = False
-        """Whether the stream said that it is complete."""
-        self.ended = False
-        """Whether the body was read to its end: then the connection can be used again."""
 
     def is_stream(self) -> bool:
         """Whether events are coming: the body's start tells, whatever the content type says."""
@@ -66,8 +67,6 @@ class Incoming:
             with suppress(ValueError):  # a finished answer is not lost
                 return json.loads(body.removeprefix(_BOM))
             raise
-        if not body.strip():
-            raise BadReply("the body is empty", fix="ask the server's log why it sent nothing")
         return _parsed(bytes(body.removeprefix(_BOM)))
 
     def events(self) -> Iterator[Any]:
@@ -119,13 +118,12 @@ class Incoming:
             timeout["read"] = seconds
             self._readers.append(iter(self._stream))
 
-    def finish(self) -> None:
-        """Read what little follows the last event, so that the connection can be used again."""
+    def finish(self) -> bool:
+        """Read what little follows the last event: whether the connection can be used again."""
         self.be_quick(_END_WAIT_S)
         with suppress(CallError):
-            for count, _ in enumerate(self._chunks()):
-                if count == _END_CHUNKS:
-                    return
+            list(islice(self._chunks(), _END_CHUNKS))
+        return self.ended
 
     def _lines(self) -> Iterator[bytes]:
         r"""Lines ended by \n, \r\n or \r, wherever the chunks are cut."""
@@ -173,6 +171,8 @@ def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body)
     except ValueError as error:
+        if not body.strip():
+            raise BadReply("the body is empty", fix="see the server's log") from error
         raise BadReply(
             f"the body is not JSON: it begins {body[:80].decode('utf-8', 'replace')!r}",
             fix="check that the base URL ends where the API begins, usually in /v1",
