@@ -20,7 +20,7 @@ from harness.graders.agreement import audit
 from harness.graders.patterns import PATTERNS
 from harness.graders.recorded import Labelled, labelled
 from harness.records import Case
-from harness.suites.lint.answers import WORDINGS, answer_of
+from harness.suites.lint import WORDINGS, answer_of
 
 ROOT = Path(__file__).parents[1]
 REPLIES = 100_000

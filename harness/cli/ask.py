@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
-from harness import catalogue, suites, targets
+from harness import catalogue, targets
 from harness.adapters import Request
 from harness.adapters.routes import Route
 from harness.catalogue import Catalogue
@@ -36,9 +36,9 @@ from harness.options import (
 from harness.records import Case
 from harness.runner.consensus import Consensus, consensus, sentence_on
 from harness.runner.panel import TASKS, PanelAnswer, ask_all, lacks, question_for, unknown
-from harness.suites.append import with_free_id
-from harness.suites.lint import Level, lint
-from harness.suites.suite import LONGEST_SIDE_PX, slug
+from harness.suites.lint import lint
+from harness.suites.own import append_case, with_free_id
+from harness.suites.suite import LONGEST_SIDE_PX, Level, slug
 from harness.text import inert, one_line
 
 _TRIES, _MAX_WAIT_S = 3, 30.0
@@ -135,7 +135,7 @@ def _case(options: AskOptions, question: str) -> Case | None:
 
 def _save(folder: Path, case: Case, pictures: Sequence[Path]) -> bool:
     """Append the case to the suite and check that; whether it is sound, said on stderr."""
-    path = suites.append_case(folder, with_free_id(folder, case), *pictures)
+    path = append_case(folder, with_free_id(folder, case), *pictures)
     report = lint(folder)
     say(f"saved in {path} (grader: {case.grader}); prompts there: {len(report.suite.cases)}")
     found = [it for it in report.findings if it.level is not Level.NOTE]

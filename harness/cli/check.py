@@ -12,7 +12,8 @@ from harness.cli.output import AsJson, print_blocks, print_bytes, say
 from harness.errors import ExitCode
 from harness.records import Case
 from harness.suites import builtin
-from harness.suites.lint import Level, Report, lint, write_sheets
+from harness.suites.lint import Report, lint, write_sheets
+from harness.suites.suite import Level
 from harness.tables.findings import of_suite
 
 

@@ -10,7 +10,7 @@ import typer
 
 from harness.cli.output import say
 from harness.errors import ExitCode
-from harness.suites.starting import start
+from harness.suites.own import start
 from harness.text import inert
 
 

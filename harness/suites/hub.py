@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-
-from msgspec import Struct
 
 from harness.errors import SuiteError, install_command
 from harness.images.files import shown
@@ -20,26 +17,14 @@ _SHARD = re.compile(r"-\d{4,5}-of-\d{4,5}(?:-[0-9a-f]{8,})?$")
 _PICTURES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "pdf")
 
 
-class Fetched(Struct, frozen=True, kw_only=True):
-    """A table of a set that lies in the hub's cache now."""
-
-    name: str
-    revision: str
-    root: Path
-    files: tuple[Path, ...]
-
-
-def is_address(path: Path) -> bool:
-    return str(path).startswith("hf:/")
-
-
 def table_of(path: PurePosixPath | Path) -> str:
     """What the shards of one table have in common: `test` for test-00000-of-00002.parquet."""
     return _SHARD.sub("", path.stem)
 
 
-def fetch(path: Path, readable: Sequence[str]) -> Fetched:
-    """Download the one table of the set that is meant, and its pictures where they are files.
+def fetch(path: Path, readable: Sequence[str]) -> tuple[str, str, Path, list[Path]]:
+    """Download the one table of the set that is meant, and its pictures where they are files; its
+    name, its revision, the folder and the table's files.
 
     Raises: SuiteError when there is no such set, revision or table, or several tables.
     """
@@ -48,61 +33,23 @@ def fetch(path: Path, readable: Sequence[str]) -> Fetched:
         raise SuiteError(
             f"{shown(path)} is not the address of a set", fix="write hf://owner/set[@revision]"
         )
-    repo, part = match["repo"], match["part"] or ""
-    with _as_suite_errors(f"hf://{repo}", match["revision"]):
-        from huggingface_hub import HfApi, snapshot_download
-
-        info = HfApi().dataset_info(repo, revision=match["revision"])
-        names = [it.rfilename for it in info.siblings or []]
-        chosen = _chosen(names, part, readable, f"hf://{repo}")
-        pictures = [] if chosen[0].endswith(".parquet") else [f"*.{it}" for it in _PICTURES]
-        root = Path(
-            snapshot_download(
-                repo,
-                repo_type="dataset",
-                revision=info.sha,
-                allow_patterns=[*chosen, *pictures, *(it.upper() for it in pictures)],
-            )
-        )
-    return Fetched(
-        name=repo, revision=info.sha or "", root=root, files=tuple(root / it for it in chosen)
-    )
-
-
-def _chosen(names: Sequence[str], part: str, readable: Sequence[str], repo: str) -> list[str]:
-    """The files of the one table: Parquet before any other format."""
-    tables: dict[str, list[str]] = {}
-    for kinds in ((".parquet",), tuple(set(readable) - {".parquet", ".toml", ".json"}), (".json",)):
-        for name in sorted(names):
-            path = PurePosixPath(name)
-            table = str(path.parent / table_of(path))
-            at = (name, table, path.parent.name, table_of(path), str(path.parent))
-            if path.suffix.lower() in kinds and (not part or part.strip("/") in at):
-                tables.setdefault(table, []).append(name)
-        if tables:
-            break
-    if len(tables) == 1:
-        return next(iter(tables.values()))
-    if not tables:
-        raise SuiteError(
-            f"{repo} has no table{f' {shown(part)}' if part else ''} that can be read",
-            fix=f"look at https://huggingface.co/datasets/{repo.removeprefix('hf://')}",
-        )
-    listed = ", ".join(f"{repo}/{shown(table)}" for table in list(tables)[:8])
-    raise SuiteError(f"{repo} holds several tables", fix=f"name one of {listed}")
-
-
-@contextmanager
-def _as_suite_errors(what: str, revision: str | None) -> Iterator[None]:
+    repo, revision = match["repo"], match["revision"]
+    what = f"hf://{repo}"
     try:
-        from huggingface_hub import errors
+        from huggingface_hub import HfApi, errors, snapshot_download
     except ImportError as exc:
         raise SuiteError(
-            f"{what}: huggingface_hub is not installed",
-            fix=install_command("parquet"),
+            f"{what}: huggingface_hub is not installed", fix=install_command("parquet")
         ) from exc
     try:
-        yield
+        info = HfApi().dataset_info(repo, revision=revision)
+        names = [it.rfilename for it in info.siblings or []]
+        chosen = _chosen(names, match["part"] or "", readable, what)
+        kinds = [] if chosen[0].endswith(".parquet") else _PICTURES
+        patterns = [*chosen, *(f"*.{it}" for kind in kinds for it in (kind, kind.upper()))]
+        root = Path(
+            snapshot_download(repo, repo_type="dataset", revision=info.sha, allow_patterns=patterns)
+        )
     except errors.RevisionNotFoundError as exc:
         raise SuiteError(
             f"{what} has no revision {shown(revision or 'main')}",
@@ -118,3 +65,26 @@ def _as_suite_errors(what: str, revision: str | None) -> Iterator[None]:
             f"{what} cannot be downloaded: {shown(str(exc).strip().splitlines()[0])}",
             fix="look to the network, or name files that lie on this machine",
         ) from exc
+    return repo, info.sha or "", root, [root / it for it in chosen]
+
+
+def _chosen(names: Sequence[str], part: str, readable: Sequence[str], repo: str) -> list[str]:
+    """The files of the one table: Parquet before any other format."""
+    tables: dict[str, list[str]] = {}
+    for kinds in ((".parquet",), tuple(set(readable) - {".parquet", ".toml", ".json"}), (".json",)):
+        for path in map(PurePosixPath, sorted(names)):
+            table = str(path.parent / table_of(path))
+            at = (str(path), table, path.parent.name, table_of(path), str(path.parent))
+            if path.suffix.lower() in kinds and (not part or part.strip("/") in at):
+                tables.setdefault(table, []).append(str(path))
+        if tables:
+            break
+    if len(tables) == 1:
+        return next(iter(tables.values()))
+    if not tables:
+        raise SuiteError(
+            f"{repo} has no table{f' {shown(part)}' if part else ''} that can be read",
+            fix=f"look at https://huggingface.co/datasets/{repo.removeprefix('hf://')}",
+        )
+    listed = ", ".join(f"{repo}/{shown(table)}" for table in list(tables)[:8])
+    raise SuiteError(f"{repo} holds several tables", fix=f"name one of {listed}")

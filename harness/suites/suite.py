@@ -1,37 +1,101 @@
-"""A suite that was read and checked, and the choice of its cases."""
+"""A suite that was read and checked, what was found in it, and the choice of its cases."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from msgspec import Struct
 
 from harness.errors import SuiteError, UsageError
 from harness.images.files import shown, split_page
 from harness.records import Case
-from harness.suites.findings import Finding
+from harness.text import nearest, one_line
 
-UNVERSIONED = "unversioned"
-
-
-class Source(Struct, frozen=True, kw_only=True):
-    """A suite before it is checked: what a reader makes of a file."""
-
-    name: str
-    version: str = UNVERSIONED
-    license: str | None = None
-    image_max_side_px: int | None = 0
-    """Pictures of somebody else's suite are sent in their own size."""
-    cases: Iterable[tuple[str, Case]]
-    """Where it stands, and the case; may be a generator over a file that is still being read."""
-
-
+Difficulty = Literal["easy", "medium", "hard"]
 LONGEST_SIDE_PX = 1024
 """What is sent of a picture whose suite does not say."""
+_SHOWN = 20
+_KEPT = 1000
+_MAX_CHARS = 400
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    PROBLEM = "problem"
+    """The suite must not be used as it is."""
+    WARNING = "warning"
+    """Somebody should look at it; a problem where `--strict` asks for it."""
+    NOTE = "note"
+    """Worth knowing; nothing to correct."""
+
+
+class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was found, and where."""
+
+    level: Level
+    where: str
+    """A case's id, a file and a row, a picture or a category."""
+    what: str
+    fix: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" (fix: {self.fix})" if self.fix else "")
+
+
+def finding(level: Level, where: str, what: str, fix: str | None = None) -> Finding:
+    """With texts that are bounded, and cannot act on a terminal: they may quote the suite."""
+    what, fix = one_line(what, _MAX_CHARS), fix and one_line(fix, _MAX_CHARS)
+    return Finding(level=level, where=where, what=what, fix=fix)
+
+
+class Findings:
+    """Counts every problem; keeps the first thousand, and all remarks."""
+
+    def __init__(self) -> None:
+        self.problems: list[Finding] = []
+        self.count = 0
+        self.places: set[str] = set()
+        """Where the problems are."""
+        self.remarks: list[Finding] = []
+
+    def problem(self, where: str, what: str, fix: str | None = None) -> None:
+        self.count += 1
+        self.places.add(where)
+        if self.count <= _KEPT:
+            self.problems.append(finding(Level.PROBLEM, where, what, fix))
+
+    def error(self, where: str, error: SuiteError) -> None:
+        self.problem(where, error.problem, error.fix)
+
+    def warning(self, where: str, what: str, fix: str | None = None) -> None:
+        self.remarks.append(finding(Level.WARNING, where, what, fix))
+
+    def note(self, where: str, what: str) -> None:
+        self.remarks.append(finding(Level.NOTE, where, what))
+
+    def raise_for(self, path: str | Path) -> None:
+        """
+        Raises: SuiteError that lists the problems, when there are any.
+        """
+        if not self.count:
+            return
+        listed = self.problems[:_SHOWN]
+        fixes = {it.fix for it in listed}
+        common = fixes.pop() if len(fixes) == 1 else None
+        lines = [f"  {it.where}: {it.what}" if common else f"  {it}" for it in listed]
+        if self.count > _SHOWN:
+            lines.append(f"  and {self.count - _SHOWN:,} more")
+        raise SuiteError(
+            "\n".join([f"{shown(path)} cannot be run:", *lines]),
+            fix=f"{common or 'correct the rows'}; `evalrun check` lists all problems, and"
+            " --skip-broken leaves such rows out",
+        )
 
 
 class Suite(Struct, frozen=True, kw_only=True):
@@ -72,10 +136,8 @@ class Suite(Struct, frozen=True, kw_only=True):
 def located(folders: Sequence[Path], name: str) -> Path:
     """Where the picture lies; in the first folder when it lies nowhere."""
     file, _ = split_page(name)
-    for folder in folders:
-        if "\0" not in file and os.path.lexists(folder / file):
-            return folder / name
-    return folders[0] / name
+    there = (it for it in folders if "\0" not in file and os.path.lexists(it / file))
+    return next(there, folders[0]) / name
 
 
 def select(
@@ -91,13 +153,12 @@ def select(
 
     Raises: UsageError for a name that the suite does not have, or when nothing is left.
     """
-    by_slug = {slug(category): category for category in suite.categories}
-    wanted = {by_slug[found] for found in _known(map(slug, categories), by_slug, "category")}
-    ids = set(_known(prompts, {case.id for case in suite.cases}, "prompt"))
+    wanted = _known([slug(it) for it in categories], map(slug, suite.categories), "category")
+    ids = _known(prompts, (case.id for case in suite.cases), "prompt")
     chosen = [
         case
         for case in suite.cases
-        if (not wanted or case.category in wanted) and (not ids or case.id in ids)
+        if (not wanted or slug(case.category) in wanted) and (not ids or case.id in ids)
     ]
     if not chosen:
         raise UsageError(
@@ -105,6 +166,18 @@ def select(
             fix="leave out one of the two choices",
         )
     return tuple(chosen[:limit])
+
+
+def _known(names: Sequence[str], known: Iterable[str], what: str) -> set[str]:
+    listed = dict.fromkeys(known) if names else {}
+    for name in names:
+        if name not in listed:
+            near = nearest(name, listed) or list(listed)[:8]
+            raise UsageError(
+                f"the suite has no {what} {shown(name)}",
+                fix=f"did you mean {', '.join(map(shown, near))}?",
+            )
+    return set(names)
 
 
 def slug(text: str) -> str:
@@ -131,16 +204,3 @@ def write_whole(path: Path, data: bytes) -> None:
             f"{shown(path)} cannot be written: {exc.strerror}",
             fix="make room there and the folder writable, or choose another",
         ) from exc
-
-
-def _known(names: Iterable[str], known: Iterable[str], what: str) -> list[str]:
-    listed = list(known)
-    chosen = list(names)
-    strange = next((name for name in chosen if name not in listed), None)
-    if strange is None:
-        return chosen
-    near = difflib.get_close_matches(strange, listed, n=3, cutoff=0.4) or listed[:8]
-    raise UsageError(
-        f"the suite has no {what} {shown(strange)}",
-        fix=f"did you mean {', '.join(map(shown, near))}?",
-    )

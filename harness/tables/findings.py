@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from harness.graders.agreement import Audit, Tally
 from harness.records import Case
-from harness.suites.lint import Level, Policy, Report
-from harness.suites.lint.answers import answer_of
-from harness.suites.lint.guessing import MAX_CATEGORY, MAX_OVERALL
+from harness.suites.lint import MAX_CATEGORY, MAX_OVERALL, Policy, Report, answer_of
+from harness.suites.suite import Level
 from harness.tables import Block, Cell, Column, Line, Row, Table, rows_of
 from harness.text import as_text, one_line
 

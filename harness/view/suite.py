@@ -16,10 +16,9 @@ from harness import suites
 from harness.errors import SuiteError, UsageError
 from harness.graders import infer, problems
 from harness.records import Case
-from harness.suites.append import with_free_id
-from harness.suites.edit import remove_case, replace_case
-from harness.suites.lint import Finding, lint
-from harness.suites.suite import slug
+from harness.suites.lint import lint
+from harness.suites.own import append_case, rewrite_case, with_free_id
+from harness.suites.suite import Finding, slug
 from harness.text import as_text
 from harness.view.library import Library, Missing
 from harness.view.pages import form, library, number, page
@@ -81,7 +80,7 @@ async def save(request: Request) -> HTMLResponse:
 async def delete(request: Request) -> HTMLResponse:
     fields = await form(request)
     shelf = library(request)
-    remove_case(_own_folder(shelf), fields.get("id", ""))
+    rewrite_case(_own_folder(shelf), fields.get("id", ""), None)
     return page(request, "_deleted.html", id=fields.get("id", ""))
 
 
@@ -110,13 +109,13 @@ def _save(request: Request, fields: dict[str, str]) -> HTMLResponse:
         if id_ not in known:
             raise Missing(f"the suite has no case {id_!r}", fix="reload the page")
         case = _case(fields, known[id_])
-        replace_case(folder, id_, case)
+        rewrite_case(folder, id_, case)
     else:
         taken = bench(request).pictures.get(fields.get("picture", ""))
         if taken is None:
             raise SuiteError("there is no picture", fix="drop one on the page, or choose a file")
         case = with_free_id(folder, _case(fields, None))
-        suites.append_case(folder, case, taken.file)
+        append_case(folder, case, taken.file)
         case = {it.id: it for it in shelf.read_suite()[0].cases}[case.id]
     return page(request, "_case.html", case=case, own=True, as_text=as_text, saved=True)
 

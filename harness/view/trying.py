@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from harness import suites
 from harness.adapters import Target
 from harness.adapters.routes import DEMO, Running, look_around, routes
 from harness.adapters.routes import Route as ModelRoute
@@ -23,7 +22,7 @@ from harness.graders import infer
 from harness.images.drawn import lighter
 from harness.records import Case, ModelCard
 from harness.runner.panel import TASKS, PanelAnswer, question_for
-from harness.suites.append import with_free_id
+from harness.suites.own import append_case, with_free_id
 from harness.suites.suite import slug
 from harness.text import inert
 from harness.view.library import Missing
@@ -189,7 +188,7 @@ def _save(request: Request, fields: dict[str, str]) -> HTMLResponse:
         grader=grader,
         options=options,
     )
-    path = suites.append_case(folder, with_free_id(folder, case), trial.picture.file)
+    path = append_case(folder, with_free_id(folder, case), trial.picture.file)
     return page(request, "_saved.html", path=str(path), grader=grader)
 
 

@@ -12,7 +12,7 @@ from harness import suites
 from harness.graders import GRADERS, grade
 from harness.graders.patterns import PATTERNS
 from harness.records import Case
-from harness.suites.lint.answers import WORDINGS, answer_of
+from harness.suites.lint import WORDINGS, answer_of
 from tests.graders.cases import TABLE, case_of, table_case
 
 PROMPTS = Path(__file__).parents[2] / "prompts"

@@ -10,7 +10,8 @@ from PIL import Image
 
 from harness.errors import SuiteError
 from harness.records import Case
-from harness.suites import append_case, load
+from harness.suites import load
+from harness.suites.own import append_case
 
 CASE = Case(
     id="tray-1",
@@ -100,7 +101,7 @@ def test_what_is_not_sound_is_not_written(tmp_path: Path, picture: Path) -> None
 def test_a_suite_of_another_format_is_not_hidden(tmp_path: Path, picture: Path) -> None:
     (tmp_path / "questions.csv").write_text("file_name,prompt,answer\n")
 
-    with pytest.raises(SuiteError, match="would be read no more"):
+    with pytest.raises(SuiteError, match="can be appended to"):
         append_case(tmp_path, CASE, picture)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,21 @@ def test_it_is_sound_and_cannot_be_guessed(evalrun: Evalrun) -> None:
 def test_it_has_67_prompts_in_five_categories() -> None:
     categories = [case.category for case in suites.load().cases]
     assert {name: categories.count(name) for name in categories} == PROMPTS
+
+
+def test_about_a_third_of_each_category_is_of_each_difficulty() -> None:
+    cases = suites.load().cases
+    counted = Counter((case.category, case.difficulty) for case in cases)
+    for category, prompts in PROMPTS.items():
+        for difficulty in ("easy", "medium", "hard"):
+            assert 0.2 <= counted[category, difficulty] / prompts <= 0.45, (category, difficulty)
+
+
+def test_yes_and_no_balance_in_each_category() -> None:
+    asked = [case for case in suites.load().cases if case.grader == "yes_no"]
+    answers = Counter((case.category, case.expected) for case in asked)
+    assert len(asked) <= 16
+    assert all(answers[category, "yes"] == answers[category, "no"] for category in PROMPTS)
 
 
 def test_its_pictures_are_those_that_the_scenes_wrote_and_take_less_than_20_MB() -> None:

@@ -92,6 +92,24 @@ def test_the_shards_of_one_split_are_one_suite(shop: Workshop) -> None:
     assert "holds several suites" in shop.refused()
 
 
+@pytest.mark.parametrize("kind", ["new_stream", "new_file"])
+def test_a_folder_as_the_datasets_library_saves_it_is_read(shop: Workshop, kind: str) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.Table.from_pylist([ROW | {"id": "a"}, ROW | {"id": "b"}])
+    for name in ("dataset_info.json", "state.json"):
+        shop.write(f"set/{name}", "{}")
+    shop.picture("set/a.png")
+    for number in (0, 1):
+        path = shop.root / f"set/data-0000{number}-of-00002.arrow"
+        with path.open("wb") as file, getattr(pyarrow.ipc, kind)(file, table.schema) as writer:
+            writer.write_table(table.slice(number, 1))
+
+    assert [case.id for case in shop.load("set").cases] == ["a", "b"]
+    with pytest.raises(SuiteError, match="holds no suite") as caught:
+        load(shop.root)
+    assert str(shop.root / "set") in caught.value.fix
+
+
 def test_a_parquet_file_that_is_cut_short_is_named(shop: Workshop) -> None:
     path = parquet(shop.root / "q.parquet", *([ROW] * 200))
     path.write_bytes(path.read_bytes()[:-40])

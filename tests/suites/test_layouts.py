@@ -268,6 +268,65 @@ def test_what_is_no_schema_is_named(shop: Workshop) -> None:
         assert any(f"line {line}: " in each and part in each for each in said), part
 
 
+@pytest.mark.parametrize("answer", ["[40, 20, 80, 60]", [40, 20, 80, 60]], ids=type)
+def test_a_list_is_one_box_where_the_grader_is_box(shop: Workshop, answer: Any) -> None:
+    case = one(shop, question="Where is the dot?", answer=answer, grader="box")
+
+    assert (case.grader, case.expected) == ("box", "40, 20, 80, 60")
+
+
+# --- chats ----------------------------------------------------------------------------------
+
+TURNS = [
+    {"from": "human", "value": "<image>\nWhat colour is the dot?"},
+    {"from": "gpt", "value": "Red."},
+    {"from": "human", "value": "How many of them are there?"},
+    {"from": "gpt", "value": "1"},
+]
+
+
+def test_every_turn_of_a_chat_is_asked_with_those_before_it(shop: Workshop) -> None:
+    suite = rows(shop, {"id": "7", "image": "p1.png", "conversations": TURNS})
+
+    first, second = suite.cases
+    assert (first.id, first.question, first.expected) == ("7", "What colour is the dot?", "Red.")
+    assert (second.id, second.expected, second.grader) == ("7-2", "1", "integer")
+    assert second.question == (
+        "Question: What colour is the dot?\nAnswer: Red.\nHow many of them are there?"
+    )
+
+
+def test_pictures_shown_in_an_earlier_turn_are_shown_again(shop: Workshop) -> None:
+    def turn(text: str, *pictures: str) -> dict[str, Any]:
+        parts = [{"type": "image", "image": name} for name in pictures]
+        return {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
+
+    said = {"role": "assistant", "content": "yes"}
+    suite = rows(
+        shop, {"messages": [turn("Is it red?", "p1.png"), said, turn("And here?", "p2.png"), said]}
+    )
+
+    assert [case.pictures for case in suite.cases] == [("p1.png",), ("p1.png", "p2.png")]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {}},
+        {"key": "1", "request": {"contents": [{"role": "user", "parts": [{"text": "What?"}]}]}},
+    ],
+    ids=["OpenAI", "Gemini"],
+)
+def test_batches_of_requests_are_refused_with_a_recipe(shop: Workshop, row: dict[str, Any]) -> None:
+    shop.write("q.jsonl", json.dumps(row))
+
+    with pytest.raises(
+        SuiteError, match=r"q\.jsonl, line 1: this is a batch of requests"
+    ) as caught:
+        load(shop.root / "q.jsonl")
+    assert "write a questions.csv" in caught.value.fix
+
+
 # --- pictures -------------------------------------------------------------------------------
 
 BASE64 = base64.b64encode(png()).decode()
@@ -413,14 +472,16 @@ def test_the_side_file_says_what_no_rule_guesses(shop: Workshop) -> None:
 
 
 def test_mistakes_in_the_table_of_columns_are_named(shop: Workshop) -> None:
-    shop.write("q.graders.toml", '[columns]\nquestin = "x"\nhint = 3\ncategory = "kind"')
+    shop.write("q.graders.toml", '[columns]\nquestin = "x"\ncategory = "kind"')
     shop.write("q.jsonl", json.dumps({"image": "p1.png", "question": "?", "answer": "x"}))
 
     said = shop.refused("q.jsonl")
 
-    assert "columns: questin is not one of id, picture, question" in said
-    assert "columns.hint is not the name of a column" in said
+    assert "columns: questin is not a field (fix: name one of id, picture, question" in said
     assert "the suite has no column kind with content" in said
+
+    shop.write("q.graders.toml", "[columns]\nhint = 3")
+    assert "Expected `str | array`, got `int` - at `$.columns[...]`" in shop.refused("q.jsonl")
 
 
 def test_broken_rows_are_left_out_where_that_is_asked_for(shop: Workshop) -> None:

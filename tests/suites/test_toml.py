@@ -106,18 +106,18 @@ def test_a_list_of_pictures_and_a_difficulty_are_checked(shop: Workshop) -> None
         shop.case(id="b", image=None, images=["a.png", "nope.png"]),
         shop.case(id="c", images=3),
         shop.case(id="d", difficulty="brutal"),
-        head='image_max_side_px = "big"',
     )
+    shop.toml(shop.case(), name="prompts/b.toml", head='image_max_side_px = "big"')
 
     said = shop.refused()
 
     for part in [
-        "case a: images is not a list of paths that begins with image",
+        "case a: `images` is a list that does not begin with `image`",
         "case b: ",
         "nope.png: there is no such file",
-        "case c: images is not a list of paths",
-        "case d: difficulty brutal is not one of easy, medium, hard",
-        "image_max_side_px is not one number of pixels",
+        "case c: Expected `array`, got `int` - at `$.images`",
+        "case d: Invalid enum value 'brutal' - at `$.difficulty`",
+        "b.toml: Expected `int | null`, got `str` - at `$.image_max_side_px`",
     ]:
         assert part in said
 
@@ -221,15 +221,15 @@ def test_every_mistake_is_named_at_once_with_file_and_case(shop: Workshop) -> No
 
     for part in [
         "counting.toml: unknown key sutie",
-        "counting.toml, case a: question is missing",
-        "counting.toml, case b: expected is neither a text in quotes nor a list of such",
+        "counting.toml, case a: Object missing required field `question`",
+        "counting.toml, case b: Expected `str | array`, got `int` - at `$.expected`",
         "counting.toml, case c: ",
         "nope.png: there is no such file",
         "counting.toml, case d: its id was used before",
-        "counting.toml, case 6: id is missing",
-        "counting.toml, case e: question is not a text",
-        "counting.toml, case f: expected is neither",
-        "counting.toml, case g: grader is not a text",
+        "counting.toml, case 6: Object missing required field `id`",
+        "counting.toml, case e: Expected `str`, got `array` - at `$.question`",
+        "counting.toml, case f: Expected `array` of length >= 1 - at `$.expected`",
+        "counting.toml, case g: Expected `str` with content - at `$.grader`",
         "broken.toml: ",
         "is not valid TOML",
     ]:
@@ -239,7 +239,7 @@ def test_every_mistake_is_named_at_once_with_file_and_case(shop: Workshop) -> No
 def test_a_file_without_a_category_says_so(shop: Workshop) -> None:
     shop.write("prompts/a.toml", shop.case())
 
-    assert "case bolts: category is missing" in shop.refused()
+    assert "case bolts: Expected `str` with content - at `$.category`" in shop.refused()
 
 
 @pytest.mark.parametrize("name", ["a\nb", " a", "a\x1b", "x" * 201])

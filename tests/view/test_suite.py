@@ -8,7 +8,7 @@ import pytest
 
 from harness import suites
 from harness.errors import SuiteError
-from harness.suites.edit import remove_case, replace_case
+from harness.suites.own import rewrite_case
 from tests.report.conftest import QUESTIONS, Elements
 from tests.view.conftest import Pages, Serve
 
@@ -110,8 +110,8 @@ def test_only_the_case_that_is_meant_changes_in_the_file(own: suites.Suite) -> N
     path.write_text(path.read_text() + comment)
     case = own.cases[-1]
 
-    replace_case(own.root, "r-01", own.cases[0])
-    remove_case(own.root, "r-02")
+    rewrite_case(own.root, "r-01", own.cases[0])
+    rewrite_case(own.root, "r-02", None)
 
     assert path.read_text().endswith(comment)
     assert suites.load(own.root).cases[-1] == case
@@ -126,6 +126,6 @@ def test_a_file_that_cannot_be_changed_safely_is_left_alone(own: suites.Suite) -
     path.write_text(tricky)
 
     with pytest.raises(SuiteError, match="without risk"):
-        remove_case(own.root, "c-01")
+        rewrite_case(own.root, "c-01", None)
 
     assert path.read_text() == tricky

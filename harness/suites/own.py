@@ -1,0 +1,355 @@
+"""Our own format: a TOML file per category. Read, begun, grown, and changed a case at a time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+from msgspec.structs import asdict, replace
+
+from harness import graders
+from harness.errors import SuiteError
+from harness.images import header
+from harness.images.drawn import samples
+from harness.images.files import read_regular, shown
+from harness.records import Case
+from harness.suites.suite import Difficulty, Findings, slug, write_whole
+
+Text = Annotated[str, Meta(pattern=r"\S")]
+_CASE_LINE = re.compile(r"^\[\[case\]\][ \t]*(?:#.*)?$", re.MULTILINE)
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_STEM_CHARS = 80
+
+
+class Document(Struct, kw_only=True):
+    """A TOML file. What it says of the suite as a whole must agree with the other files."""
+
+    suite: Text | None = None
+    version: Text | None = None
+    license: Text | None = None
+    image_max_side_px: Annotated[int, Meta(ge=0)] | None = None
+    category: Any = None
+    case: list[dict[str, Any]] = []
+
+
+class _Table(Struct, kw_only=True):
+    id: Text
+    category: Text
+    question: Text
+    image: Text
+    expected: Text | Annotated[tuple[Text, ...], Meta(min_length=1)]
+    grader: Text
+    images: tuple[Text, ...] = ()
+    difficulty: Difficulty | None = None
+
+
+# --- reading --------------------------------------------------------------------------------
+
+
+def parsed(path: Path) -> dict[str, Any]:
+    """
+    Raises: SuiteError, naming the file and the line.
+    """
+    try:
+        return tomllib.loads(read_regular(path).decode("utf-8-sig"))
+    except (ValueError, RecursionError) as exc:
+        raise SuiteError(f"{shown(path)} is not valid TOML: {exc}", fix="correct the line") from exc
+
+
+def read(
+    files: Sequence[Path], findings: Findings
+) -> tuple[dict[str, Any], Iterator[tuple[str, Case]]]:
+    """What the files say of the suite, and its cases, each with where it stands."""
+    documents: list[tuple[str, Document]] = []
+    facts: dict[str, Any] = {}
+    for path in files:
+        name = shown(path.name)
+        try:
+            table = parsed(path)
+            document = msgspec.convert(table, Document)
+        except SuiteError as error:
+            findings.error(name, error)
+            continue
+        except msgspec.ValidationError as exc:
+            findings.problem(name, _words(exc), "correct the value")
+            continue
+        for key in table.keys() - set(Document.__struct_fields__):
+            findings.problem(name, f"unknown key {shown(key)}", "delete it, or correct its name")
+        for key in Document.__struct_fields__[:4]:
+            stated = getattr(document, key)
+            if stated is not None and facts.setdefault(key, stated) != stated:
+                what = (
+                    f"{key} is {shown(str(stated))}, and {shown(str(facts[key]))} in another file"
+                )
+                findings.problem(name, what)
+        documents.append((name, document))
+    return facts, _cases(documents, findings)
+
+
+def _cases(
+    documents: Sequence[tuple[str, Document]], findings: Findings
+) -> Iterator[tuple[str, Case]]:
+    for name, document in documents:
+        for number, table in enumerate(document.case, start=1):
+            label = it if isinstance(it := table.get("id"), str) else str(number)
+            where = f"{name}, case {shown(label)}"
+            try:
+                yield where, _case({"category": document.category or "", **table})
+            except msgspec.ValidationError as exc:
+                findings.problem(where, _words(exc), "correct the field; texts stand in quotes")
+
+
+def _words(error: msgspec.ValidationError) -> str:
+    return str(error).replace(r" matching regex '\\S'", " with content")
+
+
+def _case(table: dict[str, Any]) -> Case:
+    """Raises: msgspec.ValidationError, naming the field."""
+    images = table.get("images")
+    if isinstance(images, list) and images:
+        table = {"image": images[0], **table}
+    known = msgspec.convert(table, _Table)
+    if known.images and known.image != known.images[0]:
+        raise msgspec.ValidationError("`images` is a list that does not begin with `image`")
+    fields = asdict(known) | {"images": known.images if len(known.images) > 1 else ()}
+    return Case(**fields, options={key: table[key] for key in table if key not in fields})
+
+
+# --- writing --------------------------------------------------------------------------------
+
+
+def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
+    """Add a case to the TOML suite in `folder`, which need not exist yet; return the file it is in.
+
+    Pictures are copied to `images/` under the case's id, unless they lie in the suite already;
+    `case.image` is not looked at.
+
+    Raises: SuiteError when the suite, the case or the picture is not sound, or cannot be written.
+    """
+    for picture in pictures:
+        header(read_regular(picture), shown(picture), whole=True)
+    _check(case)
+    if case.id in _ids(folder):
+        raise SuiteError(
+            f"{shown(folder)} has a case {shown(case.id)} already", fix="choose another id"
+        )
+    stems = [case.id, *(f"{case.id}-{number}" for number in range(2, len(pictures) + 1))]
+    kept = tuple(_kept(folder, *it) for it in zip(stems, pictures, strict=True))
+    case = replace(case, image=kept[0], images=kept if len(kept) > 1 else ())
+    path = folder / "prompts" / f"{_stem(case.category)}.toml"
+    if path.exists():
+        before, category = path.read_text("utf-8-sig").rstrip("\n"), parsed(path).get("category")
+    else:
+        category = case.category
+        before = f"suite = {_value(folder.resolve().name)}\ncategory = {_value(category)}"
+    write_whole(path, f"{before}\n\n{_case_text(case, category)}".encode())
+    return path
+
+
+def with_free_id(folder: Path, case: Case) -> Case:
+    """The case under an id that the suite does not have yet.
+
+    Raises: SuiteError when the folder holds something other than a TOML suite.
+    """
+    known = _ids(folder)
+    free = (f"{case.id}-{number}" if number > 1 else case.id for number in range(1, len(known) + 2))
+    return replace(case, id=next(it for it in free if it not in known))
+
+
+def rewrite_case(folder: Path, id_: str, case: Case | None) -> Path:
+    """Put `case` where the one called `id_` stands, None: nothing; return the file. Everything
+    else in it stays; pictures stay, too.
+
+    Raises: SuiteError when there is none, it is not sound, or the file cannot be changed safely.
+    """
+    if case:
+        _check(case)
+    for path in sorted(folder.glob("prompts/*.toml")):
+        before = parsed(path)
+        ids = [it.get("id") for it in before.get("case", [])]
+        if id_ not in ids:
+            continue
+        at, text = ids.index(id_), path.read_text("utf-8-sig")
+        starts = [*(it.start() for it in _CASE_LINE.finditer(text)), len(text)]
+        changed = ""
+        if len(starts) == len(ids) + 1:
+            new = _case_text(case, before.get("category")) + "\n" if case else ""
+            changed = text[: starts[at]] + new + text[starts[at + 1] :]
+        after = tomllib.loads(changed)
+        before["case"].pop(at)
+        if case and after:
+            after["case"].pop(at)
+        if {"case": [], **after} != before:
+            raise SuiteError(
+                f"{shown(path)} is written in a way that cannot be changed here without risk",
+                fix="change it in a text editor",
+            )
+        write_whole(path, (changed.rstrip("\n") + "\n").encode())
+        return path
+    raise SuiteError(f"{shown(folder)} has no case {shown(id_)}", fix="reload the page")
+
+
+def _check(case: Case) -> None:
+    if wrong := graders.problems(case):
+        raise SuiteError(f"{shown(case.id)}: {wrong[0]}", fix="name another answer or grader")
+
+
+def _ids(folder: Path) -> set[str]:
+    """Those of the cases in a folder.
+
+    Raises: SuiteError when it holds something other than a TOML suite.
+    """
+    files = sorted(folder.glob("prompts/*.toml"))
+    if not files and os.path.lexists(folder) and not folder.is_dir():
+        raise SuiteError(f"{shown(folder)} cannot be written: a file", fix="name a folder")
+    others = [
+        it.name for it in folder.glob("*") if it.suffix in (".csv", ".tsv", ".json", ".jsonl")
+    ]
+    if not files and others:
+        raise SuiteError(
+            f"{shown(folder)} holds {shown(others[0])}, and is not a suite that can be appended to",
+            fix="name a folder that holds prompts/*.toml, or one that does not exist yet",
+        )
+    return {str(table.get("id")) for path in files for table in parsed(path).get("case", [])}
+
+
+def _kept(folder: Path, name: str, picture: Path) -> str:
+    """Where the picture lies, or now lies, in the suite."""
+    if picture.resolve().is_relative_to(folder.resolve()):
+        return picture.resolve().relative_to(folder.resolve()).as_posix()
+    data = read_regular(picture)
+    target = folder / "images" / f"{_stem(name)}{picture.suffix.lower()}"
+    if target.exists() and read_regular(target) != data:
+        raise SuiteError(f"{shown(target)} is there already", fix="choose another id")
+    write_whole(target, data)
+    return target.relative_to(folder).as_posix()
+
+
+def _stem(name: str) -> str:
+    return slug(name)[:_STEM_CHARS] or "other"
+
+
+def _case_text(case: Case, category: object) -> str:
+    fields: dict[str, Any] = {
+        "id": case.id,
+        "category": case.category if category != case.category else None,
+        "question": case.question,
+        "images": case.images or None,
+        "image": None if case.images else case.image,
+        "expected": case.expected,
+        "grader": case.grader,
+        **case.options,
+        "difficulty": case.difficulty,
+    }
+    given = (f"{_key(key)} = {_value(it)}" for key, it in fields.items() if it is not None)
+    return "\n".join(["[[case]]", *given, ""])
+
+
+def _value(value: Any) -> str:
+    """
+    >>> _value('a "b"'), _value(("x", 1)), _value({"a b": 0.5})
+    ('"a \\\\"b\\\\""', '["x", 1]', '{"a b" = 0.5}')
+    """
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{_key(key)} = {_value(value[key])}" for key in value) + "}"
+        case list() | tuple():
+            return "[" + ", ".join(map(_value, value)) + "]"
+        case _:  # a JSON scalar is a TOML one, but for DEL in a text
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else _value(key)
+
+
+# --- starting -------------------------------------------------------------------------------
+
+_COLUMNS = "id,file_name,question,answer,options,category,difficulty,grader,tolerance,unit,aliases"
+_ROWS = """\
+dots-1,dots.png,How many dots are there? Answer with a number.,7,,Counting,easy,integer,,,
+dots-2,dots.png,Which colour do most of the dots have?,B,red; blue; green,Colours,easy,,,,
+dots-3,dots.png,Is there a green dot? Answer yes or no.,no,,Colours,medium,yes_no,,,
+label-1,label.png,What is the part number on the label?,AX-0417,,Reading,easy,code,,,
+label-2,label.png,What is printed above it?,PART NO.,,Reading,hard,text,,,PART NO; PART NUMBER
+chart-1,chart.png,How many kg were made on Tuesday?,45,,Reading,hard,decimal,2,kg,
+"""
+_README = """\
+# {name}: a suite for evalrun
+
+`questions.csv` has a row for each question; pictures lie in `images/`.
+Needed: file_name, question, answer. `options` (a; b; c) are sent with letters.
+`grader` says how answers are compared, with tolerance, unit or aliases; empty: inferred.
+
+    evalrun check {path}                  # what is wrong, and how each answer is graded
+    evalrun --suite {path} --model NAME   # ask a model
+
+Replace the rows and pictures by your own, the pictures under any names.
+"""
+
+
+class Started(Struct, frozen=True, kw_only=True):
+    """What was written."""
+
+    questions: Path
+    rows: int
+    pictures: int
+    left_out: tuple[str, ...] = ()
+    """Files that are no pictures, and why."""
+
+
+def start(folder: Path, photos: Path | None = None) -> Started:
+    """Make `folder` a suite: of three drawn pictures, or a row to fill in for each photo.
+
+    Raises: SuiteError when there is a suite already, no photo, or no room.
+    """
+    questions = folder / "questions.csv"
+    if os.path.lexists(questions) or any(folder.glob("prompts/*.toml")):
+        raise SuiteError(f"{shown(folder)} is a suite already", fix="name another folder")
+    pictures, left_out = (samples(), []) if photos is None else _of_photos(photos)
+    for name, data in pictures.items():
+        if photos is None or not photos.resolve().is_relative_to(folder.resolve()):
+            write_whole(folder / "images" / name, data)
+    table = io.StringIO()
+    names = _COLUMNS.split(",")
+    rows = [[Path(name).stem, name, *[""] * (len(names) - 2)] for name in pictures]
+    if photos is None:
+        rows = [row.split(",") for row in _ROWS.splitlines()]
+    csv.writer(table, lineterminator="\n").writerows([names, *rows])
+    write_whole(questions, table.getvalue().encode())
+    if not (folder / "README.md").exists():
+        readme = _README.format(name=folder.resolve().name, path=folder)
+        write_whole(folder / "README.md", readme.encode(errors="replace"))
+    return Started(
+        questions=questions, rows=len(rows), pictures=len(pictures), left_out=tuple(left_out)
+    )
+
+
+def _of_photos(photos: Path) -> tuple[dict[str, bytes], list[str]]:
+    """Name and content of each picture in the folder, and what is none."""
+    try:
+        found = sorted(it for it in photos.iterdir() if it.is_file() and it.name[0] != ".")
+    except OSError as exc:
+        raise SuiteError(
+            f"{shown(photos)} cannot be read: {exc.strerror}", fix="name a folder of photos"
+        ) from exc
+    pictures, left_out = {}, []
+    for photo in found:
+        try:
+            data = read_regular(photo)
+            header(data, shown(photo.name))
+            pictures[photo.name] = data
+        except SuiteError as error:
+            left_out.append(f"{error.problem}: {error.fix}")
+    if not pictures:
+        raise SuiteError(f"{shown(photos)} holds no picture", fix="name a folder of photos")
+    return pictures, left_out
