@@ -1,0 +1,171 @@
+"""Several servers of one model as one: a picture stays with one of them, a dead one is left out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from threading import Event
+
+from msgspec.structs import replace
+
+from harness.adapters.base import Adapter, Opener, Request, Target
+from harness.errors import CallTimeout, EvalrunError, TargetError, Unreachable
+from harness.records import Reply, ServerFacts
+from harness.transport import Stopped, without_credentials
+
+GIVE_UP_S = 3.0
+"""How long a replica may be gone: its questions are better asked elsewhere than waited for."""
+_TRIES = 3
+_LOOK_EVERY_S = 0.1
+_MUST_AGREE = {
+    "build": "server build",
+    "model_sha256": "weights",
+    "model_file": "weights",
+    "quantization": "quantization",
+    "mmproj_sha256": "projector",
+    "mmproj_file": "projector",
+    "chat_template_sha256": "chat template",
+    "context_tokens": "context",
+}
+"""What a server says of itself -> in words."""
+
+
+class Replica:
+    """One of them, and what it is doing."""
+
+    def __init__(self, name: str, adapter: Adapter) -> None:
+        self.name, self.adapter = name, adapter
+        self.in_flight = 0
+
+    @property
+    def load(self) -> float:
+        return self.in_flight / self.adapter.concurrency
+
+
+class Replicas:
+    """Open servers of the same model. Threads share it."""
+
+    shards_by_picture = True
+
+    def __init__(self, members: Sequence[Replica], target: Target, *, planned: int) -> None:
+        """`planned`: how many there were to be; the run is one of so many calls at once."""
+        first = members[0].adapter
+        self.backend, self.server = first.backend, first.server
+        self.base_url = without_credentials(target.base_url) if target.base_url else None
+        self.kind_name = getattr(first, "kind_name", "")
+        self.concurrency = planned * first.concurrency
+        self._target, self._alive = target, list(members)
+        self._placed: dict[str, Replica] = {}
+        self._lock = threading.Lock()
+
+    def ask(self, request: Request) -> Reply:
+        """Raises: as any adapter; TargetError when no replica is left."""
+        lost_s, attempts = 0.0, 0
+        while True:
+            member, started = self._enter(request), time.monotonic()
+            try:
+                reply = member.adapter.ask(request)
+            except (Unreachable, TargetError, Stopped) as error:
+                if self._target.stopping.is_set():
+                    raise
+                self._leave_out(member, error)
+                lost_s, attempts = lost_s + time.monotonic() - started, attempts + 1
+            else:
+                effort = reply.effort
+                more = replace(
+                    effort, attempts=effort.attempts + attempts, failed_s=effort.failed_s + lost_s
+                )
+                return replace(reply, effort=more) if attempts else reply
+            finally:
+                with self._lock:
+                    member.in_flight -= 1
+
+    def _enter(self, request: Request) -> Replica:
+        """Where the picture was asked about before, else the replica with the most room."""
+        picture = request.images[0].sha256 if request.images else request.id
+        with self._lock:
+            member = self._placed.get(picture)
+            if member not in self._alive:
+                member = self._placed[picture] = min(self._alive, key=lambda it: it.load)
+            assert member is not None
+            member.in_flight += 1
+            return member
+
+    def _leave_out(self, member: Replica, error: Exception) -> None:
+        """Raises: `error` when it was the last one."""
+        with self._lock:
+            if member not in self._alive:
+                return
+            if len(self._alive) == 1:
+                raise error
+            self._alive.remove(member)
+        why = error.problem if isinstance(error, EvalrunError) else "it was stopped"
+        self._target.notify(f"WARNING: {member.name} is left out: {why}")
+
+
+@contextmanager
+def open_replicas(opener: Opener, targets: Sequence[Target]) -> Iterator[Replicas]:
+    """Open every target; one that does not answer is left out.
+
+    Raises: TargetError when none answers, or they are not the same.
+    """
+    with ExitStack() as stack:
+        members, missing = list[Replica](), list[TargetError]()
+        for number, target in enumerate(targets, 1):
+            name = without_credentials(target.base_url) if target.base_url else f"replica {number}"
+            limits = replace(
+                target.limits, give_up_s=GIVE_UP_S, tries=min(target.limits.tries, _TRIES)
+            )
+            own = replace(target, limits=limits, stopping=_Own(target.stopping))
+            try:
+                members.append(Replica(name, stack.enter_context(opener(own))))
+            except TargetError as error:
+                if not isinstance(error.__cause__, Unreachable | CallTimeout):
+                    raise
+                missing.append(error)
+                target.notify(f"WARNING: {name} is left out: {error.problem}")
+        if not members:
+            raise missing[0]
+        _insist_on_same(members)
+        yield Replicas(members, targets[0], planned=len(targets))
+
+
+def _insist_on_same(members: Sequence[Replica]) -> None:
+    first = members[0]
+    for other in members[1:]:
+        found = _differences(first.adapter.server, other.adapter.server)
+        if first.adapter.backend != other.adapter.backend:
+            found = [f"{first.adapter.backend} against {other.adapter.backend}"]
+        if found:
+            raise TargetError(
+                f"{first.name} and {other.name} are not replicas: {'; '.join(found)}",
+                fix="start both with the same build, weights and options",
+            )
+
+
+def _differences(one: ServerFacts | None, two: ServerFacts | None) -> list[str]:
+    pairs = (
+        (words, getattr(one, it, None), getattr(two, it, None)) for it, words in _MUST_AGREE.items()
+    )
+    found = {words: f"{words} {a} against {b}" for words, a, b in pairs if a and b and a != b}
+    return list(found.values())
+
+
+class _Own(Event):
+    """Set when the run ends, or for one replica alone, whose server may die for good."""
+
+    def __init__(self, of_the_run: Event) -> None:
+        super().__init__()
+        self._of_the_run = of_the_run
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._of_the_run.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        until = None if timeout is None else time.monotonic() + timeout
+        while not self.is_set() and (until is None or time.monotonic() < until):
+            left_s = _LOOK_EVERY_S if until is None else until - time.monotonic()
+            super().wait(max(0.0, min(_LOOK_EVERY_S, left_s)))
+        return self.is_set()
