@@ -20,9 +20,9 @@ import json
 import shutil
 import sys
 from enum import IntEnum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from harness.records import CallFailure, Effort, FailureKind
@@ -56,6 +56,10 @@ class EvalrunError(Exception):
         super().__init__(f"{problem}\n  fix: {fix}")
         self.problem = problem
         self.fix = fix
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """It may travel between processes."""
+        return partial(type(self), fix=self.fix), (self.problem,), self.__dict__
 
     def hide(self, secret: str) -> None:
         """Some servers quote the key they were sent: it goes no further."""

@@ -22,9 +22,8 @@ from typing import Any
 import msgspec
 
 from harness import __version__, catalogue, store, suites, targets
-from harness.adapters import Adapter, opener
+from harness.adapters import Adapter
 from harness.adapters.base import HEADER_FIELDS
-from harness.adapters.openai import OpenAIChat
 from harness.adapters.replay import Replay
 from harness.adapters.routes import Route
 from harness.errors import EvalrunError, ResultsError, TargetError, UsageError
@@ -184,6 +183,7 @@ def prepare(
         say=say,
         sends_pictures=not chosen.blind,
     )
+    targets.check_placement(options.placement, route)
     limit_px = sampling.image_max_side
     if limit_px and not chosen.blind and (made := shrinking(suite, cases, limit_px)):
         say(one_line(made, 400))
@@ -257,7 +257,10 @@ def carry_out(
 def _open(work: Work, stack: ExitStack, say: Say) -> Adapter:
     log = targets.open_log(work.options.log, stack)
     target = msgspec.structs.replace(work.route.target, log=log)
-    adapter = stack.enter_context(opener(work.route.backend)(target))
+    options = work.options
+    adapter = stack.enter_context(
+        targets.opened(target, work.route.backend, options.placement, options.target)
+    )
     if isinstance(adapter, Replay):
         strays = sorted(adapter.prompts() - {case.id for case in work.suite.cases})
         if strays:
@@ -324,7 +327,7 @@ def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:
         **(shared | of_adapter),
         run="",
         backend=adapter.backend,
-        endpoint=adapter.endpoint if isinstance(adapter, OpenAIChat) else None,
+        endpoint=getattr(adapter, "endpoint", None),
         suite=suite.name,
         suite_version=suite.version,
         suite_sha256=suite.sha256,

@@ -49,6 +49,10 @@ Model = Annotated[
         help="Model to ask (repeatable); without one, the demonstration model.",
     ),
 ]
+BaseUrls = Annotated[
+    list[str],
+    Option(help="A running server, for every model or as NAME=URL; several of one are replicas."),
+]
 ApiKeyEnv = Annotated[str | None, Option(help="Environment variable that holds the key.")]
 Backend = Annotated[
     str | None, Option(help="Adapter or preset: llamacpp, openai, openrouter, ollama, …")
@@ -68,9 +72,7 @@ class ModelOptions:
     models_file: Annotated[
         Path | None, Option(help="TOML file with a [[model]] table for each, of any options.")
     ] = None
-    base_url: Annotated[
-        str | None, Option(help="A running server, e.g. http://localhost:8080/v1.")
-    ] = None
+    base_url: BaseUrls = field(default_factory=list)
     api_key_env: ApiKeyEnv = None
     backend: Backend = None
     gguf: Annotated[Path | None, Option(help="Weights of a local model.")] = None
@@ -182,6 +184,25 @@ class LimitOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlacementOptions:
+    """On how many servers, and where they are started."""
+
+    replicas: Annotated[
+        int, Option(min=1, max=256, help="Start so many servers and share the prompts among them.")
+    ] = 1
+    ray: Annotated[
+        str | None,
+        Option(
+            metavar="auto|ADDRESS", help="Start servers, or ask, on the nodes of a Ray cluster."
+        ),
+    ] = None
+    num_gpus: Annotated[
+        float | None,
+        Option(min=0, help="GPUs of a server there [default: 1 where the cluster has GPUs]."),
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class JudgeOptions:
     """A second model that reads replies."""
 
@@ -239,6 +260,7 @@ class RunOptions:
     suite: SuiteOptions = SuiteOptions()
     sampling: SamplingOptions = SamplingOptions()
     limits: LimitOptions = LimitOptions()
+    placement: PlacementOptions = PlacementOptions()
     judge: JudgeOptions = JudgeOptions()
     output: OutputOptions = OutputOptions()
     log: LogOptions = LogOptions()

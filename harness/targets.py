@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -17,16 +17,25 @@ from typing import Any
 import msgspec
 
 from harness import catalogue
-from harness.adapters import Limits, Target, opener
+from harness.adapters import Adapter, Limits, Target, opener
 from harness.adapters.endpoints import RESERVED, checked
 from harness.adapters.llamacpp.files import missing_bytes, quantized
+from harness.adapters.replicas import open_replicas
 from harness.adapters.routes import Route, resolve
 from harness.errors import TargetError, UsageError
 from harness.graders.regions import CONVENTIONS
 from harness.judge import SAMPLING, Judge
-from harness.options import JudgeOptions, LimitOptions, LogOptions, ModelOptions, SamplingOptions
+from harness.options import (
+    JudgeOptions,
+    LimitOptions,
+    LogOptions,
+    ModelOptions,
+    PlacementOptions,
+    SamplingOptions,
+)
 from harness.records import ModelCard, Sampling
 from harness.text import inert, nearest, size_text
+from harness.transport import api_root
 
 Say = Callable[[str], None]
 Confirm = Callable[[str], bool]
@@ -59,7 +68,7 @@ def reach(
     known, backend = known or catalogue.load(), model.backend
     given = Target(
         model=model.one or "",
-        base_url=model.base_url,
+        base_url=next(iter(addresses_of(model)), None),
         api_key_env=model.api_key_env,
         gguf=model.gguf,
         mmproj=model.mmproj,
@@ -84,6 +93,61 @@ def reach(
         )
     target = msgspec.structs.replace(route.target, limits=_limits(limits, route))
     return msgspec.structs.replace(route, target=target)
+
+
+def addresses(given: Sequence[str], models: Sequence[str]) -> dict[str | None, list[str]]:
+    """`--base-url URL` and `NAME=URL`: model -> its servers; under None those of all others.
+
+    Raises: UsageError for a model that is not asked, or one address twice.
+    """
+    found: dict[str | None, list[str]] = {}
+    for text in given:
+        name, sign, url = text.partition("=")
+        pair = sign and "://" not in name
+        urls = found.setdefault(name if pair else None, [])
+        if (pair and name not in models) or (url if pair else text) in urls:
+            why = "names a model that is not asked" if name not in models else "is given twice"
+            raise UsageError(
+                f"--base-url {text!r} {why}", fix="give each --model its own: --base-url NAME=URL"
+            )
+        urls.append(url if pair else text)
+    return found
+
+
+def addresses_of(model: ModelOptions) -> list[str]:
+    """Of the one model that is asked."""
+    found = addresses(model.base_url, [model.one or ""])
+    return found.get(model.one) or found.get(None, [])
+
+
+def check_placement(options: PlacementOptions, route: Route) -> None:
+    """Raises: UsageError or TargetError, before anything is started."""
+    if options.replicas > 1 and not route.starts_a_server:
+        raise UsageError(
+            "--replicas is for servers that evalrun starts, and this one runs already",
+            fix="name each server: --base-url URL --base-url URL",
+        )
+    if options.ray is not None:
+        from harness.cluster import driver  # Ray is loaded only where it is asked for
+
+        driver.connect(options.ray)
+
+
+@contextmanager
+def opened(
+    target: Target, backend: str, options: PlacementOptions, model: ModelOptions
+) -> Iterator[Adapter]:
+    """The model, on one server or several, here or on the nodes of a cluster."""
+    opens = opener(backend)
+    if options.ray is not None:
+        from harness.cluster import driver
+
+        opens = driver.opener_on(backend, driver.resources(options.num_gpus, target))
+    urls = addresses_of(model)
+    each = [msgspec.structs.replace(target, base_url=api_root(it)) for it in urls[1:]]
+    each = [target, *each] if each else [target] * options.replicas
+    with opens(target) if len(each) == 1 else open_replicas(opens, each) as adapter:
+        yield adapter
 
 
 def _check_text(target: Target) -> None:
@@ -155,7 +219,7 @@ def open_judge(
         return None
     model = ModelOptions(
         model=[options.judge],
-        base_url=options.judge_base_url,
+        base_url=[options.judge_base_url] if options.judge_base_url else [],
         api_key_env=options.judge_api_key_env,
         gguf=options.judge_gguf,
         backend=options.judge_backend,

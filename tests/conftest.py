@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -163,8 +164,8 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None: ...
 
 
-@pytest.fixture
-def vision_server() -> Iterator[VisionServer]:
+@contextmanager
+def scripted_server() -> Iterator[VisionServer]:
     state = VisionServer()
     handler = type("Handler", (_Handler,), {"state": state})
     server = _Server(("127.0.0.1", 0), handler)
@@ -175,6 +176,12 @@ def vision_server() -> Iterator[VisionServer]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def vision_server() -> Iterator[VisionServer]:
+    with scripted_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ LAYERS = [
     {"exchange"},
     {"report"},
     {"adapters"},
-    {"judge", "runner", "eyes", "options"},
+    {"judge", "runner", "eyes", "options", "cluster"},
     {"targets"},
     {"measure"},
     {"view", "sweep"},
@@ -44,6 +44,7 @@ HOMES = {
     "starlette": {"view"},
     "uvicorn": {"view"},
     "rapidfuzz": {"graders"},
+    "ray": {"cluster"},
     "xllamacpp": {"adapters"},
     "huggingface_hub": {"adapters", "suites"},
 }

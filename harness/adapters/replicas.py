@@ -5,27 +5,32 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Event
+from typing import Any
 
 from msgspec.structs import replace
 
 from harness.adapters.base import Adapter, Opener, Request, Target
+from harness.adapters.endpoints import models_of, open_transport
 from harness.errors import CallTimeout, EvalrunError, TargetError, Unreachable
-from harness.records import Reply, ServerFacts
+from harness.records import Reply
 from harness.transport import Stopped, without_credentials
 
 GIVE_UP_S = 3.0
 """How long a replica may be gone: its questions are better asked elsewhere than waited for."""
 _TRIES = 3
 _LOOK_EVERY_S = 0.1
+_LISTING_S = 3.0
+_VOLATILE = ("created", "permission")
+"""What a server says of a model that is another with each start."""
 _MUST_AGREE = {
     "build": "server build",
     "model_sha256": "weights",
-    "model_file": "weights",
+    "model_file": "weights file",
     "quantization": "quantization",
     "mmproj_sha256": "projector",
-    "mmproj_file": "projector",
+    "mmproj_file": "projector file",
     "chat_template_sha256": "chat template",
     "context_tokens": "context",
 }
@@ -54,7 +59,7 @@ class Replicas:
         first = members[0].adapter
         self.backend, self.server = first.backend, first.server
         self.base_url = without_credentials(target.base_url) if target.base_url else None
-        self.kind_name = getattr(first, "kind_name", "")
+        self.endpoint = getattr(first, "endpoint", None)
         self.concurrency = planned * first.concurrency
         self._target, self._alive = target, list(members)
         self._placed: dict[str, Replica] = {}
@@ -112,7 +117,7 @@ def open_replicas(opener: Opener, targets: Sequence[Target]) -> Iterator[Replica
     Raises: TargetError when none answers, or they are not the same.
     """
     with ExitStack() as stack:
-        members, missing = list[Replica](), list[TargetError]()
+        members, reached, missing = list[Replica](), list[Target](), list[TargetError]()
         for number, target in enumerate(targets, 1):
             name = without_credentials(target.base_url) if target.base_url else f"replica {number}"
             limits = replace(
@@ -126,16 +131,23 @@ def open_replicas(opener: Opener, targets: Sequence[Target]) -> Iterator[Replica
                     raise
                 missing.append(error)
                 target.notify(f"WARNING: {name} is left out: {error.problem}")
+            else:
+                reached.append(own)
         if not members:
             raise missing[0]
-        _insist_on_same(members)
+        _insist_on_same(members, reached)
         yield Replicas(members, targets[0], planned=len(targets))
 
 
-def _insist_on_same(members: Sequence[Replica]) -> None:
-    first = members[0]
-    for other in members[1:]:
-        found = _differences(first.adapter.server, other.adapter.server)
+def _insist_on_same(members: Sequence[Replica], targets: Sequence[Target]) -> None:
+    first, *others = members
+    said = [_facts(member, target) for member, target in zip(members, targets, strict=True)]
+    for other, facts in zip(others, said[1:], strict=True):
+        found = [
+            f"{name} {said[0][name]} against {value}"
+            for name, value in facts.items()
+            if said[0].get(name, value) != value
+        ]
         if first.adapter.backend != other.adapter.backend:
             found = [f"{first.adapter.backend} against {other.adapter.backend}"]
         if found:
@@ -145,12 +157,19 @@ def _insist_on_same(members: Sequence[Replica]) -> None:
             )
 
 
-def _differences(one: ServerFacts | None, two: ServerFacts | None) -> list[str]:
-    pairs = (
-        (words, getattr(one, it, None), getattr(two, it, None)) for it, words in _MUST_AGREE.items()
-    )
-    found = {words: f"{words} {a} against {b}" for words, a, b in pairs if a and b and a != b}
-    return list(found.values())
+def _facts(member: Replica, target: Target) -> dict[str, Any]:
+    """What a server says of itself: of its own kind's facts, else of its list of models."""
+    server = member.adapter.server
+    if server is not None:
+        known = ((name, getattr(server, it)) for it, name in _MUST_AGREE.items())
+        return {name: value for name, value in known if value is not None}
+    if target.base_url is None:
+        return {}
+    with suppress(EvalrunError), open_transport(target, patient=False) as transport:
+        for it in models_of(transport, _LISTING_S):
+            if it.get("id") == (target.model_id or target.model):
+                return {name: value for name, value in it.items() if name not in _VOLATILE}
+    return {}
 
 
 class _Own(Event):

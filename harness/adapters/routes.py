@@ -354,13 +354,14 @@ def _weights(card: ModelCard, given: Target) -> Iterator[Route]:
             note = f"{missing[0]} does not exist"
             yield replace(route, note=note, command=command, open=False)
         else:
-            target = replace(given, gguf=paths[0], mmproj=paths[1])
+            target = replace(given, gguf=paths[0], mmproj=given.mmproj or paths[1])
             yield _with_server(card, route, target, f"{paths[0].name}, from your catalogue")
     source = card.gguf
     if source is None or (bits_in(source.quantization) or 16) < _FEWEST_BITS:
         return
     if found := files.cached(source):
-        target = replace(given, gguf=found.gguf, mmproj=found.mmproj, weights=source)
+        mmproj = given.mmproj or found.mmproj
+        target = replace(given, gguf=found.gguf, mmproj=mmproj, weights=source)
         note = f"{source.quantization} weights in the local cache"
         yield _with_server(card, route, target, note)
     else:

@@ -174,7 +174,13 @@ def _routes(
 
     Raises: UsageError for one model twice; TargetError when nobody is left.
     """
-    known, addresses = catalogue.load(), _addresses(options)
+    known = catalogue.load()
+    addresses = targets.addresses(options.base_url, options.model)
+    if several := next((it for it in addresses.values() if len(it) > 1), None):
+        raise UsageError(
+            f"--base-url {several[1]!r} is a second server of one model, and `ask` asks one",
+            fix="give each --model its own: --base-url NAME=URL",
+        )
     limits = LimitOptions(
         timeout=options.timeout, tries=_TRIES, max_wait=_MAX_WAIT_S, concurrency=1
     )
@@ -183,7 +189,7 @@ def _routes(
     for name in _with_task(options, known) if options.model else [None]:
         model = ModelOptions(
             model=[] if name is None else [name],
-            base_url=addresses.get(name, addresses.get(None)),
+            base_url=addresses.get(name) or addresses.get(None, []),
             api_key_env=options.api_key_env,
             backend=options.backend,
         )
@@ -202,25 +208,6 @@ def _routes(
     if not routes and len(unreached) == 1 and unreached[0].error is not None:
         raise unreached[0].error
     return routes, unreached
-
-
-def _addresses(options: AskOptions) -> dict[str | None, str]:
-    """Model -> its server; under None the server of all others.
-
-    Raises: UsageError for a model that is not asked, or two addresses for one.
-    """
-    found: dict[str | None, str] = {}
-    for given in options.base_url:
-        name, sign, url = given.partition("=")
-        pair = sign and "://" not in name
-        key = name if pair else None
-        if key in found or (pair and key not in options.model):
-            why = "is given twice" if key in found else "names a model that is not asked"
-            raise UsageError(
-                f"--base-url {given!r} {why}", fix="give each --model its own: --base-url NAME=URL"
-            )
-        found[key] = url if pair else given
-    return found
 
 
 def _with_task(options: AskOptions, known: Catalogue) -> Iterator[str]:

@@ -17,7 +17,7 @@ from harness import catalogue
 from harness.errors import UsageError
 from harness.text import nearest
 
-NOT_FROM_A_PROJECT = ("api_key_env", "judge_api_key_env", "server_arg", "yes")
+NOT_FROM_A_PROJECT = ("api_key_env", "judge_api_key_env", "server_arg", "yes", "ray")
 """A folder that somebody else made may not send keys, steer programs or fill the disk unasked."""
 
 

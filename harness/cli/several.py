@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import typer
 
-from harness import store
+from harness import store, targets
 from harness.cli.compare import compare
 from harness.cli.output import complain, say
 from harness.errors import EvalrunError, ExitCode, UsageError
@@ -111,8 +111,10 @@ def _arguments(context: typer.Context, models: list[str], file: Path | None) -> 
     typed = {
         name: context.params[name] for name in known if name not in _OWN and is_typed(context, name)
     }
-    tables = [{"model": name} for name in models]
-    for table in (*tables, *(_tables(file) if file else ())):
+    tables = [*({"model": name} for name in models), *(_tables(file) if file else ())]
+    named = [str(it.get("model")) for it in tables]
+    urls = targets.addresses(typed.pop("base_url", ()), named)
+    for name, table in zip(named, tables, strict=True):
         own = {key.replace("-", "_"): value for key, value in table.items()}
         for key in own.keys() - known.keys() | own.keys() & {"models_file", "results", "profile"}:
             close = nearest(key, known, most=1)
@@ -120,8 +122,8 @@ def _arguments(context: typer.Context, models: list[str], file: Path | None) -> 
                 f"{file}: {key.replace('_', '-')} is not an option of one model",
                 fix=f"did you mean {close[0].replace('_', '-')}?" if close else "remove it",
             )
-        wanted = {**typed, **own}
-        yield [word for name, value in wanted.items() for word in words_of(known[name], value)]
+        wanted = {**typed, "base_url": urls.get(name) or urls.get(None, []), **own}
+        yield [word for key, value in wanted.items() for word in words_of(known[key], value)]
 
 
 def is_typed(context: typer.Context, name: str) -> bool:

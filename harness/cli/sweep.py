@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer import Argument, Option
 
+from harness import targets
 from harness.cli import app, settings
 from harness.cli.output import (
     AsJson,
@@ -25,10 +26,14 @@ from harness.cli.sweeping import Driver, Planned, describe
 from harness.errors import ExitCode, UsageError
 from harness.options import (
     DEFAULT_RESULTS,
+    ApiKeyEnv,
+    Backend,
+    BaseUrls,
     JudgeOptions,
     LimitOptions,
     LogOptions,
     ModelOptions,
+    PlacementOptions,
     ResultsDir,
     RunOptions,
     SamplingOptions,
@@ -44,7 +49,9 @@ _AXES = (
     *("quant", "mmproj", "image_tokens", "image_max_side", "thinking", "cache_type"),
     *("concurrency", "temperature", "system"),
 )
-_EACH = {"yes", "log", "verbose", "max_cost", "tries", "timeout", "max_wait"}
+_EACH = {"yes", "log", "verbose", "max_cost", "tries", "timeout", "max_wait"} | {
+    *("replicas", "ray", "num_gpus"),
+}
 """Options of `run` that say nothing about what is measured: a run is the same without them."""
 _OWN = {
     *("vary", "sweep_file", "prefer", "stop_early", "md", "csv", "json", "quiet"),
@@ -89,11 +96,9 @@ class GridOptions:
 class ServerOptions:
     """Where the models live."""
 
-    base_url: Annotated[str | None, Option(help="A running server of the model.")] = None
-    api_key_env: Annotated[str | None, Option(help="Environment variable that holds the key.")] = (
-        None
-    )
-    backend: Annotated[str | None, Option(help="Adapter or preset.")] = None
+    base_url: BaseUrls = field(default_factory=list)
+    api_key_env: ApiKeyEnv = None
+    backend: Backend = None
     gguf: Annotated[Path | None, Option(help="Weights; --quant finds others beside them.")] = None
     server_arg: Annotated[list[str], Option(help="A flag for each server that is started.")] = (
         field(default_factory=list)
@@ -129,7 +134,7 @@ class ChoiceOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SweepOptions:
-    """Everything `evalrun sweep` can be told; the last four are those of `run`, for every cell."""
+    """Everything `evalrun sweep` can be told; the last six are those of `run`, for every cell."""
 
     grid: GridOptions
     server: ServerOptions
@@ -137,6 +142,7 @@ class SweepOptions:
     suite: SuiteOptions
     sampling: SamplingOptions
     limits: LimitOptions
+    placement: PlacementOptions
     judge: JudgeOptions
     log: LogOptions
 
@@ -177,9 +183,17 @@ def _planned(context: typer.Context, options: GridOptions) -> list[Planned]:
     axes |= _varied(options.vary, axes)
     known = {it.name or "": it for it in context.command.params}
     shared = {it: typed[it] for it in typed if it not in _OWN and it not in axes}
-    words = [word for it in shared if it not in _EACH for word in words_of(known[it], shared[it])]
+    urls = targets.addresses(shared.pop("base_url", ()), options.model)
+    shown = [word for it in shared if it not in _EACH for word in words_of(known[it], shared[it])]
+    words = {
+        name: [
+            *shown,
+            *words_of(known["base_url"], urls.get(name) or urls.get(None, [])),
+        ]
+        for name in options.model
+    }
     each = [word for it in shared if it in _EACH for word in words_of(known[it], shared[it])]
-    made = grid.cells(options.model, axes, words)
+    made = grid.cells(words, axes)
     return Planned.of([(it, _run_options(context, [*it.words, *each])) for it in made])
 
 

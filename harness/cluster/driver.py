@@ -1,7 +1,8 @@
-"""An adapter whose model is opened on a node of a Ray cluster, and on another when that one dies."""
+"""A model that is opened on a node of a Ray cluster, and on another when that one dies."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ def connect(address: str) -> None:
             address=address,
             log_to_driver=False,
             configure_logging=False,
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
         )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         raise TargetError(
@@ -47,17 +48,18 @@ def connect(address: str) -> None:
         ) from error
 
 
-def resources(num_gpus: float | None) -> dict[str, float]:
-    """What a cell or replica takes: a GPU where the cluster has any, else a CPU."""
+def resources(num_gpus: float | None, target: Target) -> dict[str, float]:
+    """What a server takes: a GPU where the cluster has any, else a CPU, as asking one does."""
     import ray
 
     gpus = ray.cluster_resources().get("GPU", 0.0)
-    wanted = (1.0 if gpus else 0.0) if num_gpus is None else num_gpus
+    usual = 1.0 if gpus and target.base_url is None else 0.0
+    wanted = usual if num_gpus is None else num_gpus
     if wanted > gpus:
         raise TargetError(
             f"--num-gpus {wanted:g}: the cluster has {gpus:g}", fix="ask for fewer, or add nodes"
         )
-    return {"num_gpus": wanted, "num_cpus": 0 if wanted else 1}
+    return {"num_gpus": wanted, "num_cpus": 0.0 if wanted else 1.0}
 
 
 def places(needed: dict[str, float]) -> int:
@@ -79,19 +81,22 @@ class RemoteModel:
         self._pictures: OrderedDict[str, Any] = OrderedDict()
         self._worker, self.opened = self._place()
         self.concurrency, self.server = self.opened.concurrency, self.opened.server
-        self.base_url, self.kind_name = self.opened.base_url, self.opened.kind_name
+        self.base_url, self.endpoint = self.opened.base_url, self.opened.endpoint
         self.shards_by_picture = self.opened.shards_by_picture
 
     def ask(self, request: Request) -> Reply:
         """Raises: as the adapter on the node; TargetError when node after node dies."""
-        from ray.exceptions import RayError
+        import ray
+        from ray.exceptions import RayError, RayTaskError
 
         while True:
             worker = self._worker
             try:
                 images = [self._sent(it) for it in request.images]
                 plain = replace(request, images=(), on_text=None)
-                reply = self._wait(worker.ask.remote(plain, *images))
+                reply: Reply | EvalrunError = ray.get(worker.ask.remote(plain, *images))
+            except RayTaskError:
+                raise  # a bug of ours, on the node
             except RayError as error:
                 self._place_again(worker, error)
                 continue

@@ -24,7 +24,7 @@ class Opened(Struct, frozen=True, kw_only=True):
     concurrency: int
     server: ServerFacts | None
     base_url: str | None
-    kind_name: str
+    endpoint: str | None
     shards_by_picture: bool
     notes: tuple[str, ...]
     """What went on while it was opened."""
@@ -56,7 +56,7 @@ class Worker:
             concurrency=adapter.concurrency,
             server=adapter.server,
             base_url=adapter.base_url,
-            kind_name=getattr(adapter, "kind_name", ""),
+            endpoint=getattr(adapter, "endpoint", None),
             shards_by_picture=adapter.shards_by_picture,
             notes=tuple(notes),
         )
@@ -87,4 +87,6 @@ def code_sha256() -> str:
 def without_callbacks(target: Target) -> dict[str, Any]:
     """The fields of a target that can travel."""
     fields = {name: getattr(target, name) for name in target.__struct_fields__}
+    if target.weights is not None:  # which lie in each node's own cache
+        fields["gguf"] = None
     return {name: it for name, it in fields.items() if name not in ("stopping", "notify", "log")}

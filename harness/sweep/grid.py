@@ -37,8 +37,8 @@ class Cell(Struct, frozen=True, kw_only=True):
         return ", ".join([self.model] * ("model" in self.settings or not parts) + parts)
 
 
-def cells(models: Sequence[str], axes: Axes, shared: Sequence[str]) -> list[Cell]:
-    """Every combination, models outermost, each with the words `shared` by all.
+def cells(models: Mapping[str, Sequence[str]], axes: Axes) -> list[Cell]:
+    """Every combination, models outermost; `models`: each with the words of all its cells.
 
     Raises: UsageError for an empty grid, and for two cells that are the same.
     """
@@ -46,7 +46,7 @@ def cells(models: Sequence[str], axes: Axes, shared: Sequence[str]) -> list[Cell
         if not values or any(value == "" for value in values):
             raise UsageError(f"--{option(name)} has an empty value", fix="write e.g. --quant Q4,Q8")
     varied = [name for name, values in axes.items() if len(values) > 1]
-    if len(models) * len(varied) == 0 or (len(models) == 1 and not varied):
+    if not models or (len(models) == 1 and not varied):
         raise UsageError(
             "the grid is empty: nothing is varied" if models else "the grid is empty: no model",
             fix="name a model and values, e.g. evalrun sweep MODEL --image-max-side 512,1024",
@@ -57,7 +57,7 @@ def cells(models: Sequence[str], axes: Axes, shared: Sequence[str]) -> list[Cell
         typed = [it for name, value in own.items() for it in words_of(name, value)]
         shown = {"model": model} if len(models) > 1 else {}
         shown |= {option(name): own[name] for name in varied}
-        words = ("--model", model, *shared, *typed)
+        words = ("--model", model, *models[model], *typed)
         made.append(Cell(model=model, settings=shown, words=words))
     return _distinct(made)
 

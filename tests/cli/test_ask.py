@@ -161,7 +161,10 @@ def test_hostile_replies_cannot_act_on_the_terminal(
         (["--task", "vqa"], "nothing is asked"),
         (["What?", "--save", "mine"], "--save needs the right answer"),
         (["What?", "--model", "a", "--base-url", "b=http://x"], "names a model that is not asked"),
-        (["What?", "--base-url", "http://x", "--base-url", "http://y"], "is given twice"),
+        (
+            ["What?", "--base-url", "http://x", "--base-url", "http://y"],
+            "is a second server",
+        ),
         (["What?", *models("a", "a"), "--base-url", "http://127.0.0.1:1/v1"], "named twice"),
     ],
     ids=lambda it: " ".join(it) if isinstance(it, list) else "",

@@ -69,7 +69,10 @@ def locate(target: Target) -> Files:
             f"nothing says which weights {target.model!r} is",
             fix="name them with --gguf FILE --mmproj FILE",
         )
-    return cached(source) or fetch(source, target.notify)
+    found = cached(source) or fetch(source, target.notify)
+    if target.mmproj is None:
+        return found
+    return replace(found, mmproj=_existing(target.mmproj, "--mmproj"))
 
 
 def _existing(path: Path, option: str) -> Path:
