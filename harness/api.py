@@ -218,4 +218,4 @@ def _typed(field: Any, value: Any) -> Any:
     """Folders may be given as text, and a list as its only item."""
     if "Path" in str(field.type) and isinstance(value, str):
         return Path(value)
-    return [value] if "list" in str(field.type) and isinstance(value, str) else value
+    return [value] if field.default_factory is list and isinstance(value, str) else value
