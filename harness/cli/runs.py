@@ -16,7 +16,7 @@ from harness.adapters.exchanges import request_of
 from harness.cli.output import AsJson, print_blocks, print_bytes, print_json, say, write_csv
 from harness.comparison.sides import Names, Side
 from harness.errors import ResultsError, UsageError
-from harness.exchange import eee, inspect_log, reports
+from harness.exchange import eee, eval_results, inspect_log, junit
 from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir, RunName
 from harness.records import Correction, ModelScore, Record, RunHeader
 from harness.store import Run
@@ -160,9 +160,9 @@ def _exchange(runs: Sequence[Run], form: str, out: str) -> None:
         raise UsageError(f"--format {form} takes one run", fix="export them one by one")
     run, data = runs[0], b""
     if form == "hf":
-        data = reports.eval_results(run).encode()
+        data = eval_results(run).encode()
     elif form == "junit":
-        data = reports.junit(run)
+        data = junit(run)
     elif form == "inspect":
         data = msgspec.json.encode(inspect_log.log(run)) + b"\n"
     elif out == "-":

@@ -2,16 +2,18 @@
 
 Pictures are not in it: a run file holds none, only their names and hashes.
 
-Source: inspect_ai 0.3.285, `inspect_ai/log/_log.py`
+Source: inspect_ai 0.3.285, `inspect_ai/log/_log.py`; its own reader takes what is written here
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from harness.records import CallFailure, ModelScore, Record, Reply, RunHeader
 from harness.store import Run
 from harness.summary import summarise
+from harness.tables.prompts import in_suite_order
 
 _SCORER = "evalrun"
 _VALUES = {"pass": "C", "fail": "I", "cut": "N"}
@@ -20,10 +22,11 @@ _VALUES = {"pass": "C", "fail": "I", "cut": "N"}
 
 def log(run: Run) -> dict[str, Any]:
     """Failed calls are samples with an error, and no score."""
-    header, records = run.header, list(run.records())
+    header, records = run.header, in_suite_order(run.header, run.records())
     score = summarise(run)
-    ended = max((it.started_at for it in records), default=header.started_at).isoformat()
-    found: dict[str, Any] = {
+    ended = max((it.started_at for it in records), default=header.started_at)
+    usage = _usage(it.outcome for it in records)
+    return {
         "version": 2,
         "status": "success" if score.complete else "error",
         "eval": _spec(header, records),
@@ -31,14 +34,12 @@ def log(run: Run) -> dict[str, Any]:
         "results": _results(score),
         "stats": {
             "started_at": header.started_at.isoformat(),
-            "completed_at": ended,
-            "model_usage": {header.model: _usage([it.outcome for it in records])},
+            "completed_at": ended.isoformat(),
+            "model_usage": {header.model: usage} if usage else {},
         },
+        "error": None if score.complete else _error(f"incomplete: {score.overall.missing}"),
         "samples": [_sample(header, record) for record in records],
     }
-    if not score.complete:
-        found["error"] = _error(f"incomplete: {score.overall.missing}")
-    return found
 
 
 def _spec(header: RunHeader, records: list[Record]) -> dict[str, Any]:
@@ -71,30 +72,28 @@ def _spec(header: RunHeader, records: list[Record]) -> dict[str, Any]:
 
 
 def _results(score: ModelScore) -> dict[str, Any]:
-    shares = {"accuracy": score.overall.share}
-    shares |= {part.category: part.share for part in score.categories}
+    parts = {"accuracy": score.overall, **{part.category: part for part in score.categories}}
     metrics = {
-        name: {"name": name, "value": share, "params": {}}
-        for name, share in shares.items()
-        if share is not None
+        name: {"name": name, "value": part.share, "params": {}}
+        for name, part in parts.items()
+        if part.share is not None
     }
-    answered = score.overall.asked - score.overall.errors
     return {
         "total_samples": score.overall.asked,
-        "completed_samples": answered,
+        "completed_samples": score.overall.asked - score.overall.errors,
         "scores": [{"name": _SCORER, "scorer": _SCORER, "params": {}, "metrics": metrics}],
     }
 
 
 def _sample(header: RunHeader, record: Record) -> dict[str, Any]:
     case, outcome, verdict = record.case, record.outcome, record.final
-    user = {"role": "user", "content": case.question, "source": "input"}
+    messages = [{"role": "user", "content": case.question, "source": "input"}]
     found: dict[str, Any] = {
         "id": case.id,
         "epoch": record.repeat + 1,
         "input": case.question,
         "target": case.expected if isinstance(case.expected, str) else list(case.expected),
-        "messages": [user],
+        "messages": messages,
         "output": {"model": header.model, "choices": []},
         "metadata": {
             "category": case.category,
@@ -105,33 +104,27 @@ def _sample(header: RunHeader, record: Record) -> dict[str, Any]:
         "started_at": record.started_at.isoformat(),
     }
     if not isinstance(outcome, Reply) or verdict is None:
-        why = outcome.message if isinstance(outcome, CallFailure) else ""
-        return found | {"error": _error(why)}
-    message = {"role": "assistant", "content": outcome.text, "source": "generate"}
+        return found | {"error": _error(getattr(outcome, "message", ""))}
+    messages.append({"role": "assistant", "content": outcome.text, "source": "generate"})
     stop = "max_tokens" if outcome.truncated else "stop"
-    found["messages"] = [user, message]
     found["output"] = {
         "model": header.model,
-        "choices": [{"message": message, "stop_reason": stop}],
+        "choices": [{"message": messages[-1], "stop_reason": stop}],
         "completion": outcome.text,
         "usage": _usage([outcome]),
         "time": outcome.latency_s,
     }
-    found["scores"] = {
-        _SCORER: {
-            "value": _VALUES[record.state],
-            "answer": verdict.answer,
-            "explanation": verdict.reason,
-        }
-    }
-    return found
+    value = {"value": _VALUES[record.state], "answer": verdict.answer}
+    return found | {"scores": {_SCORER: value | {"explanation": verdict.reason}}}
 
 
-def _usage(outcomes: list[Reply | CallFailure]) -> dict[str, int]:
-    replies = [it for it in outcomes if isinstance(it, Reply)]
+def _usage(outcomes: Iterable[Reply | CallFailure]) -> dict[str, int] | None:
+    """None where no reply came with its tokens: they are not known then, and not 0."""
+    replies = [it for it in outcomes if isinstance(it, Reply) and it.tokens_in is not None]
     into = sum(it.tokens_in or 0 for it in replies)
     out = sum(it.tokens_out or 0 for it in replies)
-    return {"input_tokens": into, "output_tokens": out, "total_tokens": into + out}
+    tokens = {"input_tokens": into, "output_tokens": out, "total_tokens": into + out}
+    return tokens if replies else None
 
 
 def _error(message: str) -> dict[str, str]:

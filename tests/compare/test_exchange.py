@@ -85,7 +85,7 @@ def test_junit_counts_failures_and_errors_and_takes_any_reply(
     assert sum(int(it.get("failures", "")) for it in suites.values()) == 27
     assert len(list(root.iter("testcase"))) == 67
     assert any("<b>&" in (it.text or "") for it in root.iter("failure"))
-    assert [it.get("type") for it in torn.iter("error")] == ["cut", "error"]
+    assert [it.get("type") for it in torn.iter("error")] == ["error", "cut"]
 
 
 def test_the_hubs_eval_results_hold_the_score_overall_and_by_category(
