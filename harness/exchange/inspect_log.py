@@ -26,6 +26,7 @@ def log(run: Run) -> dict[str, Any]:
     score = summarise(run)
     ended = max((it.started_at for it in records), default=header.started_at)
     usage = _usage(it.outcome for it in records)
+    why = {} if score.complete else {"error": _error(f"incomplete: {score.overall.missing}")}
     return {
         "version": 2,
         "status": "success" if score.complete else "error",
@@ -37,7 +38,7 @@ def log(run: Run) -> dict[str, Any]:
             "completed_at": ended.isoformat(),
             "model_usage": {header.model: usage} if usage else {},
         },
-        "error": None if score.complete else _error(f"incomplete: {score.overall.missing}"),
+        **why,
         "samples": [_sample(header, record) for record in records],
     }
 
