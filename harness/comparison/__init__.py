@@ -23,7 +23,6 @@ from harness.comparison.sides import (
     labelled,
 )
 from harness.errors import ResultsError, UsageError
-from harness.records import RunHeader
 from harness.stats import ALPHA
 from harness.text import as_text
 
@@ -162,17 +161,13 @@ def _warnings(sides: Sequence[Side], *, force: bool) -> Iterator[str]:
         if not force:
             raise
         yield from (f"forced: {line}" for line in differences(headers, must_agree=True))
-    yield from (f"note: {_shrunk(it)}" for it in headers if it.pictures_shrunk_to_px)
+    for it in headers:
+        if it.pictures_shrunk_to_px:
+            arrived = f"pictures arrived shrunk to about {it.pictures_shrunk_to_px} px"
+            yield f"note: {it.run}: {arrived}, as the sight test {it.eye_card} found"
     shown = differences(headers, must_agree=False, but=["pictures shrunk to"])
     yield from (f"note: {line}" for line in shown)
     yield from (f"passed over: {problem}" for side in sides for problem in side.passed_over)
-
-
-def _shrunk(header: RunHeader) -> str:
-    return (
-        f"{header.run}: pictures arrived shrunk to about {header.pictures_shrunk_to_px} px, "
-        f"as the sight test {header.eye_card} found"
-    )
 
 
 def _shared(sides: Sequence[Side]) -> dict[str, Prompt]:

@@ -134,18 +134,16 @@ def compare_pair(first: Side, second: Side) -> Contrast:
 
 def difference(category: str, rates: Rates, unit: int) -> Difference:
     """Second minus first, with interval and exact p; times `unit` every rate is a whole number."""
-    prompts = rates.total()
+    prompts, only = rates.total(), (rates[1, 0], rates[0, 1])
     interval = stats.newcombe_paired({(two, one): n for (one, two), n in rates.items()})
-    share_1 = sum(one * n for (one, _), n in rates.items()) / prompts
-    share_2 = sum(two * n for (_, two), n in rates.items()) / prompts
-    found = _difference(category, prompts, share_1, share_2, interval)
-    if unit > 1:
-        steps = Counter({(one, two): n for (one, two), n in rates.items() if one != two})
-        whole = [round((two - one) * unit) for one, two in steps.elements()]
-        return replace(found, p=stats.randomisation(whole))
-    first_only, second_only = rates[1, 0], rates[0, 1]
-    p = stats.mcnemar(first_only, second_only)
-    return replace(found, first_only=first_only, second_only=second_only, p=p)
+    first = sum(one * n for (one, _), n in rates.items()) / prompts
+    second = sum(two * n for (_, two), n in rates.items()) / prompts
+    found = _difference(category, prompts, first, second, interval)
+    if unit == 1:
+        return replace(found, first_only=only[0], second_only=only[1], p=stats.mcnemar(*only))
+    steps = Counter({(one, two): n for (one, two), n in rates.items() if one != two})
+    whole = [round((two - one) * unit) for one, two in steps.elements()]
+    return replace(found, p=stats.randomisation(whole))
 
 
 def _apart(first: Score, second: Score) -> Difference:
@@ -183,6 +181,7 @@ def is_sure(part: Difference, p: float | None) -> bool:
 def _paired(first: Side, second: Side) -> Contrast:
     assert first.header is not None
     assert second.header is not None
+    blind = {first.header.blind, second.header.blind}
     unit = lcm(first.repeats, second.repeats)
     """What makes every pass rate whole: 1 without repeats."""
     categories, pictures = _tabulate(first, second)
@@ -191,17 +190,14 @@ def _paired(first: Side, second: Side) -> Contrast:
     # With repeats, the shares of one-sided prompts that have the same mean and spread.
     square = sum((two - one) ** 2 * n for (one, two), n in everything.items()) / overall.prompts
     first_share = (square - overall.difference) / 2
-    sighted: Literal["first", "second"] = "second" if first.header.blind else "first"
-    looks = first.header.model == second.header.model
-    looks = looks and first.header.blind != second.header.blind
-    counts = overall.first_only, overall.second_only
+    is_looking = first.header.model == second.header.model and len(blind) == 2
     return Contrast(
         first=first.label,
         second=second.label,
         kind="paired",
         overall=overall,
         p=overall.p,
-        mid_p=stats.mcnemar_mid_p(counts[0] or 0, counts[1] or 0) if None not in counts else None,
+        mid_p=stats.mcnemar_mid_p(everything[1, 0], everything[0, 1]) if unit == 1 else None,
         by_picture=_by_picture(pictures, overall.prompts, unit),
         prompts_needed=stats.prompts_needed(first_share, square - first_share),
         detectable=stats.detectable_difference(overall.prompts, square),
@@ -211,7 +207,7 @@ def _paired(first: Side, second: Side) -> Contrast:
             if it.category in categories
         ),
         flips=_flips(everything, first, second),
-        sighted=sighted if looks else None,
+        sighted=("second" if first.header.blind else "first") if is_looking else None,
     )
 
 

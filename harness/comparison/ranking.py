@@ -40,10 +40,20 @@ class Standing(Struct, frozen=True, kw_only=True):
 class Group(Struct, frozen=True, kw_only=True):
     """Comparable runs, best first."""
 
-    suite: str
-    settings: str
-    """What is unusual in them, in a line."""
     standings: tuple[Standing, ...]
+
+    @property
+    def header(self) -> RunHeader:
+        return self.standings[0].score.header
+
+    @property
+    def suite(self) -> str:
+        return f"{self.header.suite} {self.header.suite_version}"
+
+    @property
+    def settings(self) -> str:
+        """What is unusual in them, in a line."""
+        return unusual_settings(self.header)
 
 
 class Unranked(Struct, frozen=True, kw_only=True):
@@ -117,7 +127,10 @@ def leaderboard(
         else:
             unranked.setdefault((header.model, group, header.subset), why)
     ranked = sorted((list(it.values()) for it in groups.values() if it), key=len, reverse=True)
-    return Leaderboard(groups=tuple(map(_group, ranked)), unranked=tuple(unranked.values()))
+    return Leaderboard(
+        groups=tuple(Group(standings=standings(it)) for it in ranked),
+        unranked=tuple(unranked.values()),
+    )
 
 
 def _entry(run: Run, *, include_cached: bool) -> Entry:
@@ -149,15 +162,6 @@ def _why_not(score: ModelScore) -> Unranked | None:
     else:
         return None
     return Unranked(model=header.model, run=header.run, reason=reason, command=command)
-
-
-def _group(entries: Sequence[Entry]) -> Group:
-    header = entries[0].score.header
-    return Group(
-        suite=f"{header.suite} {header.suite_version}",
-        settings=unusual_settings(header),
-        standings=standings(entries),
-    )
 
 
 def standings(entries: Sequence[Entry]) -> tuple[Standing, ...]:

@@ -43,14 +43,12 @@ class Answers(Struct, frozen=True, kw_only=True):
     """One model's answers to a prompt: one for every repeat that was asked."""
 
     label: str
-    asked: bool
-    """Whether the run asks this prompt at all."""
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[Answer, ...]
 
     @property
     def verdict(self) -> str:
         if not self.answers:
-            return "not asked yet" if self.asked else "not asked"
+            return "not asked"
         if len(self.answers) == 1:
             return self.answers[0].state
         passed = sum(it.state == "pass" for it in self.answers)
@@ -94,7 +92,7 @@ class Prompt(Struct, frozen=True, kw_only=True):
     @property
     def classes(self) -> set[str]:
         """What the filters of a page choose by."""
-        states = [it.state for it in self.models if it.asked]
+        states = [it.state for it in self.models if it.answers]
         passed = states.count("pass")
         return {
             *({"all-pass"} if passed == len(states) else set()),
@@ -130,8 +128,7 @@ def prompts(sides: Sequence[Side]) -> list[Prompt]:
             case=case,
             pictures=tuple(pictures),
             models=tuple(
-                Answers(label=it, asked=it in answers, answers=tuple(answers.get(it, ())))
-                for it, _, _ in runs
+                Answers(label=it, answers=tuple(answers.get(it, ()))) for it, _, _ in runs
             ),
         )
         for number, (case, pictures, answers) in enumerate(listed, start=1)
