@@ -27,7 +27,7 @@ import sys, threading
 seen = set()
 def note(frame, event, arg):
     code = frame.f_code
-    if event == "call" and code.co_name != "<module>" and code.co_filename not in seen:
+    if event == "call" and code.co_flags & 1 and code.co_filename not in seen:  # no class bodies
         seen.add(code.co_filename)
         with open(sys.argv[1], "a") as file:
             file.write(code.co_filename + "\\n")

@@ -149,16 +149,12 @@ def _dollars(into: float, out: float, as_of: str) -> Cell:
     return Cell(f"${into:g} / ${out:g}", detail=_day(as_of))
 
 
-def _fact(name: str) -> Callable[[Side], Cell]:
+def _fact(name: str, side: Side) -> Cell:
     """A field of the catalogue's card."""
-
-    def cell(side: Side) -> Cell:
-        fact = getattr(side.card, name, None)
-        if fact is None:
-            return _UNKNOWN
-        return Cell(", ".join(fact.value) if isinstance(fact.value, tuple) else fact.value)
-
-    return cell
+    fact = getattr(side.card, name, None)
+    if fact is None:
+        return _UNKNOWN
+    return Cell(", ".join(fact.value) if isinstance(fact.value, tuple) else fact.value)
 
 
 def _context(side: Side) -> Cell:
@@ -210,16 +206,16 @@ def _steadiness(side: Side) -> Cell:
 
 _ABOUT: dict[str, Callable[[Side], Cell]] = {
     "figures": _origin,
-    "organization": _fact("organization"),
-    "category": _fact("category"),
-    "modality": _fact("modality"),
-    "release date": _fact("released"),
+    "organization": partial(_fact, "organization"),
+    "category": partial(_fact, "category"),
+    "modality": partial(_fact, "modality"),
+    "release date": partial(_fact, "released"),
     "context window": _context,
-    "parameters": _fact("parameters"),
-    "license": _fact("license"),
+    "parameters": partial(_fact, "parameters"),
+    "license": partial(_fact, "license"),
     "price in / out per 1M tokens": _price,
-    "vision tasks": _fact("vision_tasks"),
-    "features": _fact("features"),
+    "vision tasks": partial(_fact, "vision_tasks"),
+    "features": partial(_fact, "features"),
 }
 _FIGURES: dict[str, Callable[[Side], Cell]] = {
     "score key": lambda side: Cell(key(side.overall), key=key(side.overall)),
