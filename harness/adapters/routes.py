@@ -168,10 +168,10 @@ class _Resolver:
         self._model = self._card.name if self._card else name
 
     def resolve(self, backend: str | None) -> Route:
-        given = self._given
-        preset = self._catalogue.presets.get(backend) if backend else None
+        given, presets = self._given, self._catalogue.presets
+        preset = presets.get(backend) if backend else None
         if backend and preset is None and backend not in adapter_names():
-            known = ", ".join([*adapter_names(), *self._catalogue.presets])
+            known = ", ".join([*adapter_names(), *presets])
             raise TargetError(f"no backend is called {backend!r}", fix=f"choose one of {known}")
         if given.gguf is not None and given.base_url is not None:
             raise UsageError(
@@ -179,18 +179,20 @@ class _Resolver:
             )
         if given.replay is not None:
             return self._route("replay", model=self._name or recorded_model(given.replay))
-        if preset and (given.base_url is None or _same_host(given.base_url, preset.base_url)):
-            return self._through(preset)
-        if given.base_url is not None:
+        at_home = preset and (not given.base_url or _same_host(given.base_url, preset.base_url))
+        if given.base_url is not None and not at_home:
             return self._at(given.base_url, _adapter(preset) if preset else backend)
         if given.gguf is not None:
             return self._route(backend or "llamacpp", model=self._model or given.gguf.stem)
-        if backend == DEMO or (
-            backend is None and self._card is None and self._name in (None, DEMO)
-        ):
-            return self._route(DEMO, model=self._name or DEMO)
+        if backend in (None, DEMO) and self._card is None and self._name in (None, DEMO):
+            return self._route(DEMO, model=DEMO)
         if self._name is None:
-            raise _no_name(backend or "")
+            raise TargetError(
+                f"--backend {backend} does not say which model to ask",
+                fix="name one with --model NAME",
+            )
+        if preset is not None:
+            return self._through(preset)
         if backend is not None:
             return self._with_weights(self._name) if backend == "llamacpp" else self._route(backend)
         if self._card is not None and self._card.base_url is not None:
@@ -203,8 +205,6 @@ class _Resolver:
 
     def _through(self, preset: Preset) -> Route:
         """An endpoint that was named: its address, and its key, which goes to no other host."""
-        if self._name is None:
-            raise _no_name(preset.name)
         model_id = self._id_at(preset)
         self._given.notify(f"asking {preset.name} for {model_id!r}")
         return self._route(
@@ -218,9 +218,8 @@ class _Resolver:
     def _id_at(self, preset: Preset | None) -> str | None:
         """The endpoint's own name for the model, where the catalogue has one."""
         hosted = self._card.hosted if self._card and preset else ()
-        return next(
-            (it.model_id for it in hosted if preset and it.preset == preset.name), self._name
-        )
+        ids = (it.model_id for it in hosted if preset and it.preset == preset.name)
+        return next(ids, self._name)
 
     def _with_weights(self, name: str) -> Route:
         """A server of our own, whose weights are downloaded if they have to be."""
@@ -244,30 +243,36 @@ class _Resolver:
             key = key_from(self._given.api_key_env)
             seen = _look(base_url, key=key, wait_s=_NAMED_LOOK_S)
         if backend is None:
-            backend = _adapter(preset) if preset else "openai"
-            if near and seen and seen.is_llama_cpp:
-                backend = "llamacpp"
+            own = near and seen is not None and seen.is_llama_cpp
+            backend = "llamacpp" if own else _adapter(preset) if preset else "openai"
         known: dict[str, Any] = {"preset": preset.name if preset else None}
-        if self._name is None:
-            served = _only_model(base_url, seen)
-            return self._route(backend, model=_file_stem(served), model_id=served, **known)
-        return self._route(backend, model_id=self._id_at(preset), **known)
+        if self._name is not None:
+            return self._route(backend, model_id=self._id_at(preset), **known)
+        models = seen.models if seen is not None else ()
+        if len(models) != 1:
+            listed = f"; it serves {', '.join(models)}" if models else ""
+            raise TargetError(
+                f"nothing says which model of {without_credentials(base_url)} to ask{listed}",
+                fix="name one with --model NAME",
+            )
+        # llama.cpp calls a model by its file unless it was given a name.
+        model = Path(models[0]).stem if models[0].endswith(".gguf") else models[0]
+        return self._route(backend, model=model, model_id=models[0], **known)
 
     def _at_entry(self, base_url: str) -> Route:
         """The server of the model's own entry, which may come with a folder of somebody else's.
 
         Raises: UsageError where a key would be sent there.
         """
-        base_url = api_root(base_url)
-        shown = without_credentials(base_url)
+        shown = without_credentials(api_root(base_url))
         if self._given.api_key_env is not None:
             raise UsageError(
                 f"no key is sent to {shown}, the base_url of {self._model} in evalrun.toml",
                 fix=f"type --base-url {shown} to send it there, or leave --api-key-env out",
             )
-        self._given = replace(self._given, base_url=base_url)
+        self._given = replace(self._given, base_url=api_root(base_url))
         self._given.notify(f"{self._model}: {shown}, from your catalogue")
-        return self._at(base_url, None)
+        return self._at(api_root(base_url), None)
 
     def _found(self, name: str) -> Route:
         """No option says where it is: look."""
@@ -386,28 +391,27 @@ def _with_server(card: ModelCard, route: Route, target: Target, note: str) -> Ro
 
 def _hosted(card: ModelCard, given: Target, source: HostedSource, preset: Preset) -> Route:
     key_env, command = preset.api_key_env, _command(card, f"--backend {preset.name}")
-    route = Route(
+    note, missing = f"nothing answers at {preset.base_url}", None
+    target = replace(given, preset=preset.name)
+    has_key = bool(key_env and os.environ.get(key_env, "").strip())
+    if has_key:
+        note = f"asked as {source.model_id!r}, with the key in {key_env}"
+        target = replace(
+            target, base_url=preset.base_url, api_key_env=key_env, model_id=source.model_id
+        )
+    elif key_env is not None:
+        note, missing = f"{key_env} is not set", f"set {key_env}"
+        command = f"export {key_env}=…; {command}"
+    return Route(
         backend=_adapter(preset),
-        target=replace(given, preset=preset.name),
+        target=target,
         card=card,
         via=preset.name,
-        note=f"nothing answers at {preset.base_url}"
-        if is_loopback(preset.base_url)
-        else "needs a key",
+        note=note,
         command=command,
-        open=False,
+        open=has_key,
+        missing=missing,
     )
-    if key_env is None:
-        return route
-    if not os.environ.get(key_env, "").strip():
-        command = f"export {key_env}=…; {command}"
-        note = f"{key_env} is not set"
-        return replace(route, note=note, command=command, missing=f"set {key_env}")
-    target = replace(
-        route.target, base_url=preset.base_url, api_key_env=key_env, model_id=source.model_id
-    )
-    note = f"asked as {source.model_id!r}, with the key in {key_env}"
-    return replace(route, target=target, note=note, open=True)
 
 
 def _adapter(preset: Preset) -> str:
@@ -419,23 +423,6 @@ def _command(card: ModelCard, options: str) -> str:
     return f"evalrun --model {shlex.quote(card.name)} {options}".rstrip()
 
 
-def _no_name(backend: str) -> TargetError:
-    return TargetError(
-        f"--backend {backend} does not say which model to ask", fix="name one with --model NAME"
-    )
-
-
-def _only_model(base_url: str, seen: Running | None) -> str:
-    models = seen.models if seen is not None else ()
-    if len(models) == 1:
-        return models[0]
-    listed = f"; it serves {', '.join(models)}" if models else ""
-    raise TargetError(
-        f"nothing says which model of {without_credentials(base_url)} to ask{listed}",
-        fix="name one with --model NAME",
-    )
-
-
 def _same_host(one: str, other: str) -> bool:
     """
     >>> _same_host("https://API.openai.com/v1/", "https://api.openai.com/v2")
@@ -445,15 +432,6 @@ def _same_host(one: str, other: str) -> bool:
     """
     (scheme, host), (other_scheme, other_host) = urlsplit(one)[:2], urlsplit(other)[:2]
     return (scheme, host.lower()) == (other_scheme, other_host.lower())
-
-
-def _file_stem(served: str) -> str:
-    """llama.cpp calls a model by its file unless it was given a name.
-
-    >>> _file_stem("/models/gemma-3-4b-it-Q4_K_M.gguf"), _file_stem("org/model")
-    ('gemma-3-4b-it-Q4_K_M', 'org/model')
-    """
-    return served.rsplit("/", 1)[-1].removesuffix(".gguf") if served.endswith(".gguf") else served
 
 
 def bare_name(name: str) -> str:
