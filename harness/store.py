@@ -1,11 +1,9 @@
 """Run files: append-only JSON lines, `results/<model>/<UTC time>.jsonl`.
 
-The header comes first, then a record or a person's correction a line. What is appended is on
-disk before it is reported. A torn last line (power cut, kill) is recognised when reading and cut
-off when the run goes on; nothing else in a run file is ever changed.
-
-Which run a name means: `find`, `named`, `candidates`. What is in it: `read` gives a `Run`. To
-write: `create` and `reopen` give a `RunWriter`.
+The header comes first (and once more at the end, with the memory that a server of ours took), then
+a record or a person's correction a line. What is appended is on disk before it is reported. A torn
+last line (power cut, kill) is recognised when reading and cut off when the run goes on; nothing
+else is ever changed. `find`, `named`, `candidates` say which run a name means.
 """
 
 from __future__ import annotations
@@ -39,8 +37,8 @@ Key = tuple[str, int]
 
 _ENCODER = msgspec.json.Encoder()
 _LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
-_CORRECTION = b'\n{"type":"correction"'
-"""How the encoder begins such a line; inside a record every quote of a text is escaped."""
+_CORRECTION, _HEADER = b'\n{"type":"correction"', b'\n{"type":"header"'
+"""How the encoder begins such lines; inside a record every quote of a text is escaped."""
 _DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)
 _BLOCK_BYTES = 1 << 16
 """Much larger ones, decoded, leave the processor's cache: a tenth slower."""
@@ -161,12 +159,17 @@ class Run:
         """Whether the last line was cut short; known once the records were walked to the end."""
         with _opened(path) as file:
             line = file.readline()
+            file.seek(max(1, len(line), file.seek(0, os.SEEK_END) - _BLOCK_BYTES) - 1)
+            tail = file.read()
         header = _decode(path, 1, line) if line.endswith(b"\n") else None
         if not isinstance(header, RunHeader):
             raise ResultsError(
                 f"{path} is not a run file: its first line is no header",
                 fix="name a file that evalrun wrote; `evalrun runs` lists them",
             )
+        with contextlib.suppress(*_DAMAGED):
+            last = _LINE.decode(tail[tail.rfind(_HEADER) + 1 :].partition(b"\n")[0])
+            header = last if isinstance(last, RunHeader) else header
         self.header = header
         self._is_0_1 = header.evalrun_version.startswith("0.1.")
         """It called `image_cached` `warm`. Inside a text the quotes would be escaped."""

@@ -30,7 +30,13 @@ from harness.adapters.endpoints import (
     open_transport,
 )
 from harness.errors import BadReply, CallError, RequestRefused, ServerFault, TargetError
-from harness.records import CallFailure, EncodedImage, Reply, ServerFacts, ServerTimings
+from harness.records import (
+    CallFailure,
+    EncodedImage,
+    Reply,
+    ServerFacts,
+    ServerTimings,
+)
 from harness.text import one_line, valid_unicode
 from harness.transport import ErrorInside, Incoming, Transport, quoted, without_credentials
 

@@ -326,7 +326,7 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     weights_gb: float | None = None
     projector_gb: float | None = None
     peak_memory_gb: float | None = None
-    """Resident, from its start to the last test picture."""
+    """Resident, until the end of the run; in the first header until the last test picture."""
     peak_gpu_memory_gb: float | None = None
 
 

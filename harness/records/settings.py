@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, json
 
-from harness.records.run import RunHeader, Sampling, ServerFacts
+from harness.records.run import Machine, RunHeader, Sampling, ServerFacts
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -33,6 +33,18 @@ def hardware(server: ServerFacts | None) -> str | None:
     if machine is None:
         return None
     return ", ".join(machine.gpus) if machine.offloaded_layers else machine.cpu
+
+
+def memory(server: ServerFacts | None) -> str | None:
+    """What a server that we started took of it."""
+    machine = (server.machine if server else None) or Machine()
+    sizes = {
+        "weights": machine.weights_gb,
+        "projector": machine.projector_gb,
+        "peak": machine.peak_memory_gb,
+        "on the card": machine.peak_gpu_memory_gb,
+    }
+    return ", ".join(f"{name} {gb:.3g} GB" for name, gb in sizes.items() if gb) or None
 
 
 def _max_tokens(header: RunHeader) -> str:

@@ -18,7 +18,7 @@ import harness
 from harness import tables
 from harness.comparison.sides import Side
 from harness.records import RunHeader, ServerFacts
-from harness.records.settings import hardware, resume_command
+from harness.records.settings import hardware, memory, resume_command
 from harness.report import Gathered, charts
 from harness.report.album import album
 from harness.report.answers import Prompt, prompts
@@ -209,16 +209,13 @@ def _asked(header: RunHeader) -> dict[str, str | None]:
 
 def _server(header: RunHeader) -> dict[str, str | None]:
     server = header.server or ServerFacts()
-    machine, sizes = server.machine, dict[str, float | None]()
-    if machine is not None:
-        sizes = {"weights": machine.weights_gb, "projector": machine.projector_gb}
-        sizes |= {"peak": machine.peak_memory_gb, "on the card": machine.peak_gpu_memory_gb}
+    machine = server.machine
     return {
         "quantization": server.quantization,
         "weights": server.model_file,
         "projector": server.mmproj_file,
         "server build": server.build,
         "hardware": hardware(server) or server.system_info,
-        "memory": ", ".join(f"{name} {gb:.3g} GB" for name, gb in sizes.items() if gb),
+        "memory": memory(server),
         "layers on the GPU": machine.offloaded_layers if machine else None,
     }

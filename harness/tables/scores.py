@@ -8,6 +8,7 @@ from functools import partial
 import msgspec
 
 from harness.records import ModelScore, RunHeader, Score
+from harness.records.settings import memory
 from harness.tables import (
     Cell,
     Column,
@@ -151,6 +152,8 @@ def _of_answers(score: ModelScore) -> Iterator[str]:
         yield f"{overall.thought} of {overall.asked} replies thought{median}"
     if overall.image_tokens_mean is not None:
         yield f"pictures took {overall.image_tokens_mean:,.0f} tokens a prompt in the mean"
+    if sizes := memory(header.server):
+        yield f"memory: {sizes}"
     if overall.cost_usd is not None:
         cost = f"{dollars(overall.cost_usd)} in all, {dollars(overall.cost_per_task_usd)} a prompt"
         yield f"{cost}, at the list price of {header.price.as_of if header.price else ''}"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from harness import images
+from harness import images, store
 from harness.adapters import opener
 from harness.adapters.base import Adapter, Request, Target
 from harness.adapters.llamacpp.files import Files
+from tests.conftest import Evalrun
 from tests.llamacpp.tools import prompt
 from tools.demo_model.__main__ import write
 
@@ -61,6 +63,23 @@ def test_it_looks_at_the_side_the_question_names(
 def test_without_a_picture_or_a_colour_it_says_gray(adapter: Adapter) -> None:
     assert adapter.ask(prompt(None)).text == "gray"
     assert adapter.ask(prompt("#808080")).text == "gray"
+
+
+def test_the_memory_of_a_run_is_that_of_its_end(
+    evalrun: Evalrun, suite: Path, tmp_path: Path
+) -> None:
+    done = evalrun("run", "--suite", suite, "--limit", "2")
+
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "results").glob("*/*.jsonl")
+    first, *_, last = map(json.loads, path.read_text().splitlines())
+    before, after = (it["server"]["machine"]["peak_memory_gb"] for it in (first, last))
+    assert 0 < before <= after
+    facts = store.read(path).header.server
+    assert facts is not None
+    assert facts.machine is not None
+    assert facts.machine.peak_memory_gb == after
+    assert f"peak {after:.3g} GB" in done.stdout
 
 
 def test_it_says_that_it_is_a_demonstration() -> None:

@@ -110,6 +110,11 @@ class LlamaCpp(OpenAIChat):
         """None for a server of our own: its port is another one every time."""
         return super().base_url if self.local is None else None
 
+    def machine(self) -> Machine | None:
+        """What a server of our own runs on, and has taken by now."""
+        facts = self.server.machine if self.server else None
+        return replace(facts, **_peaks(self.local)) if facts and self.local else facts
+
     def ask(self, request: Request) -> Reply:
         if self.local is None:
             return self._counted(request, super().ask(request))
@@ -225,10 +230,17 @@ def _with_files(
             offloaded_layers=layers[1] if layers else None,
             weights_gb=_gb(files.weights_bytes),
             projector_gb=_gb(files.mmproj.stat().st_size) if files.mmproj else None,
-            peak_memory_gb=_gb(machine.peak_bytes_of(local.process.pids())),
-            peak_gpu_memory_gb=_gb(machine.gpu_bytes_of(local.process.pids())),
+            **_peaks(local),
         ),
     )
+
+
+def _peaks(local: LocalServer) -> dict[str, float | None]:
+    pids = local.process.pids()
+    return {
+        "peak_memory_gb": _gb(machine.peak_bytes_of(pids)),
+        "peak_gpu_memory_gb": _gb(machine.gpu_bytes_of(pids)),
+    }
 
 
 def _gb(count: int | None) -> float | None:
