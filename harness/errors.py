@@ -21,6 +21,7 @@ import shutil
 import sys
 from enum import IntEnum
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
@@ -145,6 +146,30 @@ class RequestRefused(CallError):
     """4xx: the same bytes would be refused again."""
 
     kind = FailureKind.REFUSED
+
+
+EXTRAS = {
+    "local": ("xllamacpp", "huggingface_hub"),
+    "report": ("jinja2",),
+    "view": ("starlette", "uvicorn", "jinja2"),
+    "parquet": ("pyarrow", "huggingface_hub"),
+    "xlsx": ("openpyxl",),
+    "pdf": ("pypdfium2",),
+}
+"""What each of our extras brings."""
+
+
+def missing_packages(extra: str) -> list[str]:
+    return [name for name in EXTRAS[extra] if find_spec(name) is None]
+
+
+def check_extra(extra: str) -> None:
+    """Raises: UsageError when what needs this extra cannot be done here."""
+    if missing := missing_packages(extra):
+        raise UsageError(
+            f"{extra} needs {' and '.join(missing)}, which the extra `{extra}` brings",
+            fix=install_command(extra),
+        )
 
 
 DISTRIBUTION = "evalrun-vision"

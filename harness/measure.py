@@ -32,7 +32,7 @@ from harness.graders import GRADER_VERSION
 from harness.images import encode
 from harness.judge import Judge
 from harness.options import RunOptions
-from harness.records import Case, EncodedImage, ModelScore, Record, RunHeader
+from harness.records import Case, EncodedImage, Fact, ModelScore, Record, RunHeader
 from harness.runner import Asking, Job, Runner, plan
 from harness.store import RunWriter
 from harness.suites import Suite
@@ -57,6 +57,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     route: Route
     eye_card: EyeCard | None
     """What the newest sight test of this model at this endpoint found."""
+    of_entry: Mapping[str, Fact[Any]]
+    """The settings that the model's own entry in the catalogue decided."""
 
     @property
     def side_px(self) -> int:
@@ -166,8 +168,12 @@ def prepare(
 
     Raises: UsageError, SuiteError, TargetError.
     """
+    known, named = catalogue.load(), options.target.one
+    given = options.sampling
+    sampling = targets.with_entry(given, known.get(named) if named else None)
+    options = replace(options, sampling=sampling)
     _check(options)
-    chosen, sampling = options.suite, options.sampling
+    chosen = options.suite
     suite = suite or suites.load(chosen.suite, images=chosen.images, skip_broken=chosen.skip_broken)
     for remark in suite.remarks:
         say(f"{remark.level}: {one_line(str(remark), 400)}")
@@ -178,7 +184,7 @@ def prepare(
         options.target,
         sampling,
         replace(options.limits, cold=options.limits.cold or chosen.repeats > 1),
-        known=catalogue.load(),
+        known=known,
         stopping=stopping,
         say=say,
         sends_pictures=not chosen.blind,
@@ -192,7 +198,14 @@ def prepare(
     card = newest(options.output.results, route.target.model, endpoint)
     if card is not None and card.coordinates and sampling.coordinates == "auto":
         say(f"coordinates {card.coordinates}, as the sight test {card.id} found")
-    return Work(options=options, suite=suite, cases=cases, route=route, eye_card=card)
+    return Work(
+        options=options,
+        suite=suite,
+        cases=cases,
+        route=route,
+        eye_card=card,
+        of_entry=targets.of_entry(given, route.card),
+    )
 
 
 def _check(options: RunOptions) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from typer import Argument, Option
 
@@ -33,35 +33,47 @@ def run_names(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def shared(name: str, *flags: str, **how: Any) -> Any:
+    """An option of several commands: like those of the groups it takes defaults from [run]."""
+    return Option(*flags, envvar=f"EVALRUN_{name.upper()}", show_envvar=False, **how)
+
+
 _THINKING = "auto|off|low|medium|high|TOKENS"
 RunName = Annotated[
     str, Argument(help="A model (its newest run), a run, or a file.", autocompletion=run_names)
 ]
-ResultsDir = Annotated[Path, Option("--results", help="Folder of the runs.")]
+ResultsDir = Annotated[Path, shared("results", "--results", help="Folder of the runs.")]
 IncludeCached = Annotated[
     bool, Option("--include-cached", help="Count cached replies in response times.")
 ]
 Model = Annotated[
     list[str],
-    Option(
-        *("--model", "-m"),
+    shared(
+        *("model", "--model", "-m"),
         autocompletion=model_names,
         help="Model to ask (repeatable); without one, the demonstration model.",
     ),
 ]
 BaseUrls = Annotated[
     list[str],
-    Option(help="A running server, for every model or as NAME=URL; several of one are replicas."),
+    shared(
+        "base_url",
+        help="A running server, for every model or as NAME=URL; several of one are replicas.",
+    ),
 ]
-ApiKeyEnv = Annotated[str | None, Option(help="Environment variable that holds the key.")]
+ApiKeyEnv = Annotated[
+    str | None, shared("api_key_env", help="Environment variable that holds the key.")
+]
 Backend = Annotated[
-    str | None, Option(help="Adapter or preset: llamacpp, openai, openrouter, ollama, …")
+    str | None,
+    shared("backend", help="Adapter or preset: llamacpp, openai, openrouter, ollama, …"),
 ]
 Timeout = Annotated[
-    float | None, Option(min=0.1, help="Seconds of silence [default: 600 local, 120 hosted].")
+    float | None,
+    shared("timeout", min=0.1, help="Seconds of silence [default: 600 local, 120 hosted]."),
 ]
-MaxCost = Annotated[float | None, Option(min=0, help="Stop at this many US dollars.")]
-Yes = Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")]
+MaxCost = Annotated[float | None, shared("max_cost", min=0, help="Stop at this many US dollars.")]
+Yes = Annotated[bool, shared("yes", "--yes", "-y", help="Download weights without asking.")]
 
 
 @dataclass(frozen=True, kw_only=True)

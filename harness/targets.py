@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from threading import Event
 from typing import Any
 
@@ -33,7 +33,7 @@ from harness.options import (
     PlacementOptions,
     SamplingOptions,
 )
-from harness.records import ModelCard, Sampling
+from harness.records import Fact, ModelCard, Sampling
 from harness.text import inert, nearest, size_text
 from harness.transport import api_root
 
@@ -66,6 +66,7 @@ def reach(
     Raises: UsageError for an option that cannot be sent; TargetError when no route is open.
     """
     known, backend = known or catalogue.load(), model.backend
+    sampling = with_entry(sampling, known.get(model.one) if model.one else None)
     given = Target(
         model=model.one or "",
         base_url=next(iter(addresses_of(model)), None),
@@ -148,6 +149,26 @@ def opened(
     each = [target, *each] if each else [target] * options.replicas
     with opens(target) if len(each) == 1 else open_replicas(opens, each) as adapter:
         yield adapter
+
+
+def of_entry(options: SamplingOptions, card: ModelCard | None) -> dict[str, Fact[Any]]:
+    """The settings of the model's own entry in the catalogue that no option overrides."""
+    found = {it.name: getattr(card, it.name, None) for it in fields(options)}
+    return {
+        name: fact
+        for name, fact in found.items()
+        if fact is not None and name != "coordinates" and getattr(options, name) in (None, [])
+    }
+
+
+def with_entry(options: SamplingOptions, card: ModelCard | None) -> SamplingOptions:
+    """The options, completed by the model's own entry."""
+    values = {name: fact.value for name, fact in of_entry(options, card).items()}
+    for name in values.keys() & {"thinking", "image_tokens"}:  # a number may stand there
+        values[name] = str(values[name])
+    if "body" in values:
+        values["body"] = list(values["body"])
+    return replace(options, **values)
 
 
 def _check_text(target: Target) -> None:

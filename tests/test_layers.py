@@ -20,7 +20,7 @@ LAYERS = [
     {"adapters"},
     {"judge", "runner", "eyes", "options", "cluster"},
     {"targets"},
-    {"measure"},
+    {"measure", "regrade", "ask"},
     {"view", "sweep"},
     {"cli"},
     {"api"},

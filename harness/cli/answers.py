@@ -8,16 +8,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
-from rich.console import Console, Group, RenderableType
+from rich.columns import Columns
+from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from harness.cli.output import is_watched
-from harness.errors import CallError, EvalrunError
+from harness.errors import CallError
 from harness.records import Verdict
-from harness.runner.consensus import Consensus
 from harness.runner.panel import PanelAnswer
 from harness.tables import dollars, seconds
 from harness.text import inert, one_line
@@ -26,7 +25,6 @@ from harness.transport import without_credentials
 _NARROWEST = 30
 """Columns that a model's answer needs to stand beside another's."""
 _LONGEST = 4_000
-_BORDERS = {None: "default", True: "green", False: "red"}
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -36,43 +34,40 @@ class Answer(Struct, frozen=True, kw_only=True):
     verdict: Verdict | None = None
 
     @property
-    def model(self) -> str:
-        return self.panel.model
+    def style(self) -> str:
+        if self.panel.reply is None:
+            return "magenta"
+        return "default" if self.verdict is None else "green" if self.verdict.passed else "red"
 
+    @property
+    def figures(self) -> str:
+        """Times, speed, cost: what is known of them."""
+        reply, speed, cost = self.panel.reply, self.panel.tokens_per_s, self.panel.cost_usd
+        if reply is None:
+            return ""
+        known = [
+            f"first token {seconds(reply.ttft_s)}" if reply.ttft_s is not None else None,
+            f"response {seconds(reply.latency_s)}",
+            f"{speed:.1f} tokens/s" if speed else None,
+            dollars(cost) if cost is not None else None,
+            "cut at the token limit" if reply.truncated else None,
+            "picture was cached" if reply.image_cached else None,
+        ]
+        return " · ".join(it for it in known if it)
 
-def figures(answer: Answer) -> str:
-    """Times, speed, cost: what is known of them."""
-    reply = answer.panel.reply
-    if reply is None:
-        return ""
-    speed, cost = answer.panel.tokens_per_s, answer.panel.cost_usd
-    known = [
-        f"first token {seconds(reply.ttft_s)}" if reply.ttft_s is not None else None,
-        f"response {seconds(reply.latency_s)}",
-        f"{speed:.1f} tokens/s" if speed else None,
-        dollars(cost) if cost is not None else None,
-        "cut at the token limit" if reply.truncated else None,
-        "picture was cached" if reply.image_cached else None,
-    ]
-    return " · ".join(it for it in known if it)
-
-
-def wording(answer: Answer) -> Text:
-    """What was said, or why nothing was."""
-    panel = answer.panel
-    if panel.reply is None:
-        return Text(f"error: {inert(_why(panel.error), _LONGEST)}", style="magenta")
-    text = Text(inert(panel.reply.text.strip(), _LONGEST) or "(nothing)", style="default")
-    if answer.verdict is not None:
-        word = "pass" if answer.verdict.passed else "fail"
-        style = "green" if answer.verdict.passed else "red"
-        text.append(f"\n{word}: {one_line(answer.verdict.reason, 200)}", style=style)
-    return text
-
-
-def _why(error: EvalrunError | None) -> str:
-    """What to do about a failed call speaks of runs; about a model that cannot be used it helps."""
-    return error.problem if isinstance(error, CallError) else str(error)
+    @property
+    def wording(self) -> Text:
+        """What was said, or why nothing was."""
+        error, reply = self.panel.error, self.panel.reply
+        if reply is None:
+            # The fix of a failed call speaks of runs; that of an unusable model helps.
+            why = error.problem if isinstance(error, CallError) else str(error)
+            return Text(f"error: {inert(why, _LONGEST)}", style=self.style)
+        text = Text(inert(reply.text.strip(), _LONGEST) or "(nothing)", style="default")
+        if self.verdict is not None:
+            word = "pass" if self.verdict.passed else "fail"
+            text.append(f"\n{word}: {one_line(self.verdict.reason, 200)}", style=self.style)
+        return text
 
 
 class Board:
@@ -100,74 +95,43 @@ class Board:
             self._console.print(self._columns(waiting="error: stopped"))
 
     def landed(self, answer: Answer) -> None:
-        self._answers[answer.model] = answer
+        self._answers[answer.panel.model] = answer
         if self._live is None and self._console is not None:
-            self._console.print(_block(answer), soft_wrap=True)
+            text = Text(one_line(answer.panel.model, 200), style="bold")
+            text.append(f"  {answer.figures}" if answer.figures else "", style="dim")
+            text.append("\n").append_text(answer.wording).append("\n")
+            self._console.print(text, soft_wrap=True)
 
-    def _columns(self, waiting: str | None = None) -> RenderableType:
+    def _columns(self, waiting: str | None = None) -> Columns:
         """As many beside each other as the width takes."""
+        assert self._console is not None
         still = waiting or f"waiting … {time.monotonic() - self._started:.0f} s"
+        at_once = max(1, min(len(self._answers), self._console.width // _NARROWEST))
         panels = [_panel(model, answer, still) for model, answer in self._answers.items()]
-        width = self._console.width if self._console is not None else _NARROWEST
-        at_once = max(1, width // _NARROWEST)
-        rows = []
-        for start in range(0, len(panels), at_once):
-            row = Table.grid(expand=True)
-            for _ in panels[start : start + at_once]:
-                row.add_column(ratio=1)
-            row.add_row(*panels[start : start + at_once])
-            rows.append(row)
-        return Group(*rows)
+        return Columns(panels, width=self._console.width // at_once - 1, padding=(0, 1))
 
 
 def _panel(model: str, answer: Answer | None, waiting: str) -> Panel:
     content = Text(waiting, style="dim")
     if answer is not None:
-        content = wording(answer)
-        content.append(f"\n{figures(answer)}", style="dim")
-    verdict = answer.verdict.passed if answer is not None and answer.verdict is not None else None
-    failed = answer is not None and answer.panel.reply is None
-    border = "magenta" if failed else _BORDERS[verdict]
-    return Panel(content, title=Text(one_line(model, 60)), title_align="left", border_style=border)
-
-
-def _block(answer: Answer) -> Text:
-    text = Text(one_line(answer.model, 200), style="bold")
-    if known := figures(answer):
-        text.append(f"  {known}", style="dim")
-    text.append("\n")
-    return text.append_text(wording(answer)).append("\n")
+        content = answer.wording.append(f"\n{answer.figures}", style="dim")
+    style = answer.style if answer else "default"
+    return Panel(content, title=Text(one_line(model, 60)), title_align="left", border_style=style)
 
 
 def as_json(answer: Answer) -> dict[str, Any]:
     """One answer for programs; what is not known is null."""
-    panel, reply = answer.panel, answer.panel.reply
+    panel = answer.panel
     target = panel.route.target if panel.route else None
+    fields = "text ttft_s latency_s tokens_in tokens_out truncated image_cached"
     return {
         "model": panel.model,
         "backend": panel.route.backend if panel.route else None,
         "base_url": without_credentials(target.base_url) if target and target.base_url else None,
-        "answered": reply is not None,
-        "text": reply.text if reply else None,
+        "answered": panel.reply is not None,
         "error": panel.error.problem if panel.error else None,
-        "ttft_s": reply.ttft_s if reply else None,
-        "latency_s": reply.latency_s if reply else None,
-        "tokens_in": reply.tokens_in if reply else None,
-        "tokens_out": reply.tokens_out if reply else None,
         "tokens_per_s": panel.tokens_per_s,
         "cost_usd": panel.cost_usd,
-        "truncated": reply.truncated if reply else None,
-        "image_cached": reply.image_cached if reply else None,
         "verdict": answer.verdict,
-    }
-
-
-def consensus_json(consensus: Consensus | None) -> dict[str, Any] | None:
-    if consensus is None:
-        return None
-    return {
-        "agree": consensus.agree,
-        "grader": consensus.grader,
-        "groups": [{"answer": it.answer, "models": it.models} for it in consensus.groups],
-        "unread": consensus.unread,
+        **{name: getattr(panel.reply, name, None) for name in fields.split()},
     }

@@ -27,23 +27,23 @@ from harness.text import inert
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("run:run", "Ask a model every question of a suite, save each answer, show scores."),
-        "compare": ("compare:compare", "Compare models or runs: is the later one really better?"),
+        "compare": ("comparing:compare", "Compare models or runs: is the later one really better?"),
         "sweep": ("sweep:sweep", "Try a grid of settings: which one for this machine, this job?"),
-        "leaderboard": ("leaderboard:leaderboard", "Rank every model's newest complete run."),
-        "report": ("report:report", "Write one HTML page about runs, to keep and to pass on."),
-        "view": ("view:view", "Look at runs, try models and correct verdicts in the browser."),
+        "leaderboard": ("comparing:leaderboard", "Rank every model's newest complete run."),
+        "report": ("pages:report", "Write one HTML page about runs, to keep and to pass on."),
+        "view": ("pages:view", "Look at runs, try models and correct verdicts in the browser."),
         "ask": ("ask:ask", "Ask one question about pictures; all answers side by side."),
         "eyes": ("eyes:eyes", "Test what an endpoint sees, on charts of known truth."),
         "runs": ("runs:list_runs", "List the runs there are, oldest first."),
         "show": ("runs:show", "Show a run: its scores, and the prompts it failed."),
         "export": ("runs:export", "Export runs as CSV: a row per prompt, or per category."),
-        "regrade": ("regrade:regrade", "Grade a run's kept replies again, with today's graders."),
-        "check": ("check:check", "Look a suite over: questions, answers, pictures, guessing."),
-        "new": ("new:new", "Start a suite of your own: a small one that works, or your photos."),
+        "regrade": ("grading:regrade", "Grade a run's kept replies again, with today's graders."),
+        "check": ("suites:check", "Look a suite over: questions, answers, pictures, guessing."),
+        "new": ("suites:new", "Start a suite of your own: a small one that works, or your photos."),
         "models": ("models:models", "List the models of the catalogue, or show one."),
         "doctor": ("doctor:doctor", "Check this machine: server, packages, keys, a question."),
-        "grade": ("grade:grade", "Grade recorded answers: a JSON line out for every line in."),
-        "audit": ("audit:audit", "Compare our verdicts with those of careful readers."),
+        "grade": ("grading:grade", "Grade recorded answers: a JSON line out for every line in."),
+        "audit": ("grading:audit", "Compare our verdicts with those of careful readers."),
     }
 )
 """Name -> module and function, and its line in `--help`, which is that of its docstring."""
@@ -59,12 +59,23 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
+        asks_for_help = bool({*ctx.help_option_names} & {*args})
+        if any(it.envvar for it in self.params) and not (ctx.resilient_parsing or asks_for_help):
+            from harness.cli import settings  # loads the catalogue
+
+            settings.apply(ctx)
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
             from harness.cli import guesses  # loads the catalogue
 
             raise guesses.unexpected_words(self.name or "", rest)
         return rest
+
+    def invoke(self, ctx: Any) -> Any:
+        from harness.cli import settings  # loads the catalogue
+
+        settings.check_keys(ctx)
+        return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         headings: dict[str, list[tuple[str, str]]] = {}
@@ -154,20 +165,27 @@ def _flattened(command: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+_SHARED = ("harness.options", "harness.cli.run")
+"""Where the groups stand whose options take defaults from [run] and EVALRUN_*, in every command."""
+
+
 def _parameters(
-    name: str, hint: Any, default: Any, *, heading: str | None
+    name: str, hint: Any, default: Any, *, heading: str | None, shared: bool = False
 ) -> Iterator[inspect.Parameter]:
     if is_dataclass(hint):
         hints = get_type_hints(hint, include_extras=True)
         under = f"{hint.__name__.removesuffix('Options')} options"  # type: ignore[union-attr]
+        shared = hint.__module__ in _SHARED
         for it in fields(hint):
-            yield from _parameters(it.name, hints[it.name], _default(it), heading=under)
+            yield from _parameters(
+                it.name, hints[it.name], _default(it), heading=under, shared=shared
+            )
         return
     if heading is not None:
         kind, info = get_args(hint)
         info = copy(info)
         info.rich_help_panel = heading
-        if isinstance(info, OptionInfo):
+        if isinstance(info, OptionInfo) and shared:
             info.envvar, info.show_envvar = f"EVALRUN_{name.upper()}", False
         hint = Annotated[kind, info]
     yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)

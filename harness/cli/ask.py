@@ -8,24 +8,25 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
+import msgspec
 from typer import Argument, Option
 
 from harness import catalogue, targets
 from harness.adapters import Request
-from harness.adapters.routes import Route
+from harness.ask import agreement, case_of, reach_all
 from harness.catalogue import Catalogue
-from harness.cli.answers import Answer, Board, as_json, consensus_json
+from harness.cli.answers import Answer, Board, as_json
 from harness.cli.output import AsJson, Quiet, confirm, console, print_json, say
 from harness.cli.progress import Interrupts
 from harness.errors import ExitCode, TargetError, UsageError
-from harness.graders import grade_reply, infer, problems
+from harness.graders import grade_reply
 from harness.images import encode
 from harness.options import (
     ApiKeyEnv,
     Backend,
-    LimitOptions,
+    BaseUrls,
     LogOptions,
     Model,
     ModelOptions,
@@ -34,16 +35,13 @@ from harness.options import (
     Yes,
 )
 from harness.records import Case
-from harness.runner.consensus import Consensus, consensus, sentence_on
-from harness.runner.panel import TASKS, PanelAnswer, ask_all, lacks, question_for, unknown
+from harness.runner.consensus import sentence_on
+from harness.runner.panel import ask_all, lacks, question_for, unknown
 from harness.suites.lint import lint
 from harness.suites.own import append_case, with_free_id
-from harness.suites.suite import LONGEST_SIDE_PX, Level, slug
+from harness.suites.suite import LONGEST_SIDE_PX, Level
 from harness.text import inert, one_line
 
-_TRIES, _MAX_WAIT_S = 3, 30.0
-"""Somebody waits at the terminal: less patience than in a run."""
-_ID_CHARS = 80
 _FINDINGS_SHOWN = 10
 
 
@@ -60,9 +58,7 @@ class AskOptions:
         ),
     ]
     model: Model = field(default_factory=list)
-    base_url: Annotated[
-        list[str], Option(help="A running server, for every model or as NAME=URL (repeatable).")
-    ] = field(default_factory=list)
+    base_url: BaseUrls = field(default_factory=list)
     api_key_env: ApiKeyEnv = None
     backend: Backend = None
     task: Annotated[
@@ -98,7 +94,12 @@ def ask(options: AskOptions) -> int:
     Exits with 5 when a model did not answer.
     """
     question = question_for(options.task, options.question)
-    case = _case(options, question)
+    case = None
+    if options.expected is not None:
+        name = f"{options.images[0].stem} {options.question or options.task or ''}"
+        case = case_of(question, options.expected, name=name, category=options.category)
+    elif options.save is not None:
+        raise UsageError("--save needs the right answer", fix="name it, e.g. --expected 5")
     side_px = options.sampling.image_max_side or LONGEST_SIDE_PX
     images = tuple(encode(path, longest_side_px=side_px) for path in options.images)
     sound = True
@@ -106,31 +107,6 @@ def ask(options: AskOptions) -> int:
         sound = _save(options.save, case, options.images)
     code = _ask_and_show(options, Request(id="asked", question=question, images=images), case)
     return code if code != ExitCode.DONE or sound else ExitCode.BAD_SUITE
-
-
-def _case(options: AskOptions, question: str) -> Case | None:
-    """The question with its right answer, when that was given.
-
-    Raises: UsageError for --save without it, or an answer that cannot be graded.
-    """
-    if options.expected is None:
-        if options.save is not None:
-            raise UsageError("--save needs the right answer", fix="name it, e.g. --expected 5")
-        return None
-    grader, chosen = infer(question, options.expected)
-    name = f"{slug(options.images[0].stem)}-{slug(options.question or options.task or '')}"
-    case = Case(
-        id=name[:_ID_CHARS],
-        category=options.category,
-        question=question,
-        image="",
-        expected=options.expected,
-        grader=grader,
-        options=chosen,
-    )
-    if wrong := problems(case):
-        raise UsageError(f"--expected {options.expected!r}: {wrong[0]}", fix="name another answer")
-    return case
 
 
 def _save(folder: Path, case: Case, pictures: Sequence[Path]) -> bool:
@@ -151,11 +127,22 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
 
     Raises: UsageError; TargetError when nobody is left to ask.
     """
-    stopping = Event()
+    stopping, known = Event(), catalogue.load()
     interrupts = Interrupts(stopping)
     answered: list[Answer] = []
     with ExitStack() as stack:
-        routes, unreached = _routes(options, stopping, log=targets.open_log(options.log, stack))
+        routes, unreached = reach_all(
+            _models(options, known),
+            known=known,
+            stopping=stopping,
+            sampling=options.sampling,
+            timeout_s=options.timeout,
+            say=say,
+            confirm=confirm,
+            log=targets.open_log(options.log, stack),
+        )
+        if not routes and len(unreached) == 1 and unreached[0].error is not None:
+            raise unreached[0].error
         models = [it.model for it in unreached] + [it.target.model for it in routes]
         board = stack.enter_context(Board(None if options.json else console(), models))
         stack.enter_context(interrupts.handled())
@@ -167,47 +154,21 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
     return interrupts.exit_code or _exit_code(answered)
 
 
-def _routes(
-    options: AskOptions, stopping: Event, **more: Any
-) -> tuple[list[Route], list[PanelAnswer]]:
-    """Who can be asked, and who cannot be reached at all.
-
-    Raises: UsageError for one model twice; TargetError when nobody is left.
-    """
-    known = catalogue.load()
+def _models(options: AskOptions, known: Catalogue) -> Iterator[ModelOptions]:
     addresses = targets.addresses(options.base_url, options.model)
     if several := next((it for it in addresses.values() if len(it) > 1), None):
         raise UsageError(
             f"--base-url {several[1]!r} is a second server of one model, and `ask` asks one",
             fix="give each --model its own: --base-url NAME=URL",
         )
-    limits = LimitOptions(
-        timeout=options.timeout, tries=_TRIES, max_wait=_MAX_WAIT_S, concurrency=1
-    )
-    routes: list[Route] = []
-    unreached: list[PanelAnswer] = []
     for name in _with_task(options, known) if options.model else [None]:
-        model = ModelOptions(
+        yield ModelOptions(
             model=[] if name is None else [name],
             base_url=addresses.get(name) or addresses.get(None, []),
             api_key_env=options.api_key_env,
             backend=options.backend,
+            yes=options.yes,
         )
-        try:
-            route = targets.reach(
-                model, options.sampling, limits, known=known, stopping=stopping, say=say, **more
-            )
-            targets.confirm_download(route, yes=options.yes, confirm=confirm)
-        except TargetError as error:
-            unreached.append(PanelAnswer(model=name or "", route=None, error=error))
-        else:
-            routes.append(route)
-    named = [it.target.model for it in routes]
-    if twice := {it for it in named if named.count(it) > 1}:
-        raise UsageError(f"{', '.join(twice)} is named twice", fix="name each model once")
-    if not routes and len(unreached) == 1 and unreached[0].error is not None:
-        raise unreached[0].error
-    return routes, unreached
 
 
 def _with_task(options: AskOptions, known: Catalogue) -> Iterator[str]:
@@ -234,7 +195,8 @@ def _with_task(options: AskOptions, known: Catalogue) -> Iterator[str]:
 
 def _conclude(options: AskOptions, request: Request, answered: Sequence[Answer]) -> None:
     """Whether they agree; as JSON everything, which is then all that stdout gets."""
-    found = _consensus(options, request.question, answered)
+    question = options.question or request.question
+    found = agreement(question, [it.panel for it in answered], options.task)
     if options.json:
         print_json(
             {
@@ -245,20 +207,11 @@ def _conclude(options: AskOptions, request: Request, answered: Sequence[Answer])
                 "task": options.task,
                 "expected": options.expected,
                 "answers": [as_json(it) for it in answered],
-                "agreement": consensus_json(found),
+                "agreement": found and {"agree": found.agree} | msgspec.to_builtins(found),
             }
         )
     elif found is not None:
         console().print(sentence_on(found), markup=False, highlight=False, soft_wrap=True)
-
-
-def _consensus(options: AskOptions, question: str, answered: Sequence[Answer]) -> Consensus | None:
-    """None when fewer than two were answered, and for captions, which differ in words alone."""
-    replies = {it.model: it.panel.reply.text for it in answered if it.panel.reply is not None}
-    if len(replies) < 2 or options.task == "caption":
-        return None
-    grader = TASKS[options.task].grader if options.task else None
-    return consensus(options.question or question, replies, grader=grader)
 
 
 def _exit_code(answered: Sequence[Answer]) -> int:

@@ -14,7 +14,7 @@ import msgspec
 import typer
 from typer import Option
 
-from harness.errors import ExitCode, UsageError
+from harness.errors import ExitCode, ResultsError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,17 +120,25 @@ def print_blocks(*blocks: Block, stderr: bool = False) -> None:
     shown.print(terminal(blocks, width=shown.width))
 
 
-def write_csv(target: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> None:
+def write_text(target: str, text: str, *, note: str = "") -> None:
     """To stdout for `-`, else to a file that is replaced in one step."""
     from harness import store
-    from harness.tables import csv_text
 
-    text = csv_text(columns, rows)
     if target == "-":
         print_bytes(text.encode())
         return
-    store.replace_text(Path(target), text)
-    say(f"wrote {target}")
+    try:
+        store.replace_text(Path(target), text)
+    except ResultsError as error:
+        raise ResultsError(error.problem, fix="name a file you may write to") from error
+    say(f"wrote {target}{note}")
+
+
+def write_csv(target: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> None:
+    """To stdout for `-`, else to a file."""
+    from harness.tables import csv_text
+
+    write_text(target, csv_text(columns, rows))
 
 
 def github_summary() -> Path:

@@ -45,13 +45,12 @@ _FIXES_SHOWN = 2
 
 def run(options: RunOptions, command: CommandOptions, context: typer.Context) -> int:
     """From the options to the exit code."""
-    settings.check_keys(context)
     if command.github_summary:
         github_summary()
     stopping = Event()
     work = prepare(options, stopping, say)
     if command.dry_run:
-        _describe(work, settings.origins(context))
+        _describe(work, settings.origins(context, work.of_entry))
         return ExitCode.DONE
     gc.freeze()  # what stands here stays: searching it again and again costs a fifth of a run
     gc.set_threshold(*_GARBAGE_OF_CALLS)

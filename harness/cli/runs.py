@@ -10,16 +10,24 @@ from typing import Annotated, Literal
 
 import msgspec
 import typer
+from typer import Argument, Option
 
 from harness import catalogue, store
 from harness.adapters.exchanges import request_of
-from harness.cli.output import AsJson, print_blocks, print_bytes, print_json, say, write_csv
+from harness.cli.output import (
+    AsJson,
+    print_blocks,
+    print_bytes,
+    print_json,
+    say,
+    write_csv,
+    write_text,
+)
 from harness.comparison.sides import Names, Side
 from harness.errors import ResultsError, UsageError
 from harness.exchange import eee, eval_results, inspect_log, junit
 from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir, RunName
-from harness.records import Correction, ModelScore, Record, RunHeader
-from harness.store import Run
+from harness.records import Correction, ModelScore, Record
 from harness.summary import summarise
 from harness.tables import prompts as of_prompts
 from harness.tables import scores, to_data
@@ -29,9 +37,9 @@ from harness.text import nearest
 def list_runs(
     results: ResultsDir = DEFAULT_RESULTS,
     delete: Annotated[
-        list[str] | None, typer.Option(metavar="RUN", help="Delete this run (repeatable).")
+        list[str] | None, Option(metavar="RUN", help="Delete this run (repeatable).")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+    yes: Annotated[bool, Option("--yes", "-y", help="Delete without asking.")] = False,
     json: AsJson = False,
 ) -> None:
     """List the runs there are, oldest first."""
@@ -54,19 +62,19 @@ def list_runs(
 def show(
     run: RunName,
     results: ResultsDir = DEFAULT_RESULTS,
-    prompt: Annotated[list[str] | None, typer.Option(help="Only this prompt (repeatable).")] = None,
+    prompt: Annotated[list[str] | None, Option(help="Only this prompt (repeatable).")] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Passed prompts too, not only failures.")
+        bool, Option("--all", help="Passed prompts too, not only failures.")
     ] = False,
     include_cached: IncludeCached = False,
     fix: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="PROMPT pass|fail", help="Correct a verdict; needs --why."),
+        Option(metavar="PROMPT pass|fail", help="Correct a verdict; needs --why."),
     ] = None,
-    why: Annotated[str | None, typer.Option(help="The reason for a correction.")] = None,
-    repeat: Annotated[int, typer.Option(help="Which repeat to correct.")] = 0,
+    why: Annotated[str | None, Option(help="The reason for a correction.")] = None,
+    repeat: Annotated[int, Option(help="Which repeat to correct.")] = 0,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Request and reply as JSON, pictures by checksum.")
+        bool, Option("--raw", help="Request and reply as JSON, pictures by checksum.")
     ] = False,
     json: AsJson = False,
 ) -> None:
@@ -82,7 +90,9 @@ def show(
     if prompt:
         listed = _chosen(listed, prompt, run)
     if raw:
-        _print_raw(opened.header, listed)
+        for it in listed:
+            shown = {"request": request_of(opened.header, it), "reply": it.outcome}
+            print_bytes(msgspec.json.format(msgspec.json.encode(shown), indent=2) + b"\n")
         return
     if json:
         print_json([of_prompts.row(opened.header, record) for record in listed])
@@ -97,18 +107,18 @@ def show(
 
 
 def export(
-    runs: Annotated[list[str], typer.Argument(help="Models, runs or files.")],
-    csv: Annotated[str, typer.Option(help="File to write, or - for stdout.")] = "-",
+    runs: Annotated[list[str], Argument(help="Models, runs or files.")],
+    csv: Annotated[str, Option(help="File to write, or - for stdout.")] = "-",
     form: Annotated[
         Literal["csv", "eee", "hf", "inspect", "junit"],
-        typer.Option("--format", help="Every Eval Ever, .eval_results, inspect view, JUnit XML."),
+        Option("--format", help="Every Eval Ever, .eval_results, inspect view, JUnit XML."),
     ] = "csv",
-    out: Annotated[str, typer.Option(help="File for them (eee: folder), or - for stdout.")] = "-",
+    out: Annotated[str, Option(help="File for them (eee: folder), or - for stdout.")] = "-",
     categories: Annotated[
-        bool, typer.Option("--categories", help="A row per category instead of per prompt.")
+        bool, Option("--categories", help="A row per category instead of per prompt.")
     ] = False,
     side_by_side: Annotated[
-        bool, typer.Option("--side-by-side", help="Join the runs: a row per prompt.")
+        bool, Option("--side-by-side", help="Join the runs: a row per prompt.")
     ] = False,
     results: ResultsDir = DEFAULT_RESULTS,
     json: AsJson = False,
@@ -121,22 +131,18 @@ def export(
         raise UsageError(
             "--categories and --side-by-side are two different tables", fix="give one of them"
         )
-    if side_by_side:
-        sides = [_as_compared(results, name) for name in runs]
-        opened = []
-    else:
-        opened = [store.read(store.find(results, name)) for name in runs]
     if form != "csv":
-        _exchange(opened, form, out)
+        _exchange(results, runs, form, out)
         return
     from harness.tables import frame  # pandas takes half a second to load
 
     if side_by_side:
+        sides = [_as_compared(results, name) for name in runs]
         made = frame.side_by_side((it.header.run, it.runs) for it in sides if it.header)
-    elif categories:
-        made = frame.of_table(scores.by_category(*map(summarise, opened)))
     else:
-        made = frame.of_runs(opened)
+        opened = [store.read(store.find(results, name)) for name in runs]
+        of_categories = scores.by_category(*map(summarise, opened)) if categories else None
+        made = frame.of_table(of_categories) if of_categories else frame.of_runs(opened)
     if json:
         print_json(list(frame.to_rows(made)))
     else:
@@ -154,35 +160,29 @@ def _as_compared(results: Path, name: str) -> Side:
     return found
 
 
-def _exchange(runs: Sequence[Run], form: str, out: str) -> None:
+def _exchange(results: Path, names: Sequence[str], form: str, out: str) -> None:
     """Raises: UsageError for several runs; ResultsError where an incomplete one has no place."""
-    if len(runs) != 1:
+    if len(names) != 1:
         raise UsageError(f"--format {form} takes one run", fix="export them one by one")
-    run, data = runs[0], b""
-    if form == "hf":
-        data = eval_results(run).encode()
-    elif form == "junit":
-        data = junit(run)
-    elif form == "inspect":
-        data = msgspec.json.encode(inspect_log.log(run)) + b"\n"
-    elif out == "-":
-        data = msgspec.json.encode(eee.aggregate(run)) + b"\n"
-        say("the single answers need a file of their own: --out FOLDER writes both")
-    else:
-        lines = eee.instances(run)
-        data = msgspec.json.encode(eee.aggregate(run, samples=lines)) + b"\n"
-        beside = f"{out}/{eee.place(run.header)}"
-        _write(f"{beside}_samples.jsonl", lines)
-        out = f"{beside}.json"
-    _write(out, data)
+    run = store.read(store.find(results, names[0]))
+    match form:
+        case "hf":
+            write_text(out, eval_results(run))
+        case "junit":
+            write_text(out, junit(run).decode())
+        case "inspect":
+            write_text(out, _line(inspect_log.log(run)))
+        case "eee" if out == "-":
+            print_json(eee.aggregate(run))
+            say("the single answers need a file of their own: --out FOLDER writes both")
+        case _:
+            lines, beside = eee.instances(run), f"{out}/{eee.place(run.header)}"
+            write_text(f"{beside}_samples.jsonl", lines.decode())
+            write_text(f"{beside}.json", _line(eee.aggregate(run, samples=lines)))
 
 
-def _write(out: str, data: bytes) -> None:
-    if out == "-":
-        print_bytes(data)
-        return
-    store.replace_text(Path(out), data.decode())
-    say(f"wrote {out}")
+def _line(data: object) -> str:
+    return msgspec.json.encode(data).decode() + "\n"
 
 
 def _chosen(records: Sequence[Record], prompts: Sequence[str], run: str) -> list[Record]:
@@ -194,13 +194,6 @@ def _chosen(records: Sequence[Record], prompts: Sequence[str], run: str) -> list
             fix = f"nearest: {near}" if near else f"`evalrun show {run} --all` lists them"
             raise UsageError(f"{run} has no prompt {prompt!r}", fix=fix)
     return [record for record in records if record.case.id in prompts]
-
-
-def _print_raw(header: RunHeader, records: Sequence[Record]) -> None:
-    """A JSON document for each record: what was sent, and what came back, nothing left out."""
-    for record in records:
-        shown = {"request": request_of(header, record), "reply": record.outcome}
-        print_bytes(msgspec.json.format(msgspec.json.encode(shown), indent=2) + b"\n")
 
 
 def _scored(path: Path) -> ModelScore | None:

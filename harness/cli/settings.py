@@ -15,10 +15,16 @@ import typer
 
 from harness import catalogue
 from harness.errors import UsageError
+from harness.records import Fact
 from harness.text import nearest
 
-NOT_FROM_A_PROJECT = ("api_key_env", "judge_api_key_env", "server_arg", "yes", "ray")
-"""A folder that somebody else made may not send keys, steer programs or fill the disk unasked."""
+NOT_FROM_A_PROJECT = frozenset(
+    ("api_key_env", "judge_api_key_env", "server_arg", "yes", "log", "models_file", "ray")
+)
+"""A folder that somebody else made may not send keys, steer programs, write files elsewhere or fill
+the disk unasked."""
+_FOUND = "evalrun.settings"
+"""In a context's `meta`: the settings that became defaults."""
 
 
 class Setting(NamedTuple):
@@ -27,16 +33,19 @@ class Setting(NamedTuple):
     table: str
 
 
-def apply(context: typer.Context, profile: str | None) -> str | None:
-    """Make the files' values the defaults of the options. (What typer calls an eager callback.)
+def apply(context: typer.Context, profile: str | None = None) -> str | None:
+    """Make the files' values the defaults of the options that `run` and this command share.
 
+    They are those with a variable. (What typer calls an eager callback, for --profile.)
     Raises: UsageError, naming the file and the key.
     """
-    found = read(profile)
-    known = {it.name or "": it for it in context.command.params}
-    for name, setting in found.items():
+    known = {it.name or "": it for it in context.command.params if it.envvar}
+    found = {}
+    for name, setting in read(profile).items():
         where = f"{setting.file}: [{setting.table}] {name.replace('_', '-')}"
         if name not in known or name == "profile":
+            if context.command.name != "run":
+                continue
             close = nearest(name, known, most=1)
             raise UsageError(
                 f"{where} is not an option of `evalrun run`",
@@ -52,13 +61,13 @@ def apply(context: typer.Context, profile: str | None) -> str | None:
         except typer.BadParameter as error:
             raise UsageError(f"{where}: {error.message}", fix="correct it in the file") from error
     context.default_map = {name: setting.value for name, setting in found.items()}
-    context.meta["evalrun.settings"] = found
+    context.meta[_FOUND] = found
     return profile
 
 
 def check_keys(context: typer.Context) -> None:
     """Raises: UsageError where a key that was not typed would go where the project's file says."""
-    found: Mapping[str, Setting] = context.meta.get("evalrun.settings", {})
+    found: Mapping[str, Setting] = context.meta.get(_FOUND, {})
     for judge in ("", "judge_"):
         key = f"{judge}api_key_env"
         if context.params.get(key) is None or _source(context, key) == "COMMANDLINE":
@@ -95,11 +104,14 @@ def _as_typed(value: Any, param: Any, context: typer.Context) -> Any:
     return typed
 
 
-def origins(context: typer.Context) -> Iterator[str]:
-    """The options that do not have their default, with their value and where it came from."""
+def origins(context: typer.Context, entry: Mapping[str, Fact[Any]]) -> Iterator[str]:
+    """The options that do not have their default, with their value and where it came from.
+
+    `entry`: those that the model's own entry in the catalogue decided.
+    """
     from harness.transport import masked  # loads httpx, and `run --help` comes by here
 
-    found: Mapping[str, Setting] = context.meta.get("evalrun.settings", {})
+    found: Mapping[str, Setting] = context.meta.get(_FOUND, {})
     for param in context.command.params:
         name = param.name or ""
         kind = _source(context, name)
@@ -108,6 +120,9 @@ def origins(context: typer.Context) -> Iterator[str]:
             where = f"[{found[name].table}] of {found[name].file}"
         if where is not None:
             yield f"--{name.replace('_', '-')} {masked(_shown(context.params[name]))} ({where})"
+    for name, fact in entry.items():
+        where = f"the model's entry in {fact.source}"
+        yield f"--{name.replace('_', '-')} {masked(_shown(fact.value))} ({where})"
 
 
 def read(profile: str | None) -> dict[str, Setting]:

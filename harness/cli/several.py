@@ -17,7 +17,7 @@ import msgspec
 import typer
 
 from harness import store, targets
-from harness.cli.compare import compare
+from harness.cli.comparing import compare
 from harness.cli.output import complain, say
 from harness.errors import EvalrunError, ExitCode, UsageError
 from harness.text import inert, nearest

@@ -11,7 +11,7 @@ import typer
 from typer import Argument, Option
 
 from harness import targets
-from harness.cli import app, settings
+from harness.cli import app
 from harness.cli.output import (
     AsJson,
     CsvFile,
@@ -205,7 +205,6 @@ def _run_options(context: typer.Context, words: Sequence[str]) -> RunOptions:
 
     command = app.command_of("run", as_given)
     made: Any = command.make_context("run", list(words), parent=context.parent)
-    settings.check_keys(made)
     options: RunOptions = command.invoke(made)
     return options
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -90,6 +90,16 @@ class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How it writes boxes and points: the name of a convention, such as `1000-yxyx`."""
     about: Fact[str] | None = None
     """What it is for, what it needs, its limits: a paragraph in our words; the source backs it."""
+    temperature: Fact[Annotated[float, Meta(ge=0, le=2)]] | None = None
+    """This and those below: how it is asked where no option says so, by the options' names."""
+    seed: Fact[int] | None = None
+    max_tokens: Fact[Tokens] | None = None
+    thinking: Fact[int | str] | None = None
+    system: Fact[str] | None = None
+    body: Fact[tuple[str, ...]] | None = None
+    image_max_side: Fact[Annotated[int, Meta(ge=16, le=16384)]] | None = None
+    image_tokens: Fact[int | str] | None = None
+    image_detail: Fact[Literal["low", "high", "auto"]] | None = None
     base_url: str | None = None
     """Where a server of the user's serves it; it is sent no key."""
     files: GgufFiles | None = None

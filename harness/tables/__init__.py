@@ -26,9 +26,9 @@ Unit = Literal["", "s", "usd", "pct", "count"]
 DASH = "–"
 KEY = "score key: good >= 75 %, fair 40 to under 75 %, poor < 40 %"
 STYLES = {
-    **dict.fromkeys(("good", "pass", "better", "yes"), "green"),
-    **dict.fromkeys(("poor", "fail", "worse"), "red"),
-    **dict.fromkeys(("fair", "undecided"), "yellow"),
+    **dict.fromkeys(("good", "pass", "better", "yes", "ok"), "green"),
+    **dict.fromkeys(("poor", "fail", "worse", "broken"), "red"),
+    **dict.fromkeys(("fair", "undecided", "missing"), "yellow"),
     **dict.fromkeys(("incomplete", "cut", "error"), "magenta"),
 }
 """Words that have a colour on a terminal; colour is never the only sign."""

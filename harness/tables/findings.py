@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from harness.graders.agreement import Audit, Tally
 from harness.records import Case
@@ -163,3 +164,25 @@ def _kappa(value: float) -> Cell:
 
 def _wrong(label: str) -> str:
     return "wrong fail" if label == "pass" else "wrong pass"
+
+
+def suite_data(report: Report) -> dict[str, Any]:
+    """What was found in a suite, for programs: all of it."""
+    suite = report.suite
+    fields = "id", "category", "question", "expected", "grader", "options", "difficulty"
+    return {
+        "suite": suite.name,
+        "version": suite.version,
+        "license": suite.license,
+        "sha256": suite.sha256,
+        "prompts": len(suite.cases),
+        "pictures": report.pictures,
+        "sound": report.sound,
+        "counts": {level: report.count(level) for level in Level},
+        "findings": report.findings,
+        "policies": report.policies,
+        "cases": [
+            {name: getattr(case, name) for name in fields} | {"images": case.pictures}
+            for case in suite.cases
+        ],
+    }

@@ -8,25 +8,26 @@ import tempfile
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.adapters import Limits, Request, Target
-from harness.adapters.routes import DEMO, Route, resolve
+from harness.adapters import Request
+from harness.adapters.routes import DEMO, Route
+from harness.ask import agreement, reach_all
 from harness.catalogue import Catalogue
-from harness.errors import SuiteError, TargetError, UsageError
+from harness.errors import SuiteError
 from harness.images import encode
+from harness.options import ModelOptions
 from harness.records import EncodedImage
-from harness.runner.consensus import consensus, sentence_on
-from harness.runner.panel import TASKS, PanelAnswer, ask_all
+from harness.runner.consensus import sentence_on
+from harness.runner.panel import PanelAnswer, ask_all
 from harness.view.library import Missing
 
 _MOST_KEPT = 8
 _LONGEST_SIDE_PX = 1024
-_LIMITS = Limits(tries=2, max_wait_s=20)
-"""Somebody waits at the screen: less patience than in a run."""
 
 
 class Picture(Struct, frozen=True):
@@ -53,37 +54,26 @@ class Trial:
     def ask(self, addresses: dict[str, str], catalogue: Catalogue) -> None:
         """Ask them all, and see whether they agree."""
         try:
-            reached = [self._route(name, addresses.get(name), catalogue) for name in self.models]
-            found = [route for route in reached if route is not None]
+            routes = [it for name in self.models for it in self._reach(name, addresses, catalogue)]
             question = Request(id="try", question=self.question, images=(self.picture.encoded,))
-            for answer in ask_all(found, question, stopping=self.stopping, on_text=self._on_text):
+            for answer in ask_all(routes, question, stopping=self.stopping, on_text=self._on_text):
                 self.answers[answer.model] = answer
-            replies = {it.model: it.reply.text for it in self.answers.values() if it.reply}
-            if len(replies) > 1 and self.task != "caption":
-                grader = TASKS[self.task].grader if self.task else None
-                self.agreement = sentence_on(consensus(self.question, replies, grader=grader))
+            found = agreement(self.question, self.answers.values(), self.task or None)
+            self.agreement = sentence_on(found) if found else ""
         finally:
             self.done = True
 
     def _on_text(self, model: str, text: str) -> None:
         self.texts[model] = text
 
-    def _route(self, name: str, address: str | None, catalogue: Catalogue) -> Route | None:
-        given = Target(
-            model=name,
-            base_url=address,
-            concurrency=1,
-            limits=_LIMITS,
-            stopping=self.stopping,
-        )
-        try:
-            found = resolve(
-                None if name == DEMO else name, given, backend=None, catalogue=catalogue
-            )
-        except (TargetError, UsageError) as error:
-            self.answers[name] = PanelAnswer(model=name, route=None, error=error)
-            return None
-        return replace(found, target=replace(found.target, model=name))
+    def _reach(self, name: str, addresses: dict[str, str], catalogue: Catalogue) -> Iterator[Route]:
+        urls = [addresses[name]] if name in addresses else []
+        model = ModelOptions(model=[] if name == DEMO else [name], base_url=urls)
+        routes, unreached = reach_all([model], known=catalogue, stopping=self.stopping)
+        for it in unreached:
+            self.answers[name] = replace(it, model=name)
+        for route in routes:
+            yield replace(route, target=replace(route.target, model=name))
 
 
 class Bench:

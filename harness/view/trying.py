@@ -16,14 +16,13 @@ from starlette.routing import Route
 from harness.adapters import Target
 from harness.adapters.routes import DEMO, Running, look_around, routes
 from harness.adapters.routes import Route as ModelRoute
+from harness.ask import case_of
 from harness.catalogue import Catalogue
 from harness.errors import CallError, UsageError
-from harness.graders import infer
 from harness.images.drawn import lighter
-from harness.records import Case, ModelCard
+from harness.records import ModelCard
 from harness.runner.panel import TASKS, PanelAnswer, question_for
 from harness.suites.own import append_case, with_free_id
-from harness.suites.suite import slug
 from harness.text import inert
 from harness.view.library import Missing
 from harness.view.pages import body, form, library, page
@@ -178,18 +177,10 @@ def _save(request: Request, fields: dict[str, str]) -> HTMLResponse:
         )
     if not expected:
         raise UsageError("the right answer is missing", fix="type it")
-    grader, options = infer(trial.question, expected)
-    case = Case(
-        id=slug(trial.question)[:60] or "asked",
-        category=fields.get("category", "").strip() or "Tried",
-        question=trial.question,
-        image="",
-        expected=expected,
-        grader=grader,
-        options=options,
-    )
+    category = fields.get("category", "").strip() or "Tried"
+    case = case_of(trial.question, expected, name=trial.question, category=category)
     path = append_case(folder, with_free_id(folder, case), trial.picture.file)
-    return page(request, "_saved.html", path=str(path), grader=grader)
+    return page(request, "_saved.html", path=str(path), grader=case.grader)
 
 
 ROUTES = [

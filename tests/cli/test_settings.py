@@ -178,3 +178,111 @@ def test_a_folder_of_somebody_else_cannot_send_a_key_to_its_own_host(
     assert done.returncode == 4
     assert "may not send a key to a host of its own" in done.stderr
     assert not vision_server.seen
+
+
+ENTRY = """
+[models.ours]
+base_url = "{url}"
+temperature = 0.25
+max_tokens = 77
+thinking = "auto"
+system = "Be short."
+body = ["top_k=40"]
+image_max_side = 64
+"""
+
+
+def test_a_models_entry_says_how_it_is_asked_where_no_option_does(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path, home: dict[str, str]
+) -> None:
+    vision_server.default = say("yes")
+    project = ENTRY.format(url=vision_server.url) + "[run]\nseed = 7\n"
+    write(tmp_path, project=project, user="[models.ours]\nseed = 3\nmax_tokens = 5\n")
+    words = ("--suite", suite, "--model", "ours", "--limit", "1", "--max-tokens", "99")
+
+    planned = evalrun(*words, "--dry-run", env=home)
+    done = evalrun(*words, env=home)
+
+    assert done.returncode == 0, done.stderr
+    sent = vision_server.seen[0]
+    assert {name: sent[name] for name in ("temperature", "max_tokens", "top_k", "seed")} == {
+        "temperature": 0.25,
+        "max_tokens": 99,
+        "top_k": 40,
+        "seed": 7,
+    }
+    assert sent["messages"][0] == {"role": "system", "content": "Be short."}
+    assert "--temperature 0.25 (the model's entry in evalrun.toml)" in planned.stdout
+    assert "--max-tokens 99 (typed)" in planned.stdout
+    assert "--image-max-side 64 (the model's entry in evalrun.toml)" in planned.stdout
+    assert "--seed 7 ([run] of evalrun.toml)" in planned.stdout
+
+
+def test_a_wrong_setting_of_a_models_entry_is_named(evalrun: Evalrun, tmp_path: Path) -> None:
+    (tmp_path / "evalrun.toml").write_text("[models.ours]\ntemperature = 9\n")
+
+    done = evalrun("--model", "ours", "--dry-run")
+
+    assert done.returncode == 4
+    assert "models.ours.temperature: expected" in done.stderr
+
+
+def test_defaults_reach_every_command_that_shares_the_option(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path, home: dict[str, str]
+) -> None:
+    vision_server.default = say("yes")
+    project = '[run]\nmodel = "m"\ntemperature = 0.5\nresults = "mine"\nlimit = 1\ncategory = "x"\n'
+    write(tmp_path, project=project, user=f'[run]\nbase-url = "{vision_server.url}"\n')
+    picture = next(suite.rglob("*.png"))
+
+    asked = evalrun("ask", picture, "How many?", env=home | {"EVALRUN_SYSTEM": "Be short."})
+    seen = evalrun("eyes", "--quiet", env=home, timeout=120)
+    listed = evalrun("runs", env=home)
+
+    assert asked.returncode == 0, asked.stderr
+    sent = vision_server.seen[0]
+    assert (sent["model"], sent["temperature"]) == ("m", 0.5)
+    assert sent["messages"][0]["content"] == "Be short."
+    assert vision_server.seen[-1]["model"] == "m", seen.stderr
+    assert (tmp_path / "mine" / "m").is_dir()
+    assert "no runs in mine yet" in listed.stderr
+
+
+@pytest.mark.parametrize("command", ["ask", "eyes", "sweep"])
+def test_no_command_sends_a_key_where_the_folders_file_says(
+    evalrun: Evalrun,
+    suite: Path,
+    vision_server: VisionServer,
+    tmp_path: Path,
+    home: dict[str, str],
+    command: str,
+) -> None:
+    write(
+        tmp_path,
+        project=f'[run]\nbase_url = "{vision_server.url}"\n',
+        user='[run]\napi_key_env = "OUR_KEY"\n',
+    )
+    words = {
+        "ask": (next(suite.rglob("*.png")), "How many?", "--model", "m"),
+        "eyes": ("--model", "m"),
+        "sweep": ("m", "--suite", suite, "--temperature", "0,1"),
+    }
+
+    done = evalrun(command, *words[command], env=home | {"OUR_KEY": "sk-very-secret-key"})
+
+    assert done.returncode == 2
+    assert "[run] base-url says where to ask" in done.stderr
+    assert not vision_server.seen
+
+
+@pytest.mark.parametrize("name", ["server-arg", "log", "models-file"])
+def test_the_folders_file_names_no_program_and_no_file_to_write(
+    evalrun: Evalrun, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "evalrun.toml").write_text(f'[run]\n{name} = "x"\n')
+
+    for command in ("run", "eyes"):
+        done = evalrun(command, "--model", "m")
+
+        assert done.returncode == 2
+        assert "may not come from the folder that evalrun runs in" in done.stderr

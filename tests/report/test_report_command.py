@@ -64,7 +64,7 @@ def test_errors_say_what_to_do(
     assert (unknown.returncode, unwritable.returncode, nothing.returncode) == (7, 7, 7)
     assert no_suite.returncode == 3
     assert "nearest: a" in unknown.stderr
-    assert "--out" in unwritable.stderr
+    assert "fix: name a file you may write to" in unwritable.stderr
     assert "evalrun --model NAME" in nothing.stderr
     for done in (unknown, unwritable, nothing, no_suite):
         assert "fix:" in done.stderr
@@ -85,5 +85,5 @@ def test_without_the_extra_the_command_that_installs_it_is_named(tmp_path: Path)
     )
 
     assert done.returncode == 2
-    assert "a report needs jinja2" in done.stderr
+    assert "report needs jinja2" in done.stderr
     assert "[report]'" in done.stderr
