@@ -20,7 +20,8 @@ from harness.graders.agreement import audit
 from harness.graders.patterns import PATTERNS
 from harness.graders.recorded import Labelled, labelled
 from harness.records import Case
-from harness.suites.lint import WORDINGS, answer_of
+from harness.suites.lint import answer_of
+from tests.graders.test_wordings import WORDINGS
 
 ROOT = Path(__file__).parents[1]
 REPLIES = 100_000

@@ -27,6 +27,7 @@ from harness.suites.fields import SideFile
 from harness.suites.formats import READERS
 from harness.suites.pictures import Pictures
 from harness.suites.suite import Findings as Findings
+from harness.suites.suite import Placed
 from harness.suites.suite import Suite as Suite
 from harness.suites.suite import select as select
 
@@ -77,7 +78,8 @@ def read(path: Path, *, images: Path | None = None) -> tuple[Suite, Findings]:
         files, root, name = _files(path)
     pictures = Pictures(root, images)
     if files[0].suffix.lower() == ".toml":
-        facts, cases = own.read(files, findings)
+        facts, placed = own.read(files, findings)
+        cases: Iterable[Placed] = placed
     else:
         side = SideFile(files[0].with_name(f"{hub.table_of(files[0])}.graders.toml"), findings)
         read_rows = chain.from_iterable(READERS[it.suffix.lower()](it, findings) for it in files)
@@ -186,9 +188,7 @@ def _unfolded(
 # --- what every case must satisfy -----------------------------------------------------------
 
 
-def _sound(
-    placed: Iterable[tuple[str, Case]], pictures: Pictures, findings: Findings
-) -> Iterator[Case]:
+def _sound(placed: Iterable[Placed], pictures: Pictures, findings: Findings) -> Iterator[Case]:
     seen: set[str] = set()
     for where, case in placed:
         before = findings.count
@@ -197,9 +197,12 @@ def _sound(
         except SuiteError as error:
             findings.error(where, error)
         for what, name in (("id", case.id), ("category", case.category)):
-            if len(name) > _MAX_NAME_CHARS or not name.isprintable() or name != name.strip():
+            plain = name.isprintable() and name == name.strip()
+            if not (plain and 0 < len(name) <= _MAX_NAME_CHARS):
                 what = f"its {what} is not one plain line of at most {_MAX_NAME_CHARS} characters"
                 findings.problem(where, what, "write a short name")
+        if not case.question.strip():
+            findings.problem(where, "its question is empty", "write one")
         for misfit in _misfits(case):
             findings.problem(where, misfit, "correct the answer, or name another grader")
         for image in case.pictures:

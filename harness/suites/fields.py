@@ -9,7 +9,7 @@ import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +20,25 @@ from harness.images.files import shown
 from harness.suites.own import parsed
 from harness.suites.suite import Findings
 
-NAMES: Mapping[str, tuple[str, ...]] = {
-    "id": (
-        *("id", "question_id", "qid", "index", "idx", "sample_id", "uid", "pid"),
-        *("item_id", "prompt_id", "case_id", "_key"),
-    ),
-    "picture": (
-        *("decoded_image", "file_name", "image", "images", "image_path", "image_file", "filename"),
-        *("img", "img_path", "imgname", "image_name", "image_filename", "image_paths"),
-        *("picture", "pictures", "photo", "image_url", "image_id", "data_id"),
-    ),
-    "question": (
-        *("question", "query", "prompt", "text", "problem", "prefix", "question_text"),
-        *("instruction", "input", "user_prompt"),
-    ),
-    "answer": (
-        *("answer", "answers", "expected", "gt_answer", "multiple_choice_answer", "label"),
-        *("target", "correct_answer", "ground_truth", "gt", "gold", "ideal", "suffix"),
-        *("reference_answer", "expected_answer", "answer_key", "correct_option", "solution"),
-        *("output", "response", "reference", "expected_output"),
-    ),
-    "options": ("options", "choices", "option", "choice", "candidates", "answer_options"),
-    "hint": ("hint", "context", "passage", "system"),
-    "category": (
-        *("category", "subject", "topic", "type", "task", "task_type", "domain", "subset"),
-        *("skill", "l2_category", "subfield", "question_type"),
-    ),
-    "difficulty": ("difficulty", "level"),
-    "grader": ("grader",),
+NAMES: Mapping[str, Sequence[str]] = {
+    what: names.split()
+    for what, names in {
+        "id": "id question_id qid index idx sample_id uid pid item_id prompt_id case_id _key",
+        "picture": "decoded_image file_name image images image_path image_file filename img"
+        " img_path imgname image_name image_filename image_paths picture pictures photo image_url"
+        " image_id data_id",
+        "question": "question query prompt text problem prefix question_text instruction input"
+        " user_prompt",
+        "answer": "answer answers expected gt_answer multiple_choice_answer label target"
+        " correct_answer ground_truth gt gold ideal suffix reference_answer expected_answer"
+        " answer_key correct_option solution output response reference expected_output",
+        "options": "options choices option choice candidates answer_options",
+        "hint": "hint context passage system",
+        "category": "category subject topic type task task_type domain subset skill l2_category"
+        " subfield question_type",
+        "difficulty": "difficulty level",
+        "grader": "grader",
+    }.items()
 }
 """Field: the names of columns that hold it, the best known first."""
 SETTINGS = (
@@ -282,21 +273,19 @@ class SideFile:
     """
 
     def __init__(self, path: Path, findings: Findings) -> None:
-        self._name, self._findings = shown(path.name), findings
+        self._problem = partial(findings.problem, shown(path.name))
         self._tables = _Tables()
         try:
             if os.path.lexists(path):
                 self._tables = msgspec.convert(parsed(path), _Tables)
         except msgspec.ValidationError as exc:
-            known = ", ".join(_Tables.__struct_fields__)
-            findings.problem(self._name, str(exc), f"correct it; its tables are {known}")
+            self._problem(str(exc), f"its tables are {', '.join(_Tables.__struct_fields__)}")
         self.columns: dict[str, tuple[str, ...]] = {}
         for key, value in self._tables.columns.items():
             what = "picture" if key in ("image", "images", "pictures") else key
             self.columns[what] = (value,) if isinstance(value, str) else tuple(value)
             if what not in (*NAMES, *SETTINGS):
-                fix = f"name one of {', '.join(NAMES)}"
-                findings.problem(self._name, f"columns: {shown(key)} is not a field", fix)
+                self._problem(f"columns: {shown(key)} is not a field", f"use {', '.join(NAMES)}")
         self._unused = {("category", it) for it in self._tables.category}
         self._unused |= {("case", it) for it in self._tables.case}
 
@@ -315,10 +304,11 @@ class SideFile:
 
     def report_unused(self, columns: Iterable[str]) -> None:
         """Name what the suite does not have; `columns` are those with content."""
-        for section, name in sorted(self._unused):
-            what = f"the suite has no {section} {shown(name)}"
-            self._findings.problem(self._name, what, "correct the name, or delete the table")
-        there = {bare(name) for name in columns}
-        for name in (it for held in self.columns.values() for it in held if bare(it) not in there):
-            what = f"columns: the suite has no column {shown(name)} with content"
-            self._findings.problem(self._name, what, "correct the name")
+        unused = [f"{section} {shown(name)}" for section, name in sorted(self._unused)]
+        there = set(map(bare, columns))
+        named = (name for held in self.columns.values() for name in held)
+        unused += [
+            f"column {shown(name)} with content" for name in named if bare(name) not in there
+        ]
+        for what in unused:
+            self._problem(f"the suite has no {what}", "correct the name, or delete it")

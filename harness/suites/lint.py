@@ -7,7 +7,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from msgspec import Struct, structs
 
@@ -33,8 +32,6 @@ _MAX_CANDIDATES = 100
 _MAX_GRADED = 1000
 """Beyond this many cases an answer is right only when it is the expected one, letter for letter:
 grading 100 candidates against each of 100,000 cases would take the better part of an hour."""
-_MAX_WORDED = 5000
-"""Cases whose wordings are tried: ten gradings each."""
 _PER_SHEET = 24
 _CODE_DIGITS = 4
 """Numbers this long that all have one length are codes, not counts."""
@@ -50,32 +47,6 @@ _TYPES = {
     **dict.fromkeys(("choice", "position"), "option"),
 }
 """Grader: the type of answer it asks for; any other is a text."""
-
-WORDINGS = (
-    "{answer}",
-    "{answer}.",
-    "**{answer}**",
-    "`{answer}`",
-    "Answer: {answer}",
-    "The answer is {answer}.",
-    "The correct answer is **{answer}**.",
-    "Final answer: {answer}",
-    "I looked at the picture with care.\n\nAnswer: {answer}",
-    "Based on the image, the answer is {answer}.",
-)
-BLOCKS = (
-    "{answer}",
-    "{answer}\n",
-    "```\n{answer}\n```",
-    "Answer:\n{answer}",
-    "**Answer:**\n\n{answer}",
-    "The answer is:\n{answer}",
-    "Final answer:\n{answer}",
-    "Here it is:\n\n{answer}",
-    "Sure, here is what I see:\n\n{answer}",
-    "Based on the image:\n\n{answer}",
-)
-"""For an answer of several lines."""
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -123,7 +94,7 @@ def lint(path: Path, *, images: Path | None = None, strict: bool = False) -> Rep
     if suite.categories == (UNCATEGORIZED,):
         findings.append(finding(Level.NOTE, "columns", "none says the category"))
     findings += _of_pictures(suite, sha256)
-    findings += [*_repeats(cases, sha256), *_spoilt(cases), *_unpassed(cases)]
+    findings += [*_repeats(cases, sha256), *_spoilt(cases)]
     findings += _guessable(scores, cases)
     if strict:
         worse = {Level.WARNING: Level.PROBLEM}
@@ -242,24 +213,6 @@ def _spoilt(cases: Sequence[Case]) -> Iterator[Finding]:
         yield finding(Level.WARNING, case.id, f"{answer!r} {what}")
 
 
-def unrecognised(case: Case) -> Iterator[str]:
-    """The wordings of the right answer that the case's grader does not pass."""
-    if case.options.get("coordinates"):  # the answer is in pixels, the reply in that convention
-        return
-    answer = answer_of(case)
-    for wording in BLOCKS if "\n" in answer else WORDINGS:
-        said = wording.format(answer=answer)
-        if not graders.grade(case, said).passed:
-            yield said
-
-
-def _unpassed(cases: Sequence[Case]) -> Iterator[Finding]:
-    for case in cases[:_MAX_WORDED]:
-        if missed := list(unrecognised(case)):
-            what = f"its grader does not pass {missed[0]!r} ({len(missed)} of 10 wordings)"
-            yield finding(Level.WARNING, case.id, what)
-
-
 # --- guessing -------------------------------------------------------------------------------
 
 
@@ -313,7 +266,7 @@ def _policy(
     says: str,
     cases: Sequence[Case],
     shares: Sequence[float],
-    answers: Mapping[str, str] = MappingProxyType({}),
+    answers: dict[str, str] | None = None,
 ) -> Policy:
     """`shares` are what it scores on each of the cases."""
     own = defaultdict[str, list[float]](list)
@@ -322,7 +275,7 @@ def _policy(
     return Policy(
         name=name,
         says=says,
-        answers=dict(answers),
+        answers=answers or {},
         overall=sum(shares) / len(cases),
         categories={category: sum(it) / len(it) for category, it in own.items()},
     )

@@ -8,13 +8,13 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from harness import graders
 from harness.errors import SuiteError
@@ -22,37 +22,22 @@ from harness.images import header
 from harness.images.drawn import samples
 from harness.images.files import read_regular, shown
 from harness.records import Case
-from harness.suites.suite import Difficulty, Findings, slug, write_whole
+from harness.suites.suite import Findings, Placed, slug, write_whole
 
-Text = Annotated[str, Meta(pattern=r"\S")]
 _CASE_LINE = re.compile(r"^\[\[case\]\][ \t]*(?:#.*)?$", re.MULTILINE)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STEM_CHARS = 80
 
 
-class Document(Struct, kw_only=True):
+class _Document(Struct, kw_only=True):
     """A TOML file. What it says of the suite as a whole must agree with the other files."""
 
-    suite: Text | None = None
-    version: Text | None = None
-    license: Text | None = None
+    suite: str | None = None
+    version: str | None = None
+    license: str | None = None
     image_max_side_px: Annotated[int, Meta(ge=0)] | None = None
-    category: Any = None
+    category: str | None = None
     case: list[dict[str, Any]] = []
-
-
-class _Table(Struct, kw_only=True):
-    id: Text
-    category: Text
-    question: Text
-    image: Text
-    expected: Text | Annotated[tuple[Text, ...], Meta(min_length=1)]
-    grader: Text
-    images: tuple[Text, ...] = ()
-    difficulty: Difficulty | None = None
-
-
-# --- reading --------------------------------------------------------------------------------
 
 
 def parsed(path: Path) -> dict[str, Any]:
@@ -65,63 +50,48 @@ def parsed(path: Path) -> dict[str, Any]:
         raise SuiteError(f"{shown(path)} is not valid TOML: {exc}", fix="correct the line") from exc
 
 
-def read(
-    files: Sequence[Path], findings: Findings
-) -> tuple[dict[str, Any], Iterator[tuple[str, Case]]]:
+def read(files: Sequence[Path], findings: Findings) -> tuple[dict[str, Any], list[Placed]]:
     """What the files say of the suite, and its cases, each with where it stands."""
-    documents: list[tuple[str, Document]] = []
     facts: dict[str, Any] = {}
+    cases: list[Placed] = []
     for path in files:
         name = shown(path.name)
         try:
             table = parsed(path)
-            document = msgspec.convert(table, Document)
-        except SuiteError as error:
-            findings.error(name, error)
+            document = msgspec.convert(table, _Document)
+        except (SuiteError, msgspec.ValidationError) as exc:
+            what = exc.problem if isinstance(exc, SuiteError) else str(exc)
+            findings.problem(name, what, "correct the value")
             continue
-        except msgspec.ValidationError as exc:
-            findings.problem(name, _words(exc), "correct the value")
-            continue
-        for key in table.keys() - set(Document.__struct_fields__):
+        for key in table.keys() - set(_Document.__struct_fields__):
             findings.problem(name, f"unknown key {shown(key)}", "delete it, or correct its name")
-        for key in Document.__struct_fields__[:4]:
+        for key in ("suite", "version", "license", "image_max_side_px"):
             stated = getattr(document, key)
             if stated is not None and facts.setdefault(key, stated) != stated:
-                what = (
-                    f"{key} is {shown(str(stated))}, and {shown(str(facts[key]))} in another file"
-                )
-                findings.problem(name, what)
-        documents.append((name, document))
-    return facts, _cases(documents, findings)
-
-
-def _cases(
-    documents: Sequence[tuple[str, Document]], findings: Findings
-) -> Iterator[tuple[str, Case]]:
-    for name, document in documents:
-        for number, table in enumerate(document.case, start=1):
-            label = it if isinstance(it := table.get("id"), str) else str(number)
+                what = f"{key} is {stated}, and {facts[key]} in another file"
+                findings.problem(name, what, "make them agree")
+        for number, row in enumerate(document.case, start=1):
+            label = it if isinstance(it := row.get("id"), str) else str(number)
             where = f"{name}, case {shown(label)}"
             try:
-                yield where, _case({"category": document.category or "", **table})
+                cases.append((where, _case({"category": document.category, **row})))
             except msgspec.ValidationError as exc:
-                findings.problem(where, _words(exc), "correct the field; texts stand in quotes")
-
-
-def _words(error: msgspec.ValidationError) -> str:
-    return str(error).replace(r" matching regex '\\S'", " with content")
+                findings.problem(where, str(exc), "correct the field; texts stand in quotes")
+    return facts, cases
 
 
 def _case(table: dict[str, Any]) -> Case:
     """Raises: msgspec.ValidationError, naming the field."""
-    images = table.get("images")
+    fields = set(Case.__struct_fields__) - {"options"}
+    known = {key: value for key, value in table.items() if key in fields and value is not None}
+    images = known.get("images")
     if isinstance(images, list) and images:
-        table = {"image": images[0], **table}
-    known = msgspec.convert(table, _Table)
-    if known.images and known.image != known.images[0]:
+        known = {"image": images[0], **known}
+    options = {key: value for key, value in table.items() if key not in fields}
+    case = msgspec.convert({**known, "options": options}, Case)
+    if images and case.image != images[0]:
         raise msgspec.ValidationError("`images` is a list that does not begin with `image`")
-    fields = asdict(known) | {"images": known.images if len(known.images) > 1 else ()}
-    return Case(**fields, options={key: table[key] for key in table if key not in fields})
+    return case if len(case.images) > 1 else replace(case, images=())
 
 
 # --- writing --------------------------------------------------------------------------------
@@ -303,7 +273,7 @@ class Started(Struct, frozen=True, kw_only=True):
     questions: Path
     rows: int
     pictures: int
-    left_out: tuple[str, ...] = ()
+    left_out: list[str]
     """Files that are no pictures, and why."""
 
 
@@ -315,41 +285,40 @@ def start(folder: Path, photos: Path | None = None) -> Started:
     questions = folder / "questions.csv"
     if os.path.lexists(questions) or any(folder.glob("prompts/*.toml")):
         raise SuiteError(f"{shown(folder)} is a suite already", fix="name another folder")
-    pictures, left_out = (samples(), []) if photos is None else _of_photos(photos)
-    for name, data in pictures.items():
-        if photos is None or not photos.resolve().is_relative_to(folder.resolve()):
-            write_whole(folder / "images" / name, data)
+    rows, left_out = [row.split(",") for row in _ROWS.splitlines()], list[str]()
+    if photos is not None:
+        rows = _rows_of(folder, photos, left_out)
+    for name, data in samples().items() if photos is None else ():
+        write_whole(folder / "images" / name, data)
     table = io.StringIO()
-    names = _COLUMNS.split(",")
-    rows = [[Path(name).stem, name, *[""] * (len(names) - 2)] for name in pictures]
-    if photos is None:
-        rows = [row.split(",") for row in _ROWS.splitlines()]
-    csv.writer(table, lineterminator="\n").writerows([names, *rows])
+    csv.writer(table, lineterminator="\n").writerows([_COLUMNS.split(","), *rows])
     write_whole(questions, table.getvalue().encode())
     if not (folder / "README.md").exists():
         readme = _README.format(name=folder.resolve().name, path=folder)
         write_whole(folder / "README.md", readme.encode(errors="replace"))
-    return Started(
-        questions=questions, rows=len(rows), pictures=len(pictures), left_out=tuple(left_out)
-    )
+    pictures = len({row[1] for row in rows})
+    return Started(questions=questions, rows=len(rows), pictures=pictures, left_out=left_out)
 
 
-def _of_photos(photos: Path) -> tuple[dict[str, bytes], list[str]]:
-    """Name and content of each picture in the folder, and what is none."""
+def _rows_of(folder: Path, photos: Path, left_out: list[str]) -> list[list[str]]:
+    """A row for each picture in the folder of photos, which is copied into the suite."""
+    rows = []
     try:
         found = sorted(it for it in photos.iterdir() if it.is_file() and it.name[0] != ".")
     except OSError as exc:
         raise SuiteError(
             f"{shown(photos)} cannot be read: {exc.strerror}", fix="name a folder of photos"
         ) from exc
-    pictures, left_out = {}, []
     for photo in found:
         try:
             data = read_regular(photo)
             header(data, shown(photo.name))
-            pictures[photo.name] = data
         except SuiteError as error:
             left_out.append(f"{error.problem}: {error.fix}")
-    if not pictures:
+            continue
+        if not photo.resolve().is_relative_to(folder.resolve()):
+            write_whole(folder / "images" / photo.name, data)
+        rows.append([photo.stem, photo.name, *[""] * _COLUMNS.count(",")][:-1])
+    if not rows:
         raise SuiteError(f"{shown(photos)} holds no picture", fix="name a folder of photos")
-    return pictures, left_out
+    return rows

@@ -20,7 +20,7 @@ from harness.suites import fields
 from harness.suites.fields import LETTERS, SETTINGS, SideFile, bare, line_of, text_of
 from harness.suites.formats import Rows
 from harness.suites.pictures import Pictures, RowNumber, with_places
-from harness.suites.suite import Difficulty, Findings, slug
+from harness.suites.suite import Difficulty, Findings, Placed, slug
 
 UNCATEGORIZED = "Uncategorized"
 ASK_LETTER = "Answer with the letter of the right option."
@@ -193,7 +193,7 @@ class _Reader:
 
 def cases_of(
     rows: Rows, pictures: Pictures, side: SideFile, findings: Findings
-) -> Iterator[tuple[str, Case]]:
+) -> Iterator[Placed]:
     """The case of each row that has a picture, a question and an answer, with its place."""
     reader = _Reader(pictures, side, findings)
     numbered = ((*it[:2], number, it[2]) for number, it in enumerate(rows, start=1))

@@ -24,6 +24,10 @@ _KEPT = 1000
 _MAX_CHARS = 400
 
 
+Placed = tuple[str, Case]
+"""Where a case stands, for messages; and the case."""
+
+
 class Level(StrEnum):
     """How much a finding matters."""
 

@@ -12,8 +12,9 @@ from harness import suites
 from harness.graders import GRADERS, grade
 from harness.graders.patterns import PATTERNS
 from harness.records import Case
-from harness.suites.lint import WORDINGS, answer_of
+from harness.suites.lint import answer_of
 from tests.graders.cases import TABLE, case_of, table_case
+from tests.graders.test_wordings import WORDINGS
 
 PROMPTS = Path(__file__).parents[2] / "prompts"
 

@@ -9,17 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness.graders import GRADERS
 from harness.records import Case
-from harness.suites.lint import (
-    BLOCKS,
-    WORDINGS,
-    Report,
-    lint,
-    options_named,
-    policies,
-    unrecognised,
-)
+from harness.suites.lint import Report, lint, options_named, policies
 from harness.suites.suite import Level
 
 from .conftest import Workshop
@@ -269,43 +260,6 @@ def test_a_few_prompts_with_answers_of_their_own_raise_no_alarm(shop: Workshop) 
     shop.toml(*[shop.case(id=f"c{n}", question=f"How many {n}?", expected=f"{n}") for n in "234"])
 
     assert found(lint(shop.root), Level.WARNING) == []
-
-
-# --- wordings -------------------------------------------------------------------------------
-
-ANSWERS = [
-    ("yes_no", "no", "Is it open? Answer yes or no.", {}),
-    ("integer", "23", "How many bolts are there? Answer with a number.", {}),
-    ("decimal", "2.5", "What is the pressure in bar?", {"tolerance": 0.1, "unit": "bar"}),
-    ("money", "12.40", "What is the subtotal?", {}),
-    ("choice", "left", "Is it left or right?", {"choices": ["left", "right"]}),
-    ("choice", "B", "Which? A) nut B) bolt", {}),
-    ("text", "orange", "What colour is nearest?", {}),
-    ("code", "QX-4711", "What is the part number?", {}),
-    ("position", "R2C3", "Which cell is empty? Answer with row and column.", {}),
-    ("list", ("red", "green"), "Which colours are there, from left to right?", {}),
-    ("date", "2025-03-05", "What is the due date?", {}),
-    ("time", "10:25", "What time does the clock show?", {}),
-    ("dimensions", "3.2 x 4.5 m", "How large is the kitchen?", {}),
-    ("transcription", "FRESH MARKET 24", "Transcribe the first line.", {}),
-    ("transcription", "FRESH MARKET\nTotal 24.10\nThank you", "Transcribe the receipt.", {}),
-    ("grid", "a | b | c | d | e\nf | g | h | i | j", "Which letters are in the grid?", {}),
-    ("json", '{"total": 24.1}', "Give the total as JSON.", {}),
-    ("point", "0.2, 0.2, 0.4, 0.4", "Where is the bolt? Answer as x, y.", {}),
-    ("point", "20, 20, 10, 10", "Where is the bolt?", {"format": "xywh"}),
-    ("box", "0.2, 0.2, 0.4, 0.4", "Where is the bolt? Answer as a box.", {}),
-]
-
-
-@pytest.mark.parametrize(("grader", "expected", "question", "options"), ANSWERS)
-def test_every_grader_passes_its_own_answer_in_ten_wordings(
-    grader: str, expected: str | tuple[str, ...], question: str, options: dict[str, object]
-) -> None:
-    case = a_case(grader=grader, expected=expected, question=question, options=options)
-
-    assert grader in GRADERS
-    assert len(set(WORDINGS)) == len(set(BLOCKS)) == 10
-    assert list(unrecognised(case)) == []
 
 
 def test_pictures_may_be_as_long_as_the_suite_says(shop: Workshop) -> None:

@@ -477,7 +477,7 @@ def test_mistakes_in_the_table_of_columns_are_named(shop: Workshop) -> None:
 
     said = shop.refused("q.jsonl")
 
-    assert "columns: questin is not a field (fix: name one of id, picture, question" in said
+    assert "columns: questin is not a field (fix: use id, picture, question" in said
     assert "the suite has no column kind with content" in said
 
     shop.write("q.graders.toml", "[columns]\nhint = 3")
