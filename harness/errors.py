@@ -4,6 +4,7 @@ EvalrunError
 ├── UsageError          flags that make no sense together                  exit 2
 ├── SuiteError          the suite, or a picture it names, is wrong         exit 3
 ├── TargetError         the model or its server cannot be used             exit 4
+│   └── OptionRefused     it does not take an option                       exit 2
 ├── ResultsError        results cannot be read, written or compared        exit 7
 └── CallError           one call failed: recorded, and the run goes on     exit 5 at the end
     ├── CallTimeout       retried
@@ -89,6 +90,12 @@ class TargetError(EvalrunError):
 
 class NoVision(TargetError):
     """The model, or the server it runs on, takes no pictures."""
+
+
+class OptionRefused(TargetError):
+    """The model, or its endpoint, does not take an option that was given."""
+
+    exit_code = ExitCode.USAGE
 
 
 class ResultsError(EvalrunError):

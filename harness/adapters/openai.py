@@ -29,14 +29,8 @@ from harness.adapters.endpoints import (
     merged,
     open_transport,
 )
-from harness.errors import BadReply, CallError, RequestRefused, ServerFault, TargetError
-from harness.records import (
-    CallFailure,
-    EncodedImage,
-    Reply,
-    ServerFacts,
-    ServerTimings,
-)
+from harness.errors import BadReply, CallError, OptionRefused, RequestRefused, ServerFault
+from harness.records import CallFailure, EncodedImage, Reply, ServerFacts, ServerTimings
 from harness.text import one_line, valid_unicode
 from harness.transport import ErrorInside, Incoming, Transport, quoted, without_credentials
 
@@ -399,7 +393,7 @@ class OpenAIChat:
     ) -> bool:
         """Learn from a refusal which parameter to change. False when it names none we can.
 
-        Raises: TargetError where the run would not be what was asked for.
+        Raises: OptionRefused where the run would not be what was asked for.
         """
         said = refused.problem
         if not _REFUSAL.search(said):
@@ -433,7 +427,7 @@ class OpenAIChat:
         self._target.notify(f"--thinking {wanted} is not sent any more: {refused.problem}")
 
     def _stop(self, option: str, refused: RequestRefused) -> None:
-        raise TargetError(
+        raise OptionRefused(
             f"{self._target.model} does not take {option}: {refused.problem}",
             fix=f"leave {option.split()[0]} out, or choose another value, endpoint or model",
         ) from refused

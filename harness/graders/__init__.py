@@ -97,7 +97,25 @@ def grade_reply(case: Case, reply: Reply, *, context: GradeContext | None = None
         reason = f"stopped by the endpoint's content filter ({reply.finish_reason})"
         return Verdict(passed=False, answer=None, reason=reason)
     thought = bool(reply.reasoning)
-    return grade(case, reply.text, truncated=reply.truncated, reasoning=thought, context=context)
+    verdict = grade(case, reply.text, truncated=reply.truncated, reasoning=thought, context=context)
+    if verdict.cut and _thinks_in_circles(reply.reasoning or reply.text):
+        reason = "repeats itself without end in its reasoning"
+        return Verdict(passed=False, answer=None, reason=reason)
+    return verdict
+
+
+_CIRCLES, _LONGEST_CIRCLE = 3000, 600
+"""Characters; a thought may well be put twice, and more room then helps."""
+
+
+def _thinks_in_circles(text: str) -> bool:
+    """Whether a text ends in one piece, over and over, for long: more room would not end it."""
+    tail = text.rstrip()[-_CIRCLES:]
+    before = tail.rfind(tail[-60:], 0, -1)
+    period = len(tail) - 60 - before
+    return (
+        len(tail) == _CIRCLES and 0 < period <= _LONGEST_CIRCLE and tail[period:] == tail[:-period]
+    )
 
 
 def problems(case: Case) -> list[str]:

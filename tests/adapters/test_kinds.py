@@ -314,6 +314,23 @@ def test_what_is_still_cut_then_is_neither_pass_nor_fail(
     assert "--max-tokens 16384" in done.stderr
 
 
+@pytest.mark.parametrize("where", ["reasoning_content", "content"])
+def test_a_reasoning_that_runs_in_circles_fails_with_that_reason(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path, where: str
+) -> None:
+    circles = "<think>" * (where == "content") + "The left half is red. But wait, " * 200
+    message = {"role": "assistant", "content": "", where: circles}
+    vision_server.default = say("", choice={"message": message, "finish_reason": "length"})
+
+    done = run(evalrun, suite, vision_server, "--limit", "1")
+
+    verdict = only(tmp_path).verdict
+    assert verdict is not None
+    assert (done.returncode, verdict.passed, verdict.cut) == (0, False, False)
+    assert verdict.reason == "repeats itself without end in its reasoning"
+    assert len(vision_server.seen) == 1, "more room would not help"
+
+
 def test_a_limit_that_was_given_is_never_exceeded(
     evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from harness import store
 from harness.adapters import Limits, Request, Target
 from harness.adapters.openai import open_openai
-from harness.errors import TargetError, UsageError
+from harness.errors import OptionRefused, UsageError
 from harness.records import EncodedImage, Sampling
 from tests.conftest import Evalrun, VisionServer, fail
 
@@ -103,7 +103,7 @@ def test_an_endpoint_that_refuses_the_resolution_ends_the_run(vision_server: Vis
     vision_server.default = fail(
         400, "Unknown name \"media_resolution\" at 'extra_body.google': Cannot find field."
     )
-    with pytest.raises(TargetError, match="does not take --image-detail low") as ended:
+    with pytest.raises(OptionRefused, match="does not take --image-detail low") as ended:
         sent(vision_server, preset="gemini", image_detail="low")
     assert "leave --image-detail out" in ended.value.fix
 

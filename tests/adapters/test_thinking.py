@@ -10,7 +10,7 @@ from harness.adapters import Limits, Request, Target
 from harness.adapters.endpoints import KINDS, LEVELS, UNKNOWN, kind_of, parameters
 from harness.adapters.llamacpp.adapter import LlamaCpp
 from harness.adapters.openai import open_openai
-from harness.errors import TargetError, UsageError
+from harness.errors import UsageError
 from harness.records import Reply, Sampling, ServerFacts
 from harness.targets import body
 from harness.transport import Transport
@@ -125,11 +125,19 @@ def test_an_unknown_endpoint_that_refuses_the_parameter_is_asked_without_and_it_
     assert len(told) == 1
 
 
-def test_a_known_endpoint_that_refuses_a_level_ends_the_run(vision_server: VisionServer) -> None:
+def test_a_known_endpoint_that_refuses_a_level_is_exit_2_with_what_to_do(
+    evalrun: Evalrun, suite: Any, vision_server: VisionServer
+) -> None:
+    vision_server.models = [{"id": "m", "owned_by": "vllm"}]
     vision_server.default = fail(400, "unsupported parameter: reasoning_effort")
 
-    with pytest.raises(TargetError, match="does not take --thinking high"):
-        ask(vision_server, "high", preset="openai")
+    where = ("--suite", suite, "--model", "m", "--base-url", vision_server.url)
+    done = evalrun(*where, "--thinking", "high", "--concurrency", "1")
+
+    assert done.returncode == 2
+    assert "m does not take --thinking high" in done.stderr
+    assert "leave --thinking out" in done.stderr
+    assert len(vision_server.seen) == 1
 
 
 def test_reasoning_that_comes_though_it_is_off_is_said_once_and_recorded(

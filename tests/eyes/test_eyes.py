@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.adapters import Target
+from harness.adapters import Limits, Target
 from harness.adapters.openai import open_openai
 from harness.eyes import card as cards
 from harness.eyes.card import EyeCard, Thinking
@@ -30,7 +30,8 @@ SEED = 11
 def examine(server: VisionServer, *tests: str, **options: Any) -> EyeCard:
     """Sit the exam, or these tests of it behind the first."""
     asked = [it for it in drawn(SEED) if not tests or it.test in ("arrives", *tests)]
-    target = Target(model="tiny", base_url=server.url)
+    limits = Limits(tries=2, give_up_s=0.3)
+    target = Target(model="tiny", base_url=server.url, limits=limits)
     with open_openai(target) as adapter:
         exam = Exam(asked, **options)
         answers: list[Answer] = list(exam.sit(adapter))
@@ -330,9 +331,7 @@ def test_a_run_follows_the_newest_card_and_compare_warns_of_shrunk_pictures(
     assert "pictures arrived shrunk to about" in " ".join(compared.stdout.split())
 
 
-def test_a_server_that_dies_midway_ends_the_exam_soon_with_a_partial_card(
-    evalrun: Evalrun, mortal: Mortal
-) -> None:
+def test_a_server_that_dies_midway_ends_the_exam_soon_with_a_partial_card(mortal: Mortal) -> None:
     server, state = mortal
     sighted, calls = Sighted(SEED), itertools.count()
 
@@ -345,11 +344,23 @@ def test_a_server_that_dies_midway_ends_the_exam_soon_with_a_partial_card(
 
     state.default = answer
 
-    where = ("--model", "t", "--base-url", state.url, "--seed", str(SEED))
-    done = evalrun("eyes", *where, "--json", timeout=40)
+    card = examine(state)
+
+    assert card.arrives
+    assert "no connection to" in card.not_run["counting"]
+
+
+def test_an_exam_that_ends_midway_is_exit_5_with_a_partial_card(
+    evalrun: Evalrun, vision_server: VisionServer
+) -> None:
+    vision_server.then(*[Sighted(SEED).answer] * 12)
+    vision_server.default = fail(401, "the key has expired")
+
+    where = ("--model", "t", "--base-url", vision_server.url, "--seed", str(SEED))
+    done = evalrun("eyes", *where, "--json")
 
     assert done.returncode == 5, done.stderr
-    assert "no connection to" in json.loads(done.stdout)["not_run"]["counting"]
+    assert "expired" in json.loads(done.stdout)["not_run"]["counting"]
 
 
 def test_a_server_fault_is_no_refusal(vision_server: VisionServer) -> None:

@@ -211,6 +211,25 @@ def test_a_server_that_was_never_there_is_given_up_with_an_instruction(free_port
     assert "start the server" in caught.value.fix
 
 
+def test_a_call_that_gives_a_dead_server_up_lets_the_next_one_find_out(free_port: int) -> None:
+    gave_up: list[TargetError] = []
+    with Transport(f"http://127.0.0.1:{free_port}/v1", concurrency=2, give_up_s=0.2) as transport:
+
+        def work() -> None:
+            try:
+                transport.post("x", b"{}", lambda incoming: incoming.json())
+            except TargetError as error:
+                gave_up.append(error)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=20)
+
+    assert len(gave_up) == 3
+
+
 def test_while_a_server_is_gone_one_call_probes_and_the_others_wait(free_port: int) -> None:
     answered: list[Any] = []
     with Transport(f"http://127.0.0.1:{free_port}/v1", concurrency=8, give_up_s=30) as transport:
