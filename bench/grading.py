@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
+import sys
 import time
 from itertools import cycle, islice
 from pathlib import Path
 
 from harness import suites
 from harness.errors import SuiteError
-from harness.graders import forget, grade, infer
-from harness.graders.agreement import audit
-from harness.graders.patterns import PATTERNS
-from harness.graders.recorded import Labelled, labelled
+from harness.graders import grade, infer
+from harness.graders.audit import Labelled, audit, decoded
+from harness.graders.words import PATTERNS
 from harness.records import Case
 from harness.suites.lint import answer_of
 from tests.graders.test_wordings import WORDINGS
@@ -57,7 +58,7 @@ def main() -> None:
 def _answers(path: Path, wanted: str | None) -> list[Labelled]:
     lines = path.read_bytes().splitlines()
     of_set = [it for it in lines if wanted is None or json.loads(it).get("set", wanted) == wanted]
-    answers = [labelled(line) for line in of_set]
+    answers = [decoded(line, Labelled) for line in of_set]
     tally = audit(answers).by_answers["evalrun"]
     wrong = f"{tally.wrong_pass} wrong passes, {tally.wrong_fail} wrong fails"
     print(f"{path.name}: {100 * tally.agreement:.2f} % of {tally.total} answers, {wrong}")
@@ -65,24 +66,26 @@ def _answers(path: Path, wanted: str | None) -> list[Labelled]:
 
 
 def _ablate(answers: list[Labelled]) -> None:
-    """Switch each pattern off in turn; say which change no verdict, and why they stay."""
+    """Switch each pattern off in turn; say what that changes."""
     pairs = [(_case(it.question, str(it.reference)), it.response or "") for it in answers]
     for case in suites.load(ROOT / "prompts").cases:
         pairs += [(case, wording.format(answer=answer_of(case))) for wording in WORDINGS]
     before = _verdicts(pairs)
     idle = 0
-    for pattern in PATTERNS.values():
-        pattern.switch(off=True)
+    for pattern in PATTERNS:
+        pattern.switch(re.compile(r"(?!)()"))  # matches nothing
         changed = sum(a != b for a, b in zip(before, _verdicts(pairs), strict=True))
-        pattern.switch(off=False)
-        if not changed:
-            idle += 1
-            print(f"changes nothing: {pattern.name}: {pattern.policy or 'NO REASON GIVEN'}")
+        pattern.switch(re.compile(pattern.source, pattern.flags))
+        idle += not changed
+        print(f"{changed or 'no'} verdicts: {pattern.note}")
     print(f"{idle} of {len(PATTERNS)} patterns change none of {len(pairs)} verdicts")
 
 
 def _verdicts(pairs: list[tuple[Case, str]]) -> list[bool | None]:
-    forget()
+    for name, module in list(sys.modules.items()):
+        for value in vars(module).values() if name.startswith("harness.graders") else ():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
     return [_verdict(case, said) for case, said in pairs]
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from harness import catalogue, comparison, store
 from harness.comparison import Comparison, ranking
 from harness.errors import UsageError
-from harness.graders.recorded import Recorded, Unreadable, graded
+from harness.graders.audit import Recorded, Unreadable, graded
 from harness.measure import Progress, measure
 from harness.options import RunOptions
 from harness.records import ModelScore, Record, Verdict
@@ -191,7 +191,7 @@ def grade(
         question=question, reference=expected, response=reply, grader=grader, options=options
     )
     try:
-        return graded(answer).verdict
+        return graded(answer)[1]
     except Unreadable as error:
         raise UsageError(str(error), fix="give an expected answer that the grader takes") from error
 

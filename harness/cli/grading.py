@@ -17,9 +17,8 @@ from typer import Argument, Option
 from harness import store, suites
 from harness.cli.output import AsJson, CsvFile, print_blocks, print_json, say, write_csv
 from harness.errors import ResultsError
-from harness.graders.agreement import Tally
-from harness.graders.agreement import audit as audited
-from harness.graders.recorded import Labelled, Unreadable, graded, labelled, recorded
+from harness.graders.audit import Labelled, Recorded, Tally, Unreadable, decoded, graded
+from harness.graders.audit import audit as audited
 from harness.judge import Judge
 from harness.options import DEFAULT_RESULTS, JudgeOptions, LimitOptions, ResultsDir, RunName
 from harness.records import Record
@@ -72,22 +71,22 @@ def _graded(file: Path, faults: list[str]) -> Iterator[dict[str, Value]]:
     for number, line in _lines(file):
         row = dict.fromkeys(_COLUMNS, None) | {"line": number}
         try:
-            answer = recorded(line)
-            found = graded(answer)
+            answer = decoded(line, Recorded)
+            case, verdict = graded(answer)
         except Unreadable as error:
             faults.append(f"line {number}: {error}")
             yield row | {"reason": f"not graded: {error}"}
             continue
-        expected = found.case.expected
+        expected = case.expected
         yield row | {
             "id": answer.id,
             "question": answer.question,
             "reference": expected if isinstance(expected, str) else ", ".join(expected),
             "response": answer.response,
-            "grader": found.case.grader,
-            "passed": found.verdict.passed,
-            "answer": found.verdict.answer,
-            "reason": found.verdict.reason,
+            "grader": case.grader,
+            "passed": verdict.passed,
+            "answer": verdict.answer,
+            "reason": verdict.reason,
         }
 
 
@@ -212,7 +211,7 @@ def audit(
 def _readable(file: Path, faults: list[str]) -> Iterator[Labelled]:
     for number, line in _lines(file):
         try:
-            answer = labelled(line)
+            answer = decoded(line, Labelled)
             graded(answer)
         except Unreadable as error:
             faults.append(f"line {number}: {error}")

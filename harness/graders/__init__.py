@@ -1,14 +1,14 @@
 """Graders: (case, reply text) -> Verdict. No I/O, no clock, no randomness, no model.
 
-`grade` is the one door. A reply is cleaned (`clean`), taken apart (`extract`), a kind's finder
+`grade` is the one door. A reply is cleaned (`clean`) and taken apart (`extract`), a kind's finder
 finds the values in it, and `decide` says which of them is the answer; then it is compared. To add
 a grader: write its check, and a line in `GRADERS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,43 +16,54 @@ import msgspec
 
 from harness.errors import SuiteError
 from harness.graders import calendar, choices, measures, places, regions, structures, texts, yes_no
+from harness.graders.decide import Check, Misfit, Task, no_answer
 from harness.graders.extract import plainly_stated, take_apart
 from harness.graders.inference import infer as infer
-from harness.graders.kinds import Check, Grader, Misfit, Task
-from harness.graders.question import about
 from harness.records import Case, GradeContext, Reply, Verdict
 from harness.text import one_line
 
-GRADER_VERSION = "2"
+GRADER_VERSION = "3"
 """Raised with every change of a verdict."""
 
+
+class Grader(msgspec.Struct, frozen=True):
+    """How one kind of answer is recognised."""
+
+    check: Callable[[Task], Check]
+    """Makes the check of one case. Raises Misfit."""
+    options: Mapping[str, type | tuple[type, ...]] = {}
+    literal: bool = True
+    """The expected answer itself is a right reply; not so for a box in which a point must lie."""
+    repeats: bool = False
+    """A right answer may hold one piece many times: a grid, a transcription."""
+    sees_context: bool = False
+    """Its checks take a GradeContext."""
+
+
+_NUMBER, _FRAME = (int, float), {"format": str, "coordinates": str}
 GRADERS: Mapping[str, Grader] = MappingProxyType(
     {
-        grader.name: grader
-        for grader in (
-            yes_no.YES_NO,
-            measures.INTEGER,
-            measures.DECIMAL,
-            measures.MONEY,
-            choices.CHOICE,
-            texts.TEXT,
-            texts.CODE,
-            places.POSITION,
-            structures.LIST,
-            calendar.DATE,
-            calendar.TIME,
-            places.DIMENSIONS,
-            texts.TRANSCRIPTION,
-            structures.GRID,
-            structures.JSON,
-            regions.POINT,
-            regions.BOX,
-        )
+        "yes_no": Grader(yes_no.yes_no),
+        "integer": Grader(measures.integer),
+        "decimal": Grader(measures.decimal, {"tolerance": _NUMBER, "unit": str}),
+        "money": Grader(measures.money, {"currency": str}),
+        "choice": Grader(choices.choice, {"choices": list, "aliases": dict}),
+        "text": Grader(texts.text, {"aliases": list}),
+        "code": Grader(texts.code, {"case_sensitive": bool}),
+        "position": Grader(places.position),
+        "list": Grader(structures.a_list, {"ordered": bool}),
+        "date": Grader(calendar.date),
+        "time": Grader(calendar.time),
+        "dimensions": Grader(places.dimensions),
+        "transcription": Grader(texts.transcription, {"max_cer": _NUMBER}, repeats=True),
+        "grid": Grader(structures.grid, repeats=True),
+        "json": Grader(structures.a_json, {"fields": (list, dict), "schema": dict}, repeats=True),
+        "point": Grader(
+            regions.point, {"distance": _NUMBER, **_FRAME}, literal=False, sees_context=True
+        ),
+        "box": Grader(regions.box, {"iou": _NUMBER, **_FRAME}, literal=False, sees_context=True),
     }
 )
-
-_KEPT_CHECKS = 4096
-_checks: dict[tuple[object, ...], Check] = {}
 
 
 def grade(
@@ -69,7 +80,13 @@ def grade(
     `context`: the picture's sizes and the convention of coordinates, for points and boxes.
     Raises: SuiteError when the case does not fit its grader (`problems` says so beforehand).
     """
-    check = _check_of(case)
+    try:
+        check = _check(*_key(case))
+    except Misfit as error:
+        raise SuiteError(
+            f"{case.id or 'the case'}: {error}",
+            fix="correct the case in its suite; `evalrun check` lists all problems",
+        ) from error
     grader = GRADERS[case.grader]
     if grader.sees_context:
         check = partial(check, context=context)
@@ -77,25 +94,26 @@ def grade(
         return Verdict(passed=True, answer=text, reason="says it word for word")
     reply = take_apart(text)
     if reply.loops and not grader.repeats:
-        return Verdict(passed=False, answer=None, reason="repeats itself without end")
-    if reply.fault == "empty reply" and reasoning:
-        reply = msgspec.structs.replace(reply, fault="only reasoning, no answer")
-    if not truncated:
-        return check(reply)
-    verdict = check(plainly_stated(reply))
-    if verdict.passed or verdict.answer is not None:
-        return verdict
-    return Verdict(passed=False, answer=None, reason="cut before it stated an answer", cut=True)
+        return no_answer("repeats itself without end")
+    if truncated:
+        reply = plainly_stated(reply)
+        verdict = no_answer(reply.fault) if reply.fault else check(reply)
+        if verdict.passed or verdict.answer is not None:
+            return verdict
+        return Verdict(passed=False, answer=None, reason="cut before it stated an answer", cut=True)
+    if reply.fault:
+        thought = reply.fault == "empty reply" and reasoning
+        return no_answer("only reasoning, no answer" if thought else reply.fault)
+    return check(reply)
 
 
 def grade_reply(case: Case, reply: Reply, *, context: GradeContext | None = None) -> Verdict:
     """`grade`, with what the endpoint says beside the text: a refusal, a filter, a limit."""
     if reply.refusal:
         words = one_line(reply.refusal, 200)
-        return Verdict(passed=False, answer=None, reason=f"the model refused: {words}")
+        return no_answer(f"the model refused: {words}")
     if reply.filtered:
-        reason = f"stopped by the endpoint's content filter ({reply.finish_reason})"
-        return Verdict(passed=False, answer=None, reason=reason)
+        return no_answer(f"stopped by the endpoint's content filter ({reply.finish_reason})")
     thought = bool(reply.reasoning)
     verdict = grade(case, reply.text, truncated=reply.truncated, reasoning=thought, context=context)
     if verdict.cut and _thinks_in_circles(reply.reasoning or reply.text):
@@ -125,29 +143,44 @@ def problems(case: Case) -> list[str]:
     >>> problems(case)
     ["'four' is not one date"]
     """
-    grader = GRADERS.get(case.grader)
-    if grader is None:
-        return [f"grader {case.grader!r} is not one of {', '.join(GRADERS)}"]
-    found = [_option_problem(grader, name, value) for name, value in case.options.items()]
-    wrong = [problem for problem in found if problem]
-    if wrong:
-        return wrong
     try:
-        grader.check(_task(case))
+        _check(*_key(case))
     except Misfit as error:
         return [str(error)]
     return []
 
 
+def _key(case: Case) -> tuple[str, str | tuple[str, ...], str, bytes]:
+    options = msgspec.json.encode(case.options) if case.options else b"{}"
+    return case.grader, case.expected, case.question, options
+
+
+@lru_cache(maxsize=4096)
+def _check(name: str, expected: str | tuple[str, ...], question: str, options: bytes) -> Check:
+    """The check of a case, kept for its next reply. Raises: Misfit."""
+    grader = GRADERS.get(name)
+    if grader is None:
+        raise Misfit(f"grader {name!r} is not one of {', '.join(GRADERS)}")
+    given = msgspec.json.decode(options)
+    for option, value in given.items():
+        kind = grader.options.get(option)
+        if kind is None:
+            takes = ", ".join(grader.options) or "no options"
+            raise Misfit(f"option {option!r}: grader {name!r} takes {takes}")
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise Misfit(f"option {option!r} has the wrong type: {value!r}")
+    return grader.check(Task(grader=name, expected=expected, options=given, question=question))
+
+
 def try_out(
-    name: str, expected: str | tuple[str, ...], reply: str, question: str = "", **options: Any
+    grader: str, expected: str | tuple[str, ...], reply: str, question: str = "", **options: Any
 ) -> Verdict:
     """Grade without a suite: for doctests and the prompt.
 
     >>> try_out("integer", "4", "four").reason
     'says 4'
     """
-    return grade(field_case(name, expected, options, question), reply)
+    return grade(field_case(grader, expected, options, question), reply)
 
 
 def field_case(grader: str, expected: Any, options: dict[str, Any], question: str = "") -> Case:
@@ -164,41 +197,3 @@ def field_case(grader: str, expected: Any, options: dict[str, Any], question: st
         grader=grader,
         options=options,
     )
-
-
-def forget() -> None:
-    """Drop the checks that are kept; the bench does after it switched a pattern."""
-    _checks.clear()
-    take_apart.cache_clear()
-    about.cache_clear()
-
-
-def _option_problem(grader: Grader, name: str, value: object) -> str | None:
-    kind = grader.options.get(name)
-    if kind is None:
-        known = ", ".join(grader.options) or "no options"
-        return f"option {name!r}: grader {grader.name!r} takes {known}"
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        return f"option {name!r} has the wrong type: {value!r}"
-    return None
-
-
-def _task(case: Case) -> Task:
-    return Task(expected=case.expected, options=case.options, question=about(case.question))
-
-
-def _check_of(case: Case) -> Check:
-    options = msgspec.json.encode(case.options) if case.options else b""
-    key = (case.grader, case.question, case.expected, options)
-    check = _checks.get(key)
-    if check is None:
-        if wrong := problems(case):
-            raise SuiteError(
-                f"{case.id or 'the case'}: {wrong[0]}",
-                fix="correct the case in its suite; `evalrun check` lists all problems",
-            )
-        check = GRADERS[case.grader].check(_task(case))
-        if len(_checks) >= _KEPT_CHECKS:
-            _checks.clear()
-        _checks[key] = check
-    return check

@@ -4,223 +4,134 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from decimal import Decimal
 
-from harness.graders import yes_no
 from harness.graders.clean import without_tex
-from harness.graders.decide import Finder, Mention
+from harness.graders.decide import Check, Finder, Mention, Misfit, Task, checking
 from harness.graders.extract import CANNOT_TELL, refusal
-from harness.graders.kinds import Check, Grader, Misfit, Task, checking
-from harness.graders.numbers import numbers
-from harness.graders.patterns import TABLES, pattern
-from harness.graders.question import Question
-from harness.graders.units import unit_at
-from harness.graders.words import content, folded, rivals, stem, synonyms, words
+from harness.graders.measures import Quantity, quantity
+from harness.graders.numbers import numbers, unit_at
+from harness.graders.question import lettered, polar_clause
+from harness.graders.words import TABLES, content, folded, phrase, rivals, synonyms, without_article
+from harness.graders.yes_no import as_yes_or_no, yes_no_finder
 
 _SAME_PLACE = tuple(tuple(line.split(" | ")) for line in TABLES["same_place"].splitlines())
 """Words that name the same option."""
-_OPPOSITES = {"left": "right", "above": "below", "behind": "in front of"}
-_OPPOSITES |= {b: a for a, b in _OPPOSITES.items()}
-_HEAD = pattern("subject of a question of place")
-_CANNOT_TELL = pattern("option that nothing can be told")
-_LETTER_FIRST = pattern("letter in front")
-_LETTER_INSIDE = pattern("letter inside")
-_CAPITAL = pattern("a capital alone")
-_ADVERB = pattern("right as an adverb")
+_UNSAID = phrase("a refusal may be an option")
+_LETTER_FIRST = phrase("(B) bolt")
+_LETTER_INSIDE = phrase("the answer is B; option B; A or B")
+_CAPITAL = phrase("a capital alone, where letters are all there is")
 
 
-def _choice(task: Task) -> Check:
-    """
-    >>> from harness.graders import try_out
-    >>> try_out("choice", "bolts", "Hex bolts (not nuts).", choices=["bolts", "nuts"]).passed
-    True
-    >>> try_out("choice", "bolts", "B", "Which? A) nuts B) bolts").passed
-    True
-    >>> try_out("choice", "left", "left or right", choices=["left", "right"]).reason
-    'several answers: left or right'
-    """
-    written = task.one("choice")
+def choice(task: Task) -> Check:
+    """One of the options, its words or its letter."""
     choices = [str(choice) for choice in task.options.get("choices", ())]
-    lettered = task.question.options
-    if (
-        lettered
-        and choices
-        and not {folded(c) for c in choices} & {folded(text) for text in lettered.values()}
-    ):
-        lettered = {}
-    if not choices:
-        choices = list(dict.fromkeys(lettered.values()))
-    if not lettered and all(re.fullmatch("[A-Za-z]", choice) for choice in choices):
-        lettered = {choice.upper(): choice for choice in choices}
-    value = named(written, choices, lettered)
+    options = lettered(task.question)
+    if choices and not {*map(folded, choices)} & {*map(folded, options.values())}:
+        options = {}
+    choices = choices or list(dict.fromkeys(options.values()))
+    if not options and all(re.fullmatch("[A-Za-z]", choice) for choice in choices):
+        options = {choice.upper(): choice for choice in choices}
+    value = named(task.one, choices, options)
     if value is None:
-        raise Misfit(f"{written!r} is not one of the choices: {', '.join(choices)}")
-    find = _finder(task, [_key(choice) for choice in choices], _by_letter(lettered))
-    find = _turned(find, [_key(choice) for choice in choices], task.question)
-    return checking(find, lambda said: said == value, written, question=task.question)
+        raise Misfit(f"{task.one!r} is not one of the choices: {', '.join(choices)}")
+    find = _finder(task, [_key(choice) for choice in choices], _by_letter(options))
+    return checking(task, find, lambda said: said == value)
 
 
-def named(written: str, choices: Sequence[str], lettered: Mapping[str, str]) -> str | None:
+def named(written: str, choices: Sequence[str], options: Mapping[str, str]) -> str | None:
     """The option that the key means: a letter is a letter first."""
     letter = written.strip("(). ").upper()
-    if letter in lettered:
-        return _by_letter(lettered)[letter]
+    if letter in options:
+        return _by_letter(options)[letter]
     return next((_key(c) for c in choices if _key(c) == _key(written)), None)
 
 
 def _key(choice: str) -> str:
-    return folded(without_tex(choice)).removeprefix("(").removesuffix(")") or choice
+    bare = folded(without_tex(choice)).removeprefix("(").removesuffix(")")
+    return without_article(bare) or choice
 
 
-def _turned(find: Finder, keys: Sequence[str], question: Question) -> Finder:
-    """ "The shelf is below the lamp", asked where the lamp is, says that it is above."""
-    named = {next((names[0] for names in _SAME_PLACE if k in names), k): k for k in keys}
-    turned = {named[a]: named[b] for a, b in _OPPOSITES.items() if a in named and b in named}
-    asked = [
-        w for w in content(question.polar) if w not in {stem(w) for k in keys for w in words(k)}
-    ]
-    if not turned or len(asked) < 2:
-        return find
-    subject = _subject(question, asked)
-
-    def find_turned(text: str) -> list[Mention]:
-        found = find(text)
-        if len(found) != 1 or found[0].value not in turned:
-            return found
-        before, after = content(text[: found[0].start]), content(text[found[0].end :])
-        if subject in after and subject not in before and set(before) & set(asked):
-            return [found[0]._replace(value=turned[str(found[0].value)])]
-        return found
-
-    return find_turned
-
-
-def _subject(question: Question, asked: Sequence[str]) -> str:
-    """The head of the noun phrase that a question of place begins with."""
-    head = _HEAD.search(question.polar)
-    stems = [w for w in content(head[1]) if w in asked] if head else []
-    return stems[-1] if stems else asked[0]
-
-
-def _by_letter(lettered: Mapping[str, str]) -> dict[str, str]:
+def _by_letter(options: Mapping[str, str]) -> dict[str, str]:
     """Letter: key of its option, or the letter where several read alike."""
-    keys = [_key(text) for text in lettered.values()]
-    return {
-        letter: key if keys.count(key) == 1 else letter
-        for letter, key in zip(lettered, keys, strict=True)
-    }
+    keys = {letter: _key(text) for letter, text in options.items()}
+    alike = [*keys.values()]
+    return {letter: key if alike.count(key) == 1 else letter for letter, key in keys.items()}
 
 
 def _finder(task: Task, keys: Sequence[str], by_letter: Mapping[str, str]) -> Finder:
-    aliases: Mapping[str, Sequence[str]] = task.options.get("aliases") or {}
     bare = all(len(key) == 1 and key.isalpha() for key in keys)
-    in_words = _words_finder(keys, {_key(k): [folded(a) for a in v] for k, v in aliases.items()})
-    if {yes_no.as_yes_or_no(key) for key in keys} == {True, False}:
-        in_words = _polar_finder(task, keys)
-    elif any(numbers(key) and _is_quantity(key) for key in keys):
-        in_words = _numeric_finder(keys, in_words)
-    by_content = _content_finder(keys)
-    unsaid = next((key for key in keys if _CANNOT_TELL.search(key)), None)
+    spelled = {word for key in keys for word in content(key)}
+    asked = [word for word in content(polar_clause(task.question)) if word not in spelled]
+    unsaid = next((key for key in keys if _UNSAID.search(key)), None)
+    in_words = _words_finder(keys, task.options.get("aliases") or {})
+    names = {as_yes_or_no(key): key for key in keys}
+    if names.keys() == {"yes", "no"}:
+        polar = yes_no_finder(task.question)
+        in_words = lambda text: [m._replace(value=names[str(m.value)]) for m in polar(text)]  # noqa: E731
 
     def find(text: str) -> list[Mention]:
-        letter = _letter_in_front(text, by_letter)
-        if letter is not None:
-            rest = in_words(text[letter.end :].lstrip(" ).:-"))
-            other = rest and rest[0].start == 0 and rest[0].value != letter.value
-            own = str(letter.value)
-            if other and not folded(text[letter.end :].lstrip(" ).:-")).startswith(own):
-                return [letter, Mention(letter.end, len(text), rest[0].value)]
-            return [letter]
-        inside = _letters_inside(text, by_letter, bare=bare)
-        if inside:
-            return inside
+        if letters := _letters(text, by_letter, bare=bare):
+            first = letters[0]
+            rest = text[first.end :].lstrip(" ).:-")
+            other = [m for m in in_words(rest)[:1] if m.start == 0 and m.value != first.value]
+            own = not first.lead or folded(rest).startswith(str(first.value))
+            return letters if own else [*letters, *(m._replace(end=len(text)) for m in other)]
         if unsaid is not None and refusal(text) == CANNOT_TELL:
             return [Mention(0, len(text), unsaid, lead=True)]
-        return in_words(text) or by_content(text)
+        found = in_words(text)
+        if len(found) == 1 and len(asked) > 1:  # "the shelf is below the lamp": where is the lamp?
+            before, after = content(text[: found[0].start]), content(text[found[0].end :])
+            if asked[0] in after and asked[0] not in before and {*before} & {*asked}:
+                return [found[0]._replace(hedge=text)]
+        return found
 
     return find
 
 
-def _letter_in_front(text: str, by_letter: Mapping[str, Hashable]) -> Mention | None:
+def _letters(text: str, by_letter: Mapping[str, Hashable], *, bare: bool) -> list[Mention]:
+    """A letter in front; else those in brackets and behind "option", where one that is no option
+    is another answer; else, where letters are all there is, any capital."""
     match = _LETTER_FIRST.match(text)
-    if match is None or match[1].upper() not in by_letter:
-        return None
-    bracketed = text[match.end(1) : match.end(1) + 1] in (")", ".", ":")
-    if match[1] == "a" and not bracketed and len(text.strip(" .")) > 1:
-        return None
-    return Mention(*match.span(1), by_letter[match[1].upper()], lead=True)
-
-
-def _letters_inside(text: str, by_letter: Mapping[str, Hashable], *, bare: bool) -> list[Mention]:
-    """Letters in brackets and behind "option"; any capital where letters are all there is."""
-    if bare:
-        hits = [(m.span(1), by_letter.get(m[1])) for m in _CAPITAL.finditer(text)]
-        return [Mention(*span, value) for span, value in hits if value is not None]
+    if match and (value := by_letter.get(match[1].upper())):
+        bracketed = text[match.end(1) : match.end(1) + 1] in (")", ".", ":")
+        if match[1] != "a" or bracketed or len(text.strip(" .")) == 1:
+            return [Mention(*match.span(1), value, lead=True)]
     found = []
-    for match in _LETTER_INSIDE.finditer(text):
+    for match in (_CAPITAL if bare else _LETTER_INSIDE).finditer(text):
         at = match.lastindex or 1
-        value = by_letter.get(match[at].upper())
-        if value is not None:
+        if value := by_letter.get(match[at].upper()):
             found.append(Mention(*match.span(at), value))
-        elif at == 1 and match[1].isupper():
+        elif at == 1 and match[1].isupper() and not bare:
             found.append(Mention(*match.span(at), match[1], weak=True))
     return found
 
 
-def _polar_finder(task: Task, keys: Sequence[str]) -> Finder:
-    """Options yes and no: a sentence may imply them."""
-    named = {"yes" if yes_no.as_yes_or_no(key) else "no": key for key in keys}
-    find = yes_no.finder(task.question)
-    return lambda text: [m._replace(value=named[str(m.value)]) for m in find(text)]
-
-
-def _is_quantity(key: str) -> bool:
-    found = numbers(key)
-    if len(found) != 1 or key[: found[0].start].strip("$£€ ~"):
-        return False
-    unit = unit_at(key, found[0].end)
-    return not key[unit[1] if unit else found[0].end :].strip()
-
-
-def _numeric_finder(keys: Sequence[str], in_words: Finder) -> Finder:
-    """Options that are numbers: 50.0 is 50°, and a number that is no option is another answer."""
-    values = {_value(key): key for key in keys if _is_quantity(key)}
-
-    def find(text: str) -> list[Mention]:
-        found = in_words(text)
-        for number in numbers(text):
-            if any(m.start <= number.start < m.end for m in found):
-                continue
-            unit = unit_at(text, number.end)
-            value = values.get(number.value, f"{number.value} is no option")
-            found.append(Mention(number.start, unit[1] if unit else number.end, value))
-        return sorted(found)
-
-    return find
-
-
-def _value(key: str) -> Decimal:
-    return numbers(key)[0].value
-
-
 def _words_finder(keys: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> Finder:
-    """Finds options by their words; "orange or amber" hedges although orange is none."""
+    """Finds options by their words, or as quantities, or one by all of its words in any form;
+    "orange or amber" hedges although orange is no option."""
+    also = {_key(key): [folded(alias) for alias in names] for key, names in aliases.items()}
     terms: dict[str, Hashable] = {}
     for key in keys:
-        for spelling in (key, *aliases.get(key, ()), *_spellings(key)):
-            if spelling and (len(spelling) > 1 or not spelling.isalpha()):
+        places: Sequence[str] = next((names for names in _SAME_PLACE if key in names), ())
+        ratio = re.sub(r"(\d) ?: ?(\d)", r"\1/\2", key)
+        for spelling in (key, ratio, *also.get(key, ()), *places, *synonyms(key)):
+            if len(spelling) > 1 or spelling.isdigit():
                 terms.setdefault(spelling, key)
     kin = {word for term in terms for word in rivals(term)} - terms.keys()
-    terms |= {word: f"{word}, no option" for word in kin}
-    return phrases(terms)
-
-
-def _content_finder(keys: Sequence[str]) -> Finder:
-    """Finds the one option all of whose words stand in a sentence, in whatever form."""
+    by_phrase = phrases(terms | {word: f"{word}, no option" for word in kin})
+    values = {value.number: key for key in keys if (value := _quantity(key))}
     stems = {key: frozenset(content(key)) for key in keys}
     common = frozenset.intersection(*stems.values()) if stems else frozenset()
 
     def find(text: str) -> list[Mention]:
+        found = by_phrase(text)
+        for number in numbers(text) if values else ():
+            if not any(m.start <= number.start < m.end for m in found):
+                unit = unit_at(text, number.end)
+                value = values.get(number.value, f"{number.value} is no option")
+                found.append(Mention(number.start, unit[1] if unit else number.end, value))
+        if found:
+            return sorted(found, key=lambda m: m.start)
         said = frozenset(content(text))
         held = [k for k, s in stems.items() if len(s) > 1 and s <= said and s - common]
         return [Mention(0, len(text), held[0], weak=True)] if len(held) == 1 else []
@@ -228,45 +139,28 @@ def _content_finder(keys: Sequence[str]) -> Finder:
     return find
 
 
+def _quantity(key: str) -> Quantity | None:
+    try:
+        return quantity(key.lstrip("$£€ "))
+    except Misfit:
+        return None
+
+
 def phrases(terms: Mapping[str, Hashable]) -> Finder:
-    """Finds whole phrases, the longest first."""
+    """Finds whole phrases, the longest first, however they are spaced."""
     if not terms:
         return lambda _: []
-    ordered = sorted(terms, key=len, reverse=True)
     spelled = "|".join(
-        re.escape(term).replace(r"\ ", r"[\s-]+").replace(r"\-", r"[\s-]?") for term in ordered
+        re.escape(term).replace(r"\ ", r"[\s-]+").replace(r"\-", r"[\s-]?")
+        for term in sorted(terms, key=len, reverse=True)
     )
     compiled = re.compile(rf"(?<!\w)(?:{spelled})(?!\w)(?!'(?!s\b)\w)", re.IGNORECASE)
-    squeezed = {re.sub(r"[\s-]+", " ", term): value for term, value in terms.items()}
-    squeezed |= {re.sub(r"[\s-]+", "", term): value for term, value in terms.items()}
+    values = {re.sub(r"[\s-]+", "", term): value for term, value in terms.items()}
 
     def find(text: str) -> list[Mention]:
-        if "right" in terms:
-            text = _ADVERB.sub(lambda m: "_" * len(m[0]), text)
-        plain = text if text.isascii() else _unaccented(text)
-        found = []
-        for match in compiled.finditer(plain):
-            said = re.sub(r"[\s-]+", " ", match[0].lower())
-            value = squeezed.get(said, squeezed.get(said.replace(" ", "")))
-            found.append(Mention(*match.span(), value))
-        return found
+        if not text.isascii():  # without accents, every character in its place
+            text = "".join(f if len(f := folded(c)) == 1 else c for c in text)
+        hits = ((m, re.sub(r"[\s-]+", "", m[0].lower())) for m in compiled.finditer(text))
+        return [Mention(*match.span(), values.get(said)) for match, said in hits]
 
     return find
-
-
-def _unaccented(text: str) -> str:
-    """Without accents, every character in its place."""
-    plain = [folded(c) if c.isalpha() else c for c in text]
-    return "".join(p if len(p) == 1 else c for p, c in zip(plain, text, strict=True))
-
-
-def _spellings(key: str) -> tuple[str, ...]:
-    bare = key
-    for article in ("a ", "an ", "the "):
-        bare = bare.removeprefix(article)
-    places: tuple[str, ...] = next((names for names in _SAME_PLACE if bare in names), ())
-    ratio = key.replace(" ", "").replace(":", "/") if re.fullmatch(r"\d+ ?: ?\d+", key) else bare
-    return (bare, ratio, *places, *synonyms(bare))
-
-
-CHOICE = Grader(name="choice", check=_choice, options={"choices": list, "aliases": dict})

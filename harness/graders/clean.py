@@ -1,68 +1,41 @@
 """From what a model sent to plain text: no reasoning, no markup, one kind of quote and dash.
 
-Every pattern here is linear: it has no nested repetition, and what it may span is bounded.
+Every pattern is linear: no nested repetition, and what it may span is bounded.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
 import msgspec
 
-from harness.graders.patterns import pattern, regex
+from harness.graders.words import CHARACTERS, TEX, pattern
 
-LONGEST_READ = 40_000
-"""Characters. Of a longer reply the first and the last half of this are read."""
-LONGEST_SCANNED = 1_000_000
-"""Characters. Of a longer one, reasoning included, the rest is not looked at."""
-
-_ODD = str.maketrans(
-    {
-        **dict.fromkeys("“”„‟«»″〝〞＂", '"'),
-        **dict.fromkeys("‘’‚‛ʼ′´＇", "'"),
-        **dict.fromkeys("‐‑‒–−﹣－", "-"),
-        **dict.fromkeys("—―", " - "),
-        **dict.fromkeys("\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u3000\t\f\v", " "),
-        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u0000\ufe0f", ""),
-        **dict.fromkeys("\u2028\u2029\x85\r", "\n"),
-        **dict.fromkeys("×✕", "x"),
-        "…": "...",
-        "。": ". ",
-        "、": ", ",
-        "⁄": "/",
-        "º": "°",
-        "℃": "°C",
-        "℉": "°F",
-        "½": " 1/2",
-        "¼": " 1/4",
-        "¾": " 3/4",
-    }
+_THINK = r"(?:think|thinking|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think)"
+_REASONING = pattern(
+    rf"(?P<open><\s?{_THINK}\s?>|\[THINK\]|◁think▷)|</\s?{_THINK}\s?>|\[/THINK\]|◁/think▷",
+    "reasoning is never graded",
 )
-_REASONING = pattern("reasoning tags")
 _FINAL_CHANNEL = "<|channel|>final<|message|>"
-_ANSWER_TAG = pattern("answer tags")
-_BREAK_TAG = pattern("line break tags")
-_TAG = pattern("other tags")
-_FENCE = pattern("code fences")
-_STRUCK = pattern("struck out")
-_LINK = pattern("links")
-_LINE_MARK = pattern("line marks")
-_NUMBERED = pattern("numbered lines")
-_STARS = pattern("stars")
-_UNDERLINES = pattern("underlines")
-_BOLD = pattern("bold")
-_TEX_TEXT = pattern("TeX text")
-_TEX_FRACTION = pattern("TeX fractions")
-_TEX_ROOT = pattern("TeX roots")
-_TEX_MATH = pattern("TeX math")
-_TEX_BOX = pattern("TeX boxes")
-_TEX_SIGN = pattern("TeX signs")
-_TEX_WORD = pattern("TeX words")
-_SIGNS = {"times": "x", "cdot": "x", "approx": "~", "sim": "~", "circ": "°", "pounds": "£"}
-_SIGNS |= {"quad": " ", "displaystyle": "", "left": "", "right": "", "pi": "π", "theta": "θ"}
+_ANSWER_TAG = pattern(r"<(?:final_)?answer>|<\|begin_of_box\|>", "tags that models are taught")
+_BREAK_TAG = pattern(r"<br\s?/?>|</(?:p|li|(?:final_)?answer)>|<\|end_of_box\|>", "markup")
+_NUMBERED = pattern(r"^[ ]{0,12}\**\d{1,2}[.)]\**[ ]+(?=\S)", "numbered lines", re.MULTILINE)
+_MARKUP = pattern(
+    r"^[ ]{0,12}(?:(?:#{1,6}[ ]+|>[ ]?|[-*+•‣▪●][ ]+){1,4}|(?:```|~~~)[\w+-]{0,20}[ ]*$)"
+    r"|~~[^~\n]{1,200}~~|!?\[([^\[\]\n]{1,200})\]\((?:https?:|#|/)[^()\s]{0,500}\)"
+    r"|<\|[^|<>\n]{1,40}\|>|</?[a-zA-Z][^<>\n]{0,80}>|`"
+    r"|\*\*+|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)|(?<![\w_])_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?![\w_])",
+    "headings, quotes, bullets, fences, what is struck out, links, tags, stars, underlines",
+    re.MULTILINE,
+)
+_BOX = pattern(r"\\(?:boxed|fbox)\s?\{", "LaTeX: a box is an answer", 0)
+_FRACTION = pattern(r"\\[dt]?frac\s?\{([^{}]{1,40})\}\s?\{([^{}]{1,40})\}", "LaTeX fractions", 0)
+_COMMAND = pattern(r"\\([a-zA-Z]{2,14})(?![a-zA-Z])\s?", "LaTeX commands", 0)
+_MATH = pattern(r"\$([^$\s](?:[^$\n]{0,200}[^$\s])?)\$(?!\d)", "$mathematics$ is not money", 0)
+_SIGN = pattern(r"\\([*_#$%&`~\[\]{}()>.!,;: -])|(?<!\\)[{}]", "LaTeX signs and groups", 0)
 _ANSWER_KEYS = ("final_answer", "finalanswer", "answer", "result", "value", "output", "response")
-_PLAIN = regex(r"(?!-)[a-zA-Z0-9 ,.'!?:;/%-]*\Z")
 
 
 def without_reasoning(text: str) -> str:
@@ -73,32 +46,20 @@ def without_reasoning(text: str) -> str:
     >>> without_reasoning("<think>hm, 4 or 5")
     ''
     """
-    if _FINAL_CHANNEL in text:
-        text = text.rsplit(_FINAL_CHANNEL, 1)[1]
+    text = text.rsplit(_FINAL_CHANNEL, 1)[-1]
     if "<" not in text and "[" not in text and "◁" not in text:
         return text
     kept: list[str] = []
     start, inside = 0, False
     for mark in _REASONING.finditer(text):
-        if mark["open"]:
-            if not inside:
-                kept.append(text[start : mark.start()])
-            inside = True
-        else:
-            if not inside:  # the template swallowed the opening tag
-                kept.clear()
-            inside = False
-        start = mark.end()
+        if not mark["open"] and not inside:
+            kept.clear()  # the template swallowed the opening tag
+        elif mark["open"] and not inside:
+            kept.append(text[start : mark.start()])
+        inside, start = bool(mark["open"]), mark.end()
     if not inside:
         kept.append(text[start:])
-    return "\n".join(kept) if len(kept) > 1 else "".join(kept)
-
-
-def clipped(text: str, longest: int = LONGEST_READ) -> str:
-    """Head and tail of a reply that is far too long to be an answer."""
-    if len(text) <= longest:
-        return text
-    return text[: longest // 2] + "\n" + text[-(longest // 2) :]
+    return "\n".join(kept)
 
 
 def plain(text: str) -> str:
@@ -109,91 +70,55 @@ def plain(text: str) -> str:
     >>> plain('{"answer": 4}'), plain(r"$\frac{1}{2} \mathrm{~cm}$")
     ('Answer: 4', '1/2 cm')
     """
-    if _PLAIN.match(text):
-        return text.strip()
-    text = unusual_characters(text)
-    text = _FENCE.sub("", text).strip()
-    if text[:1] in ("{", "["):
-        text = _out_of_json(text)
-    if "\\" in text or "√{" in text or "{,}" in text or text.count("$") > 1:
-        text = without_tex(text)
+    text = usual_characters(text)
+    bare = text.strip("` \n").removeprefix("json").strip()
+    text = without_tex(_out_of_json(bare) if bare[:1] in ("{", "[") else text)
     if "<" in text:
-        text = _TAG.sub("", _BREAK_TAG.sub("\n", _ANSWER_TAG.sub("\nAnswer: ", text)))
-    return _without_markdown(text).strip()
+        text = _BREAK_TAG.sub("\n", _ANSWER_TAG.sub("\nAnswer: ", text))
+    text = _MARKUP.sub(r"\1", text)
+    if len(_NUMBERED.findall(text)) > 1:
+        text = _NUMBERED.sub("", text)
+    return text.strip()
 
 
-def unusual_characters(text: str) -> str:
+def usual_characters(text: str) -> str:
     """Typographic and full-width characters as their plain ones."""
+    text = text.translate(CHARACTERS)
     if text.isascii():
-        return text.replace("\r", "\n").replace("\t", " ").replace("\0", "")
-    text = unicodedata.normalize("NFC", text.translate(_ODD))
-    return "".join(
-        unicodedata.normalize("NFKC", c) if "\uff01" <= c <= "\uff5e" else c for c in text
-    )
-
-
-def emphasised(text: str) -> tuple[str, ...]:
-    """What stands in bold or code, in order.
-
-    >>> emphasised("The **Fiji** bottle, not `Evian`")
-    ('Fiji', 'Evian')
-    """
-    if "**" not in text and "`" not in text:
-        return ()
-    return tuple((m[1] or m[2]).strip(" .:,;") for m in _BOLD.finditer(text))
+        return text
+    wide = re.sub("[\uff01-\uff5e]+", lambda m: unicodedata.normalize("NFKC", m[0]), text)
+    return unicodedata.normalize("NFC", wide)
 
 
 def without_tex(text: str) -> str:
     r"""
     >>> without_tex(r"$16 \sqrt { 5 }$ and 12{,}000, $55^{\circ}$")
-    '16 √(5) and 12,000, 55°'
+    '16 √ 5  and 12,000, 55°'
     """
-    if "\\" not in text and "√" not in text and "{,}" not in text:
-        return _TEX_MATH.sub(r"\1", text) if text.count("$") > 1 else text
-    text = text.replace("{,}", ",").replace("$$", "\n").replace("\\\\", "\n")
-    text = _TEX_ROOT.sub(r"√(\1)", _TEX_TEXT.sub(r"\1", text))
-    text = _TEX_FRACTION.sub(r"\1/\2", text)
-    text = _boxes_as_answers(text)
-    text = text.replace("^\\circ", "°").replace("^{\\circ}", "°")
-    for opening in ("\\(", "\\)", "\\!"):
+    if "\\" not in text and "{,}" not in text:
+        return _MATH.sub(r"\1", text) if text.count("$") > 1 else text
+    text = text.replace("{,}", ",").replace("$$", "\n").replace("\\\\", "\n").replace("\\,", "")
+    for opening in ("\\(", "\\)", "\\!", "~"):
         text = text.replace(opening, "")
-    text = text.replace("\\[", "\n").replace("\\]", "\n").replace("\\,", "").replace("~", "")
-    text = _TEX_MATH.sub(r"\1", text).replace("$\nAnswer:", "\nAnswer:").replace("\n$", "\n")
-    return _TEX_SIGN.sub(r"\1", _TEX_WORD.sub(lambda m: _SIGNS.get(m[1], m[1]), text))
+    text = _FRACTION.sub(r"\1/\2", text.replace("\\[", "\n").replace("\\]", "\n"))
+    text = _boxes_as_answers(text)
+    text = _COMMAND.sub(lambda m: TEX.get(m[1], f"{m[1]} "), text)
+    text = _MATH.sub(r"\1", text.replace("^{°}", "°").replace("^°", "°"))
+    return _SIGN.sub(r"\1", text.replace("$\nAnswer:", "\nAnswer:").replace("\n$", "\n"))
 
 
 def _boxes_as_answers(text: str) -> str:
     out: list[str] = []
     start = 0
-    for box in _TEX_BOX.finditer(text):
-        if box.start() < start:
-            continue
-        end = _closing_brace(text, box.end())
-        out += [text[start : box.start()], "\nAnswer: ", text[box.end() : end], "\n"]
-        start = end + 1
+    for box in _BOX.finditer(text):
+        if box.start() >= start:
+            depth, end = 1, box.end()
+            while depth and end < min(len(text), box.end() + 500):
+                depth += {"{": 1, "}": -1}.get(text[end], 0)
+                end += 1
+            out += [text[start : box.start()], "\nAnswer: ", text[box.end() : end - 1], "\n"]
+            start = end
     return "".join([*out, text[start:]])
-
-
-def _closing_brace(text: str, start: int) -> int:
-    depth = 1
-    for at in range(start, min(len(text), start + 500)):
-        depth += {"{": 1, "}": -1}.get(text[at], 0)
-        if depth == 0:
-            return at
-    return min(len(text), start + 500)
-
-
-def _without_markdown(text: str) -> str:
-    text = _LINE_MARK.sub("", _STRUCK.sub("", text))
-    if len(list(_NUMBERED.finditer(text))) > 1:
-        text = _NUMBERED.sub("", text)
-    if "](" in text:
-        text = _LINK.sub(r"\1", text)
-    if "*" in text:
-        text = _STARS.sub("", text)
-    if "_" in text:
-        text = _UNDERLINES.sub("", text)
-    return text.replace("`", "")
 
 
 def _out_of_json(text: str) -> str:
@@ -207,10 +132,20 @@ def _out_of_json(text: str) -> str:
     if isinstance(said, dict):
         named = {str(key).lower().replace(" ", "_"): value for key, value in said.items()}
         said = next((named[key] for key in _ANSWER_KEYS if key in named), said)
-    if isinstance(said, bool):
-        return "Answer: yes" if said else "Answer: no"
-    if said is None:
-        return "Answer: null"
-    if isinstance(said, list) and all(isinstance(item, str | int | float) for item in said):
-        return "Answer: " + ", ".join(str(item) for item in said)
-    return text if isinstance(said, list | dict) else f"Answer: {said}"
+    inner = said if isinstance(said, list) else [said]
+    if any(isinstance(item, list | dict) for item in inner):
+        return text
+    return f"Answer: {spelled_value(said)}"
+
+
+def spelled_value(value: Any) -> str:
+    """A value of JSON as a person writes it.
+
+    >>> spelled_value(True), spelled_value(4.0), spelled_value(["a", 2]), spelled_value(None)
+    ('yes', '4', 'a, 2', 'null')
+    """
+    if isinstance(value, list | tuple):
+        return ", ".join(map(spelled_value, value))
+    if value is None or isinstance(value, bool):
+        return {True: "yes", False: "no", None: "null"}[value]
+    return f"{value:.12g}" if isinstance(value, float) else str(value)

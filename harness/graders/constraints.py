@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from harness.graders.measures import quantity
-from harness.graders.places import find_cells
-from harness.graders.question import about
+from harness.graders.places import cells
+from harness.graders.question import lettered
 from harness.records import Case
 
 Schema = dict[str, Any]
+_POSITIONS = [f"{row} {column}" for row in ("top", "center", "bottom")
+              for column in ("left", "center", "right")]  # fmt: skip
+_ANSWERS: dict[str, Schema] = {
+    "yes_no": {"type": "string", "enum": ["yes", "no"]},
+    "integer": {"type": "integer"},
+    "money": {"type": "number"},
+    "list": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 100},
+    "date": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+    "time": {"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?$"},
+    "point": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
+    "box": {
+        "type": "array",
+        "items": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
+        "minItems": 1,
+        "maxItems": 100,
+    },
+}
 
 
 def constraint(case: Case) -> Schema | None:
@@ -29,63 +44,42 @@ def constraint(case: Case) -> Schema | None:
     >>> constraint(case("text", "Fiji")) is None
     True
     """
-    make = _MAKERS.get(case.grader)
-    return make(case) if make else None
+    expected = str(case.expected)
+    match case.grader:
+        case "json":
+            return case.options.get("schema") or _like(msgspec.json.decode(expected))
+        case "choice":
+            answer: Schema | None = {
+                "type": "string",
+                "enum": [*lettered(case.question)] or [*map(str, case.options.get("choices", ()))],
+            }
+        case "position" if cells(expected):
+            answer = {"type": "string", "pattern": "^R[0-9]{1,2}C[0-9]{1,2}$"}
+        case "position":
+            sides = ["top", "bottom", "left", "right", "center"]
+            answer = {"type": "string", "enum": [*_POSITIONS, *sides]}
+        case "decimal" if quantity(expected).unit:
+            answer = {"type": "string", "pattern": r'^-?[0-9]+(\.[0-9]+)? ?[^0-9"\\\n]{1,12}$'}
+        case "decimal":
+            answer = {"type": "number"}
+        case _:
+            answer = _ANSWERS.get(case.grader)
+    return _object({"answer": answer}) if answer else None
 
 
-def _answer(schema: Schema) -> Schema:
+def _object(properties: Schema) -> Schema:
     return {
         "type": "object",
-        "properties": {"answer": schema},
-        "required": ["answer"],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }
 
 
-def _one_of(words: list[str]) -> Schema:
-    return _answer({"type": "string", "enum": words})
-
-
-def _choice(case: Case) -> Schema:
-    lettered = list(about(case.question).options)
-    return _one_of(lettered or [str(choice) for choice in case.options.get("choices", ())])
-
-
-def _pattern(regex: str) -> Schema:
-    return _answer({"type": "string", "pattern": f"^{regex}$"})
-
-
-def _position(case: Case) -> Schema:
-    if find_cells(str(case.expected)):
-        return _pattern("R[0-9]{1,2}C[0-9]{1,2}")
-    rows, columns = ("top", "center", "bottom"), ("left", "center", "right")
-    both = [f"{row} {column}" for row in rows for column in columns]
-    return _one_of([*both, "top", "bottom", "left", "right", "center"])
-
-
-def _decimal(case: Case) -> Schema:
-    _, unit = quantity(str(case.expected))
-    if unit is None:
-        return _answer({"type": "number"})
-    return _pattern(r'-?[0-9]+(\.[0-9]+)? ?[^0-9"\\\n]{1,12}')
-
-
-def _coordinates(count: int) -> Schema:
-    return {"type": "array", "items": {"type": "number"}, "minItems": count, "maxItems": count}
-
-
-def _several(items: Schema) -> Schema:
-    return _answer({"type": "array", "items": items, "minItems": 1, "maxItems": 100})
-
-
-def _json(case: Case) -> Schema:
-    return case.options.get("schema") or _schema_of(msgspec.json.decode(str(case.expected)))
-
-
-def _schema_of(value: Any) -> Schema:
+def _like(value: Any) -> Schema:
     """The schema of a value like this one.
 
-    >>> _schema_of({"total": 2.3, "items": ["tea"]})["properties"]
+    >>> _like({"total": 2.3, "items": ["tea"]})["properties"]
     {'total': {'type': 'number'}, 'items': {'type': 'array', 'items': {'type': 'string'}}}
     """
     match value:
@@ -96,31 +90,7 @@ def _schema_of(value: Any) -> Schema:
         case str():
             return {"type": "string"}
         case list():
-            return {"type": "array", "items": _schema_of(value[0]) if value else {}}
+            return {"type": "array", "items": _like(value[0]) if value else {}}
         case dict():
-            inner = {name: _schema_of(field) for name, field in value.items()}
-            return {
-                "type": "object",
-                "properties": inner,
-                "required": list(inner),
-                "additionalProperties": False,
-            }
+            return _object({name: _like(field) for name, field in value.items()})
     return {}
-
-
-_MAKERS: Mapping[str, Callable[[Case], Schema]] = MappingProxyType(
-    {
-        "yes_no": lambda _: _one_of(["yes", "no"]),
-        "integer": lambda _: _answer({"type": "integer"}),
-        "decimal": _decimal,
-        "money": lambda _: _answer({"type": "number"}),
-        "choice": _choice,
-        "position": _position,
-        "list": lambda _: _several({"type": "string"}),
-        "date": lambda _: _pattern("[0-9]{4}-[0-9]{2}-[0-9]{2}"),
-        "time": lambda _: _pattern("[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?"),
-        "json": _json,
-        "point": lambda _: _answer(_coordinates(2)),
-        "box": lambda _: _several(_coordinates(4)),
-    }
-)

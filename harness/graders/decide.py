@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from itertools import pairwise
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from harness.graders.extract import CANNOT_TELL, Rank, Reply, Statement, refusal
-from harness.graders.patterns import pattern
-from harness.graders.words import content
+from msgspec import Struct
+
+from harness.graders.extract import ANSWER, CANNOT_TELL, CONCLUSION, Reply, Statement, refusal
+from harness.graders.question import asked_stems
+from harness.graders.words import content, pattern, phrase
+from harness.records import Verdict
 
 
 class Mention(NamedTuple):
@@ -26,42 +28,93 @@ class Mention(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """The answer of a reply, or why there is none."""
+    """The answer of a statement or reply, or why there is none."""
 
-    value: Hashable | None
-    said: str | None
-    fault: str | None
+    value: Hashable | None = None
+    said: str | None = None
+    fault: str | None = None
     firm: bool = False
     """Stated as the answer, not inferred from a sentence."""
     weak: bool = False
 
 
 Finder = Callable[[str], list[Mention]]
-Settle = Callable[[Sequence[Hashable]], Sequence[Hashable]]
-"""Takes the values of one statement and leaves out those that say the same as another."""
-_NONE = Reading(None, None, None)
-_REFUSED = Reading(None, None, CANNOT_TELL)
-
-_NEGATED = pattern("negated")
-_AND = pattern("also negated")
-_NOT_ONLY = pattern("not only")
-_UNSURE = pattern("unsure")
-_UNSURE_AFTER = pattern("unsure after")
-_SUBORDINATE = pattern("subordinate clause in front")
-_CONTRAST = pattern("contrast")
-_BOTH = pattern("both", r"\b(?:both|either)\b", policy="both is two answers")
-_SO = pattern("so")
-_CLAUSE = pattern("clauses with a value")
-_VERB = pattern("verbs")
-_COPULA = pattern("copula")
+Same = Callable[[Any, Any], bool]
+"""Whether the second value says what the first one says, or that and more."""
+Check = Callable[..., Verdict]
+"""Grades one reply to the case it was made for; a point or a box also takes a GradeContext."""
 
 
-def decide(
-    reply: Reply,
+class Misfit(ValueError):
+    """The expected answer, or an option, is not one that the grader can work with."""
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """What a grader works from."""
+
+    grader: str
+    expected: str | tuple[str, ...]
+    options: Mapping[str, Any]
+    question: str
+
+    @property
+    def one(self) -> str:
+        """The expected answer of a grader that takes a single one. Raises: Misfit."""
+        if not isinstance(self.expected, str):
+            raise Misfit("this grader needs one expected answer, not a list")
+        if not self.expected.strip():
+            raise Misfit("the expected answer is empty")
+        return self.expected.strip()
+
+
+_NEGATED = phrase('"not X but Y" is Y')
+_AND = pattern(
+    r"[\"')]?(?:,? (?:or|nor|and)|,|/) ?(?:(?:a|an|the|any) )?[\"'(]?", '"not X or Y" denies both'
+)
+_UNSURE, _UNSURE_AFTER = phrase("a hedge in front fails"), phrase("a hedge behind fails")
+_SO = pattern(r"[,;.] (?:so|therefore|thus|hence|giving|that is)(?: that)? ", "a conclusion inside")
+SUBORDINATE = phrase("a subordinate clause in front")
+_CONTRAST = phrase("what an answer is only compared with")
+COPULA = pattern(
+    r"\b(?:is|are|was|were|equals?|be|to be|reads?|shows?|gives?|has|have|totals?)\b", "copula"
+)
+
+
+def no_answer(why: str | None, answer: str | None = None) -> Verdict:
+    return Verdict(passed=False, answer=answer, reason=why or "no answer in the reply")
+
+
+def checking(
+    task: Task,
     find: Finder,
-    settle: Settle | None = None,
-    asked: frozenset[str] = frozenset(),
-) -> Reading:
+    fits: Callable[[Any], bool],
+    same: Same | None = None,
+    differs: Callable[[Any], str] | None = None,
+    measure: Callable[[Any], dict[str, float]] | None = None,
+) -> Check:
+    """A check that reads one value and compares it. `same` joins values that say the same,
+    `differs` words the reason of a fail, `measure` says how far off the value is."""
+    expected = task.one
+
+    def check(reply: Reply) -> Verdict:
+        reading = decide(reply, find, same, task.question)
+        if reading.value is None:
+            return no_answer(reading.fault)
+        passed = fits(reading.value)
+        reason = f"says {expected}" if passed else f"expected {expected}"
+        if differs and not passed:
+            reason = differs(reading.value)
+        measures = measure(reading.value) if measure else {}
+        return Verdict(passed=passed, answer=reading.said, reason=reason, measures=measures)
+
+    return check
+
+
+_Placed = tuple[int, Statement, Reading]
+_REFUSED = Reading(fault=CANNOT_TELL)
+
+
+def decide(reply: Reply, find: Finder, same: Same | None = None, question: str = "") -> Reading:
     """The value that a reply gives as its answer.
 
     >>> from harness.graders.extract import take_apart
@@ -71,164 +124,117 @@ def decide(
     >>> decide(take_apart("3 or 4"), find).fault
     'several answers: 3 or 4'
     """
-    if reply.fault:
-        return Reading(None, None, reply.fault)
-    statements = _since_correction(reply.statements)
-    if statements is None:
-        return Reading(None, None, "takes its answer back")
-    answers = [s for s in statements if s.rank == Rank.ANSWER]
-    if answers and (found := _of_answers(answers, find, settle, asked)) is not None:
+    marks = [at for at, statement in enumerate(reply.statements) if not statement.text]
+    statements = reply.statements[marks[-1] + 1 :] if marks else reply.statements
+    if not statements:
+        return Reading(fault="takes its answer back")
+    placed = [(at, s, read(s.text, find, same)) for at, s in enumerate(statements)]
+    if found := _of_answers([it for it in placed if it[1].rank == ANSWER], same):
         return found
-    readings = [(s, read(s.text, find, settle, asked)) for s in statements]
-    if len(readings) == 1 and (readings[0][1].value is not None or readings[0][1].fault):
-        return readings[0][1]
-    if len(readings) > 1:
-        readings = [(s, _REFUSED if not r.firm and refusal(s.text) else r) for s, r in readings]
-    return _of_sentences(reply, readings, settle, asked)
-
-
-def _since_correction(statements: tuple[Statement, ...]) -> tuple[Statement, ...] | None:
-    """The statements behind the last correction; None when nothing stands there."""
-    marks = [at for at, s in enumerate(statements) if not s.text]
-    if not marks:
-        return statements
-    return statements[marks[-1] + 1 :] or None
-
-
-def _of_answers(
-    answers: Sequence[Statement],
-    find: Finder,
-    settle: Settle | None,
-    asked: frozenset[str],
-) -> Reading | None:
-    """The last stated answer, unless an earlier one that it does not replace differs."""
-    readings = [(s, read(s.text, find, settle, asked)) for s in answers]
-    readable = [(s, r) for s, r in readings if r.value is not None or r.fault]
+    if len(placed) > 1:
+        placed = [(n, s, r if r.firm or not refusal(s.text) else _REFUSED) for n, s, r in placed]
+    readable = [it for it in placed if it[2] is not _REFUSED and it[2][:3] != (None, None, None)]
+    readable = [it for it in readable if not it[2].weak] or readable
     if not readable:
-        why = refusal(answers[-1].text)
-        if why or len(answers[-1].text.split()) <= 12:
-            return Reading(None, None, why or f"its answer is {answers[-1].text[:60]!r}")
-        return None
+        return Reading(fault=refusal(reply.text) or "no answer in the reply")
+    kept = _merged([r.value for _, _, r in readable], same)
+    if len(kept) == 1 and kept[0] is not None:
+        return next(r for _, _, r in readable if r.value == kept[0])
+    return _of_sentences(placed, readable, same, question)
+
+
+def _several(readings: Sequence[Reading], joint: str = " and ") -> Reading:
+    said = joint.join(dict.fromkeys(str(r.said) for r in readings if r.said))
+    return Reading(fault=f"several answers: {said}"[:120])
+
+
+def _of_answers(answers: Sequence[_Placed], same: Same | None) -> Reading | None:
+    """The last stated answer, unless an earlier one that it does not replace differs."""
+    readable = [(s, r) for _, s, r in answers if r.value is not None or r.fault]
+    if not readable:
+        said = answers[-1][1].text if answers else ""
+        why = refusal(said) or (f"its answer is {said[:60]!r}" if len(said.split()) < 13 else None)
+        return Reading(fault=why) if answers and why else None
     last, reading = readable[-1]
     others = [(s, r) for s, r in readable[:-1] if r.value is not None and r.value != reading.value]
-    replaces = last.final and not others[-1:][0][0].final if others else True
-    closes = last.alone and not any(s.alone for s, _ in others)  # a line of its own, at the end
-    if reading.value is not None and others and not (replaces or closes):
-        same = settle([r.value for _, r in [*others, (last, reading)]]) if settle else ()
-        if len(same) != 1:
-            said = f"{others[-1][1].said} and {reading.said}"
-            return Reading(None, None, f"several answers: {said}"[:120])
+    if others and reading.value is not None:
+        replaces = last.final and not others[-1][0].final
+        closes = last.alone and not any(s.alone for s, _ in others)
+        said_all = [*(r for _, r in others), reading]
+        if not (replaces or closes) and len(_merged([r.value for r in said_all], same)) > 1:
+            return _several(said_all[-2:])
     return reading._replace(firm=True)
 
 
 def _of_sentences(
-    reply: Reply,
-    readings: Sequence[tuple[Statement, Reading]],
-    settle: Settle | None,
-    asked: frozenset[str],
+    placed: Sequence[_Placed], readable: Sequence[_Placed], same: Same | None, question: str
 ) -> Reading:
     """No sentence says that it is the answer: the conclusion, else the one nearest to the question,
     else the first that holds a value."""
-    readable = [(at, s, r) for at, (s, r) in enumerate(readings) if r.value is not None or r.fault]
-    refused = [at for at, (s, r) in enumerate(readings) if r is _REFUSED]
-    readable = [it for it in readable if it[2] is not _REFUSED]
-    if not readable:
-        return Reading(None, None, refusal(reply.text[:4000]) or "no answer in the reply")
-    readable = [it for it in readable if not it[2].weak] or readable
-    if settle and len(alike := settle([r.value for _, _, r in readable])) == 1:
-        return next(r for _, _, r in readable if r.value == alike[0])
-    ends, lead = _ending(readings, readable), readable[0]
+    at, _, first = readable[0]
+    last = _ending(readable, len(placed))
     bare = {r.value: r for _, s, r in readable if r.firm and s.alone}
-    if len(bare) > 1 and ends is None:
-        said = " and ".join(str(r.said) for r in bare.values())
-        return Reading(None, None, f"several answers: {said}"[:120])
-    if ends is not None and ends is not lead:
-        opened = {r.value for _, _, r in readable if r.firm and r is not ends[2]}
-        return _unless_contradicted(lead[2], ends[2], settle) if len(opened) < 2 else ends[2]
-    nearest = _nearest(readable, asked)
-    if refused and nearest[0] not in (0, *range(refused[-1], len(readings))):
-        return Reading(None, None, CANNOT_TELL)
-    values = {r.value or r.fault for _, _, r in readable}
-    if nearest is not lead or lead[0] == 0 or len(values) == 1:
-        return nearest[2]
-    said = ", ".join(dict.fromkeys(str(r.said) for _, _, r in readable if r.said))
-    return Reading(None, None, f"several answers: {said}"[:120])
-
-
-def _unless_contradicted(first: Reading, last: Reading, settle: Settle | None) -> Reading:
-    """The conclusion, unless the reply opened with another answer."""
-    if first.firm and last.weak:
+    if len(bare) > 1 and last is None:
+        return _several([*bare.values()])
+    if last is not None and last is not first:
+        opened = {r.value for _, _, r in readable if r.firm and r is not last}
+        if len(opened) > 1 or not first.firm:
+            return last
+        if last.weak or len(_merged([first.value, last.value], same)) == 1:
+            return first if last.weak else last
+        return _several([first, last])
+    if first.firm:
         return first
-    same = settle is not None and len(settle([first.value, last.value])) == 1
-    if first.firm and first.value != last.value and not same:
-        return Reading(None, None, f"several answers: {first.said} and {last.said}"[:120])
-    return last
+    asked = asked_stems(question)
+    near = [len(asked.intersection(content(s.text))) for _, s, _ in readable]
+    best = near.index(max(near))
+    labelled = ":" in readable[best][1].text
+    if near[best] >= near[0] + 2 or (near[best] > near[0] and labelled):
+        at, _, first = readable[best]
+    elif at or (near[best] > near[0] and len(readable) == 2):
+        return _several([r for _, _, r in readable])
+    refused = any(r is _REFUSED for _, _, r in placed[at + 1 :])
+    return _REFUSED if at and refused else first
 
 
-_Readable = Sequence[tuple[int, Statement, Reading]]
-
-
-def _ending(
-    readings: Sequence[tuple[Statement, Reading]], readable: _Readable
-) -> tuple[int, Statement, Reading] | None:
+def _ending(readable: Sequence[_Placed], count: int) -> Reading | None:
     """The last line, where it is nothing but a value, or the last conclusion."""
     at, statement, reading = readable[-1]
     bare = reading.firm and (statement.alone or len(readable) == 1)
     computed = " = " in statement.text and not readable[0][2].firm
-    if at == len(readings) - 1 and (bare or computed):
-        return readable[-1]
-    concluding = [it for it in readable if it[1].rank == Rank.CONCLUSION]
-    return concluding[-1] if concluding else None
+    if at == count - 1 and (bare or computed):
+        return reading
+    return next((r for _, s, r in reversed(readable) if s.rank == CONCLUSION), None)
 
 
-def _nearest(readable: _Readable, asked: frozenset[str]) -> tuple[int, Statement, Reading]:
-    """The first sentence, unless another repeats far more of the question."""
-    lead = readable[0]
-    if lead[2].firm or not asked:
-        return lead
-    near = [len(asked.intersection(content(s.text))) for _, s, _ in readable]
-    best = max(range(len(readable)), key=lambda at: (near[at], -at))
-    labelled = ":" in readable[best][1].text and near[best] > near[0]
-    if near[best] >= near[0] + 2 or labelled:
-        return readable[best]
-    if near[best] > near[0] and readable[best][2].value != lead[2].value and len(readable) == 2:
-        said = f"{lead[2].said} and {readable[best][2].said}"
-        return (*lead[:2], Reading(None, None, f"several answers: {said}"[:120]))
-    return lead
-
-
-def read(
-    text: str,
-    find: Finder,
-    settle: Settle | None = None,
-    asked: frozenset[str] = frozenset(),
-) -> Reading:
+def read(text: str, find: Finder, same: Same | None = None) -> Reading:
     """The one value of a statement; a fault when it has several or hedges."""
     whole, found = text, find(text)
     if not found:
-        return _NONE
-    if len(found) == 1 and found[0].hedge is None and found[0].end - found[0].start == len(text):
-        return Reading(found[0].value, text, None, firm=True, weak=found[0].weak)
+        return Reading()
     if (so := _SO.search(text)) and (behind := find(text[so.end() :])):
         text, found = text[so.end() :], behind
     mentions = affirmed(text, found)
-    if not mentions:
-        return _NONE
     mentions = [m for m in mentions if not m.weak] or mentions
-    mentions = _narrowed(text, mentions, settle, asked)
-    values = _distinct(mentions, settle)
+    for narrowed in _narrower(text, mentions):
+        if len(_merged([m.value for m in mentions], same)) < 2:
+            break
+        mentions = [m for m in mentions if m in narrowed] or mentions
+    values = _merged([m.value for m in mentions], same)
+    if not values:
+        return Reading()
+    first, last = mentions[0], mentions[-1]
     if len(values) > 1:
-        said = text[mentions[0].start : mentions[-1].end]
-        return Reading(None, None, f"several answers: {said}"[:120])
-    chosen = next((m for m in mentions if m.value == values[0]), mentions[0])
+        return Reading(fault=f"several answers: {text[first.start : last.end]}"[:120])
+    chosen = next(m for m in mentions if m.value == values[0])
     hedge = next((m.hedge for m in mentions if m.hedge and m.value == chosen.value), None)
-    hedge = hedge or _doubt(text, mentions)
+    if _UNSURE.search(text[: first.start]) or _UNSURE_AFTER.search(text[last.end :]):
+        hedge = text[: last.end + 20].strip()
     if hedge:
-        return Reading(None, None, f"hedged: {hedge.strip()}"[:120])
-    brief = len(whole.split()) - len(text[chosen.start : chosen.end].split()) <= 1
-    firm = brief and ":" not in text[: chosen.start]
+        return Reading(fault=f"hedged: {hedge.strip()}"[:120])
     said = text[chosen.start : chosen.end].strip()
-    return Reading(values[0], said, None, firm or chosen.lead, chosen.weak)
+    brief = len(whole.split()) - len(said.split()) <= 1 and ":" not in text[: chosen.start]
+    return Reading(values[0], said, None, brief or chosen.lead, chosen.weak)
 
 
 def affirmed(text: str, mentions: Sequence[Mention]) -> list[Mention]:
@@ -237,92 +243,36 @@ def affirmed(text: str, mentions: Sequence[Mention]) -> list[Mention]:
     denied: Mention | None = None
     for mention in mentions:
         joined = denied is not None and _AND.fullmatch(text[denied.end : mention.start])
-        if joined or _is_denied(text[max(0, mention.start - 60) : mention.start]):
+        if joined or _NEGATED.search(text[max(0, mention.start - 60) : mention.start]):
             denied = mention
         else:
             kept.append(mention)
     return kept
 
 
-def _is_denied(before: str) -> bool:
-    return bool(before and _NEGATED.search(before)) and not _NOT_ONLY.search(before)
+def _merged(values: Sequence[Hashable], same: Same | None) -> list[Hashable]:
+    """Each value once, in its fullest form."""
+    kept: list[Hashable] = []
+    for value in dict.fromkeys(values):
+        twins = [k for k in kept if same and k and value and (same(k, value) or same(value, k))]
+        if not twins:
+            kept.append(value)
+        elif same and same(twins[0], value):
+            kept[kept.index(twins[0])] = value
+    return kept
 
 
-def _doubt(text: str, mentions: Sequence[Mention]) -> str | None:
-    first, last = mentions[0], mentions[-1]
-    if first.start and _UNSURE.search(text[: first.start]):
-        return text[: first.end][-60:]
-    return text[last.start :][:60] if _UNSURE_AFTER.search(text[last.end :]) else None
-
-
-def _distinct(mentions: Sequence[Mention], settle: Settle | None) -> Sequence[Hashable]:
-    values = list(dict.fromkeys(m.value for m in mentions))
-    return settle(values) if settle is not None and len(values) > 1 else values
-
-
-def _narrowed(
-    text: str, mentions: list[Mention], settle: Settle | None, asked: frozenset[str]
-) -> list[Mention]:
-    """Of a statement with several values, those of the clause that is about the question, and
-    those outside of what it only compares with."""
-    for narrow in (_behind_subordinate, _nearest_clause, _in_windows):
-        if len(_distinct(mentions, settle)) <= 1:
-            break
-        mentions = narrow(text, mentions, asked)
-    return mentions
-
-
-def _behind_subordinate(text: str, mentions: list[Mention], _: frozenset[str]) -> list[Mention]:
-    front = _SUBORDINATE.match(text)
-    return [m for m in mentions if m.start >= front.end()] or mentions if front else mentions
-
-
-def _nearest_clause(text: str, mentions: list[Mention], asked: frozenset[str]) -> list[Mention]:
-    """The values of the clause that repeats the most words of the question."""
-    if _BOTH.search(text):
-        return mentions
-    cuts = [0]
-    for joint in _CLAUSE.finditer(text):
-        parts = (cuts[-1], joint.start()), (joint.end(), len(text))
-        if all(_VERB.search(text[a:b]) or asked & _said(text, a, b, mentions) for a, b in parts):
-            cuts.append(joint.start())
-    clauses = [
-        (len(asked & _said(text, start, end, mentions)), inside)
-        for start, end in pairwise([*cuts, len(text)])
-        if (inside := [m for m in mentions if start <= m.start < end])
-    ]
-    clauses.sort(key=lambda it: -it[0])
-    if len(clauses) > 1 and clauses[0][0] > clauses[1][0]:
-        return clauses[0][1]
-    return mentions
-
-
-def _said(text: str, start: int, end: int, mentions: Sequence[Mention]) -> set[str]:
-    """Stems of a part of a text but for its values."""
-    for mention in reversed(mentions):
-        if start <= mention.start and mention.end <= end:
-            text = text[: mention.start] + "-" * (mention.end - mention.start) + text[mention.end :]
-    return set(content(text[start:end]))
-
-
-def _in_windows(text: str, mentions: list[Mention], _: frozenset[str]) -> list[Mention]:
-    for start, end in _windows(text):
-        if len({m.value for m in mentions}) <= 1:
-            break
-        mentions = [m for m in mentions if start <= m.start and m.end <= end] or mentions
-    return mentions
-
-
-def _windows(text: str) -> list[tuple[int, int]]:
-    """Parts of a sentence that hold its answer rather than the rest does."""
-    windows = []
+def _narrower(text: str, mentions: Sequence[Mention]) -> Iterator[Sequence[Mention]]:
+    """Of a statement with several values, those of the parts that hold its answer rather than the
+    rest does."""
+    if front := SUBORDINATE.match(text):
+        yield [m for m in mentions if m.start >= front.end()]
     if (bracket := text.find("(")) > 0:
-        windows.append((0, bracket))
+        yield [m for m in mentions if m.end <= bracket]
     if contrast := _CONTRAST.search(text, 1):
-        windows.append((0, contrast.start()))
+        yield [m for m in mentions if m.end <= contrast.start()]
     if (equals := text.rfind("=")) >= 0:
-        windows.append((equals + 1, len(text)))
-    copulas = list(_COPULA.finditer(text))
+        yield [m for m in mentions if m.start > equals]
+    copulas = list(COPULA.finditer(text))
     if len(copulas) == 1:
-        windows.append((copulas[0].end(), len(text)))
-    return windows
+        yield [m for m in mentions if m.start >= copulas[0].end()]

@@ -1,32 +1,32 @@
-"""A reply taken apart: its sentences, and which of them states the answer."""
+"""A reply taken apart: its sentences, which of them states the answer, why there may be none."""
 
 from __future__ import annotations
 
-import re
-from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.graders.clean import LONGEST_SCANNED, clipped, emphasised, plain, without_reasoning
-from harness.graders.patterns import pattern, regex
+from harness.graders.clean import plain, without_reasoning
+from harness.graders.words import pattern, phrase
 
-
-class Rank(IntEnum):
-    """How plainly a sentence states an answer."""
-
-    PLAIN = 0
-    CONCLUSION = 1
-    ANSWER = 2
+LONGEST_READ = 40_000
+"""Characters. Of a longer reply the first and the last half of this are read."""
+_LONGEST_SCANNED = 1_000_000
+"""Characters. Of a longer one, reasoning included, the rest is not looked at."""
+_MOST_STATEMENTS = 400
+_LONGEST_PERIOD, _LOOP_LENGTH = 160, 480
+PLAIN, CONCLUSION, ANSWER = range(3)
+"""How plainly a sentence states an answer."""
+CANNOT_TELL = "refuses or says it cannot tell"
 
 
 class Statement(NamedTuple):
-    """A sentence, or what follows "the answer is"."""
+    """A sentence, or what follows "the answer is". Without text, it takes back what came before."""
 
     text: str
-    rank: Rank
+    rank: int
     alone: bool = False
     """Nothing else stands on its line."""
     final: bool = False
@@ -38,7 +38,6 @@ class Reply(Struct, frozen=True):
 
     text: str
     statements: tuple[Statement, ...]
-    bold: tuple[str, ...]
     fault: str | None = None
     """Why there is nothing to read."""
     loops: bool = False
@@ -46,42 +45,33 @@ class Reply(Struct, frozen=True):
     body: str = ""
     """The text with its markup."""
 
+    @property
+    def answers(self) -> list[str]:
+        """What the reply says is its answer."""
+        return [it.text for it in self.statements if it.rank == ANSWER and it.text]
 
-_LEAD = r"(?:(?:final|correct|right|best|closest|short|my|the|your|our|most \w+) ){0,3}"
-_ANSWER = pattern(
-    "answer cue",
-    r"(?:^|(?<=[\s\"'(*#.,:;-]))"
-    rf"{_LEAD}(?:answer|(?<!each )(?<!every )(?<!given )(?<!these )(?<!following )(?<!wrong )"
-    r"(?:option|choice|final value|letter|match|guess|estimate))"
-    r"(?: (?:choice|option|letter|value|here|is option))?"
-    r"(?: (?:to|for|of|from|among|in) [^.:\n]{1,90}?)?"
-    r"(?: (?:would|should|must|will|seems? to|appears? to|could only) be| is| was)?"
-    r"(?:(?<= is)|(?<= be)|(?<= was)|\s{0,2}[:=→])(?: (?:as follows|simply|therefore|thus|that))?"
-    r"\s{0,2}[:-]?\s{0,3}(?!\S{0,3}(?:incorrect|based|correct\b|wrong|not (?:in|among|listed)))",
+
+_PICTURE = "(?:image|picture|photo|attachment)s?"
+_GIVEN = "(?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
+_CUE = phrase("the answer is ..., in several languages; I would choose ...")
+_IS_ANSWER = phrase("(B) is the correct answer")
+_CONCLUDES = phrase("a conclusion")
+_CORRECTS = phrase("the answer that a reply ends up with counts")
+_POLITE = phrase("politeness is no answer")
+_SURE = pattern(
+    r"^\W*(?:sure|certainly|of course|okay|ok|great)(?: thing)?[!,.] +", "politeness in front"
 )
-_BARE_CUE = pattern(
-    "answer heading", rf"^\W*{_LEAD}(?:answer|solution)\W*$", policy="a heading over the answer"
-)
-_HINT = regex(
-    r"answer|option|choice|value|letter|match|guess|estimate|cho|select|pick|go with|opt |say"
-    r"|[^\x00-\x7f]|resp|ris|antw|odp|cevap|r.ponse",
-    re.IGNORECASE,
-)
-"""Every cue holds one of these: a quick look."""
-_CHOSEN = pattern("choosing cue")
-_IS_ANSWER = pattern("answer stands first")
-_FOREIGN = pattern("answer cue in other languages")
-_CONCLUDES = pattern("conclusion")
-_CORRECTS = pattern("correction")
-_POLITE = pattern("politeness")
-_SURE = pattern("polite opening")
-_BREAK = pattern("sentence end")
-_REFUSES = pattern("refusal")
-_BLIND = pattern("no image")
-_FILTERED = pattern("content filter")
-CANNOT_TELL = "refuses or says it cannot tell"
-_LONGEST_PERIOD, _LOOP_LENGTH = 160, 480
-_MOST_STATEMENTS = 400
+_BREAK = phrase("where a sentence ends")
+_REFUSALS = {
+    "refused by a content filter": phrase("a content filter fails with that reason"),
+    "says it sees no image": phrase(
+        "a model that was sent no picture must not look like one that saw nothing",
+        picture=_PICTURE,
+        given=_GIVEN,
+    ),
+    CANNOT_TELL: phrase("a refusal fails"),
+}
+_SIMPLE = phrase("a short reply without anything to take apart")
 
 
 @lru_cache(maxsize=256)
@@ -92,18 +82,17 @@ def take_apart(raw: str) -> Reply:
     >>> take_apart("<think>hm").fault
     'only reasoning, no answer'
     """
-    unreasoned = without_reasoning(raw[:LONGEST_SCANNED] if len(raw) > LONGEST_SCANNED else raw)
-    if len(raw) > LONGEST_SCANNED:
-        unreasoned += without_reasoning(raw[-LONGEST_SCANNED // 2 :])
-    body = clipped(unreasoned)
-    loops = _loops(body)
+    if _SIMPLE.match(raw):
+        return Reply(raw.strip(), (Statement(raw.strip(), PLAIN, alone=True),), body=raw)
+    body = without_reasoning(raw[:_LONGEST_SCANNED])
+    if len(raw) > _LONGEST_SCANNED:
+        body += without_reasoning(raw[-_LONGEST_SCANNED // 2 :])
+    if len(body) > LONGEST_READ:
+        body = body[: LONGEST_READ // 2] + "\n" + body[-LONGEST_READ // 2 :]
     text = plain(body)
     if not text.strip(" \n.*_#`"):
-        fault = "only reasoning, no answer" if raw.strip() else "empty reply"
-        return Reply(text="", statements=(), bold=(), fault=fault)
-    return Reply(
-        text=text, statements=_statements(text), bold=emphasised(body), loops=loops, body=body
-    )
+        return Reply("", (), "only reasoning, no answer" if raw.strip() else "empty reply")
+    return Reply(text, _statements(text), loops=_loops(body), body=body)
 
 
 def refusal(text: str) -> str | None:
@@ -114,107 +103,69 @@ def refusal(text: str) -> str | None:
     >>> refusal("No, I see no cracks.") is None
     True
     """
-    if _FILTERED.search(text):
-        return "refused by a content filter"
-    if _BLIND.search(text):
-        return "says it sees no image"
-    return CANNOT_TELL if _REFUSES.search(text) else None
-
-
-def _loops(text: str) -> bool:
-    """Whether a text ends in one piece that is repeated till the end."""
-    tail = text.rstrip()[-_LOOP_LENGTH:]
-    if len(tail) < _LOOP_LENGTH:
-        return False
-    period = (tail + tail).find(tail, 1)
-    if period <= _LONGEST_PERIOD:
-        return True
-    unit = tail[-24:]
-    before = tail.rfind(unit, 0, len(tail) - 1)
-    period = len(tail) - 24 - before
-    return before > 0 and period <= _LONGEST_PERIOD and tail[period:] == tail[:-period]
-
-
-_SIMPLE = regex(
-    r"(?!.*(?:[.!?;] |answer|option|wait|actually|sorry|mean|so |total|thus|final|no,))"
-    r"[\w $£€.,%°'/-]{1,48}\Z",
-    re.IGNORECASE,
-)
-"""A short reply without anything to take apart."""
-
-
-def _statements(text: str) -> tuple[Statement, ...]:
-    if _SIMPLE.match(text) and not _HINT.search(text):
-        return (Statement(text.strip(), Rank.PLAIN, alone=True),)
-    found: list[Statement] = []
-    pending = False
-    for line in text.split("\n"):
-        line = _SURE.sub("", line.strip())
-        if not line or not any(c.isalnum() or c in "?-" for c in line):
-            continue
-        parts = [part.strip() for part in _BREAK.split(line) if part and part.strip()]
-        for part in parts:
-            alone = len(parts) == 1
-            for statement in _read(part, alone, pending):
-                pending = not statement.text or (
-                    statement.rank == Rank.ANSWER and statement.text.endswith(":")
-                )
-                if statement.text and not pending:
-                    found.append(statement)
-        if len(found) > _MOST_STATEMENTS:
-            del found[_MOST_STATEMENTS // 2 : -_MOST_STATEMENTS // 2]
-    meant = [s for s in found if s.rank == Rank.ANSWER or not _POLITE.search(s.text)]
-    return _corrected(meant or found)
-
-
-def _read(part: str, alone: bool, pending: bool) -> list[Statement]:
-    """The statements of one sentence; one without text announces the next."""
-    if len(part) < 40 and _BARE_CUE.search(part):
-        return [Statement("", Rank.ANSWER)]
-    concludes = bool(_CONCLUDES.search(part))
-    for cue in (_ANSWER, _FOREIGN, _CHOSEN) if _HINT.search(part) else ():
-        hits = list(cue.finditer(part))
-        if hits:
-            final = concludes or "final" in hits[-1][0].lower()
-            said = part[hits[-1].end() :].strip()
-            return [Statement(said, Rank.ANSWER, alone, final)]
-    if " the " in part and (stated := _IS_ANSWER.match(part)):
-        return [Statement(stated[1], Rank.ANSWER, alone, concludes)]
-    rank = Rank.ANSWER if pending else Rank.CONCLUSION if concludes else Rank.PLAIN
-    return [Statement(part, rank, alone, concludes)]
-
-
-def _corrected(found: list[Statement]) -> tuple[Statement, ...]:
-    """Without what a correction takes back."""
-    kept: list[Statement] = []
-    for statement in found:
-        cut = _CORRECTS.last(statement.text)
-        rest = statement.text[cut.end() :].strip() if cut else ""
-        if cut and rest:
-            kept.append(statement._replace(text=statement.text[: cut.start()]))
-            kept = [it for it in kept if it.text.strip()]
-            kept.append(Statement("", Rank.ANSWER))
-            kept.append(statement._replace(text=rest, final=True))
-        elif cut and not rest:
-            kept.append(Statement("", Rank.ANSWER))
-        else:
-            kept.append(statement)
-    return tuple(kept)
-
-
-_SAYS_AT_ONCE = pattern("answer at once")
-_BRIEF_WORDS = 6
+    text = text[:4000]
+    return next((why for why, said in _REFUSALS.items() if said.search(text)), None)
 
 
 def plainly_stated(reply: Reply) -> Reply:
     """Of a reply that was cut, what it says is its answer: the rest may have led elsewhere."""
     first = reply.statements[:1]
-    brief = [s for s in first if s.alone and len(s.text.split()) <= _BRIEF_WORDS]
-    at_once = [s for s in first if _SAYS_AT_ONCE.match(s.text)]
-    stated = [s for s in reply.statements if s.rank == Rank.ANSWER and s.text]
-    whole = len(reply.statements) == 1 and bool(brief)
-    kept = tuple(stated or brief or at_once)
-    if whole or (brief and len(reply.statements) > 1) or stated or at_once:
-        return replace(reply, statements=kept)
+    brief = [s for s in first if s.alone and len(s.text.split()) <= 6]
+    at_once = [s for s in first if s.text.lower().startswith(("yes", "no", "true", "false"))]
+    kept = [s for s in reply.statements if s.rank == ANSWER and s.text] or brief or at_once
+    if kept:
+        return replace(reply, statements=tuple(kept))
     fault = reply.fault or "cut before it stated an answer"
-    return replace(reply, statements=(), text="", body="", bold=(), fault=fault)
+    return Reply("", (), fault)
+
+
+def _loops(text: str) -> bool:
+    """Whether a text ends in one piece that is repeated till the end."""
+    tail = text.rstrip()[-_LOOP_LENGTH:]
+    before = tail.rfind(tail[-24:], 0, len(tail) - 1)
+    period = len(tail) - 24 - before
+    long = len(tail) == _LOOP_LENGTH and before >= 0
+    return long and period <= _LONGEST_PERIOD and tail[period:] == tail[:-period]
+
+
+def _statements(text: str) -> tuple[Statement, ...]:
+    found: list[Statement] = []
+    announced = False
+    for line in text.split("\n"):
+        line = _SURE.sub("", line.strip())
+        if not any(c.isalnum() or c in "?-" for c in line):
+            continue
+        parts = [part.strip() for part in _BREAK.split(line) if part and part.strip()]
+        for part in parts:
+            statement = _read(part, alone=len(parts) == 1, announced=announced)
+            announced = statement.rank == ANSWER and statement.text[-1:] in ("", ":")
+            if not announced:
+                found.append(statement)
+        if len(found) > _MOST_STATEMENTS:
+            del found[_MOST_STATEMENTS // 2 : -_MOST_STATEMENTS // 2]
+    meant = [s for s in found if s.rank == ANSWER or not _POLITE.search(s.text)]
+    return tuple(it for statement in meant or found for it in _corrected(statement))
+
+
+def _read(part: str, *, alone: bool, announced: bool) -> Statement:
+    """One sentence; an answer without text announces the next one."""
+    concludes = bool(_CONCLUDES.search(part))
+    if hits := list(_CUE.finditer(part)):
+        final = concludes or "final" in hits[-1][0].lower()
+        return Statement(part[hits[-1].end() :].strip(), ANSWER, alone, final)
+    if " the " in part and (stated := _IS_ANSWER.match(part)):
+        return Statement(stated[1], ANSWER, alone, concludes)
+    rank = ANSWER if announced else CONCLUSION if concludes else PLAIN
+    return Statement(part, rank, alone, concludes)
+
+
+def _corrected(statement: Statement) -> list[Statement]:
+    """What stands before a correction, the correction, and what stands behind it."""
+    cuts = list(_CORRECTS.finditer(statement.text))
+    if not cuts:
+        return [statement]
+    before = statement.text[: cuts[-1].start()].strip()
+    behind = statement.text[cuts[-1].end() :].strip()
+    parts = [statement._replace(text=before)] if before and behind else []
+    parts.append(Statement("", ANSWER))
+    return [*parts, statement._replace(text=behind, final=True)] if behind else parts

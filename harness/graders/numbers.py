@@ -1,4 +1,4 @@
-"""Numbers in a text: digits in any usual notation, words, fractions, millions."""
+"""Numbers and units in a text: digits in any usual notation, words, fractions, millions, kg."""
 
 from __future__ import annotations
 
@@ -6,32 +6,22 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from harness.graders.patterns import LISTS, pattern, regex
+from harness.graders.words import LISTS, TABLES, any_of, pattern, phrase
 
-_ONES, _TENS, _ORDINALS = LISTS["ones"], LISTS["tens"], LISTS["ordinals"]
-_WORDS = {word: value for value, word in enumerate(_ONES)} | {
-    word: value for value, word in zip(range(20, 100, 10), _TENS, strict=True)
-}
-_WORDS |= {"a dozen": 12, "dozen": 12, "half a dozen": 6, "fourty": 40}
+_WORDS = {word: value for value, word in enumerate(LISTS["ones"])}
+_WORDS |= dict(zip(LISTS["tens"], range(20, 100, 10), strict=True))
+_WORDS |= {"a dozen": 12, "dozen": 12, "half a dozen": 6}
 _SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 _SCALES |= {"trillion": 10**12, "mn": 10**6, "bn": 10**9, "m": 10**6, "k": 1000, "b": 10**9}
-_ANY = "|".join(sorted(_WORDS, key=len, reverse=True))
-_DIGITS = pattern("digits")
-_NEXT = regex(r"(?P<slash> ?/ ?)(?P<under>\d{1,6}(?:\.\d+)?)(?![\d/])")
-_MIXED = regex(r"[ -](\d{1,3})/(\d{1,3})(?![\d/])")
-_SCALE = pattern("scale")
-_SCALE_LETTER = regex(r"[kMB](?![\w])")
+_BIG = ("hundred", "thousand", "million")
+_ANY = any_of([*_WORDS, *_BIG])
+_DIGITS = phrase("numbers in digits, fractions, 1.5 x 10^5, 2.5 million, 3k")
 _SPELLED = pattern(
-    "number words",
-    rf"\b(?:(?:{_ANY}|hundred|thousand|million)(?:[ -](?:and )?(?={_ANY}|hundred|thousand|million)"
-    r"|, (?=[a-z]+ hundred)|\b))+",
+    rf"\b(?:(?:{_ANY})(?:[ -](?:and )?(?={_ANY})|, (?=[a-z]+ hundred)|\b))+", "numbers in words"
 )
-_PRONOUN_BEFORE = pattern("one as a pronoun")
-_PRONOUN_AFTER = pattern("one of them")
-_ORDINAL = pattern(
-    "ordinals",
-    rf"\b(?:(\d{{1,3}})(?:st|nd|rd|th)|({'|'.join(_ORDINALS)}))\b(?!,)",
-    policy="the third tray",
+_NO_NUMBER = pattern(
+    r"\b(?:the|that|which|each|every|other|another|no|first|second|last|next) $",
+    '"the other one" is no number',
 )
 
 
@@ -43,34 +33,34 @@ class Number(NamedTuple):
     value: Decimal
     other: Decimal | None = None
     """Its other meaning: 1.250 is 1250 too."""
-    spelled: bool = False
-    glued: str = ""
-    """A letter that follows at once: the "m" of "5m"."""
-    ordinal: bool = False
 
 
 def numbers(text: str) -> list[Number]:
     """
     >>> [str(n.value) for n in numbers("1,250 or twenty-one; 2.5 million, 1/2, one hundred")]
     ['1250', '21', '2500000.0', '0.5', '100']
-    >>> [n.value for n in numbers("the other one, one of them, P3, 10:30")]
+    >>> [n.value for n in numbers("the other one, P3, 10:30")]
     []
     """
-    found = _in_digits(text)
-    if any(c.isalpha() for c in text):
-        found = sorted([*found, *_in_words(text)])
-    return found
+    found = [n for match in _DIGITS.finditer(text) if (n := _in_digits(match))]
+    spelled = [n for match in _SPELLED.finditer(text) if (n := _in_words(text, match))]
+    return sorted([*found, *spelled]) if spelled else found
 
 
-def ordinals(text: str) -> list[Number]:
-    """
-    >>> [int(n.value) for n in ordinals("the 3rd or the eighth tray")]
-    [3, 8]
-    """
-    return [
-        Number(*m.span(), Decimal(m[1] or _ORDINALS.index(m[2].lower()) + 1), ordinal=True)
-        for m in _ORDINAL.finditer(text)
-    ]
+def _in_digits(match: re.Match[str]) -> Number | None:
+    said = match.groupdict(default="")
+    value, other = parsed(said["head"])
+    if value is None or (said["under"] and not Decimal(said["under"])):
+        return None
+    if said["power"]:
+        value, other = value.scaleb(int(said["exponent"] or said["power"][1:])), None
+    if said["under"]:
+        top = Decimal(said["mixed"].lstrip(" -")) if said["mixed"] else value
+        share = top / Decimal(said["under"])
+        value, other = value + share if said["mixed"] else share, None
+    if scale := said["scale"] or said["letter"]:
+        value, other = value * _SCALES[scale.lower()], None
+    return Number(*match.span(), value, other)
 
 
 def parsed(written: str) -> tuple[Decimal | None, Decimal | None]:
@@ -79,13 +69,11 @@ def parsed(written: str) -> tuple[Decimal | None, Decimal | None]:
     >>> parsed("1.250"), parsed("2,5"), parsed("12,345.6")
     ((Decimal('1.250'), Decimal('1250')), (Decimal('2.5'), None), (Decimal('12345.6'), None))
     """
-    plain = written.replace(" ", "").replace("'", "").rstrip(".,")
-    other: Decimal | None = None
+    plain = written.replace(" ", "").replace("'", "").rstrip(".,/")
     commas, dots = plain.count(","), plain.count(".")
     if commas and dots:
         last = max(plain.rfind(","), plain.rfind("."))
-        thousands = "," if plain[last] == "." else "."
-        plain = plain.replace(thousands, "").replace(",", ".")
+        plain = plain.replace("," if plain[last] == "." else ".", "").replace(",", ".")
     elif commas > 1 or dots > 1:
         plain = plain.replace(",", "").replace(".", "")
     elif commas or dots:
@@ -94,9 +82,8 @@ def parsed(written: str) -> tuple[Decimal | None, Decimal | None]:
         if commas and grouped:
             plain = head + tail
         else:
-            plain = f"{head}.{tail}"
-            other = _decimal(head + tail) if grouped else None
-    return _decimal(plain), other
+            return _decimal(f"{head}.{tail}"), _decimal(head + tail) if grouped else None
+    return _decimal(plain), None
 
 
 def _decimal(plain: str) -> Decimal | None:
@@ -106,74 +93,90 @@ def _decimal(plain: str) -> Decimal | None:
         return None
 
 
-def _in_digits(text: str) -> list[Number]:
-    found: list[Number] = []
-    at = 0
-    for match in _DIGITS.finditer(text):
-        if match.start() < at:
-            continue
-        power = match["power"] or ""
-        value, other = parsed(match[0].removesuffix(power))
-        if value is None:
-            continue
-        end = match.end()
-        if power:
-            value = value.scaleb(int(match["exponent"] or power[1:]))
-            other = None
-        elif (over := _NEXT.match(text, end)) and Decimal(over["under"]):
-            value, other, end = value / Decimal(over["under"]), None, over.end()
-        elif (mixed := _MIXED.match(text, end)) and int(mixed[2]):
-            value, other, end = value + Decimal(mixed[1]) / Decimal(mixed[2]), None, mixed.end()
-        if text[end : end + 1] == ":" and text[end + 1 : end + 2].isdigit():
-            continue
-        value, other, end = _scaled(text, value, other, end)
-        glued = text[end : end + 1] if text[end : end + 1].isalpha() else ""
-        found.append(Number(match.start(), end, value, other, glued=glued))
-        at = end
-    return found
-
-
-def _scaled(
-    text: str, value: Decimal, other: Decimal | None, end: int
-) -> tuple[Decimal, Decimal | None, int]:
-    scale = _SCALE.match(text, end) or _SCALE_LETTER.match(text, end)
-    if scale is None or (scale[0] == "M" and text[end - 1 : end] == " "):
-        return value, other, end
-    factor = _SCALES[scale[0].strip().lower()]
-    return value * factor, None, scale.end()
-
-
-def _in_words(text: str) -> list[Number]:
-    return [
-        Number(*match.span(), Decimal(_spelled_value(match[0])), spelled=True)
-        for match in _SPELLED.finditer(text)
-        if not _is_pronoun(text, match)
-    ]
-
-
-def _is_pronoun(text: str, match: re.Match[str]) -> bool:
-    if match[0].lower() in ("hundred", "thousand", "million"):
-        return True
-    if match[0].lower() != "one":
-        return text[match.end() : match.end() + 1] == "-"
-    return bool(
-        text[match.end() : match.end() + 1] == "-"
-        or _PRONOUN_BEFORE.search(text[max(0, match.start() - 16) : match.start()])
-        or (
-            _PRONOUN_AFTER.match(text[match.end() : match.end() + 24])
-            and not text[: match.start()].lower().endswith(("only ", "just "))
-        )
-    )
-
-
-def _spelled_value(phrase: str) -> int:
+def _in_words(text: str, match: re.Match[str]) -> Number | None:
+    said, end = match[0].lower(), match.end()
+    one = said == "one" and _NO_NUMBER.search(text[: match.start()][-16:])
+    if one or said in _BIG or text[end : end + 1] == "-":
+        return None
     total = current = 0
-    for word in re.split(r"[ ,-]+(?:and )?", phrase.lower().replace("a dozen", "dozen")):
-        if word in ("hundred", "thousand", "million"):
-            scale = _SCALES[word]
-            current = (current or 1) * scale
-            if scale > 100:
+    for word in re.split(r"[ ,-]+(?:and )?", said.replace("a dozen", "dozen")):
+        if word in _BIG:
+            current = (current or 1) * _SCALES[word]
+            if word != "hundred":
                 total, current = total + current, 0
-        elif word in _WORDS:
-            current += _WORDS[word]
-    return total + current
+        else:
+            current += _WORDS.get(word, 0)
+    return Number(*match.span(), Decimal(total + current))
+
+
+class Unit(NamedTuple):
+    """A unit as a multiple of its dimension's base unit."""
+
+    name: str
+    dimension: str
+    factor: Decimal = Decimal(1)
+    offset: Decimal = Decimal(0)
+    """Added after multiplying; for temperatures."""
+
+
+def _units(table: str) -> dict[str, Unit]:
+    spelled: dict[str, Unit] = {}
+    for line in table.replace("\n ", " ").strip().splitlines():
+        dimension, _, units = line.partition(": ")
+        for entry in units.split(" | "):
+            name, factor, *spellings = (word.replace("_", " ") for word in entry.split())
+            unit = Unit(name, dimension, Decimal(factor))
+            spelled |= dict.fromkeys((name, *spellings), unit)
+    return spelled
+
+
+UNITS = _units(TABLES["units"])
+UNITS |= dict.fromkeys(("k", "kelvin"), UNITS["k"]._replace(offset=Decimal("-273.15")))
+_FAHRENHEIT = Unit("°f", "temperature", Decimal(5) / Decimal(9), Decimal(-160) / Decimal(9))
+UNITS |= dict.fromkeys(("°f", "fahrenheit", "f"), _FAHRENHEIT)
+_UNIT = pattern(
+    r"[ -]?(?:(?:degrees?|deg\.?|°) ?(?P<scale>celsius|centigrade|fahrenheit|[cf])\b|(?P<power>"
+    r"square|sq\.?|cubic|cu\.?|fluid|fl\.?) ?(?P<of>[a-z]+)\.?"
+    rf"|(?P<unit>{any_of(UNITS)})(?![\w²³]))",
+    "units",
+)
+_SHORT = frozenset(("in", "a", "b", "c", "f", "k"))
+_POWERS = {"s": "2", "c": "3", "f": ""}
+
+
+def unit_at(text: str, at: int) -> tuple[Unit, int] | None:
+    """The unit that stands at a place in a text, and where it ends.
+
+    >>> [unit_at(it, 1)[0].name for it in ("5 kg net", "9 °C", "3 square feet")]
+    ['kg', '°c', 'ft2']
+    >>> unit_at("5 bolts", 1) is None
+    True
+    """
+    match = _UNIT.match(text, at)
+    if match is None:
+        return None
+    if match["scale"]:
+        return UNITS["°f" if match["scale"][0].lower() == "f" else "°c"], match.end()
+    if not match["power"]:
+        unit, goes_on = match["unit"].lower(), text[match.end() : match.end() + 3]
+        if unit in _SHORT and goes_on[:1] == " " and goes_on[1:].isalpha() and len(goes_on) == 3:
+            return None  # "9 in total" is no length
+        return UNITS[unit], match.end()
+    kind, base = match["power"][0].lower(), UNITS.get(match["of"].lower())
+    power = UNITS.get(f"{'fl' if kind == 'f' else ''}{base.name}{_POWERS[kind]}") if base else None
+    return (power, match.end()) if power else None
+
+
+def converted(number: Decimal, source: Unit, target: Unit) -> Decimal | None:
+    """A quantity in another unit; None across dimensions.
+
+    >>> converted(Decimal(2), UNITS["kg"], UNITS["g"])
+    Decimal('2E+3')
+    >>> round(converted(Decimal(212), UNITS["°f"], UNITS["°c"]), 6)
+    Decimal('100.000000')
+    """
+    if source.name == target.name:
+        return number
+    if source.dimension != target.dimension or not source.factor or not target.factor:
+        return None
+    return (number * source.factor + source.offset - target.offset) / target.factor

@@ -2,176 +2,142 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable
+from functools import lru_cache
+from typing import NamedTuple
 
-from harness.graders.decide import Finder, Mention
+from harness.graders.decide import Check, Finder, Mention, Misfit, Task, checking
 from harness.graders.extract import refusal
-from harness.graders.kinds import Check, Grader, Misfit, Task, checking
-from harness.graders.patterns import LISTS, pattern, regex
-from harness.graders.question import Question
-from harness.graders.words import STOPWORDS, antonyms, content, folded, stem, words
+from harness.graders.question import polar_clause
+from harness.graders.words import LISTS, STOPWORDS, antonyms, any_of, pattern, phrase, stem, words
 
-YES, NO = frozenset(LISTS["yes"]), frozenset(LISTS["no"])
-_WORD = "(?P<word>" + "|".join(sorted(YES | NO, key=len, reverse=True)) + ")"
-_LEADING = pattern(
-    "leading yes or no",
-    r"^\W{0,3}(?:(?:well|so|hmm+|oh|thus|therefore|hence|clearly|simply|probably|likely|most likely"
-    r"|a clear|a definite|(?:based on|according to|looking at|judging by|from|in|given) [^,]{1,60}"
-    r"|i would say|i'd say|i think|i believe|option \w|\(?[a-h]\)|the answer is)[,:.]? ){0,2}"
-    rf"[\"'(]{{0,2}}{_WORD}(?:[\"')]{{0,2}}(?:\s*$|\s{{0,3}}[.,;:!?(-])|(?= (?:there|it|the|this"
-    r"|that|they|i|we|he|she|you|nothing|none|both|all|because|based|and|as)\b)|(?<=[\u3040-\uffef]))",
+_YES, _NO = frozenset(LISTS["yes"]), frozenset(LISTS["no"])
+_LEADING = phrase("opens with yes or no", **{"yes or no": any_of(_YES | _NO)})
+_LATER = phrase("says yes or no later")
+_BOTH = pattern(r"\b(?:yes (?:and|or|/) no|true or false)\b", "yes or no is two answers")
+_NEGATION = phrase("negations")
+_DOUBT = phrase("a doubt about what is implied")
+_CLAUSE = phrase("clauses that may imply an answer")
+_ECHO = phrase("It is not. Not at all.")
+_EXISTS = phrase("No cracks. There is a dent.")
+_HAVING = pattern(
+    r"\b(?:have|contain|show|include) (?:an?|any) ((?:[\w-]+ ?){1,3})\W*$", "asks whether there is"
 )
-_LATER = pattern("yes or no later")
-_BOTH = pattern("yes or no")
-_NEGATION = pattern("negation")
-_DOUBT = pattern("doubt")
-_CLAUSE = pattern("clauses")
-_ECHO = pattern("short echo")
-_NOT_SO = pattern("not at all")
-_NO_SUCH = pattern("no such thing")
-_SUCH = pattern("such a thing")
-_HAVING = pattern("asks whether there is")
-_BUT_NOT = pattern("all but")
-_SIGNS = (("<=", " at most "), (">=", " at least "), ("<", " less "), (">", " greater "))
-_CAMEL = regex(r"(?<=[a-z])(?=[A-Z]\b)")
 _EQUALITY = frozenset(["same", "equal", "equals", "identical"])
 _COMPARATIVES = frozenset(LISTS["comparatives"])
-_MOSTLY, _SINGLE = 0.6, 1
+_MOSTLY = 0.6
 
 
-def _check(task: Task) -> Check:
-    """
-    >>> from harness.graders import try_out
-    >>> try_out("yes_no", "No", "No, the seal is not broken.").passed
-    True
-    >>> try_out("yes_no", "No", "I see no cracks in the rim.", "Is the rim cracked?").passed
-    True
-    >>> try_out("yes_no", "No", "I am not sure.").passed
-    False
-    """
-    wanted = as_yes_or_no(task.one("yes_no"))
+def yes_no(task: Task) -> Check:
+    """The word, or a sentence that implies it."""
+    wanted = as_yes_or_no(task.one)
     if wanted is None:
         raise Misfit(f"{task.expected!r} is neither yes nor no")
-    word = "yes" if wanted else "no"
-    return checking(finder(task.question), lambda value: value == word, word)
+    return checking(task, yes_no_finder(task.question), lambda value: value == wanted)
 
 
-def as_yes_or_no(word: str) -> bool | None:
+def as_yes_or_no(word: str) -> str | None:
     """
     >>> as_yes_or_no("Yes."), as_yes_or_no("nein"), as_yes_or_no("maybe")
-    (True, False, None)
+    ('yes', 'no', None)
     """
-    word = folded(word)
-    return True if word in YES else False if word in NO else None
+    word = word.strip(" .,!\"'*`").lower()
+    return "yes" if word in _YES else "no" if word in _NO else None
 
 
-def finder(question: Question) -> Finder:
+def yes_no_finder(question: str) -> Finder:
     """Finds "yes" and "no", spoken or implied."""
-    asked = _Asked(question)
 
     def find(text: str) -> list[Mention]:
         if both := _BOTH.search(text):
             return [Mention(*both.span(), word) for word in ("yes", "no")]
-        spoken = _spoken(text)
-        if spoken:
+        if spoken := _spoken(text):
             return spoken
-        if such := asked.existence(text):
+        asked = _asked(question)
+        if such := _existence(asked, text):
             return [Mention(0, len(text), such)]
         if refusal(text):
             return []
         if echo := _ECHO.match(text):
-            return [Mention(0, len(text), "no" if echo["not"] else "yes", weak=True)]
-        implied = asked.implied(text)
-        if not implied and _NOT_SO.match(text):
-            return [Mention(0, len(text), "no")]
-        return implied
+            value = "no" if echo["not"] or echo["never"] else "yes"
+            return [Mention(0, len(text), value, weak=not echo["never"])]
+        return _implied(asked, text)
 
     return find
 
 
 def _spoken(text: str) -> list[Mention]:
+    leading = _LEADING.match(text)
     found = []
-    end = 0
-    if leading := _LEADING.match(text):
-        value: Hashable = "yes" if as_yes_or_no(leading["word"]) else "no"
-        end = leading.end("word")
-        found.append(Mention(leading.start("word"), end, value, lead=True))
-    for match in _LATER.finditer(text, max(0, end - 1)):
-        word = match["word"].lower()
-        found.append(Mention(*match.span("word"), "yes" if word in ("yes", "true") else "no"))
+    if leading:
+        found = [Mention(*leading.span("word"), as_yes_or_no(leading["word"]), lead=True)]
+    for match in _LATER.finditer(text, max(0, leading.end("word") - 1) if leading else 0):
+        value = "yes" if match["word"].lower() in ("yes", "true") else "no"
+        found.append(Mention(*match.span("word"), value))
     return found
 
 
-class _Asked:
+class _Asked(NamedTuple):
     """What a question of yes or no asks, in words."""
 
-    def __init__(self, question: Question) -> None:
-        clause = _worded(question.polar)
-        self._words = frozenset(word for word in words(clause) if word not in STOPWORDS)
-        self._all = frozenset(words(clause))
-        self._stems = frozenset(stem(word) for word in self._words)
-        having = _HAVING.search(clause)
-        self._had = frozenset(content(having[1])) if having else frozenset[str]()
-        self._denied = bool(_NEGATION.search(clause))
+    words: frozenset[str]
+    stems: frozenset[str]
+    of_existence: frozenset[str]
+    denied: bool
 
-    def existence(self, text: str) -> str | None:
-        """ "No cracks visible", "there is a dent": what a question of existence asks for."""
-        if self._denied:
-            return None
-        for match in _NO_SUCH.finditer(text):
-            if self._stems & {stem(word) for word in words(match["what"])}:
-                return "no"
-        there = _SUCH.match(text)
-        if there and self._had and self._had <= {stem(word) for word in words(there["what"])}:
+
+@lru_cache(maxsize=1024)
+def _asked(question: str) -> _Asked:
+    clause = polar_clause(question)
+    having = _HAVING.search(clause)
+    return _Asked(
+        frozenset(words(clause)),
+        _stems(clause),
+        _stems(having[1]) if having else frozenset(),
+        bool(_NEGATION.search(clause)),
+    )
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(stem(word) for word in words(text) if word not in STOPWORDS)
+
+
+def _existence(asked: _Asked, text: str) -> str | None:
+    """ "No cracks visible", "there is a dent": what a question of existence asks for."""
+    for match in [] if asked.denied else _EXISTS.finditer(text):
+        if match["no"] and asked.stems & _stems(match["no"]):
+            return "no"
+        if match["some"] and asked.of_existence and asked.of_existence <= _stems(match["some"]):
             return "yes"
-        return None
+    return None
 
-    def implied(self, text: str) -> list[Mention]:
-        """What the clauses of a statement say about the question."""
+
+def _implied(asked: _Asked, text: str) -> list[Mention]:
+    """What the clauses of a statement say about the question."""
+    for pieces in (_CLAUSE.split(text), [text]):
         found = []
-        start = 0
-        whole = _worded(text)
-        part = _BUT_NOT.search(whole)
-        if part and self._stems & set(content(whole[part.end() :])) and self._implies(whole):
-            return [Mention(0, len(text), "no", weak=True)]
-        for clause in _CLAUSE.split(whole):
-            at = whole.find(clause, start) if clause else start
-            start = max(start, at)
-            if clause and (value := self._implies(clause)) is not None:
-                doubt = _DOUBT.search(clause)
-                span = (start, start + len(clause))
-                found.append(Mention(*span, value, doubt[0] if doubt else None, weak=True))
-        if not found and (value := self._implies(whole)) is not None:
-            doubt = _DOUBT.search(whole)
-            found.append(Mention(0, len(text), value, doubt[0] if doubt else None, weak=True))
-        return found
-
-    def _implies(self, clause: str) -> str | None:
-        said = words(clause)
-        stems = {stem(word) for word in said}
-        against = any(antonyms(word) & set(said) and word not in said for word in self._all)
-        equal = bool(_EQUALITY & set(said)) and not _EQUALITY & self._all
-        covered = len(self._stems & stems) + against
-        if equal and self._all & _COMPARATIVES and covered >= _SINGLE:
-            return "no"
-        if _EQUALITY & self._all and _COMPARATIVES & set(said) and covered >= _SINGLE:
-            return "no"
-        core = self._all & _COMPARATIVES
-        if core and not core & set(said) and not against:
-            return None
-        if not self._stems or covered < max(_SINGLE, _MOSTLY * len(self._stems)):
-            return None
-        denied = bool(_NEGATION.search(clause)) != self._denied
-        return "no" if denied != against else "yes"
+        for clause in pieces:
+            if clause and (value := _implies(asked, clause)):
+                at, doubt = text.find(clause), _DOUBT.search(clause)
+                hedge = doubt[0] if doubt else None
+                found.append(Mention(at, at + len(clause), value, hedge, weak=True))
+        if found:
+            return found
+    return []
 
 
-def _worded(text: str) -> str:
-    """Signs as words: "angleA < 180" has "angle A less 180"."""
-    text = _CAMEL.sub(" ", text)
-    for sign, word in _SIGNS:
-        text = text.replace(sign, word)
-    return re.sub(r"(?<=[\w)°])\s*=\s*(?=[\w(])", " equals ", text)
-
-
-YES_NO = Grader(name="yes_no", check=_check)
+def _implies(asked: _Asked, clause: str) -> str | None:
+    said = set(words(clause))
+    against = any(antonyms(word) & said and word not in said for word in asked.words)
+    covered = len(asked.stems & {stem(word) for word in said}) + against
+    compared, same_asked = asked.words & _COMPARATIVES, asked.words & _EQUALITY
+    same_said = _EQUALITY & said
+    if covered and (
+        (compared and same_said and not same_asked) or (same_asked and _COMPARATIVES & said)
+    ):
+        return "no"
+    if (compared and not compared & said and not against) or not asked.stems:
+        return None
+    if covered < max(1, _MOSTLY * len(asked.stems)):
+        return None
+    denied = bool(_NEGATION.search(clause)) != asked.denied
+    return "no" if denied != against else "yes"

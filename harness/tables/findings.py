@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.graders.agreement import Audit, Tally
+from harness.graders.audit import Audit, Tally
 from harness.records import Case
 from harness.suites.lint import MAX_CATEGORY, MAX_OVERALL, Policy, Report, answer_of
 from harness.suites.suite import Level

@@ -3,6 +3,7 @@ grades it."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from harness import suites
 from harness.graders import GRADERS, grade
-from harness.graders.patterns import PATTERNS
+from harness.graders.words import PATTERNS
 from harness.records import Case
 from harness.suites.lint import answer_of
 from tests.graders.cases import TABLE, case_of, table_case
@@ -74,6 +75,7 @@ def test_a_reply_without_an_answer_says_why() -> None:
     assert grade(case, filtered).reason == "refused by a content filter"
 
 
-def test_every_pattern_of_the_table_is_used_under_its_name() -> None:
-    assert len(PATTERNS) > 50
-    assert all(pattern.source for pattern in PATTERNS.values())
+def test_every_pattern_says_once_what_it_is_for() -> None:
+    assert all(re.compile(pattern.source, pattern.flags) for pattern in PATTERNS)
+    notes = [pattern.note for pattern in PATTERNS]
+    assert sorted(set(notes)) == sorted(notes)

@@ -53,7 +53,7 @@ def test_json_is_graded_by_fields_with_a_grader_each() -> None:
         ({"fields": {"a": "guess"}}, "field 'a': grader 'guess'"),
         ({"fields": {"b": "text"}}, "not in the expected answer"),
         ({"fields": {"a": "date"}}, "field 'a': 'x' is not one date"),
-        ({"schema": {"a": 1}}, "no JSON schema"),
+        ({"schema": {"a": 1}}, "not a JSON schema"),
     ],
 )
 def test_a_field_or_schema_that_cannot_be_is_named(options: dict[str, Any], said: str) -> None:

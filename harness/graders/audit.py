@@ -1,0 +1,186 @@
+"""Answers that were recorded anywhere, graded; how far verdicts agree with careful readers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from harness.graders import field_case, grade, infer, problems
+from harness.graders.clean import spelled_value
+from harness.records import Case, Verdict
+
+T = TypeVar("T")
+OURS = "evalrun"
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of an answers file; other fields are ignored."""
+
+    question: str
+    reference: str | int | float | bool | tuple[str, ...]
+    response: str | None
+    id: str | int | None = None
+    grader: str | None = None
+    """None: inferred from question and reference."""
+    options: dict[str, Any] = {}
+    truncated: bool = False
+
+
+class Labelled(Recorded, frozen=True, kw_only=True):
+    """An answer that a careful reader judged."""
+
+    label: Literal["pass", "fail", "ambiguous"]
+    models: int = 1
+    """How many models gave this very answer."""
+
+
+class Unreadable(ValueError):
+    """A line that cannot be graded, and why."""
+
+
+def decoded(line: bytes, kind: type[T]) -> T:
+    """Raises: Unreadable."""
+    try:
+        return msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"), type=kind)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise Unreadable(str(error)) from error
+
+
+def graded(answer: Recorded) -> tuple[Case, Verdict]:
+    """Grade one recorded answer. Raises: Unreadable when its grader cannot work with it.
+
+    >>> graded(Recorded(question="How many?", reference=4, response="Four."))[1].passed
+    True
+    """
+    given = answer.reference
+    expected = given if isinstance(given, tuple) else spelled_value(given)
+    grader, options = answer.grader, answer.options
+    if grader is None:
+        grader, inferred = infer(answer.question, expected)
+        options = inferred | options
+    case = field_case(grader, expected, options, answer.question)
+    if wrong := problems(case):
+        raise Unreadable(wrong[0])
+    return case, grade(case, answer.response or "", truncated=answer.truncated)
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """Judgements of one way of grading, counted."""
+
+    both_pass: int = 0
+    both_fail: int = 0
+    wrong_pass: int = 0
+    """Passed by the rule, failed by the readers."""
+    wrong_fail: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.both_pass + self.both_fail + self.wrong_pass + self.wrong_fail
+
+    @property
+    def agreement(self) -> float:
+        """Share of judgements that agree; 1 where there are none."""
+        return (self.both_pass + self.both_fail) / self.total if self.total else 1.0
+
+    @property
+    def kappa(self) -> float:
+        """Cohen's kappa: agreement beyond chance, 1 at best, 0 when no better than chance.
+
+        Source: https://doi.org/10.1177/001316446002000104
+
+        >>> round(Tally(both_pass=20, both_fail=15, wrong_pass=5, wrong_fail=10).kappa, 3)
+        0.4
+        """
+        if not self.total:
+            return 1.0
+        rule_passes = (self.both_pass + self.wrong_pass) / self.total
+        reader_passes = (self.both_pass + self.wrong_fail) / self.total
+        chance = rule_passes * reader_passes + (1 - rule_passes) * (1 - reader_passes)
+        return 1.0 if chance == 1 else (self.agreement - chance) / (1 - chance)
+
+    def add(self, rule: bool, reader: bool, count: int) -> None:
+        name = ("both_" if rule == reader else "wrong_") + ("pass" if rule else "fail")
+        setattr(self, name, getattr(self, name) + count)
+
+
+class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer that we grade otherwise than the readers."""
+
+    question: str
+    reference: str | tuple[str, ...]
+    response: str
+    label: str
+    grader: str
+    answer: str | None
+    reason: str
+    models: int
+
+
+class Audit(msgspec.Struct, kw_only=True):
+    """Agreement with readers, counted by models and by distinct answers."""
+
+    by_models: dict[str, Tally]
+    """Each way of grading, ours first; an answer counts as often as models gave it."""
+    by_answers: dict[str, Tally]
+    """The same, each distinct answer once."""
+    by_grader: dict[str, Tally]
+    """Ours alone, per type of grader, counted by models."""
+    disagreements: list[Disagreement]
+    left_out: int = 0
+    """Answers labelled ambiguous."""
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+CARELESS: Mapping[str, Callable[[str, str], bool]] = {
+    "equality": lambda expected, said: said.strip(" .\n").casefold() == expected.casefold(),
+    "contains": lambda expected, said: expected.casefold() in said.casefold(),
+    "normalized substring": lambda expected, said: _letters(expected) in _letters(said),
+}
+"""What graders of other harnesses would say, for comparison."""
+
+
+def audit(answers: Iterable[Labelled]) -> Audit:
+    """Grade answers that readers labelled, in every way, and count. Raises: Unreadable.
+
+    >>> line = Labelled(question="How many?", reference="4", response="14", label="fail")
+    >>> found = audit([line])
+    >>> found.by_models["contains"].wrong_pass, found.by_models["evalrun"].wrong_pass
+    (1, 0)
+    """
+    by_models, by_answers = ({way: Tally() for way in (OURS, *CARELESS)} for _ in range(2))
+    result = Audit(by_models=by_models, by_answers=by_answers, by_grader={}, disagreements=[])
+    for answer in answers:
+        if answer.label == "ambiguous":
+            result.left_out += 1
+            continue
+        case, verdict = graded(answer)
+        reader, said = answer.label == "pass", answer.response or ""
+        passed = {OURS: verdict.passed}
+        passed |= {
+            name: rule(spelled_value(case.expected), said) for name, rule in CARELESS.items()
+        }
+        for way, rule in passed.items():
+            by_models[way].add(rule, reader, answer.models)
+            by_answers[way].add(rule, reader, 1)
+        own = result.by_grader.setdefault(case.grader, Tally())
+        own.add(verdict.passed, reader, answer.models)
+        if verdict.passed != reader:
+            result.disagreements.append(
+                Disagreement(
+                    question=case.question,
+                    reference=case.expected,
+                    response=said,
+                    label=answer.label,
+                    grader=case.grader,
+                    answer=verdict.answer,
+                    reason=verdict.reason,
+                    models=answer.models,
+                )
+            )
+    return result
