@@ -60,6 +60,8 @@ class Column(Struct, frozen=True):
     """How a number is spelled for people."""
     figure: bool = False
     """Aligned to the right and never broken; any column with a unit is."""
+    whole: bool = False
+    """Never broken, as people copy it."""
     drop: int = 0
     """Narrow terminals leave out the column with the highest number first; 0 stays."""
     of: Callable[[Any], Cell | Value] | None = None

@@ -237,14 +237,19 @@ def title(contrast: Contrast) -> str:
 def differences(contrast: Contrast, *, several: bool) -> Table:
     """A row a category, then overall. Published figures have no p: nobody says who passed what."""
     paired = contrast.kind == "paired"
-    headings = ("category", "points", "95 % interval", *(["p"] if paired else []), "verdict")
-    text = ("category", "verdict")
+    columns = [
+        Column(heading="category"),
+        Column(heading="points", figure=True),
+        Column(heading="95 % interval", figure=True, drop=1),
+        *([Column(heading="p", figure=True, drop=2)] if paired else []),
+        Column(heading="verdict"),
+    ]
     family = "categories of all models" if several else "categories"
     how = f"p of categories corrected (Holm) for all {family}"
     alone = "each interval for itself; pairing unknown"
     return Table(
         title=title(contrast),
-        columns=[Column(heading=it, figure=it not in text) for it in headings],
+        columns=columns,
         rows=[_difference(it, contrast) for it in (*contrast.categories, contrast.overall) if it],
         notes=[f"difference in percentage points; {how if paired else alone}"],
     )

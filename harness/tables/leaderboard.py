@@ -127,7 +127,7 @@ _RANKED = (
     Column("high_pct", of=lambda it: percent(it.score.overall.high)),
     Column("passed", of=lambda it: it.score.overall.passed),
     Column("asked", of=lambda it: it.score.overall.asked),
-    Column(heading="score", of=_score),
+    Column(heading="score", figure=True, of=_score),
 )
 _MEASURED = (
     Column(heading="better than", unit="pct", drop=1, of=lambda it: percent(it.better_than)),

@@ -85,10 +85,10 @@ def _overall(name: str, score: ModelScore) -> Value:
 
 
 _LISTED = (
-    Column("run", "run", of=lambda it: it.header.run),
+    Column("run", "run", whole=True, of=lambda it: it.header.run),
     Column("model", of=lambda it: it.model),
     Column("backend", of=lambda it: it.header.backend),
-    Column("suite", "suite", of=lambda it: it.header.suite),
+    Column("suite", "suite", drop=3, of=lambda it: it.header.suite),
     Column("complete", of=lambda it: it.complete),
     *(
         Column(column.name, of=partial(_overall, column.name))

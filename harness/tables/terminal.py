@@ -7,7 +7,8 @@ from textwrap import wrap
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
+from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -32,7 +33,8 @@ def terminal(blocks: Iterable[Block], *, width: int) -> RenderableType:
     for block in blocks:
         if isinstance(block, Line):
             style = " ".join(STYLES.get(it, it) for it in block.style.split())
-            parts.append(Text(" " * block.indent + inert(block.text, _LONGEST), style=style))
+            line = Text(inert(block.text, _LONGEST), style=style)
+            parts.append(Padding.indent(line, block.indent))
             continue
         parts += [Text()] if parts else []
         parts += _parts(block, width)
@@ -46,6 +48,7 @@ def _parts(table: Table, width: int) -> Iterator[RenderableType]:
     elif table.below:
         at_once = max(1, (width - _FIRST) // _OTHER)
         for start in range(1, len(shown), at_once):
+            yield from [Text()] * (start > 1)
             yield _grid(table, [shown[0], *shown[start : start + at_once]], width)
     else:
         fitting = _fitting(table, shown, width)
@@ -58,29 +61,48 @@ def _parts(table: Table, width: int) -> Iterator[RenderableType]:
 
 def _fitting(table: Table, shown: Shown, width: int) -> Shown:
     """The columns that fit; those go first that may be left out first."""
-    while _needed(table, shown) > width and any(column.drop for _, column in shown):
+    while any(column.drop for _, column in shown):
+        if sum(_need(table, at, it) for at, it in shown) <= _room(shown, width):
+            break
         first = max(shown, key=lambda it: it[1].drop)
         shown = [it for it in shown if it is not first]
     return shown
 
 
-def _needed(table: Table, shown: Shown) -> int:
-    """The fewest characters a line that these columns can do with."""
-    return sum(_need(table, at, it) for at, it in shown) + _BETWEEN * (len(shown) - 1)
+def _room(shown: Shown, width: int) -> int:
+    """Characters of a line that are left for columns."""
+    return width - _BETWEEN * (len(shown) - 1)
+
+
+def _lines(table: Table, at: int, column: Column) -> list[str]:
+    cells = [as_cell(row[at]) for row in table.rows]
+    return [line for it in cells for line in (one_line(spelled(it, column)), one_line(it.detail))]
 
 
 def _need(table: Table, at: int, column: Column) -> int:
-    cells = [as_cell(row[at]) for row in table.rows]
-    lines = [line for it in cells for line in (spelled(it, column), it.detail)]
-    words = lines if column.is_figure else [word for line in lines for word in line.split()]
+    """The fewest characters the column can do with."""
+    lines, heading = _lines(table, at, column), (column.heading or "").split()
+    whole = column.is_figure or column.whole
+    words = lines if whole else [word for line in lines for word in line.split()]
     most = max(map(cell_len, words), default=0)
-    heads = max(map(cell_len, (column.heading or "").split()), default=0)
-    return max(heads, most if column.is_figure else min(most, _BROKEN))
+    return max([1, most if whole else min(most, _BROKEN), *map(cell_len, heading)])
+
+
+def _widths(table: Table, shown: Shown, width: int) -> list[int]:
+    """What each column needs, and what is left over for those that would like more."""
+    widths = [_need(table, at, it) for at, it in shown]
+    wanted = [max(map(cell_len, [it.heading or "", *_lines(table, at, it)])) for at, it in shown]
+    spare = _room(shown, width) - sum(widths)
+    for _ in range(spare):
+        wanting = [at for at, want in enumerate(wanted) if widths[at] < want]
+        if wanting:
+            widths[min(wanting, key=widths.__getitem__)] += 1
+    for _ in range(-spare):
+        widths[widths.index(max(widths))] -= 1
+    return widths
 
 
 def _grid(table: Table, shown: Shown, width: int) -> Grid:
-    fits = _needed(table, shown) <= width
-    heads = sum(max(0, cell_len(it.heading or "") - _need(table, at, it)) for at, it in shown)
     grid = Grid(
         title=Text(inert(table.title), style="bold") if table.title else None,
         title_justify="left",
@@ -88,18 +110,10 @@ def _grid(table: Table, shown: Shown, width: int) -> Grid:
         show_edge=False,
         pad_edge=False,
     )
-    for at, column in shown:
-        need, heading = _need(table, at, column), one_line(column.heading or "", 200)
-        if column.is_figure and _needed(table, shown) + heads > width:
-            # rich breaks no heading of a column whose figures it may not break.
-            heading = "\n".join(wrap(heading, max(1, need)))
-        grid.add_column(
-            Text(heading),
-            justify="right" if column.is_figure else "left",
-            no_wrap=column.is_figure and fits,
-            overflow="fold",
-            min_width=need if fits else None,
-        )
+    for (_, column), room in zip(shown, _widths(table, shown, width), strict=True):
+        heading = Text("\n".join(wrap(one_line(column.heading or "", 200), max(1, room))))
+        justify: JustifyMethod = "right" if column.is_figure else "left"
+        grid.add_column(heading, justify=justify, overflow="fold", width=max(1, room))
     for number, row in enumerate(table.rows, start=1):
         last = table.total and number == len(table.rows)
         if last:
