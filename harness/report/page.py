@@ -105,8 +105,9 @@ def about(gathered: Gathered) -> dict[str, Any]:
     table = compare.facts(sides)
     rows = [[tables.as_cell(cell) for cell in row] for row in table.rows]
     labels = [one_line(side.label, 60) for side in sides]
+    named = [*labels[:3], *([f"{len(labels) - 3} more"] if labels[3:] else [])]
     return {
-        "title": " and ".join([*labels[:3], *([f"{len(labels) - 3} more"] if labels[3:] else [])]),
+        "title": " and ".join([", ".join(named[:-1]), named[-1]]) if named[1:] else named[0],
         "suites": ", ".join(suites),
         "sides": sides,
         "comparison": gathered.comparison,
