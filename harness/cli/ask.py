@@ -146,7 +146,13 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
         models = [it.model for it in unreached] + [it.target.model for it in routes]
         board = stack.enter_context(Board(None if options.json else console(), models))
         stack.enter_context(interrupts.handled())
-        for panel in (*unreached, *ask_all(routes, request, stopping=stopping)):
+        landing = ask_all(
+            routes,
+            request,
+            stopping=stopping,
+            is_cut=lambda it: grade_reply(case, it).cut if case else it.truncated,
+        )
+        for panel in (*unreached, *landing):
             verdict = grade_reply(case, panel.reply) if case and panel.reply else None
             answered.append(Answer(panel=panel, verdict=verdict))
             board.landed(answered[-1])

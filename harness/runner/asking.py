@@ -82,7 +82,7 @@ class Asking:
         context = self._context(case, images)
         verdict = grade_reply(case, reply, context=context)
         if verdict.cut and self.retry_tokens:
-            reply = self._with_more_room(request, reply, self.retry_tokens)
+            reply = with_more_room(self.adapter, request, reply, self.retry_tokens)
             verdict = grade_reply(case, reply, context=context)
         price = self.price
         cost_usd = price.cost_usd(reply.tokens_in, reply.tokens_out) if price else None
@@ -108,23 +108,24 @@ class Asking:
         file = images[0].file_size_px or sent
         return GradeContext(file_size_px=file, sent_size_px=sent, coordinates=self.coordinates)
 
-    def _with_more_room(self, request: Request, cut: Reply, tokens: int) -> Reply:
-        """Ask once more; both asks count in tokens and effort, the response time is the last's."""
-        try:
-            reply = self.adapter.ask(replace(request, max_tokens=tokens))
-        except CallError as error:
-            failed = f"max_tokens: {tokens} failed: {one_line(error.problem, 200)}"
-            effort = _both(cut.effort, error.effort)
-            return replace(cut, effort=effort, adapted=(*cut.adapted, failed))
-        effort = _both(cut.effort, reply.effort)
-        return replace(
-            reply,
-            tokens_in=_sum(cut.tokens_in, reply.tokens_in),
-            tokens_out=_sum(cut.tokens_out, reply.tokens_out),
-            tokens_reasoning=_sum(cut.tokens_reasoning, reply.tokens_reasoning),
-            effort=replace(effort, failed_s=effort.failed_s + (cut.latency_s or 0.0)),
-            adapted=(*reply.adapted, f"max_tokens: {tokens}, as the first reply was cut"),
-        )
+
+def with_more_room(adapter: Adapter, request: Request, cut: Reply, tokens: int) -> Reply:
+    """Ask once more; both asks count in tokens and effort, the response time is the last's."""
+    try:
+        reply = adapter.ask(replace(request, max_tokens=tokens))
+    except CallError as error:
+        failed = f"max_tokens: {tokens} failed: {one_line(error.problem, 200)}"
+        effort = _both(cut.effort, error.effort)
+        return replace(cut, effort=effort, adapted=(*cut.adapted, failed))
+    effort = _both(cut.effort, reply.effort)
+    return replace(
+        reply,
+        tokens_in=_sum(cut.tokens_in, reply.tokens_in),
+        tokens_out=_sum(cut.tokens_out, reply.tokens_out),
+        tokens_reasoning=_sum(cut.tokens_reasoning, reply.tokens_reasoning),
+        effort=replace(effort, failed_s=effort.failed_s + (cut.latency_s or 0.0)),
+        adapted=(*reply.adapted, f"max_tokens: {tokens}, as the first reply was cut"),
+    )
 
 
 class _FirstCalls:

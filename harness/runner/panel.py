@@ -19,6 +19,7 @@ from harness.adapters import Request, opener
 from harness.adapters.routes import Route
 from harness.errors import EvalrunError, UsageError
 from harness.records import ModelCard, Reply
+from harness.runner.asking import with_more_room
 from harness.runner.workers import GRACE_S
 from harness.transport import Stopped
 
@@ -120,12 +121,13 @@ def ask_all(
     *,
     stopping: threading.Event,
     on_text: Callable[[str, str], None] | None = None,
+    is_cut: Callable[[Reply], bool] = lambda reply: reply.truncated,
 ) -> Iterator[PanelAnswer]:
     """Ask all of them; servers that have to be started here take turns, for their sake and ours.
 
     `on_text` is given a model's name and its reply as far as it has come. A model that fails has
     an answer that says so. Once `stopping` is set, whoever does not answer within `GRACE_S` is
-    left out.
+    left out. A reply that `is_cut` is asked for once more, as in a run.
     """
     landed: queue.Queue[PanelAnswer | BaseException | None] = queue.Queue()
     turn = threading.Lock()
@@ -133,7 +135,10 @@ def ask_all(
     def work(route: Route) -> None:
         own = partial(on_text, route.target.model) if on_text else None
         try:
-            landed.put(_answer(route, replace(request, on_text=own), turn, stopping))
+            with turn if route.starts_a_server else threading.Lock():
+                stopped = stopping.is_set()
+                asked = replace(request, on_text=own)
+                landed.put(None if stopped else _answer(route, asked, is_cut))
         except Stopped:
             landed.put(None)
         except BaseException as error:  # noqa: BLE001 - crosses the thread, raised by the iterator
@@ -157,16 +162,15 @@ def ask_all(
             yield it
 
 
-def _answer(
-    route: Route, request: Request, turn: threading.Lock, stopping: threading.Event
-) -> PanelAnswer:
+def _answer(route: Route, request: Request, is_cut: Callable[[Reply], bool]) -> PanelAnswer:
     """Raises: Stopped."""
     answer = partial(PanelAnswer, model=route.target.model, route=route)
-    with turn if route.starts_a_server else threading.Lock():
-        if stopping.is_set():
-            raise Stopped
-        try:
-            with opener(route.backend)(route.target) as adapter:
-                return answer(reply=adapter.ask(request))
-        except EvalrunError as error:
-            return answer(error=error)
+    tokens = route.target.sampling.max_tokens_retry
+    try:
+        with opener(route.backend)(route.target) as adapter:
+            reply = adapter.ask(request)
+            if tokens and is_cut(reply):
+                reply = with_more_room(adapter, request, reply, tokens)
+            return answer(reply=reply)
+    except EvalrunError as error:
+        return answer(error=error)

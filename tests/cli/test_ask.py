@@ -56,6 +56,24 @@ def test_every_model_sees_the_same_picture_and_question_and_answers_side_by_side
         assert text in done.stdout
 
 
+@pytest.mark.parametrize("expected", [(), ("--expected", "4")])
+def test_a_reply_that_is_cut_is_asked_for_once_more_with_more_room_as_in_a_run(
+    evalrun: Evalrun, vision_server: VisionServer, picture: Path, expected: tuple[str, ...]
+) -> None:
+    vision_server.then(say("Let me see", choice={"finish_reason": "length"}), say("Four."))
+    where = ("--model", "a", "--base-url", vision_server.url)
+
+    done = evalrun("ask", picture, QUESTION, *where, *expected)
+
+    assert done.returncode == 0
+    assert "Four." in done.stdout
+    assert [it["max_tokens"] for it in vision_server.seen] == [512, 4096]
+
+    vision_server.then(say("Let me see", choice={"finish_reason": "length"}))
+    evalrun("ask", picture, QUESTION, *where, *expected, "--max-tokens", "9")
+    assert [it["max_tokens"] for it in vision_server.seen[2:]] == [9]
+
+
 def test_several_pictures_are_sent_in_their_order_and_saved_together(
     evalrun: Evalrun, vision_server: VisionServer, picture: Path, tmp_path: Path
 ) -> None:

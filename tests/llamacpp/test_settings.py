@@ -12,7 +12,9 @@ from harness import images
 from harness.adapters import opener
 from harness.adapters.base import Request, Target
 from harness.adapters.llamacpp.files import Files
+from harness.adapters.llamacpp.program import find
 from harness.errors import UsageError
+from harness.records import Sampling
 from tests.llamacpp.tools import Notes, dynamic_projector, prompt, script
 
 open_llamacpp = opener("llamacpp")
@@ -195,3 +197,28 @@ def test_a_micro_batch_of_the_users_does_not_undo_image_tokens(target: Target) -
     told = replaced(target, image_tokens=(280, 280), server_args=("--ubatch-size=64",))
     with pytest.raises(UsageError, match="use --image-tokens"), open_llamacpp(told):
         pass
+
+
+def test_a_server_of_ours_that_takes_no_budget_of_thinking_is_refused(
+    target: Target, notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flag for its message came with the budget; a build says its number only when it runs."""
+    old = script(tmp_path / "llama-server", "$CHILD --help | sed s/budget-message/other/")
+    monkeypatch.setenv("EVALRUN_LLAMA_SERVER", old)
+    asked = replaced(target, sampling=Sampling(thinking="512", max_tokens_retry=4096))
+    with pytest.raises(UsageError, match="takes no number of tokens"), open_llamacpp(asked):
+        pass
+    assert "starting" not in notes
+
+
+@pytest.mark.parametrize("listed", ["", "  CUDA0: NVIDIA H100 80GB HBM3 (81559 MiB, 80994 MiB)"])
+def test_a_binary_that_cannot_use_the_card_is_named_with_the_installs_that_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str
+) -> None:
+    devices = f'[ "$1" = --list-devices ] && echo "Available devices:\n{listed}" && exit 0'
+    path = script(tmp_path / "llama-server", f'{devices}\nexec $CHILD "$@"')
+    monkeypatch.setenv("EVALRUN_LLAMA_SERVER", path)
+    found = find()
+    assert found.sees_gpu() is bool(listed)
+    assert "llama.cpp with CUDA" in found.gpu_fix()
+    assert "pip install xllamacpp" in found.gpu_fix()

@@ -23,7 +23,10 @@ from harness.text import nearest
 SERVER_VARIABLE = "EVALRUN_LLAMA_SERVER"
 PROMPT_ROOM_TOKENS = 8192
 """For the picture, the question and the template; what may be generated comes on top."""
-CUDA_WHEELS = "https://xorbitsai.github.io/xllamacpp/whl/cu128"
+_CUDA_WHEEL = (
+    "pip install xllamacpp --force-reinstall "
+    "--index-url https://xorbitsai.github.io/xllamacpp/whl/cu128"
+)
 """For CUDA 12.8; of the project itself, as its page on PyPI says."""
 _CHILD = Path(__file__).with_name("child.py")
 _CACHE_RAM_MIB = 2048
@@ -73,8 +76,8 @@ class Program(Struct, frozen=True, kw_only=True):
     def gpu_fix(self) -> str:
         """How to come by a server that uses an NVIDIA card."""
         if str(_CHILD) in self.command:
-            return f"pip install xllamacpp --force-reinstall --index-url {CUDA_WHEELS}"
-        return "take a build of llama.cpp with CUDA"
+            return _CUDA_WHEEL
+        return f"take a build of llama.cpp with CUDA, or in its place the wheel: {_CUDA_WHEEL}"
 
 
 def find() -> Program:
