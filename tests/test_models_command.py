@@ -121,7 +121,7 @@ def test_here_are_the_models_that_fit_this_machine_and_what_they_need(
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     done = evalrun(home, "models", "--here", PATH=path, COLUMNS="140")
     assert "NVIDIA H200 (151 GB)" in done.stderr
-    assert re.search(r"mistral-small-3.1 .* 17\.\d GB +GPU", done.stdout)
+    assert re.search(r"mistral-small-3.1 .* 18\.\d GB +GPU", done.stdout)
     shown = evalrun(home, "models", "huge", PATH=path).stdout
     assert "(weights, projector, context), which is more than there is here" in shown
 

@@ -17,6 +17,7 @@ from harness.adapters.routes import Route, look_around, routes
 from harness.cli.output import AsJson, print_blocks, print_json, say
 from harness.records import Fact, ModelCard, PublishedScore, Sampling
 from harness.tables import Block, Cell, Column, Line, Table
+from harness.targets import MORE_ROOM
 from harness.text import size_text
 
 _UNITS = {
@@ -83,7 +84,7 @@ def _look_up(name: str | None, gpus: tuple[machine.Gpu, ...], memory: int | None
 
 def _needed_bytes(card: ModelCard) -> int | None:
     """Weights, projector and context, as far as their size is known."""
-    size, context = None, program.PROMPT_ROOM_TOKENS
+    size = None
     if card.files is not None:
         files = [Path(it).expanduser() for it in (card.files.model, card.files.mmproj)]
         if all(it.is_file() for it in files):
@@ -92,8 +93,13 @@ def _needed_bytes(card: ModelCard) -> int | None:
         size = int(card.gguf.size_gb * 1e9) if card.gguf.size_gb else None
         if size is None and card.parameters is not None:
             size = size_of(card.parameters.value, card.gguf.quantization)
-        context = max(context, card.gguf.context_tokens or 0)
-    return None if size is None else needed_bytes(size, context + Sampling().max_tokens)
+    return None if size is None else needed_bytes(size, _context_tokens(card))
+
+
+def _context_tokens(card: ModelCard | None = None) -> int:
+    """As a run without further options starts a server with."""
+    sampling = Sampling(max_tokens_retry=MORE_ROOM * Sampling().max_tokens)
+    return program.context_for(Target(model="", sampling=sampling), card.gguf if card else None)
 
 
 def _listed(found: list[Found]) -> Table:
@@ -114,7 +120,7 @@ def _listed(found: list[Found]) -> Table:
         )
         for it in found
     ]
-    note = "needs: weights, projector and a context of 8,192 tokens, estimated"
+    note = f"needs: weights, projector and a context of {_context_tokens():,} tokens, estimated"
     return Table(columns=columns, rows=rows, notes=(note,) if rows else ())
 
 

@@ -18,6 +18,7 @@ from harness.adapters.base import Target
 from harness.adapters.endpoints import budget_of
 from harness.adapters.llamacpp.files import Files
 from harness.errors import TargetError, UsageError, install_command
+from harness.records import GgufSource
 from harness.text import nearest
 
 SERVER_VARIABLE = "EVALRUN_LLAMA_SERVER"
@@ -156,20 +157,26 @@ def _output(command: list[str]) -> tuple[int, str]:
     return asked.returncode, asked.stdout
 
 
+def context_for(target: Target, source: GgufSource | None) -> int:
+    """Tokens of a slot: a prompt with its picture, and what may be generated."""
+    sampling = target.sampling
+    return (
+        max(PROMPT_ROOM_TOKENS, (source and source.context_tokens) or 0)
+        + (target.image_tokens or (0, 0))[1]
+        + max(sampling.max_tokens, sampling.max_tokens_retry or 0)
+        + budget_of(target)
+    )
+
+
 def flags_for(program: Program, target: Target, files: Files) -> dict[str, str]:
     """Flag -> value ("": none) for a server with `files`. All explicit: defaults differ between
     builds. Only layers on the GPU are left to llama.cpp, which fits them to the memory it finds.
 
     Raises: UsageError for flags that this server lacks, or that would undo what a run needs.
     """
-    slots, sampling = target.concurrency or 1, target.sampling
+    slots, thinking = target.concurrency or 1, target.sampling.thinking
     fewest, most = target.image_tokens or (0, 0)
-    context = (
-        max(PROMPT_ROOM_TOKENS, (files.source and files.source.context_tokens) or 0)
-        + most
-        + max(sampling.max_tokens, sampling.max_tokens_retry or 0)
-        + budget_of(target)
-    )
+    context = context_for(target, files.source)
     flags = {
         "--model": str(files.gguf),
         "--alias": target.model,
@@ -193,9 +200,9 @@ def flags_for(program: Program, target: Target, files: Files) -> dict[str, str]:
         }
     given = dict(it.partition("=")[::2] for it in target.server_args)
     _check(program, given, _OPTIONS | dict.fromkeys(of_pictures, "--image-tokens"))
-    if sampling.thinking.isdecimal() and "--reasoning-budget-message" not in program.flags:
+    if thinking.isdecimal() and "--reasoning-budget-message" not in program.flags:
         raise UsageError(  # that flag came with the parameter: ggml-org/llama.cpp#20297
-            f"--thinking {sampling.thinking}: {program} takes no number of tokens",
+            f"--thinking {thinking}: {program} takes no number of tokens",
             fix="give --thinking off, low, medium or high, or take a newer llama.cpp",
         )
     every = {**flags, **of_pictures, **given}
