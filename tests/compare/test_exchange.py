@@ -57,6 +57,23 @@ def test_every_eval_ever_gets_scores_and_the_single_answers_beside_them(
     assert answers[0]["token_usage"]["total_tokens"] == 305
 
 
+def test_a_model_is_filed_under_its_developer(
+    evalrun: Evalrun, write_run: WriteRun, tmp_path: Path
+) -> None:
+    write_run("org/model:free", lambda case: True)
+    write_run("gemma-4-12b", lambda case: True)
+
+    for model in ("org/model:free", "gemma-4-12b"):
+        assert evalrun("export", model, "--format", "eee", "--out", "out").returncode == 0
+
+    found = {}
+    for path in (tmp_path / "out" / "data" / "builtin").glob("*/*/*.json"):
+        found[path.parent.relative_to(tmp_path / "out" / "data" / "builtin").as_posix()] = (
+            json.loads(path.read_text())["model_info"]["developer"]
+        )
+    assert found == {"org/model_free": "org", "Google/gemma-4-12b": "Google"}
+
+
 def test_a_log_for_inspect_has_every_sample_and_failed_calls_as_errors(
     evalrun: Evalrun, run: str, incomplete: str
 ) -> None:
@@ -67,7 +84,10 @@ def test_a_log_for_inspect_has_every_sample_and_failed_calls_as_errors(
     assert log["results"]["scores"][0]["metrics"]["accuracy"]["value"] == pytest.approx(40 / 67)
     assert [it["scores"]["evalrun"]["value"] for it in log["samples"]] == ["C"] * 40 + ["I"] * 27
     assert log["samples"][50]["output"]["completion"] == HOSTILE
+    assert "error" not in log, "inspect's reader takes no null there"
     assert torn["status"] == "error"
+    assert torn["stats"]["model_usage"] == {}, "tokens that nobody told are not 0"
+    assert [it["id"] for it in torn["samples"][:2]] == IDS[:2], "in the suite's order"
     values = {
         it["id"]: it.get("scores", {}).get("evalrun", {}).get("value") for it in torn["samples"]
     }

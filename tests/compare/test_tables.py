@@ -66,6 +66,24 @@ def test_a_narrow_terminal_says_which_columns_it_left_out(width: int, note: str 
     assert ("left out" in text) == (note is not None)
 
 
+def test_what_people_copy_and_figures_stay_whole_while_texts_are_broken() -> None:
+    run = "a-model-with-a-long-name/20261123T100600Z"
+    table = Table(
+        columns=[
+            Column("run", "run", whole=True),
+            Column("cost_usd", "cost per task", "usd"),
+            Column(heading="remark"),
+        ],
+        rows=[[run, 0.0004, "a remark of some length about it"]],
+    )
+
+    for width in (80, 66):
+        lines = printed(table, width).splitlines()
+        assert max(map(len, lines)) <= width
+        assert any(run in line and "$0.0004" in line for line in lines)
+    assert max(map(len, printed(table, 30).splitlines())) <= 30
+
+
 def test_markdown_and_latex_leave_nothing_active() -> None:
     blocks = [Line("b is better", "bold"), Line("two prompts", indent=2), TABLE]
 

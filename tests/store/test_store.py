@@ -292,6 +292,8 @@ def test_a_run_is_named_by_its_file_its_id_its_time_or_its_model(tmp_path: Path)
     for name in (str(older), f"tiny/{older.stem}", older.stem):
         assert store.find(tmp_path, name) == older
     assert store.find(tmp_path, "tiny") == newer
+    other = written(tmp_path, suite="mine")
+    assert [store.find(tmp_path, it) for it in ("tiny@s", "tiny@mine")] == [newer, other]
     with pytest.raises(ResultsError, match=r"no file gone\.jsonl"):
         store.find(tmp_path, "gone.jsonl")
 
