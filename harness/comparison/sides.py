@@ -19,7 +19,7 @@ from harness import stats, store
 from harness.catalogue import Catalogue
 from harness.errors import ExitCode, ResultsError
 from harness.records import ModelCard, ModelScore, PublishedScore, Record, Reply, RunHeader, Score
-from harness.records.settings import SETTINGS, resume_command
+from harness.records.settings import SETTINGS, Setting, resume_command
 from harness.store import Run
 from harness.summary import Tally
 from harness.text import one_line
@@ -252,13 +252,18 @@ def insist_on_comparable(headers: Sequence[RunHeader], *, but: Sequence[str] = (
         )
 
 
+def settings_of(header: RunHeader) -> list[tuple[Setting, object]]:
+    """The settings of a run that are set, with their values."""
+    values = [(it, it.value(header)) for it in SETTINGS]
+    return [(it, value) for it, value in values if value not in _UNSET]
+
+
 def unusual_settings(header: RunHeader) -> str:
-    """The settings of a run in a line, the suite and what is usual left out."""
-    values = [(it.name, it.value(header)) for it in SETTINGS if it.must_agree]
+    """What must agree, in a line, the suite and what is usual left out."""
     return ", ".join(
-        f"{name} {one_line(str(value), 40)}"
-        for name, value in values
-        if name != "suite" and value not in _UNSET and (name, value) not in _USUAL
+        f"{it.name} {one_line(str(value), 40)}"
+        for it, value in settings_of(header)
+        if it.must_agree and it.name != "suite" and (it.name, value) not in _USUAL
     )
 
 

@@ -16,9 +16,9 @@ from msgspec import Struct
 
 import harness
 from harness import tables
-from harness.comparison.sides import Side
-from harness.records import RunHeader, ServerFacts
-from harness.records.settings import hardware, memory, resume_command
+from harness.comparison.sides import Side, settings_of
+from harness.records import ServerFacts
+from harness.records.settings import memory, resume_command
 from harness.report import Gathered, charts
 from harness.report.album import album
 from harness.report.answers import Prompt, prompts
@@ -187,36 +187,17 @@ def provenance(side: Side) -> list[tuple[str, str]]:
         return [("published by", side.published.source), ("as of", side.published.as_of)]
     assert side.score is not None
     header = side.score.header
-    known = {**_asked(header), **_server(header), "notes": "; ".join(scores.notes(side.score))}
-    return [(name, one_line(value, 400)) for name, value in known.items() if value]
-
-
-def _asked(header: RunHeader) -> dict[str, str | None]:
-    sampling = header.sampling
-    return {
+    server = header.server or ServerFacts()
+    known: dict[str, object] = {
         "run": header.run,
         "measured": f"{header.started_at:%d %B %Y %H:%M %Z}".lstrip("0"),
-        "suite": f"{header.suite} {header.suite_version}, sha256 {header.suite_sha256[:12]}, "
-        f"{header.suite_prompts} prompts",
-        "graders": header.grader_version,
-        "pictures": f"longest side at most {header.image_max_side_px} px",
-        "sampling": f"temperature {sampling.temperature:g}, seed {sampling.seed}, "
-        f"at most {sampling.max_tokens} tokens",
-        "system prompt": header.system,
-        "evalrun": header.evalrun_version,
         "backend": f"{header.backend} {header.base_url or ''}".strip(),
-    }
-
-
-def _server(header: RunHeader) -> dict[str, str | None]:
-    server = header.server or ServerFacts()
-    machine = server.machine
-    return {
-        "quantization": server.quantization,
+        **{setting.name: value for setting, value in settings_of(header)},
         "weights": server.model_file,
-        "projector": server.mmproj_file,
-        "server build": server.build,
-        "hardware": hardware(server) or server.system_info,
         "memory": memory(server),
-        "layers on the GPU": machine.offloaded_layers if machine else None,
+        "layers on the GPU": server.machine.offloaded_layers if server.machine else None,
+        "features of the processor": server.system_info,
+        "evalrun": header.evalrun_version,
+        "notes": "; ".join(scores.notes(side.score)),
     }
+    return [(name, one_line(str(it), 400)) for name, it in known.items() if it not in (None, "")]
