@@ -8,7 +8,9 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Literal, Protocol
 
+import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from harness.records import EncodedImage, GgufSource, Reply, RunHeader, Sampling, ServerFacts
 
@@ -28,10 +30,20 @@ class Request(Struct, frozen=True, kw_only=True):
     """Further parameters of this one call, as the wire names them."""
     answer_schema: dict[str, Any] | None = None
     """The JSON schema that the reply is held to; None: any text."""
+    schema_in_words: bool = False
+    """Where the endpoint takes no schema, the question may state it; else the run ends there."""
     thinking: str | None = None
     """How much to think before this one answer; None: as the sampling says."""
     on_text: Callable[[str], None] | None = None
     """Is given the reply as far as it has come, where the server streams it."""
+
+    def in_words(self) -> Request:
+        """With the schema stated in the question; nothing else holds the reply to it then."""
+        if self.answer_schema is None:
+            return self
+        schema = msgspec.json.encode(self.answer_schema).decode()
+        question = f"{self.question}\n\nAnswer with JSON alone, by this JSON schema:\n{schema}"
+        return replace(self, question=question, answer_schema=None)
 
 
 class Limits(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from harness.adapters.anthropic import AnthropicChat
 from harness.adapters.base import HEADER_FIELDS, Request, Target
 from harness.adapters.endpoints import kind_of
 from harness.adapters.llamacpp.adapter import LlamaCpp
-from harness.adapters.openai import LEFT_OUT, OpenAIChat, as_sent
+from harness.adapters.openai import IN_WORDS, LEFT_OUT, OpenAIChat, as_sent
 from harness.graders.constraints import constraint
 from harness.records import EncodedImage, Record, Reply, RunHeader, ServerFacts
 from harness.transport import Transport
@@ -30,14 +30,16 @@ def request_of(header: RunHeader, record: Record) -> dict[str, Any]:
     )
     adapted = record.outcome.adapted if isinstance(record.outcome, Reply) else ()
     more_room = next(filter(None, map(_MORE_ROOM.fullmatch, adapted)), None)
+    named = record.case.options.get("schema")
     request = Request(
         id=record.case.id,
         question=record.case.question,
         images=images,
         repeat=record.repeat,
         max_tokens=int(more_room[1]) if more_room else None,
-        answer_schema=constraint(record.case) if header.answer_format else None,
+        answer_schema=constraint(record.case) if header.answer_format else named,
     )
+    request = request.in_words() if IN_WORDS in adapted else request
     found = filter(None, map(_CHANGE.fullmatch, adapted))
     changes = {it[1]: None if it[2] == LEFT_OUT else it[2] for it in found}
     with Transport(header.base_url or "http://localhost") as transport:

@@ -39,6 +39,7 @@ PICTURE_HERE = f"picture-{secrets.token_hex(16)}"
 """Stands for the base64 text while the rest is turned into JSON; splicing 300 KB is nearly free."""
 LEFT_OUT = "left out"
 THOUGHT_ANYWAY = "thinking: off was asked for, and reasoning came all the same"
+IN_WORDS = "answer format: the schema stands in the question, as the endpoint takes none"
 NOT_CONSTRAINED = "answer format: a schema was sent, and the reply is no JSON all the same"
 _USAGE_WAIT_S, _END_WAIT_S = 5.0, 0.2
 """How long a finished answer waits for the usage that should follow it, and with it for the end."""
@@ -265,6 +266,7 @@ class OpenAIChat:
         self._changes: dict[str, str | None] = {}
         self._lock = threading.Lock()
         self._warned: set[str] = set()
+        self._schema_refused = False
         self.concurrency, self.backend, self.server = concurrency, backend, server
         self.endpoint = kind.name or None
 
@@ -317,7 +319,8 @@ class OpenAIChat:
             sampling = replace(self._target.sampling, thinking=request.thinking)
             of_this_one = endpoints.parameters(replace(self._target, sampling=sampling), self._kind)
             more = self._extra | of_this_one | request.body
-        if request.answer_schema is not None:
+        theirs = request.schema_in_words and self.constraining in more  # with --body
+        if request.answer_schema is not None and not theirs:
             more = merged(more, self.constrained(request.answer_schema))
         payload = self.payload(request) | more
         if not changes:
@@ -330,7 +333,9 @@ class OpenAIChat:
         on_text = request.on_text
         show = on_text and (lambda text: on_text(self._transport.without_secrets(text)))
         while True:
-            changes = self._changes
+            changes, in_words = self._changes, self._schema_refused and request.schema_in_words
+            if in_words:
+                request = request.in_words()
             payload = self.whole_payload(request, changes)
             body, read = to_body(payload, request.images), partial(self.read, on_text=show)
             try:
@@ -348,7 +353,10 @@ class OpenAIChat:
             latency_s=call.latency_s,
             effort=call.effort,
             image_cached=bool(request.images) and self._is_image_cached(call.value),
-            adapted=(*(f"{old}: {new or LEFT_OUT}" for old, new in changes.items()),),
+            adapted=(
+                *(f"{old}: {new or LEFT_OUT}" for old, new in changes.items()),
+                *([IN_WORDS] if in_words else []),
+            ),
         )
         if self._target.sampling.thinking == "off" and reply.thought:
             reply = self._noted(reply, THOUGHT_ANYWAY)
@@ -401,7 +409,10 @@ class OpenAIChat:
         of_schema = rf"\b(?:{self.constraining}|json_schema|grammar)\b"
         of_this_one = re.search(r"(?i)\bschema\b", said)
         if request.answer_schema and re.search(of_schema, said) and not of_this_one:
-            self._stop("--answer-format constrained", refused)
+            if not request.schema_in_words:
+                self._stop("--answer-format constrained", refused)
+            self._schema_refused = True
+            return True
         with self._lock:
             if self._changes != tried:
                 return True  # another thread has learned something meanwhile

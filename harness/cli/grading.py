@@ -146,7 +146,7 @@ def regrade(
     with ExitStack() as stack:
         reader = open_judge(judge, LimitOptions(), stack, Event(), say)
         looks = reader is not None and judge.judge_sees_image
-        found = regraded(old, reader, suites.load(suite) if looks else None)
+        found = regraded(old, reader, suites.of_run(old.header, suite) if looks else None)
     if json:
         print_json(found.changes)
     else:

@@ -142,7 +142,9 @@ def _with_digits(question: str, written: str) -> str | None:
     if not any(c.isdigit() for c in written):
         return None
     number = bool(_NUMBER.fullmatch(written))
-    if _is_whole(dates, written) and (not number or re.fullmatch(r"\d\d?\.(19|20)\d\d", written)):
+    if _is_whole(dates, written) and (
+        not number or re.fullmatch(r"\d\d?\.(?:\d\d?\.)?(19|20)\d\d", written)
+    ):
         return "date"
     asks_time = ":" in written or (_ASKS_TIME.search(question) and not number)
     if asks_time and _is_whole(times, written):

@@ -400,6 +400,8 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     regraded_from: str | None = None
     suite_path: str | None = None
     """Where the suite was read from; None: the built-in one."""
+    images_path: str | None = None
+    """The folder of its pictures, where they lie apart from it."""
     eye_card: str | None = None
     """The sight test whose findings `auto` settings follow (`evalrun eyes`)."""
     pictures_shrunk_to_px: int | None = None

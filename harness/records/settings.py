@@ -160,8 +160,8 @@ IDENTITY = (
 )
 """What a run is of: the same in both halves of a resumed run, and what a comparison is about."""
 PER_START = (
-    *("run", "started_at", "evalrun_version", "price", "arguments", "suite_path", "eye_card"),
-    *("model_id", "endpoint", "sweep", "cell"),
+    *("run", "started_at", "evalrun_version", "price", "arguments", "suite_path", "images_path"),
+    *("eye_card", "model_id", "endpoint", "sweep", "cell"),
 )
 """What may differ between two halves of one run."""
 
@@ -180,6 +180,7 @@ def whole_command(header: RunHeader) -> str:
     settings = {
         "--base-url": (None if is_ours else header.base_url, None),
         "--suite": (header.suite_path, None),
+        "--images": (header.images_path, None),
         "--system": (header.system, None),
         "--temperature": (sampling.temperature, usual.temperature),
         "--seed": (sampling.seed, usual.seed),

@@ -16,7 +16,7 @@ from harness import suites
 from harness.errors import SuiteError
 from harness.images import encode
 from harness.images.drawn import lighter
-from harness.records import EncodedImage
+from harness.records import EncodedImage, RunHeader
 from harness.report.answers import Picture
 from harness.text import one_line
 
@@ -51,12 +51,15 @@ class Album(Struct, frozen=True, kw_only=True):
         return sum(isinstance(it, Embedded) for it in self.pictures.values())
 
 
-def album(wanted: Sequence[Picture], suite: Path | None) -> Album:
-    """Look up pictures in the suite, the most telling first: when room runs out, the last go.
+def album(
+    wanted: Sequence[Picture], headers: Sequence[RunHeader], suite: Path | None = None
+) -> Album:
+    """Look up pictures in the runs' suites, the most telling first: when room runs out, the last
+    go. `suite` is where it lies now.
 
     Raises: SuiteError when a suite was named that cannot be read.
     """
-    files = _files(suite)
+    files = _files(headers, suite)
     if isinstance(files, str):
         return Album(pictures={it.sha256: files for it in wanted})
     distinct = {it.sha256: it for it in wanted}
@@ -66,18 +69,20 @@ def album(wanted: Sequence[Picture], suite: Path | None) -> Album:
         return _fitting(found, pool, Counter(it.sha256 for it in wanted))
 
 
-def _files(suite: Path | None) -> dict[str, Path] | str:
+def _files(headers: Sequence[RunHeader], suite: Path | None) -> dict[str, Path] | str:
     """Picture path in the suite -> file; or in words why there is no suite.
 
     A run file is a stranger's: only paths that the suite itself names are ever opened.
     """
+    found: dict[str, Path] = {}
     try:
-        read = suites.load(suite) if suite else suites.read(suites.builtin())[0]
+        for header in {(it.suite_path, it.images_path): it for it in headers}.values():
+            found |= files_of(suites.of_run(header, suite))
     except SuiteError:
         if suite:
             raise
         return "no suite was found here; name it with --suite"
-    return files_of(read)
+    return found
 
 
 def files_of(suite: suites.Suite) -> dict[str, Path]:

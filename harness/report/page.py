@@ -66,7 +66,8 @@ def page(gathered: Gathered, *, suite: Path | None = None) -> Page:
     everything = prompts(gathered.sides)
     by_interest = sorted(everything, key=lambda it: it.interest)[:MOST_PROMPTS]
     listed = sorted(by_interest, key=lambda it: it.number)
-    found = album([picture for it in by_interest for picture in it.pictures], suite)
+    headers = [side.header for side in gathered.sides if side.header is not None]
+    found = album([picture for it in by_interest for picture in it.pictures], headers, suite)
     categories = Counter(it.case.category for it in listed)
     names = {category: f"c{at}" for at, category in enumerate(categories)}
     filters = list(_filters(listed))

@@ -65,13 +65,15 @@ class Asking:
             images_sha256=sent if len(sent) > 1 else (),
             started_at=started_at,
         )
-        schema = constraint(case) if self.constrained else None
+        named = case.options.get("schema")
+        schema = constraint(case) if self.constrained else named
         request = Request(
             id=case.id,
             question=case.question,
             images=images,
             repeat=job.repeat,
             answer_schema=schema,
+            schema_in_words=not self.constrained,
         )
         try:
             reply = self.adapter.ask(request)

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -21,7 +22,7 @@ import harness
 from harness import graders
 from harness.errors import SuiteError
 from harness.images.files import read_regular, shown
-from harness.records import Case
+from harness.records import Case, RunHeader
 from harness.suites import hub, layouts, own, rows
 from harness.suites.fields import SideFile
 from harness.suites.formats import READERS
@@ -98,6 +99,33 @@ def read(path: Path, *, images: Path | None = None) -> tuple[Suite, Findings]:
         remarks=tuple(findings.remarks),
     )
     return replace(suite, sha256=_sha256(suite, pictures)), findings
+
+
+def of_run(header: RunHeader, path: Path | None = None) -> Suite:
+    """The suite that a run asked: at `path`, else where the run says that it lay, else the built-in
+    one; its pictures also lie in the folder that the run named.
+
+    A run file may be a stranger's: nothing is downloaded for it, and what lies where it says is its
+    suite only when the hash agrees.
+
+    Raises: SuiteError when there is no suite at `path`.
+    """
+    images = header.images_path if os.path.isdir(header.images_path or "") else None
+    folder = Path(images) if images else None
+    if path:
+        return load(path, images=folder, skip_broken=True)
+    if os.path.exists(header.suite_path or ""):
+        with suppress(SuiteError):
+            suite, _ = read(Path(str(header.suite_path)), images=folder)
+            if suite.sha256 == header.suite_sha256:
+                return suite
+    return read(builtin())[0]
+
+
+def address(path: Path) -> str:
+    """Where a suite or its pictures lie, as a run remembers it: absolute, or on the hub."""
+    text = str(path)
+    return text.replace("hf:/", "hf://", 1) if text.startswith("hf:/") else str(path.resolve())
 
 
 def builtin() -> Path:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar, cast
@@ -159,8 +160,8 @@ class Library:
                     self._thumbs.move_to_end(picture.sha256)
                     return found
         reasons = []
-        for suite in self._suites():
-            found_or_why = sent(picture, self._files(suite))
+        for files in self._suites():
+            found_or_why = sent(picture, files)
             if isinstance(found_or_why, EncodedImage):
                 return self._thumb(picture, found_or_why) if thumb else found_or_why
             reasons.append(found_or_why)
@@ -168,7 +169,7 @@ class Library:
 
     def suite_picture(self, name: str) -> EncodedImage:
         """A picture of the suite as it lies there now, lightened. Raises: Missing, SuiteError."""
-        file = self._files(self.suite or suites.builtin()).get(name)
+        file = self._files(lambda: suites.read(self.suite or suites.builtin())[0], "own").get(name)
         if file is None:
             raise Missing(f"the suite has no picture {name!r}", fix="reload the page in a minute")
         return lighter(encode(file, longest_side_px=1024), most_bytes=_THUMB_BYTES)
@@ -176,17 +177,28 @@ class Library:
     def read_suite(self) -> tuple[suites.Suite, suites.Findings]:
         return suites.read(self.suite or suites.builtin())
 
-    def _suites(self) -> list[Path]:
-        return [*([self.suite] if self.suite else []), suites.builtin()]
+    def _suites(self) -> Iterator[dict[str, Path]]:
+        """Pictures by the names that cases give them: of the suite that was named, else of those
+        that the runs here asked."""
+        yield self._files(lambda: suites.read(self.suite or suites.builtin())[0], "own")
+        headers: dict[tuple[str | None, str | None], RunHeader] = {}
+        for name in self.run_names():
+            with contextlib.suppress(ResultsError):
+                header = self.header(name)
+                headers.setdefault((header.suite_path, header.images_path), header)
+        for key, header in headers.items():
+            if self.suite:
+                yield self._files(partial(suites.of_run, header, self.suite), (*key, "own"))
+            yield self._files(partial(suites.of_run, header), key)
 
-    def _files(self, suite: Path) -> dict[str, Path]:
+    def _files(self, load: Callable[[], suites.Suite], key: object) -> dict[str, Path]:
         def read() -> dict[str, Path]:
             try:
-                return files_of(suites.read(suite)[0])
+                return files_of(load())
             except SuiteError:
                 return {}
 
-        return self._remember("files", suite, int(time.time() / _REREAD_S), read)
+        return self._remember("files", key, int(time.time() / _REREAD_S), read)
 
     def _thumb(self, picture: Picture, image: EncodedImage) -> EncodedImage:
         made = lighter(image, most_bytes=_THUMB_BYTES)

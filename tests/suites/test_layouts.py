@@ -263,7 +263,8 @@ def test_what_is_no_schema_is_named(shop: Workshop) -> None:
     said = shop.refused("q.jsonl").splitlines()
 
     for line, part in enumerate(
-        ["is not a JSON object", "no such file", "not a path inside", "no JSON schema"], start=1
+        ["is not a JSON object", "no such file", "not a path inside", "is not a JSON schema"],
+        start=1,
     ):
         assert any(f"line {line}: " in each and part in each for each in said), part
 

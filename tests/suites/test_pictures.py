@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.conftest import Evalrun, VisionServer, say
+from tests.conftest import Evalrun, VisionServer, fail, say
 
 from .conftest import Workshop
 
@@ -48,6 +48,50 @@ def test_all_pictures_of_a_question_are_sent_in_their_order_and_recorded(
     assert records["bolts"]["image_sha256"] == sent[0]
     assert records["bolts"]["case"]["images"] == ["b.png", "a.png"]
     assert "images_sha256" not in records["one"]
+
+
+SCHEMA = {"type": "object", "properties": {"total": {"type": "number"}}}
+
+
+def test_the_schema_of_a_case_is_sent_and_stated_in_words_where_the_endpoint_takes_none(
+    shop: Workshop, vision_server: VisionServer, evalrun: Evalrun, tmp_path: Path
+) -> None:
+    shop.write("total.json", json.dumps(SCHEMA))
+    case = shop.case(question="What is the total?", expected='{"total": 24.1}', grader="json")
+    shop.toml(f'{case}\nschema = "total.json"')
+    asked = ("--suite", shop.root, "--model", "m", "--base-url", vision_server.url, "--fresh")
+    vision_server.default = say('{"total": 24.1}')
+
+    assert evalrun(*asked).returncode == 0
+    assert vision_server.seen[-1]["response_format"]["json_schema"]["schema"] == SCHEMA
+
+    vision_server.then(fail(400, "Unsupported parameter: response_format"))
+    done = evalrun(*asked)
+
+    assert done.returncode == 0, done.stderr
+    assert "response_format" not in vision_server.seen[-1]
+    said = vision_server.seen[-1]["messages"][-1]["content"][-1]["text"]
+    assert said.startswith("What is the total?\n")
+    assert json.dumps(SCHEMA, separators=(",", ":")) in said
+    path = max((tmp_path / "results").glob("m/*.jsonl"))
+    assert "the schema stands in the question" in path.read_text()
+
+
+def test_a_run_remembers_where_its_pictures_lie(
+    shop: Workshop, vision_server: VisionServer, evalrun: Evalrun, tmp_path: Path
+) -> None:
+    folder = shop.picture("../photos/tray.png").parent
+    shop.write("questions.csv", "image,question,answer\ntray.png,Is it red?,yes\n")
+    asked = ("--suite", shop.root, "--model", "m", "--base-url", vision_server.url)
+
+    done = evalrun(*asked, "--images", folder)
+    report = evalrun("report", "m")
+
+    assert done.returncode == 0, done.stderr
+    assert "1 prompts, 1 pictures" in report.stderr
+    assert "no picture" not in report.stderr
+    (folder / "tray.png").rename(folder / "other.png")
+    assert "no picture" in evalrun("report", "m").stderr
 
 
 def test_a_limit_that_makes_pictures_smaller_is_said_with_both_sizes(

@@ -228,7 +228,7 @@ def test_every_mistake_is_named_at_once_with_file_and_case(shop: Workshop) -> No
         "counting.toml, case d: its id was used before",
         "counting.toml, case 6: Object missing required field `id`",
         "counting.toml, case e: Expected `str`, got `array` - at `$.question`",
-        "counting.toml, case f: integer needs one expected answer, not a list",
+        "counting.toml, case f: this grader needs one expected answer, not a list",
         "counting.toml, case g: grader ' ' is not one of",
         "broken.toml: ",
         "is not valid TOML",
