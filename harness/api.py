@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, TypedDict, Unpack, get_type_hints
 
+import msgspec
 import pandas as pd
 
 from harness import catalogue, comparison, store
@@ -25,6 +26,59 @@ from harness.summary import summarise
 from harness.tables import Table, frame, leaderboard, scores, to_markdown
 from harness.tables import compare as compare_tables
 from harness.text import nearest
+
+
+class RunArguments(TypedDict, total=False):
+    """The further options of `run`: those of `evalrun run`, where `--help` explains each."""
+
+    api_key_env: str | None
+    backend: str | None
+    gguf: str | Path | None
+    mmproj: str | Path | None
+    quant: str | None
+    replay: str | Path | None
+    server_arg: str | list[str]
+    yes: bool
+    images: str | Path | None
+    skip_broken: bool
+    category: str | list[str]
+    prompt: str | list[str]
+    limit: int | None
+    repeats: int
+    blind: bool
+    answer_format: Literal["constrained"] | None
+    temperature: float | None
+    seed: int | None
+    max_tokens: int | None
+    thinking: str | None
+    system: str | None
+    body: str | list[str]
+    image_max_side: int | None
+    image_tokens: str | None
+    image_detail: Literal["low", "high", "auto"] | None
+    coordinates: str
+    concurrency: int | None
+    timeout: float | None
+    tries: int
+    max_wait: float
+    cold: bool
+    max_cost: float | None
+    replicas: int
+    ray: str | None
+    num_gpus: float | None
+    judge: str | None
+    judge_base_url: str | None
+    judge_gguf: str | Path | None
+    judge_backend: str | None
+    judge_api_key_env: str | None
+    judge_thinking: str
+    judge_scope: Literal["unread", "all"]
+    judge_sees_image: bool
+    resume: bool | None
+    include_cached: bool
+    log: str | Path | None
+    verbose: bool
+
 
 OnProgress = Callable[[int, int], None]
 """Called with how many prompts are answered, and how many will be."""
@@ -125,10 +179,10 @@ def run(
     model: str | None = None,
     *,
     suite: str | Path | None = None,
-    base_url: str | None = None,
+    base_url: str | list[str] | None = None,
     results: str | Path = "results",
     progress: OnProgress | None = None,
-    **options: Any,
+    **options: Unpack[RunArguments],
 ) -> Measured:
     """Ask a model every question of a suite, save each answer, return records and scores.
 
@@ -138,7 +192,8 @@ def run(
     Raises:  EvalrunError when the suite, the model or its server cannot be used, or nothing was
              answered
     """
-    given = options | {"model": model, "suite": suite, "base_url": base_url, "results": results}
+    own = {"model": model, "suite": suite, "base_url": base_url, "results": results}
+    given = {**options, **own}
     chosen = _run_options({name: value for name, value in given.items() if value is not None})
 
     @contextmanager
@@ -197,25 +252,28 @@ def grade(
 
 
 def _run_options(given: Mapping[str, Any]) -> RunOptions:
-    """Raises: UsageError for an option that `evalrun run` does not have."""
+    """Raises: UsageError for an option that `evalrun run` does not have, or a wrong value."""
     groups = get_type_hints(RunOptions)
     known = {it.name for group in groups.values() for it in fields(group)}
     for name in given:
         if name not in known:
             near = ", ".join(nearest(name, known)) or "see `evalrun run --help`"
             raise UsageError(f"run has no option {name!r}", fix=f"nearest: {near}")
-    return RunOptions(
-        **{
-            name: group(
-                **{it.name: _typed(it, given[it.name]) for it in fields(group) if it.name in given}
-            )
-            for name, group in groups.items()
-        }
-    )
+    return RunOptions(**{name: _group(group, given) for name, group in groups.items()})
 
 
-def _typed(field: Any, value: Any) -> Any:
-    """Folders may be given as text, and a list as its only item."""
-    if "Path" in str(field.type) and isinstance(value, str):
-        return Path(value)
-    return [value] if field.default_factory is list and isinstance(value, str) else value
+def _group(group: Any, given: Mapping[str, Any]) -> Any:
+    """A list may be given as its only item, a folder as text."""
+    values = {
+        it.name: [given[it.name]]
+        if it.default_factory is list and isinstance(given[it.name], str)
+        else given[it.name]
+        for it in fields(group)
+        if it.name in given
+    }
+    try:
+        return msgspec.convert(values, group, dec_hook=lambda _, value: Path(value))
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"a wrong option of run: {error}", fix="see `evalrun run --help`"
+        ) from error

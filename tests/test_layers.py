@@ -20,7 +20,7 @@ LAYERS = [
     {"adapters"},
     {"judge", "runner", "eyes", "options", "cluster"},
     {"targets"},
-    {"measure", "regrade", "ask"},
+    {"measure", "regrade", "ask", "here"},
     {"view", "sweep"},
     {"cli"},
     {"api"},

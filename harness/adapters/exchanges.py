@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from harness.adapters.anthropic import AnthropicChat
 from harness.adapters.base import HEADER_FIELDS, Request, Target
@@ -14,6 +14,7 @@ from harness.graders.constraints import constraint
 from harness.records import EncodedImage, Record, Reply, RunHeader, ServerFacts
 from harness.transport import Transport
 
+_PNG: tuple[Literal["image/png"]] = ("image/png",)
 _MORE_ROOM = re.compile(r"max_tokens: (\d+), as the first reply was cut")
 _CHANGE = re.compile(rf"(\w+): (\w+|{LEFT_OUT})")
 
@@ -21,12 +22,12 @@ _CHANGE = re.compile(rf"(\w+): (\w+|{LEFT_OUT})")
 def request_of(header: RunHeader, record: Record) -> dict[str, Any]:
     """As its adapter makes it from the run's settings and what the endpoint refused.
 
-    Whether a picture went as JPEG or PNG is not recorded: PNG is shown.
+    A run before 0.2 does not say whether a picture went as JPEG or PNG: PNG is shown.
     """
     sha256s = record.images_sha256 or tuple(filter(None, [record.image_sha256]))
     images = tuple(
-        EncodedImage(data=b"", media_type="image/png", width_px=0, height_px=0, sha256=it)
-        for it in sha256s
+        EncodedImage(data=b"", media_type=kind, width_px=0, height_px=0, sha256=it)
+        for it, kind in zip(sha256s, record.media_types or _PNG * len(sha256s), strict=True)
     )
     adapted = record.outcome.adapted if isinstance(record.outcome, Reply) else ()
     more_room = next(filter(None, map(_MORE_ROOM.fullmatch, adapted)), None)

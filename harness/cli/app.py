@@ -40,8 +40,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "regrade": ("grading:regrade", "Grade a run's kept replies again, with today's graders."),
         "check": ("suites:check", "Look a suite over: questions, answers, pictures, guessing."),
         "new": ("suites:new", "Start a suite of your own: a small one that works, or your photos."),
-        "models": ("models:models", "List the models of the catalogue, or show one."),
-        "doctor": ("doctor:doctor", "Check this machine: server, packages, keys, a question."),
+        "models": ("here:models", "List the models of the catalogue, or show one."),
+        "doctor": ("here:doctor", "Check this machine: server, packages, keys, a question."),
         "grade": ("grading:grade", "Grade recorded answers: a JSON line out for every line in."),
         "audit": ("grading:audit", "Compare our verdicts with those of careful readers."),
     }

@@ -14,9 +14,13 @@ from harness.cli.output import say, write_text
 from harness.errors import UsageError, check_extra
 from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir
 
+_REACHED = (
+    "read every run here, ask your models and correct verdicts, over a connection that is not "
+    "encrypted, once they have the whole address"
+)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 Suite = Annotated[
-    Path | None, Option(help="Suite the pictures are in; without one, the built-in suite.")
+    Path | None, Option(help="Suite the pictures are in [default: as the run says; built-in].")
 ]
 
 
@@ -75,9 +79,7 @@ def view(
         bool,
         Option(
             "--allow-remote",
-            help="Let --host be an address that other machines reach: whoever has the whole "
-            "address can read every run here, ask your models and correct verdicts; "
-            "the connection is not encrypted.",
+            help=f"Let --host be an address of other machines, which can then {_REACHED}.",
         ),
     ] = False,
     no_open: Annotated[bool, Option("--no-open", help="Do not open the browser.")] = False,
@@ -89,8 +91,7 @@ def view(
     check_extra("view")
     if host not in _LOOPBACK and not allow_remote:
         raise UsageError(
-            f"--host {host} lets other machines read every run here, ask your models and correct "
-            "verdicts, over a connection that is not encrypted",
+            f"--host {host} lets other machines {_REACHED}",
             fix="leave --host out, or add --allow-remote if that is what you want",
         )
     from harness.view.app import serve  # they need the extra

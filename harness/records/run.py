@@ -227,6 +227,8 @@ class Record(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, ta
     """Of the first picture; None in a blind run, or when no picture was sent."""
     images_sha256: tuple[str, ...] = ()
     """Of all pictures in their order, where several were sent."""
+    media_types: tuple[Literal["image/jpeg", "image/png"], ...] = ()
+    """Of the pictures that were sent; runs before 0.2 do not say."""
     outcome: Reply | CallFailure
     verdict: Verdict | None = None
     """The rule's. Present exactly when the outcome is a Reply."""

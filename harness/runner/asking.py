@@ -63,6 +63,7 @@ class Asking:
             place=job.place,
             image_sha256=sent[0] if sent else None,
             images_sha256=sent if len(sent) > 1 else (),
+            media_types=tuple(image.media_type for image in images),
             started_at=started_at,
         )
         named = case.options.get("schema")

@@ -6,13 +6,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pandas as pd
 import pytest
 
 import harness
-from harness.api import Measured
+from harness.api import Measured, RunArguments
 from harness.errors import ResultsError, TargetError, UsageError
+from harness.options import RunOptions
 from tests.compare.conftest import WriteRun, cases
 from tests.conftest import VisionServer, fail
 
@@ -74,6 +76,22 @@ def test_a_model_that_cannot_be_reached_is_an_error_and_no_exit(
 def test_an_unknown_option_names_its_neighbour() -> None:
     with pytest.raises(UsageError, match="nearest: temperature"):
         harness.run("m", temprature=0.5)
+
+
+def test_a_wrong_value_is_named() -> None:
+    with pytest.raises(UsageError, match=r"at `\$.temperature`"):
+        harness.run("m", temperature="hot")  # type: ignore[arg-type]
+
+
+def test_the_types_of_run_are_those_of_the_options() -> None:
+    own = {"model", "models_file", "suite", "base_url", "results"}
+    groups = get_type_hints(RunOptions).values()
+    options = {name: kind for group in groups for name, kind in get_type_hints(group).items()}
+    texts = {Path: str | Path, Path | None: str | Path | None, list[str]: str | list[str]}
+
+    typed = get_type_hints(RunArguments)
+
+    assert typed == {it: texts.get(kind, kind) for it, kind in options.items() if it not in own}
 
 
 def test_runs_are_loaded_and_compared(results: Path, write_run: WriteRun) -> None:

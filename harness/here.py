@@ -1,4 +1,7 @@
-"""`evalrun doctor`: what this machine has, what it lacks, and the command that mends it."""
+"""What this machine has, what it lacks, and which models of the catalogue it could ask.
+
+Prints nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import platform
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,22 +17,21 @@ from msgspec import Struct
 from harness import __version__, catalogue, images, store
 from harness.adapters import Request, Target, machine, opener
 from harness.adapters.llamacpp import program
-from harness.adapters.routes import look_around
-from harness.cli.output import AsJson, print_blocks, print_json
-from harness.errors import EvalrunError, ExitCode, ResultsError, TargetError, install_command
+from harness.adapters.machine import needed_bytes, size_of, where_it_fits
+from harness.adapters.routes import Route, look_around, routes
+from harness.errors import (
+    EXTRAS,
+    EvalrunError,
+    ResultsError,
+    TargetError,
+    install_command,
+    missing_packages,
+)
 from harness.eyes.card import cards
-from harness.options import DEFAULT_RESULTS, ResultsDir
-from harness.tables import Cell, Column, Table, seconds
+from harness.records import ModelCard, Sampling
+from harness.tables import seconds
+from harness.targets import MORE_ROOM
 from harness.text import size_text
-
-_EXTRAS = {
-    "local": ("xllamacpp", "huggingface_hub"),
-    "report": ("jinja2",),
-    "view": ("starlette", "uvicorn", "jinja2"),
-    "parquet": ("pyarrow", "huggingface_hub"),
-    "xlsx": ("openpyxl",),
-    "pdf": ("pypdfium2",),
-}
 
 
 class Finding(Struct, frozen=True):
@@ -43,21 +44,10 @@ class Finding(Struct, frozen=True):
     fix: str | None = None
 
 
-def doctor(results: ResultsDir = DEFAULT_RESULTS, json: AsJson = False) -> int:
-    """Check this machine: server, packages, keys, a question."""
+def look(results: Path) -> list[Finding]:
+    """All there is to see here; a question is put to the demonstration model."""
     looks = _versions(), _extras(), _server(), _demo(), _catalogue(), _results(results)
-    found = [finding for look in looks for finding in look]
-    if json:
-        print_json(found)
-    else:
-        rows = [
-            (Cell(key=it.state), it.what, it.says if it.fix is None else f"{it.says}: {it.fix}")
-            for it in found
-        ]
-        headings = "state", "what", "what was found"
-        print_blocks(Table(columns=[Column(heading=it) for it in headings], rows=rows))
-    broken = any(it.state == "broken" for it in found)
-    return ExitCode.UNUSABLE_TARGET if broken else ExitCode.DONE
+    return [finding for it in looks for finding in it]
 
 
 def _versions() -> Iterator[Finding]:
@@ -69,8 +59,8 @@ def _versions() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
-    for extra, packages in _EXTRAS.items():
-        lacking = [name for name in packages if find_spec(name) is None]
+    for extra, packages in EXTRAS.items():
+        lacking = missing_packages(extra)
         yield Finding(
             f"extra {extra}",
             "missing" if lacking else "ok",
@@ -158,3 +148,53 @@ def _results(folder: Path) -> Iterator[Finding]:
     if untested := [it for it in models if next(cards(folder, it), None) is None]:
         fix = f"evalrun eyes --model {shlex.quote(untested[0])}"
         yield Finding("sight tests", "missing", f"none of {', '.join(untested)}", fix)
+
+
+class Found(Struct, frozen=True):
+    """A model, the routes to it, and what running it here would take."""
+
+    card: ModelCard
+    routes: list[Route]
+    needed_bytes: int | None
+    """None: nothing says how large its weights are."""
+    fits: str | None
+    """Where: "GPU", "memory" or both; None: nowhere, or unknown."""
+
+    @property
+    def open(self) -> Route | None:
+        """The route that would be taken now."""
+        return next((it for it in self.routes if it.open), None)
+
+
+def models_here(name: str | None = None) -> list[Found]:
+    """Every model of the catalogue, or the one that is named. Raises: TargetError for none."""
+    gpus, memory = machine.gpus(), machine.memory_bytes()
+    known = catalogue.load()
+    running = look_around(known.presets.values())
+    found = []
+    for card in [known.find(name)] if name else known.cards.values():
+        needed = _needed_bytes(card)
+        fits = where_it_fits(needed, gpus, memory) if needed else None
+        reached = routes(card, Target(model=card.name), known, running)
+        found.append(Found(card, reached, needed, fits))
+    return found
+
+
+def _needed_bytes(card: ModelCard) -> int | None:
+    """Weights, projector and context, as far as their size is known."""
+    size = None
+    if card.files is not None:
+        files = [Path(it).expanduser() for it in (card.files.model, card.files.mmproj)]
+        if all(it.is_file() for it in files):
+            size = sum(it.stat().st_size for it in files)
+    elif card.gguf is not None:
+        size = int(card.gguf.size_gb * 1e9) if card.gguf.size_gb else None
+        if size is None and card.parameters is not None:
+            size = size_of(card.parameters.value, card.gguf.quantization)
+    return None if size is None else needed_bytes(size, context_tokens(card))
+
+
+def context_tokens(card: ModelCard | None = None) -> int:
+    """As a run without further options starts a server with."""
+    sampling = Sampling(max_tokens_retry=MORE_ROOM * Sampling().max_tokens)
+    return program.context_for(Target(model="", sampling=sampling), card.gguf if card else None)
