@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import mmap
 import os
 import re
@@ -17,7 +18,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain, count
+from itertools import accumulate, count
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, BinaryIO, Self
@@ -36,6 +37,7 @@ Key = tuple[str, int]
 """A prompt's id and a repeat."""
 
 _ENCODER = msgspec.json.Encoder()
+_AS_OURS: Any = {"ensure_ascii": False, "separators": (",", ":")}
 _LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _CORRECTION, _HEADER = b'\n{"type":"correction"', b'\n{"type":"header"'
 """How the encoder begins such lines; inside a record every quote of a text is escaped."""
@@ -357,27 +359,20 @@ def create(results: Path, header: RunHeader) -> RunWriter:
 
     The header's `run` is made unique among runs of the same second.
     """
-    folder = results / folder_name(header.model)
+    folder, stamp = results / folder_name(header.model), f"{header.started_at:%Y%m%dT%H%M%SZ}"
     with _writing(folder), _part(folder, "part") as part:
         fd = _open_locked(part, os.O_CREAT | os.O_EXCL)
-        path = _published(fd, part, header)
+        for number in count(1):
+            path = folder / f"{stamp}{f'-{number}' if number > 1 else ''}.jsonl"
+            os.ftruncate(fd, 0)
+            _write_all(fd, _encoded([replace(header, run=f"{folder.name}/{path.stem}")]))
+            os.fsync(fd)
+            with contextlib.suppress(FileExistsError):
+                os.link(part, path)
+                break
         _sync(folder)
         _sync(results)
     return RunWriter(path, fd)
-
-
-def _published(fd: int, part: Path, header: RunHeader) -> Path:
-    """Write the header into `part`, then link it to the first free name of its second."""
-    stamp = header.started_at.strftime("%Y%m%dT%H%M%SZ")
-    for stem in chain([stamp], (f"{stamp}-{number}" for number in count(2))):
-        path = part.with_name(f"{stem}.jsonl")
-        os.ftruncate(fd, 0)
-        _write_all(fd, _encoded([replace(header, run=f"{part.parent.name}/{stem}")]))
-        os.fsync(fd)
-        with contextlib.suppress(FileExistsError):
-            os.link(part, path)
-            break
-    return path
 
 
 def reopen(path: Path) -> RunWriter:
@@ -471,15 +466,8 @@ def _encoded(lines: Sequence[Line]) -> bytes:
     try:
         return _ENCODER.encode_lines(lines)
     except UnicodeEncodeError:  # half characters, out of an adapter or an argument
-        return _ENCODER.encode_lines([_valid(msgspec.to_builtins(it)) for it in lines])
-
-
-def _valid(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_valid(key): _valid(it) for key, it in value.items()}
-    if isinstance(value, list):
-        return [_valid(it) for it in value]
-    return valid_unicode(value) if isinstance(value, str) else value
+        whole = (json.dumps(msgspec.to_builtins(it), **_AS_OURS) for it in lines)
+        return "".join(f"{valid_unicode(it)}\n" for it in whole).encode()
 
 
 def _write_all(fd: int, data: bytes) -> None:
