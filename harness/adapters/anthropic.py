@@ -14,17 +14,10 @@ from msgspec.structs import replace
 
 from harness.adapters.base import Request, Target
 from harness.adapters.endpoints import key_from, kind_of, listed_models, open_transport
-from harness.adapters.openai import (
-    DEFAULT_CONCURRENCY,
-    PICTURE_HERE,
-    Draft,
-    OpenAIChat,
-    as_count,
-    as_dict,
-    read_stream,
-)
+from harness.adapters.openai import DEFAULT_CONCURRENCY, PICTURE_HERE, OpenAIChat
+from harness.adapters.replies import Draft, as_count, as_dict, read_stream
 from harness.errors import BadReply
-from harness.records import Reply
+from harness.records import EncodedImage, Reply
 from harness.transport import ErrorInside, Incoming, quoted
 
 VERSION = "2023-06-01"
@@ -50,23 +43,19 @@ class AnthropicChat(OpenAIChat):
     adaptable: ClassVar = {"temperature": {"temperature": None}}
     constraining = "output_config"
 
+    def picture(self, image: EncodedImage) -> dict[str, Any]:
+        source = {"type": "base64", "media_type": image.media_type, "data": PICTURE_HERE}
+        return {"type": "image", "source": source}
+
     def payload(self, request: Request) -> dict[str, Any]:
         """There is no seed to send; while it thinks, a model takes no temperature."""
-        content: str | list[dict[str, Any]] = request.question
-        if request.images:
-            source = {"type": "base64", "data": PICTURE_HERE}
-            content = [
-                {"type": "image", "source": {**source, "media_type": it.media_type}}
-                for it in request.images
-            ]
-            content.append({"type": "text", "text": request.question})
         sampling, system = self._target.sampling, self._target.system
         thinks = sampling.thinking not in ("auto", "off")
         return {
             "model": self._model_id,
             "max_tokens": self.limit(request),
             **({"system": system} if system else {}),
-            "messages": [{"role": "user", "content": content}],
+            "messages": [{"role": "user", "content": self.content(request)}],
             **({} if thinks else {"temperature": sampling.temperature}),
             "stream": True,
         }

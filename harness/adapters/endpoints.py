@@ -380,7 +380,7 @@ def listed_models(
 def models_of(transport: Transport, timeout_s: float, path: str = "models") -> list[dict[str, Any]]:
     """What a server lists. Raises: EvalrunError when it does not say."""
     answer = transport.get_json(path, timeout_s=timeout_s)
-    data = answer.get("data") if isinstance(answer, dict) else None
+    data = answer.get("data") if isinstance(answer, dict) else answer
     return [it for it in data if isinstance(it, dict)] if isinstance(data, list) else []
 
 

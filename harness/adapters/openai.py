@@ -16,23 +16,14 @@ from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.adapters import endpoints
 from harness.adapters.base import Request, Target
-from harness.adapters.endpoints import (
-    UNKNOWN,
-    EndpointKind,
-    kind_of,
-    listed_models,
-    merged,
-    open_transport,
-)
-from harness.errors import BadReply, CallError, OptionRefused, RequestRefused, ServerFault
-from harness.records import CallFailure, EncodedImage, Reply, ServerFacts, ServerTimings
-from harness.text import one_line, valid_unicode
-from harness.transport import ErrorInside, Incoming, Transport, quoted, without_credentials
+from harness.adapters.replies import read_reply
+from harness.errors import CallError, OptionRefused, RequestRefused, TargetError
+from harness.records import CallFailure, EncodedImage, Reply, ServerFacts
+from harness.transport import Filtered, Incoming, Transport, without_credentials
 
 DEFAULT_CONCURRENCY = 8
 PICTURE_HERE = f"picture-{secrets.token_hex(16)}"
@@ -41,186 +32,11 @@ LEFT_OUT = "left out"
 THOUGHT_ANYWAY = "thinking: off was asked for, and reasoning came all the same"
 IN_WORDS = "answer format: the schema stands in the question, as the endpoint takes none"
 NOT_CONSTRAINED = "answer format: a schema was sent, and the reply is no JSON all the same"
-_USAGE_WAIT_S, _END_WAIT_S = 5.0, 0.2
-"""How long a finished answer waits for the usage that should follow it, and with it for the end."""
 _REFUSAL = re.compile(
     r"not (?:be )?(?:support|allow|permit)|unsupport|unrecogni|unknown|unexpected|extra|instead"
     r"|deprecated|does not|cannot|only|may not|must be|should be|invalid|no longer|out of range",
     re.IGNORECASE,
 )
-_FAILED = re.compile(
-    r"error|abort(?:ed)?|failed|cancell?ed|exception|timeout|other|\w+_error|engine_overloaded"
-    r"|insufficient_system_resource|malformed_\w+|unexpected_tool_call|finish_reason_unspecified",
-    re.IGNORECASE,
-)
-"""Finish reasons that mean: generation broke off, whatever stands in the content."""
-_KEPT = ("usage", "timings", "model", "provider")
-_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking")
-"""Where servers put what the model thought; one of them is read."""
-_MOST_COUNT = 2.0**53
-"""Whole numbers beyond it are no longer told apart by programs that read JSON as floats."""
-
-
-class Draft(Struct):
-    """A reply as far as it has come."""
-
-    text: list[str] = []
-    reasoning: list[str] = []
-    refusal: list[str] = []
-    finish_reason: str | None = None
-    ttft_s: float | None = None
-    rest: dict[str, Any] = {}
-    """Usage, timings, who answered: as the wire names them."""
-
-    def reply(self) -> Reply:
-        """Raises: ServerFault when generation failed."""
-        raise_if_failed(self.finish_reason, "".join(self.text))
-        usage, timings = as_dict(self.rest.get("usage")), _timings(self.rest.get("timings"))
-        details = as_dict(usage.get("prompt_tokens_details"))
-        thought = as_dict(usage.get("completion_tokens_details"))
-        cached = timings.cache_n if timings else None
-        return Reply(
-            text=_joined(self.text) or "",
-            reasoning=_joined(self.reasoning),
-            refusal=_joined(self.refusal),
-            finish_reason=_joined([self.finish_reason]),
-            tokens_in=as_count(usage.get("prompt_tokens", usage.get("input_tokens"))),
-            tokens_out=as_count(usage.get("completion_tokens", usage.get("output_tokens"))),
-            tokens_reasoning=as_count(thought.get("reasoning_tokens")),
-            tokens_cached=as_count(details.get("cached_tokens")) if cached is None else cached,
-            ttft_s=self.ttft_s,
-            timings=timings,
-            image_tokens=as_count(details.get("image_tokens")),
-            provider=_joined([self.rest.get("provider")], 200),
-            served_model=_joined([self.rest.get("model")], 200),
-        )
-
-
-def read_stream(
-    incoming: Incoming,
-    take: Callable[[Any, Draft], bool],
-    on_text: Callable[[str], None] | None = None,
-) -> Reply:
-    """The events of a reply, each added to a draft by `take`, which says whether it is the last.
-
-    A finished answer is never lost. Raises: BadReply when it breaks off before its end.
-    """
-    draft = Draft()
-    try:
-        for event in incoming.events():
-            last = take(event, draft)
-            if draft.ttft_s is None and any((*draft.text, *draft.reasoning)):
-                draft.ttft_s = incoming.elapsed_s()
-            if on_text is not None:
-                on_text(_joined(draft.text) or "")
-            if last:
-                break
-            if draft.finish_reason is not None:
-                incoming.be_quick(_END_WAIT_S if "usage" in draft.rest else _USAGE_WAIT_S)
-    except (CallError, ErrorInside):
-        if draft.finish_reason is None:
-            raise
-    if draft.finish_reason is None and not incoming.done:
-        raise BadReply(
-            "the stream broke off before the model had finished", fix="look into the server's log"
-        )
-    return draft.reply()
-
-
-def from_body(body: Any) -> Reply:
-    """A whole `chat.completion` object. Raises: CallError, ErrorInside."""
-    draft = Draft()
-    take(body, draft)
-    choices = body.get("choices")
-    if not choices or not isinstance(choices[0].get("message"), dict):
-        raise _unlike_the_wire(body)
-    return draft.reply()
-
-
-def take(event: Any, draft: Draft) -> bool:
-    """Add a chunk, or a whole body, to the draft. Raises: CallError, ErrorInside."""
-    it = as_dict(event)
-    error = it.get("error") or (event if it.get("object") == "error" else None)
-    if error:
-        raise ErrorInside(error)  # gateways report an upstream's error inside a 200
-    choices = it.get("choices") or []
-    if it is not event or not isinstance(choices, list):
-        raise _unlike_the_wire(event)
-    draft.rest |= {name: it[name] for name in _KEPT if it.get(name)}
-    for choice in choices[:1]:
-        _take_choice(choice, draft)
-    return False  # usage may follow, and [DONE] is no event
-
-
-def _take_choice(choice: Any, draft: Draft) -> None:
-    if not isinstance(choice, dict):
-        raise _unlike_the_wire(choice)
-    if choice.get("error"):
-        raise ErrorInside(choice["error"])
-    # Some servers send the whole message in one chunk, or again at the end.
-    whole = {} if "delta" in choice or any(draft.text) else choice.get("message")
-    message = as_dict(choice.get("delta") or whole)
-    content, reason = message.get("content"), choice.get("finish_reason")
-    # Mistral's reasoning models send their thoughts as parts of the content.
-    parts = content if isinstance(content, list) else []
-    thoughts = [message.get(name) for name in _THOUGHTS]
-    thoughts += [it.get("thinking") for it in parts if isinstance(it, dict)]
-    draft.text.append(_text(content))
-    draft.reasoning.append(next(filter(None, map(_text, thoughts)), ""))
-    draft.refusal.append(_text(message.get("refusal")))
-    draft.finish_reason = _text(reason) or draft.finish_reason
-    raise_if_failed(choice.get("native_finish_reason"), draft.text[-1])
-
-
-def read_reply(incoming: Incoming, on_text: Callable[[str], None] | None = None) -> Reply:
-    """Streamed if the server streams, plain if it does not, whatever was asked for."""
-    if incoming.is_stream():
-        return read_stream(incoming, take, on_text)
-    return from_body(incoming.json())
-
-
-def _text(content: Any) -> str:
-    """Content is a string, nothing, or a list of parts of which the text counts."""
-    if isinstance(content, list):
-        parts = (it.get("text") for it in content if isinstance(it, dict))
-        return "".join(it for it in parts if isinstance(it, str))
-    return content if isinstance(content, str) else ""
-
-
-def _joined(parts: Sequence[Any], longest: int | None = None) -> str | None:
-    """As text that can be stored, where every part is text, and some is there."""
-    whole = "".join(parts) if all(isinstance(it, str) for it in parts) else ""
-    return valid_unicode(whole)[:longest] or None
-
-
-def _timings(timings: Any) -> ServerTimings | None:
-    known = {it: timings[it] for it in ServerTimings.__struct_fields__ if it in as_dict(timings)}
-    if not known or not all(it is None or _is_amount(it) for it in known.values()):
-        return None
-    with suppress(msgspec.ValidationError):  # another server's idea of timings: not ours to guess
-        return msgspec.convert(known, ServerTimings)
-    return None
-
-
-def raise_if_failed(finish_reason: Any, text: str) -> None:
-    """A generation that broke off is no answer, whatever text came with it.
-
-    Raises: ServerFault, which is tried again.
-    """
-    if isinstance(finish_reason, str) and _FAILED.fullmatch(finish_reason):
-        words = f": {one_line(text, 200)}" if text.strip() else ""
-        raise ServerFault(
-            f"the endpoint ended the reply with finish_reason {finish_reason!r}{words}",
-            fix="look at what the endpoint says, or try another one",
-        )
-
-
-def _unlike_the_wire(body: Any) -> BadReply:
-    seen = sorted(body)[:8] if isinstance(body, dict) else type(body).__name__
-    return BadReply(
-        f"no choices[0].message in the reply, but {quoted(seen)}",
-        fix="check that the base URL is that of a chat-completions API",
-    )
 
 
 class OpenAIChat:
@@ -244,7 +60,7 @@ class OpenAIChat:
         transport: Transport,
         target: Target,
         *,
-        kind: EndpointKind = UNKNOWN,
+        kind: endpoints.EndpointKind = endpoints.UNKNOWN,
         extra: Mapping[str, Any] | None = None,
         tokens_before_image: int | None = None,
         concurrency: int = DEFAULT_CONCURRENCY,
@@ -274,23 +90,23 @@ class OpenAIChat:
     def base_url(self) -> str | None:
         return without_credentials(self._transport.base_url)
 
-    def payload(self, request: Request) -> dict[str, Any]:
-        """The request's JSON, `PICTURE_HERE` where a picture's bytes will stand.
+    def content(self, request: Request) -> str | list[dict[str, Any]]:
+        """The pictures, then the question; alone it is a string, as text-only servers take it."""
+        if not request.images:
+            return request.question
+        return [*map(self.picture, request.images), {"type": "text", "text": request.question}]
 
-        A question without pictures is a plain string: text-only servers take nothing else.
-        """
-        content: str | list[dict[str, Any]] = request.question
-        if request.images:
-            urls = (f"data:{it.media_type};base64,{PICTURE_HERE}" for it in request.images)
-            content = [
-                {"type": "image_url", "image_url": {"url": it, **self._detail}} for it in urls
-            ]
-            content.append({"type": "text", "text": request.question})
+    def picture(self, image: EncodedImage) -> dict[str, Any]:
+        url = f"data:{image.media_type};base64,{PICTURE_HERE}"
+        return {"type": "image_url", "image_url": {"url": url, **self._detail}}
+
+    def payload(self, request: Request) -> dict[str, Any]:
+        """The request's JSON, `PICTURE_HERE` where a picture's bytes will stand."""
         system, sampling = self._target.system, self._target.sampling
         messages = [{"role": "system", "content": system}] if system else []
         return {
             "model": self._model_id,
-            "messages": [*messages, {"role": "user", "content": content}],
+            "messages": [*messages, {"role": "user", "content": self.content(request)}],
             "temperature": sampling.temperature,
             "seed": sampling.seed + request.repeat,
             "max_tokens": self.limit(request),
@@ -314,14 +130,14 @@ class OpenAIChat:
 
     def whole_payload(self, request: Request, changes: Mapping[str, str | None]) -> dict[str, Any]:
         """With thinking, --body and whatever else goes along; `changes`: see `adaptable`."""
-        more = self._extra | request.body
+        more = self._extra
         if request.thinking is not None:
             sampling = replace(self._target.sampling, thinking=request.thinking)
-            of_this_one = endpoints.parameters(replace(self._target, sampling=sampling), self._kind)
-            more = self._extra | of_this_one | request.body
+            more = more | endpoints.parameters(replace(self._target, sampling=sampling), self._kind)
+        more = more | request.body
         theirs = request.schema_in_words and self.constraining in more  # with --body
         if request.answer_schema is not None and not theirs:
-            more = merged(more, self.constrained(request.answer_schema))
+            more = endpoints.merged(more, self.constrained(request.answer_schema))
         payload = self.payload(request) | more
         if not changes:
             return payload
@@ -341,6 +157,15 @@ class OpenAIChat:
             try:
                 call = self._transport.post(self.path, body, read)
                 break
+            except Filtered as error:
+                reply = Reply(
+                    text="",
+                    refusal=error.problem,
+                    finish_reason="content_filter",
+                    effort=error.effort,
+                )
+                self._log(request, payload, reply)
+                return reply
             except CallError as error:
                 self._log(request, payload, error.as_failure())
                 if not isinstance(error, RequestRefused):
@@ -406,11 +231,10 @@ class OpenAIChat:
         said = refused.problem
         if not _REFUSAL.search(said):
             return False
-        of_schema = rf"\b(?:{self.constraining}|json_schema|grammar)\b"
-        of_this_one = re.search(r"(?i)\bschema\b", said)
-        if request.answer_schema and re.search(of_schema, said) and not of_this_one:
+        named = re.search(rf"\b(?:{self.constraining}|json_schema|grammar)\b", said)
+        if request.answer_schema and named and not re.search(r"(?i)\bschema\b", said):
             if not request.schema_in_words:
-                self._stop("--answer-format constrained", refused)
+                self._stop("--answer-format constrained", refused, TargetError)
             self._schema_refused = True
             return True
         with self._lock:
@@ -428,28 +252,27 @@ class OpenAIChat:
     def _give_up_steering(self, name: str, refused: RequestRefused) -> None:
         """Without the parameter a model that cannot think does what --thinking off asks for."""
         wanted = self._target.sampling.thinking
-        of_thinking = "thinking" in refused.problem or name not in endpoints.of_pictures(
-            self._target, self._kind
-        )
-        if not of_thinking:
+        of_pictures = name in endpoints.of_pictures(self._target, self._kind)
+        if of_pictures and "thinking" not in refused.problem:
             self._stop(endpoints.picture_option(self._target), refused)
-        if wanted != "off" and self._kind is not UNKNOWN:
+        if wanted != "off" and self._kind is not endpoints.UNKNOWN:
             self._stop(f"--thinking {wanted}", refused)
         self._target.notify(f"--thinking {wanted} is not sent any more: {refused.problem}")
 
-    def _stop(self, option: str, refused: RequestRefused) -> None:
-        raise OptionRefused(
+    def _stop(
+        self, option: str, refused: RequestRefused, error: type[TargetError] = OptionRefused
+    ) -> None:
+        raise error(
             f"{self._target.model} does not take {option}: {refused.problem}",
             fix=f"leave {option.split()[0]} out, or choose another value, endpoint or model",
         ) from refused
 
 
 def _is_json(text: str) -> bool:
-    try:
+    with suppress(ValueError, RecursionError):
         json.loads(text.rpartition("</think>")[2])
-    except (ValueError, RecursionError):
-        return False
-    return True
+        return True
+    return False
 
 
 def to_body(payload: dict[str, Any], images: Sequence[EncodedImage]) -> tuple[bytes, ...]:
@@ -472,25 +295,12 @@ def as_sent(payload: Mapping[str, Any], sha256s: Sequence[str]) -> dict[str, Any
     return sent
 
 
-def as_dict(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def as_count(value: Any) -> int | None:
-    return value if type(value) is int and _is_amount(value) else None
-
-
-def _is_amount(value: Any) -> bool:
-    """A number that can be what it says it is: of tokens, or of milliseconds."""
-    return type(value) in (int, float) and 0 <= value < _MOST_COUNT
-
-
 @contextmanager
 def open_openai(target: Target) -> Iterator[OpenAIChat]:
     """Open an OpenAI-compatible endpoint, and look whether it lists the model."""
     concurrency = target.concurrency or DEFAULT_CONCURRENCY
-    with open_transport(target, concurrency=concurrency) as transport:
-        listed = listed_models(transport, target)
-        kind = kind_of(target, (str(it.get("owned_by")) for it in listed))
+    with endpoints.open_transport(target, concurrency=concurrency) as transport:
+        listed = endpoints.listed_models(transport, target)
+        kind = endpoints.kind_of(target, (str(it.get("owned_by")) for it in listed))
         endpoints.check_pictures(target, kind.name or "openai")
         yield OpenAIChat(transport, target, kind=kind, concurrency=concurrency)

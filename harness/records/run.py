@@ -21,7 +21,10 @@ from msgspec import Struct
 State = Literal["pass", "fail", "cut", "error"]
 
 
-_CUT_REASONS = ("length", "model_length", "max_tokens", "model_context_window_exceeded")
+_CUT_REASONS = (
+    *("length", "model_length", "max_tokens", "max_output_tokens", "max_completion_tokens"),
+    *("token_limit", "model_context_window_exceeded"),
+)
 _FILTER_REASONS = (
     *("content_filter", "safety", "recitation", "prohibited_content", "blocklist", "spii"),
     *("image_safety", "sensitive", "language"),
@@ -140,7 +143,7 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
     @property
     def filtered(self) -> bool:
         """Stopped by the endpoint's content filter."""
-        return (self.finish_reason or "").lower() in _FILTER_REASONS
+        return (self.finish_reason or "").lower().partition(":")[0] in _FILTER_REASONS
 
 
 class FailureKind(StrEnum):

@@ -14,5 +14,6 @@ from harness.transport.client import Limiter as Limiter
 from harness.transport.client import Stopped as Stopped
 from harness.transport.client import Transport as Transport
 from harness.transport.faults import ErrorInside as ErrorInside
+from harness.transport.faults import Filtered as Filtered
 from harness.transport.faults import quoted as quoted
 from harness.transport.incoming import Incoming as Incoming

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -40,6 +41,10 @@ class Stale(Unreachable):
     """A kept connection was closed meanwhile: sent again at once, over a new one."""
 
 
+class Filtered(RequestRefused):
+    """The endpoint's filter stopped the prompt: no failed call, but an answer that fails."""
+
+
 class Loading(ServerFault):
     """The server is up and its model is not yet: waited for, uses up no try."""
 
@@ -50,8 +55,10 @@ class ErrorInside(Exception):
     def __init__(self, error: Any) -> None:
         super().__init__()
         code = str(error.get("code")) if isinstance(error, dict) else ""
-        self.status = int(code) if re.fullmatch(r"[45][0-9]{2}", code) else 502
         self.body = json.dumps({"error": error})
+        limited = re.search("rate.?limit|too many requests", self.body, re.IGNORECASE)
+        fallback = 429 if limited else 502
+        self.status = int(code) if re.fullmatch("[45][0-9]{2}", code) else fallback
 
 
 class _Stop(Struct, frozen=True):
@@ -71,24 +78,32 @@ def _any_of(*words: str) -> re.Pattern[str]:
 
 
 _PICTURES = r"(?:image|vision|visual|multi-?modal|picture)"
+_OF_ONE = r"(?:format|type|url|file|size|larger|bigger|with|of)s?\b"
+"""Behind the word, it is one picture that is refused."""
 _NO_PICTURES = _Stop(
     "the server takes no pictures",
     "start it with the model's mmproj file (--mmproj), or name a vision model",
     (),
     True,
     _any_of(
-        r"(?:do(?:es)?|is|are)(?: not|n['’]t) (?:currently )?(?:an? |support|accept|allow|take)"
-        rf"\W*(?:\w+\W+){{0,3}}{_PICTURES}"
-        r"(?!\w*\W+(?:format|type|url|file|size|larger|bigger|with|of)s?\b)",
-        rf"{_PICTURES}\w*(?: (?!format|type|size|file)[\w-]+){{0,2}} (?:is|are) "
-        r"(?:only supported|not (?:supported|enabled|loaded|available|allowed))"
-        r"(?! (?:format|type|size))",
+        r"(?:do(?:es)?|is|are|can) ?(?:not|n['’]t) (?:currently )?"
+        rf"(?:an? |support|accept|allow|take|have|process|handle)\W*(?:\w+\W+){{0,3}}{_PICTURES}"
+        rf"(?!\w*\W+{_OF_ONE})",
+        rf"(?:{_PICTURES}\w*|\bclip)\W?(?: (?!{_OF_ONE})[\w-]+){{0,2}}(?: is| are)? "
+        r"(?:only supported|disabled|not (?:supported|enabled|loaded|available|allowed))"
+        rf"(?! {_OF_ONE})",
         r"unsupported\W+(?:\w+\W+){0,3}(?:vision|multi-?modal|image[ _](?:input|url|content))",
-        r"no endpoints found that support|unknown (?:variant|part type|content type)\W+image",
-        r"at most 0 image|missing data required for image|text-only model",
-        r"content\W+(?:must|should) be a (?:valid )?string|concatenate str \(not .{0,2}list",
+        r"(?:unknown|unsupported|unexpected) (?:\w+ ){0,2}(?:variant|type)\W+image",
+        r"no endpoints found that support|no (?:vision|multi-?modal)|at most 0 image",
+        r"missing data required for image|non-text|text[- ]only",
+        r"(?:only (?:\w+ ){0,2}|(?:supported|allowed) values\W+(?:are\W+)?)text\b"
+        r"(?!\W{1,6}(?:(?:and|or)\W+)?json)",  # nor anything but a plain string:
+        r"content\W+(?:str\W+)?(?:msg\W+)?(?:input )?(?:must|should) be a (?:valid )?string",
+        r"expected (?:a )?string\W.{0,30}(?:array|list)|sequence, expected a string",
+        r"array into .{0,60}content of type string|concatenate str \(not .{0,2}list",
     ),
 )
+_KEY = r"(?:(?:api|subscription)[ _-]?key|(?:bearer |access )?token\b|credential|auth\w* header)"
 _STOPS = (
     _NO_PICTURES,
     _Stop(
@@ -97,9 +112,10 @@ _STOPS = (
         (402,),
         True,
         _any_of(
-            r"insufficient[_ ](?:user[_ ])?(?:quota|balance|credit|fund)",
-            r"credit balance is too low|out of credit|exceeded_current_quota_error",
-            r"billing[_ ](?:hard|not)[_ ]|account_deactivated",
+            r"insufficient[_ ](?:user[_ ])?(?:quota|balance|credit|fund)|(?:more|out of) credit",
+            r"credit balance is too low|exceeded_current_quota_error|payment required",
+            r"billing[_ ](?:hard|not)[_ ]|check your billing|account_deactivated",
+            r"(?:budget|spending limit|key limit)\b.{0,20}(?:exceeded|reached)|your spending limit",
         ),
     ),
     _Stop(
@@ -108,12 +124,10 @@ _STOPS = (
         (401, 403),
         False,
         _any_of(
-            r"(?:invalid|incorrect|missing|wrong|expired|no|bad|revoked)\W+(?:\w+\W+){0,2}"
-            r"api[ _-]?key",
-            r"api[ _-]?key\W+(?:\w+\W+){0,3}"
-            r"(?:not valid|not found|invalid|incorrect|expired|missing)",
-            r"authentication[ _](?:error|failed|required|fails)|missing bearer",
-            r"unauthori[sz]ed|unauthenticated",
+            rf"(?:invalid|incorrect|missing|wrong|expired|bad|revoked)\W+(?:\w+\W+){{0,2}}{_KEY}",
+            rf"{_KEY}\W+(?:\w+\W+){{0,3}}(?:not valid|not found|invalid|incorrect|expired|missing)",
+            r"(?:no|provide an?) api[ _-]?key|authentication[ _](?:error|failed|required|fails)",
+            r"(?:no auth|invalid|validate) credentials|unauthori[sz]ed|unauthenticated",
         ),
     ),
     _Stop(
@@ -123,16 +137,20 @@ _STOPS = (
         (404, 405),
         False,
         _any_of(
-            r"(?:not a valid|invalid|unknown|no such|nonexistent) model\b",
-            r"model_not_(?:found|available)",
-            r"model\W+(?:\S+\W+)?(?:is |was |has been )?(?:not found|does ?n['o’]t exist|not exist"
-            r"|not available|decommissioned|retired)",
-            r"model (?:identifier |name |id )?is (?:invalid|not supported)|unable to access model",
-            r"no models? (?:is |are )?(?:loaded|named|found)",
+            r"(?:not a valid|invalid|unknown|no such|nonexistent|not find|there is no) model\b",
+            r"(?:model|deployment)\W+(?:\S+\W+){0,2}(?:is |was |has been )?(?:not found|not exist"
+            r"|does ?n['o’]t exist|not available|decommissioned|retired)|unable to access model",
+            r"model (?:identifier |name |id )?is (?:invalid|not supported)|fail\w* to load model"
+            r"|model_not_(?:found|available)",
+            r"models?/\S+ is not found|no models? (?:is |are )?(?:loaded|named|found)",
         ),
     ),
 )
 _ALWAYS_STOP = (401, 402)
+_FILTERED = _any_of(
+    r"content[_ ](?:filter|management policy|policy[_ ]violation)|ResponsibleAI|prompt was flagged",
+    r"data_inspection_failed|(?:input|prompt|request) (?:was|has been|is) (?:flagged|blocked)",
+)
 _LOADING = _any_of(
     r"model\b.{0,80}\bloading|loading\b.{0,20}\bmodel|warming up|starting up|cold start"
 )
@@ -163,13 +181,15 @@ def error_of(
             f"the server redirects to {location!r} (HTTP {status}), and a key is never sent on",
             fix="name that URL as the base URL if you trust it",
         )
+    if status in (400, 403, 422, 451) and _FILTERED.search(body):
+        return Filtered(said, fix="look at what the endpoint says of the prompt")
     wish_s = wished_s(headers, body)
     stop = next(_stops(status, body, answered_before=answered_before), None)
     if stop is not None and not (status == 429 and wish_s is not None):
         fix = stop.fix.format(key=key_env or "--api-key-env")
         error = NoVision if stop is _NO_PICTURES else TargetError
         return error(f"{stop.problem} ({said})", fix=fix)
-    return _call_error(status, body, said, wish_s)
+    return _call_error(status, body, said, _reset_s(headers) if wish_s is None else wish_s)
 
 
 def _stops(status: int, body: str, *, answered_before: bool) -> Iterator[_Stop]:
@@ -195,7 +215,7 @@ def _call_error(status: int, body: str, said: str, wish_s: float | None) -> Call
     fix = "look at what the server says, and at `evalrun show` for the prompts it refused"
     if re.search("exceed_context_size|context (?:size|length)", said):
         fix = "start the server with a larger context (-c), or lower --image-max-side"
-    elif status == 413:
+    elif status == 413 or re.search(r"image\b.{0,60}(?:exceed|too large|too big|larger)", said):
         fix = "lower --image-max-side"
     return RequestRefused(said, fix=fix)
 
@@ -255,39 +275,63 @@ def wished_s(headers: httpx.Headers, body: str) -> float | None:
     >>> wished_s(httpx.Headers(), "Rate limit reached. Please try again in 1m2.5s.")
     62.5
     """
-    header = retry_after_s(headers.get("retry-after"))
-    if header is not None:
-        return header
-    for name, left in headers.items():
-        if left == "0" and re.fullmatch(r"anthropic-ratelimit-.*-remaining", name):
-            with suppress(ValueError, TypeError):
-                moment = headers.get(name.removesuffix("remaining") + "reset", "")
-                return _seconds_until(datetime.fromisoformat(moment))
-    found = re.search(
-        r"(?:try again|retry) in (?:(\d{1,4})m(?!s))?(\d{1,5}(?:\.\d{1,9})?)(ms|s)\b", body, re.I
-    ) or re.search(r'"retryDelay"\s*:\s*"()(\d{1,5}(?:\.\d{1,9})?)(s)"', body)
-    if found is None:
-        return None
-    return 60.0 * int(found[1] or 0) + float(found[2]) / (1000 if found[3] == "ms" else 1)
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        if (wish_s := retry_after_s(headers.get(name))) is not None:
+            return wish_s * unit_s
+    if found := re.search(rf"(?:try again|retry)[\w ]{{0,20}} (?:in|after) ({_SPAN})", body, re.I):
+        return _span_s(found[1])
+    found = re.search(rf'"retryDelay"\s*:\s*"({_SPAN})"', body)
+    return _span_s(found[1]) if found else None
 
 
-def retry_after_s(value: str | None) -> float | None:
-    """Both forms of Retry-After; None when absent or senseless. Source: RFC 9110, 10.2.3.
+def _reset_s(headers: httpx.Headers) -> float | None:
+    """When a limit that is used up begins anew.
 
-    >>> retry_after_s("2"), retry_after_s("soon"), retry_after_s("-5")
-    (2.0, None, None)
+    >>> _reset_s(httpx.Headers({"x-ratelimit-reset-tokens": "20ms"}))
+    0.02
     """
-    with suppress(ValueError):
-        seconds = float(value or "")
-        return seconds if math.isfinite(seconds) and seconds >= 0 else None
-    with suppress(ValueError, TypeError, IndexError, OverflowError):
-        return _seconds_until(parsedate_to_datetime(value or ""))
+    for name, value in headers.items():
+        left = headers.get(name.replace("reset", "remaining"), "0")
+        if re.fullmatch(r"(?:anthropic|x)-rate-?limit-.*reset.*", name) and left == "0":
+            return retry_after_s(value)
     return None
 
 
-def _seconds_until(moment: datetime) -> float:
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+_SPAN = r"(?:\d[\d.]{0,12} ?(?:ms|[dhms])[a-z]{0,6} ?){1,4}"
+_UNITS_S = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+
+
+def _span_s(text: str) -> float:
+    """
+    >>> _span_s("6m0s"), _span_s("45 seconds"), _span_s("2 minutes")
+    (360.0, 45.0, 120.0)
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?) ?(ms|[dhms])", text.lower())
+    return sum(float(count) * _UNITS_S[unit] for count, unit in parts)
+
+
+def retry_after_s(value: str | None) -> float | None:
+    """Seconds, a date, or a span; None when absent or senseless. Source: RFC 9110, 10.2.3.
+
+    >>> retry_after_s("2"), retry_after_s("1m30s"), retry_after_s("soon"), retry_after_s("-5")
+    (2.0, 90.0, None, None)
+    """
+    text = value or ""
+    with suppress(ValueError):
+        seconds = float(text)
+        if seconds > _EPOCH_S:  # a moment, in seconds or milliseconds
+            seconds = seconds / (1000 if seconds > 1000 * _EPOCH_S else 1) - time.time()
+            return min(max(0.0, seconds), _EPOCH_S)
+        return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        with suppress(ValueError, TypeError, IndexError, OverflowError):
+            moment = read(text)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return _span_s(text) if re.fullmatch(_SPAN, text) else None
+
+
+_EPOCH_S = 1e9
 
 
 def error_from(error: httpx.HTTPError, base_url: str) -> EvalrunError:

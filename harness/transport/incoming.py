@@ -77,10 +77,13 @@ class Incoming:
         Source: https://html.spec.whatwg.org/multipage/server-sent-events.html
         """
         pending: list[bytes] = []
+        kind = b""
         for line in self._lines():
             name, _, value = line.partition(b":")
             if name == b"data":
                 pending.append(value)
+            elif name == b"event":
+                kind = value.strip()
             text = b"\n".join(pending).decode("utf-8", "replace").strip()
             if text == "[DONE]":
                 self.done = True
@@ -94,7 +97,9 @@ class Incoming:
                     _parsed(text.encode())
                 continue
             pending.clear()
-            yield event
+            failed = kind == b"error" and not (isinstance(event, dict) and event.get("error"))
+            kind = b""
+            yield {"error": event} if failed else event
         if pending:
             _parsed(b"\n".join(pending))
 

@@ -12,8 +12,9 @@ import pytest
 
 from harness import store
 from harness.adapters import Limits, Request, Target
-from harness.adapters.openai import open_openai, read_reply
-from harness.errors import RequestRefused, ServerFault, TargetError
+from harness.adapters.openai import open_openai
+from harness.adapters.replies import read_reply
+from harness.errors import BadReply, RequestRefused, ServerFault, TargetError
 from harness.records import Record, Reply
 from harness.transport import Transport
 from tests.conftest import Answer, Evalrun, VisionServer, body, chat, fail, say
@@ -161,6 +162,116 @@ def test_an_error_is_one_wherever_it_stands(vision_server: VisionServer, answer:
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        body(200, b'{"id": null, "choices": null, "usage": null}'),
+        chunked("data: [DONE]\n\n"),
+        chunked(events(RED, done=False) + 'event: error\ndata: {"message": "died"}\n\n' + events()),
+        chunked(events(RED, done=False) + '{"error": {"message": "upstream reset"}}\n\n'),
+    ],
+    ids=["null choices", "no choice at all", "an error event", "an error between the events"],
+)
+def test_what_holds_no_answer_is_a_failed_call(vision_server: VisionServer, answer: Answer) -> None:
+    vision_server.default = answer
+
+    with pytest.raises((BadReply, ServerFault)):
+        read(vision_server)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "red", "reasoning_content": "left"},
+        {"content": "red", "reasoning_details": [{"type": "reasoning.summary", "summary": "left"}]},
+        {"content": "red", "thinking_blocks": [{"type": "thinking", "thinking": "left"}]},
+        {"content": [{"type": "reasoning", "text": "left"}, {"type": "text", "text": "red"}]},
+        {
+            "content": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "left"}]},
+                {"type": "text", "text": "red"},
+            ]
+        },
+    ],
+    ids=["a field", "a summary", "blocks", "a part of the content", "a part with parts"],
+)
+def test_reasoning_is_kept_apart_wherever_it_comes(
+    vision_server: VisionServer, message: dict[str, Any]
+) -> None:
+    vision_server.then(say("", choice={"message": message}))
+
+    reply = read(vision_server)
+
+    assert (reply.text, reply.reasoning) == ("red", "left")
+
+
+def test_a_count_of_nothing_for_a_reply_that_says_something_is_not_known(
+    vision_server: VisionServer,
+) -> None:
+    vision_server.then(say("red", usage={"prompt_tokens": 0, "completion_tokens": 0}))
+
+    reply = read(vision_server)
+
+    assert (reply.tokens_in, reply.tokens_out) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "Response filtered: content management policy (ResponsibleAIPolicyViolation)"),
+        (403, "m requires moderation. Your input was flagged for violence."),
+    ],
+)
+def test_a_prompt_that_a_filter_stops_is_an_answer_that_fails(
+    evalrun: Evalrun,
+    suite: Path,
+    vision_server: VisionServer,
+    tmp_path: Path,
+    status: int,
+    message: str,
+) -> None:
+    vision_server.default = fail(status, message)
+
+    done = run(evalrun, suite, vision_server, "--limit", "1")
+
+    record = only(tmp_path)
+    assert (done.returncode, record.state) == (0, "fail")
+    assert isinstance(record.outcome, Reply)
+    assert message in (record.outcome.refusal or "")
+    assert "content filter" in done.stdout
+
+
+def test_a_filtered_choice_needs_no_message(vision_server: VisionServer) -> None:
+    choice = {"finish_reason": "content_filter: PROHIBITED_CONTENT", "index": 0}
+    vision_server.then(body(200, json.dumps({"choices": [choice]}).encode()))
+
+    assert read(vision_server).filtered
+
+
+@pytest.mark.parametrize(
+    ("message", "headers"),
+    [
+        ("Rate limit. Please retry after 0.3 seconds.", {}),
+        ("Rate limit", {"retry_after_ms": "300"}),
+        ("Rate limit", {"x_rate_limit_reset_tokens": "300ms"}),
+        (
+            "Rate limit",
+            {"x_ratelimit_remaining_requests": "0", "x_ratelimit_reset_requests": "0.3s"},
+        ),
+    ],
+    ids=["words", "milliseconds", "a reset", "a limit used up"],
+)
+def test_a_rate_limit_is_waited_for_as_the_server_says(
+    vision_server: VisionServer, message: str, headers: dict[str, str]
+) -> None:
+    vision_server.then(fail(429, message, **headers))
+    with Transport(vision_server.url) as transport:
+        call = transport.post("chat/completions", b"{}", read_reply)
+
+    assert call.effort.attempts == 2
+    assert 0.29 <= call.effort.backoff_s < 0.4
+
+
+@pytest.mark.parametrize(
     ("status", "error", "gone"),
     [
         (
@@ -226,6 +337,17 @@ def test_what_a_filter_stopped_fails_with_that_reason_whatever_it_says(
         (400, "messages[0].content must be a string", "takes no pictures"),
         (404, "No endpoints found that support image input", "takes no pictures"),
         (400, "'claude-x' does not support image input.", "takes no pictures"),
+        (400, "This model only supports text input", "takes no pictures"),
+        (400, "Supported values are: 'text'.", "takes no pictures"),
+        (
+            422,
+            '"loc":["body","messages",0,"content"],"msg":"Input should be a valid string"',
+            "no p",
+        ),
+        (400, "cannot unmarshal array into Go field messages.content of type string", "no p"),
+        (500, "clip model not loaded", "takes no pictures"),
+        (400, "Budget has been exceeded! Current cost: 1.0", "has no credit"),
+        (400, "Invalid bearer token", "key was not accepted"),
         (400, "Invalid model name passed in model=m", "no such model"),
         (400, "The model `m` does not exist or you do not have access to it.", "no such model"),
         (400, "Invalid model: m", "no such model"),
@@ -254,6 +376,8 @@ def test_what_every_call_would_meet_is_known_by_its_words(
         (400, "image_url: this model does not support image URLs larger than 20 MB"),
         (400, "Could not process image"),
         (400, "For this model, temperature is not supported"),
+        (400, "Supported values are: 'text' and 'json_object'."),
+        (400, "Unsupported image type webp"),
         (429, "You exceeded your current quota. Please retry in 0.01s."),
     ],
 )

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import store, suites
-from harness.adapters.openai import from_body, read_stream, take
+from harness.adapters.replies import from_body, read_stream, take
 from harness.errors import CallError, ResultsError, SuiteError
 from harness.records import Case, Record, RunHeader, Verdict
 from harness.text import inert

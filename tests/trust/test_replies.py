@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness import store
-from harness.adapters.openai import read_reply
+from harness.adapters.replies import read_reply
 from harness.errors import BadReply, CallError
 from harness.records import Record, Reply
 from harness.transport import Transport

@@ -23,7 +23,8 @@ from harness.adapters.endpoints import kind_of, open_transport
 from harness.adapters.llamacpp import program
 from harness.adapters.llamacpp.files import Files, locate, quantization_in, sha256
 from harness.adapters.llamacpp.server import LocalServer
-from harness.adapters.openai import OpenAIChat, as_count, as_dict, to_body
+from harness.adapters.openai import OpenAIChat, to_body
+from harness.adapters.replies import as_count, as_dict
 from harness.errors import (
     CallError,
     CallTimeout,
