@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from harness.adapters.base import Target
+from harness.adapters.llamacpp.files import quantized
 from harness.adapters.routes import Route, bare_name, look_around, resolve
 from harness.catalogue import Catalogue, load
 from harness.errors import TargetError, UsageError
@@ -187,6 +188,23 @@ def test_the_newest_weights_of_the_main_branch_are_taken(tmp_path: Path) -> None
     route = resolved("seer-7b")
     assert route.target.gguf is not None
     assert route.target.gguf.read_text() == "c0ffee"
+
+
+def test_other_weights_of_the_repository_are_taken_from_the_cache_by_their_quantization(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, parts = "seer-7b-Q8_0.gguf", "seer-7b-BF16-0000{}-of-00002.gguf"
+    put_into_cache(tmp_path, MODEL, MMPROJ, other, parts.format(1), parts.format(2))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    given = Target(model="seer-7b")
+
+    for wanted, file in (("q8_0", other), ("BF16", parts.format(1)), ("Q4_K_M", MODEL)):
+        target, known = quantized("seer-7b", given, catalogue(), wanted)
+        route = resolve("seer-7b", target, backend=None, catalogue=known)
+        assert route.target.gguf is not None
+        assert route.target.gguf.name == file
+        assert route.target.weights is not None
+        assert route.target.weights.quantization == wanted.upper()
 
 
 def test_two_bit_weights_are_never_taken_unasked(tmp_path: Path) -> None:
