@@ -123,7 +123,7 @@ def addresses_of(model: ModelOptions) -> list[str]:
 
 def check_placement(options: PlacementOptions, route: Route) -> None:
     """Raises: UsageError or TargetError, before anything is started."""
-    if options.replicas > 1 and not route.starts_a_server:
+    if options.replicas > 1 and not route.starts_a_server and options.ray is None:
         raise UsageError(
             "--replicas is for servers that evalrun starts, and this one runs already",
             fix="name each server: --base-url URL --base-url URL",

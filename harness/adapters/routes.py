@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -240,8 +241,9 @@ class _Resolver:
         preset = next((it for it in presets if _same_host(it.base_url, base_url)), None)
         near, seen = is_loopback(base_url), None
         if near or self._name is None:
-            key = key_from(self._given.api_key_env)
-            seen = _look(base_url, key=key, wait_s=_NAMED_LOOK_S)
+            with suppress(TargetError):  # a key that is missing is missed by whoever sends it
+                key = key_from(self._given.api_key_env)
+                seen = _look(base_url, key=key, wait_s=_NAMED_LOOK_S)
         if backend is None:
             own = near and seen is not None and seen.is_llama_cpp
             backend = "llamacpp" if own else _adapter(preset) if preset else "openai"

@@ -6,8 +6,10 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace as with_field
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Self
@@ -126,8 +128,11 @@ class Driver:
                 for it in self.planned:
                     if it.cell.words in done:
                         whole.say(f"{it.cell.label}: there already")
-                    elif not self._stopping.is_set():
-                        codes.add(self._ask(it, whole))
+                missing = [it for it in self.planned if it.cell.words not in done]
+                first = missing[: self._stops_early]  # what the others are held against
+                codes.update(self._ask(it, whole) for it in first)
+                with ThreadPoolExecutor(self._at_once()) as pool:
+                    codes.update(pool.map(partial(self._ask, whole=whole), missing[len(first) :]))
         finally:
             Voice.quiet = was_quiet
         if interrupts.exit_code is not None:
@@ -155,7 +160,19 @@ class Driver:
             early.add(own.records())
         return early
 
+    def _at_once(self) -> int:
+        """One server at a time here; as many cells as a cluster has room for."""
+        placement = self.planned[0].options.placement
+        if placement.ray is None:
+            return 1
+        from harness.cluster import driver
+
+        needed = driver.resources(placement.num_gpus, self.planned[0].work.route.target)
+        return max(1, driver.places(needed) // placement.replicas)
+
     def _ask(self, it: Planned, whole: Whole) -> int:
+        if self._stopping.is_set():
+            return ExitCode.DONE
         early = self._early(it)
         if early is not None and early.is_worse:
             return self._ended_early(it, early, whole)

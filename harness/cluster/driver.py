@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,6 +24,7 @@ from harness.records import EncodedImage, Reply
 from harness.transport import Stopped, without_credentials
 
 _LOOK_EVERY_S = 0.2
+_KNOCK_S = 5.0
 _CLOSE_S = 10.0
 _PLACED_MOST = 5
 """Deaths in a row, without a reply between them, after which it is not the node's fault."""
@@ -35,17 +41,35 @@ def connect(address: str) -> None:
     if ray.is_initialized():
         return
     try:
+        _knock(address)
         ray.init(
             address=address,
             log_to_driver=False,
             configure_logging=False,
             logging_level=logging.ERROR,
         )
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise TargetError(
             f"there is no Ray cluster at {address!r}: {str(error).splitlines()[0]}",
             fix="start one (`ray start --head`), or name its address: --ray HOST:6379",
         ) from error
+    # Ray tells of dead nodes on stdout, which is for data, and has no switch for it.
+    worker = import_module("ray._private.worker")
+    worker.print_to_stdstream = _nothing_said  # type: ignore[attr-defined]
+
+
+def _nothing_said(*_: object, **__: object) -> None: ...
+
+
+def _knock(address: str) -> None:
+    """Ray itself would try for minutes. Raises: OSError."""
+    if address == "auto":
+        with suppress(OSError):
+            started_here = Path(tempfile.gettempdir()) / "ray" / "ray_current_cluster"
+            address = os.environ.get("RAY_ADDRESS") or started_here.read_text().strip()
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
 def resources(num_gpus: float | None, target: Target) -> dict[str, float]:
@@ -154,21 +178,16 @@ class RemoteModel:
     def _place(self) -> tuple[Any, Opened]:
         """Raises: TargetError when it cannot be opened, or a node has another evalrun."""
         import ray
-        from ray.exceptions import RayError
+        from ray.exceptions import RayError, RayTaskError
 
         options = {"max_concurrency": 2 + (self._target.concurrency or 8), **self._needed}
         remote = ray.remote(Worker).options(scheduling_strategy="SPREAD", **options)
         while True:
             worker = remote.remote()
             try:
-                node, code = self._wait(worker.code.remote())
-                if code != code_sha256():
-                    raise TargetError(
-                        f"node {node} has another evalrun than this machine",
-                        fix="install the same version on every node",
-                    )
-                target = Target(**without_callbacks(self._target))
-                opened = self._wait(worker.open.remote(self.backend, target))
+                return worker, self._open(worker)
+            except RayTaskError:
+                raise  # a bug of ours, on the node
             except RayError as error:
                 self._deaths += 1
                 if self._deaths > _PLACED_MOST:
@@ -176,13 +195,24 @@ class RemoteModel:
                         f"no node could take {self._target.model}: {_first_line(error)}",
                         fix="install evalrun on every node; `ray list actors` says more",
                     ) from error
-                continue
-            if isinstance(opened, EvalrunError):
+            except BaseException:
                 ray.kill(worker)
-                raise opened
-            for note in opened.notes:
-                self._target.notify(f"{opened.node}: {note}")
-            return worker, opened
+                raise
+
+    def _open(self, worker: Any) -> Opened:
+        node, code = self._wait(worker.code.remote())
+        if code != code_sha256():
+            raise TargetError(
+                f"node {node} has another evalrun than this machine",
+                fix="install the same version on every node",
+            )
+        target = without_callbacks(self._target)
+        opened: Opened | EvalrunError = self._wait(worker.open.remote(self.backend, target))
+        if isinstance(opened, EvalrunError):
+            raise opened
+        for note in opened.notes:
+            self._target.notify(f"{opened.node}: {note}")
+        return opened
 
 
 def opener_on(backend: str, needed: dict[str, float]) -> Opener:

@@ -41,12 +41,12 @@ class Worker:
         """The node's name, and what evalrun is installed there."""
         return platform.node(), code_sha256()
 
-    def open(self, backend: str, target: Target) -> Opened | EvalrunError:
-        """The target's key is looked up here, in this node's environment."""
+    def open(self, backend: str, target: dict[str, Any]) -> Opened | EvalrunError:
+        """`target`: its fields. Its key is looked up here, in this node's environment."""
         notes: list[str] = []
         try:
             adapter = self._stack.enter_context(
-                opener(backend)(replace(target, notify=notes.append))
+                opener(backend)(Target(**target, notify=notes.append))
             )
         except EvalrunError as error:
             return error
