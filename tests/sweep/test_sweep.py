@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -241,3 +242,15 @@ def test_a_cell_that_is_clearly_worse_is_ended_early_and_stays_so(
 
     assert len(vision_server.seen) == 80, "without the option the rest is asked"
     assert cells(whole)[1]["score"] == 0.0
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="the extra `ray` is installed")
+def test_without_ray_the_extra_that_brings_it_is_named(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], vision_server: VisionServer
+) -> None:
+    done = evalrun("sweep", "m", "--temperature", "0,1", *shared, "--ray", "auto")
+
+    assert done.returncode == 2
+    assert "--ray needs ray, which is not installed" in done.stderr
+    assert "[ray]" in done.stderr
+    assert vision_server.seen == []
