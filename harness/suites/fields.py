@@ -27,11 +27,12 @@ NAMES: Mapping[str, Sequence[str]] = {
         "picture": "decoded_image file_name image images image_path image_file filename img"
         " img_path imgname image_name image_filename image_paths picture pictures photo image_url"
         " image_id data_id",
-        "question": "question query prompt text problem prefix question_text instruction input"
+        "question": "question query prompt text problem prefix question_text stem instruction input"
         " user_prompt",
         "answer": "answer answers expected gt_answer multiple_choice_answer label target"
         " correct_answer ground_truth gt gold ideal suffix reference_answer expected_answer"
-        " answer_key correct_option solution output response reference expected_output",
+        " answer_key correct_option solution output response reference expected_output answer_idx"
+        " answer_index correct_idx correct_index",
         "options": "options choices option choice candidates answer_options",
         "hint": "hint context passage system",
         "category": "category subject topic type task task_type domain subset skill l2_category"

@@ -32,6 +32,7 @@ _MAX_LINE_BYTES = 64 * 2**20
 _MAX_JSON_BYTES = 2**31
 _BOM = codecs.BOM_UTF8
 _BATCH_ROWS = 64
+_BUFFER_BYTES = 2**20
 _ROWS_KEYS = ("data", "rows", "questions", "examples", "samples", "items", "instances", "test")
 
 Rows = Iterator[tuple[str, int, dict[str, Any]]]
@@ -210,6 +211,8 @@ def read_document(path: Path, findings: Findings) -> Rows:
         if not held:
             yield from _by_key(path, {key: msgspec.json.decode(it) for key, it in document.items()})
             return
+        if others := [key for key in arrays if key != held]:
+            findings.warning(shown(path.name), f"not read: {shown(', '.join(others))}")
         raws = msgspec.json.decode(document[held], type=list[msgspec.Raw])
     yield from _objects(name, iter(raws or []), findings)
 
@@ -256,10 +259,13 @@ def read_columns(path: Path, _: Findings) -> Rows:
         raise SuiteError(
             f"{shown(path)}: pyarrow is not installed", fix=install_command("parquet")
         ) from exc
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own keeps 25 MB for itself
     with open_regular(path) as file:
         try:
             if path.suffix.lower() == ".parquet":
-                batches = ParquetFile(file).iter_batches(batch_size=_BATCH_ROWS)
+                batches = ParquetFile(file, buffer_size=_BUFFER_BYTES).iter_batches(
+                    batch_size=_BATCH_ROWS, use_threads=False
+                )
             elif file.read(6) == b"ARROW1":
                 arrow = pyarrow.ipc.open_file(file)
                 batches = map(arrow.get_batch, range(arrow.num_record_batches))

@@ -22,7 +22,7 @@ _CHATS = (
     *("conversations", "conversation", "messages", "input", "prompt", "dialog", "texts"),
     "contents",
 )
-_NESTED = ("row", "vars", "metadata", "extra_info", "reward_model", "meta")
+_NESTED = ("row", "vars", "metadata", "extra_info", "reward_model", "meta", "question")
 _PICTURE_PARTS = (
     *("image_url", "image", "url", "path", "source"),
     *("inlineData", "inline_data", "fileData", "file_data"),

@@ -31,7 +31,7 @@ _POLAR = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|has|have|had|will|would|should)(?:n't)?\b", re.I
 )
 _COUNTED = re.compile(r"how many\b", re.IGNORECASE)
-_KEY = re.compile(r"\(?([A-Za-z])\)?[.:)]?")
+_KEY = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice) )?\(?([A-Za-z])\)?[.:)]?")
 _KEY_AND_TEXT = re.compile(r"\(?([A-Z])\s?[.:)]\s*(.+)", re.DOTALL)
 _KEYS = re.compile(r"[A-Z](?:\s*(?:[,;/&]|and)?\s*[A-Z])+")
 _TAKERS = {
@@ -92,6 +92,8 @@ class _Reader:
         self.seen: dict[str, None] = {}
         """Columns with content, in their order."""
         self.used: set[str] = set()
+        self.options_from: int | None = None
+        """The first of the numbers that columns of options have."""
         self.rivals: dict[tuple[str, str, str], list[str]] = {}
         """Field, the column that was used and one that says something else: the rows."""
 
@@ -111,7 +113,7 @@ class _Reader:
         answers = fields.answers_of(answer)
         if len(answers) == 1 and bare(held["answer"][0]) == "answers":  # a cell of a table
             answers = tuple(filter(None, re.split(r"\s*[|;]\s*", answers[0])))
-        pictures = self._of_pictures(held, filled, pick)
+        pictures = self._of_pictures(held, filled)
         found = {"picture": pictures, "question": text_of(pick("question")), "answer": answers}
         for what in (what for what, value in found.items() if not value):
             self._missing(where, what, plan.get(what, ()), cells)
@@ -148,19 +150,20 @@ class _Reader:
         for other in others:
             if text_of(cells[other]) == text_of(cells[first]):
                 self.used.add(other)
-            else:
+            elif not bare(other).endswith(("idx", "index")):  # which says it by a number
                 self.rivals.setdefault((what, first, other), []).append(where)
         return cells[first]
 
-    def _of_pictures(
-        self, held: fields.Plan, cells: Mapping[str, Any], pick: Any
-    ) -> tuple[Any, ...]:
-        """One column that may hold several, then those that are numbered: image, image_2..."""
-        by_hand = any(what == "picture" for what, _ in self._given)
-        numbered = held.get("picture" if by_hand else "numbered pictures", ())
-        self.used.update(numbered)
-        first = () if by_hand or "picture" not in held else fields.several(pick("picture"))
-        return (*first, *(it for name in numbered for it in fields.several(cells[name])))
+    def _of_pictures(self, held: fields.Plan, cells: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The column that holds the most, then those that are numbered: image, image_2..."""
+        names = held.get("picture", ())
+        if not any(what == "picture" for what, _ in self._given):
+            most = max(names, key=lambda name: len(fields.several(cells[name])), default=None)
+            names = (*([most] if most else []), *held.get("numbered pictures", ()))
+        pictures = tuple(it for name in names for it in fields.several(cells[name]))
+        alike = (it for it in held.get("picture", ()) if cells[it] in (cells[names[0]], *pictures))
+        self.used.update(names, alike)
+        return pictures
 
     def _of_options(self, held: fields.Plan, cells: Mapping[str, Any]) -> tuple[str, ...]:
         for name in held.get("options", ()):
@@ -171,6 +174,8 @@ class _Reader:
         self.used.update(lettered)
         places = {fields.place_of(name) or 0: line_of(cells[name]) for name in lettered}
         first = 0 if 0 in places else 1
+        if any(name[-1].isdigit() for name in lettered):
+            self.options_from = first
         return tuple(places.get(at, "") for at in range(first, max(places, default=0) + 1))
 
     def _difficulty(self, held: Sequence[str], cells: Mapping[str, Any]) -> Difficulty | None:
@@ -201,7 +206,7 @@ def cases_of(
     id_at = _id_column(held)
     if id_at is not None:
         reader.used.add(held[0].id_columns[id_at])
-    first_index = _first_index(held, findings)
+    first_index = _first_index(held, reader.options_from, findings)
     by_id: dict[str, tuple[str, ...]] = {}
     if any(map(_refers, held)):
         by_id = {value: row.pictures for row in held for value in row.ids if not _refers(row)}
@@ -260,13 +265,15 @@ def _is_index(answers: Sequence[str]) -> bool:
     return len(answers) == 1 and answers[0].isdecimal() and len(answers[0]) < 3
 
 
-def _first_index(rows: Sequence[_Row], findings: Findings) -> int | None:
+def _first_index(rows: Sequence[_Row], options_from: int | None, findings: Findings) -> int | None:
     """What the first option's number is where keys are numbers; None: they are the texts."""
     keyed = [row for row in rows if row.options and _is_index(row.answers)]
     if all(str(int(row.answers[0])) in row.options for row in keyed):
         return None
     numbers = {int(row.answers[0]) for row in keyed}
-    if 0 not in numbers and any(int(row.answers[0]) == len(row.options) for row in keyed):
+    if 0 not in numbers and (
+        options_from or any(int(row.answers[0]) == len(row.options) for row in keyed)
+    ):
         return 1
     if 0 not in numbers:
         findings.warning(

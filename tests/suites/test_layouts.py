@@ -105,6 +105,10 @@ COLOURS = ["red", "green", "blue"]
         {"option": "A. red; B. green; C. blue", "answer": "B"},
         {"options": "A) red\nB) green\nC) blue", "answer": "B"},
         {"options": ["A. red", "B. green", "C. blue"], "answer": "B"},
+        {"options": COLOURS, "answer": "Option B"},
+        {"options": COLOURS, "answer_idx": 1, "answer": None},
+        {"option1": "red", "option2": "green", "option3": "blue", "answer": "2"},
+        {"question": {"stem": "Which?", "choices": COLOURS}, "answerKey": "B", "answer": None},
         {"A": "red", "B": "green", "C": "blue", "answer": "B"},
         {"option_a": "red", "option_b": "green", "option_c": "blue", "answer": "B"},
         {"Option 1": "red", "Option 2": "green", "Option 3": "blue", "answer": "green"},
@@ -116,7 +120,7 @@ COLOURS = ["red", "green", "blue"]
 def test_options_however_they_are_written_are_shown_with_letters(
     shop: Workshop, cells: dict[str, Any]
 ) -> None:
-    case = one(shop, question="Which?", hint="Look well.", **cells)
+    case = one(shop, **{"question": "Which?", "hint": "Look well.", **cells})
 
     assert case.question == f"Look well.\nWhich?\nA. red\nB. green\nC. blue\n{ASK_LETTER}"
     assert (case.grader, case.expected) == ("choice", "B")
@@ -359,6 +363,7 @@ def test_a_picture_however_it_is_given_is_found(shop: Workshop, image: Any) -> N
         {"image": ["p1.png", "p2.png"]},
         {"image": "p1.png", "image2": "p2.png"},
         {"image_1": "p1.png", "image_2": "p2.png"},
+        {"image": "p1.png", "images": ["p1.png", "p2.png"]},
         {"image": "['p1.png', 'p2.png']"},
         {"image": "p1.png; p2.png"},
         {"images": [{"path": "p1.png"}, {"path": "p2.png"}]},
@@ -446,6 +451,13 @@ def test_two_columns_that_may_be_the_question_are_warned_of(shop: Workshop) -> N
     )
 
     assert "warning: q.jsonl, line 1: two columns may be its question" in remarks(suite)
+
+
+def test_of_several_splits_in_a_file_those_not_read_are_named(shop: Workshop) -> None:
+    row = {"image": "p1.png", "question": "What?", "answer": "x"}
+    shop.write("q.json", json.dumps({"train": [row], "test": [row]}))
+
+    assert "warning: q.json: not read: train" in remarks(shop.load("q.json"))
 
 
 def test_columns_that_are_not_used_are_named(shop: Workshop) -> None:
