@@ -47,8 +47,6 @@ def valid_unicode(text: str) -> str:
     >>> valid_unicode("\\ud83d\\ude00"), valid_unicode("a\\ud800b"), valid_unicode("as it was")
     ('😀', 'a\ufffdb', 'as it was')
     """
-    if text.isascii():
-        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

@@ -26,6 +26,7 @@ _FAILED = re.compile(
     re.IGNORECASE,
 )
 """Finish reasons that mean: generation broke off, whatever stands in the content."""
+_KEPT = ("usage", "timings", "model", "provider")
 _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
 """Where servers put what the model thought; one of them is read."""
 _THINKING, _WORDS = ("thinking", "reasoning"), ("text", "thinking", "summary")
@@ -48,19 +49,21 @@ class Draft(Struct):
     def reply(self) -> Reply:
         """Raises: ServerFault when generation failed."""
         raise_if_failed(self.finish_reason, "".join(self.text))
-        said = any((*self.text, *self.reasoning))  # then a count of 0 is none
-        usage, timings = as_dict(self.rest.get("usage")), _timings(self.rest.get("timings"))
+        timings = _timings(self.rest["timings"]) if "timings" in self.rest else None
+        usage = as_dict(self.rest.get("usage"))
         details = as_dict(usage.get("prompt_tokens_details"))
         thought = as_dict(usage.get("completion_tokens_details"))
         cached = timings.cache_n if timings else None
         tokens_out = as_count(usage.get("completion_tokens", usage.get("output_tokens")))
+        if tokens_out == 0 and any((*self.text, *self.reasoning)):
+            tokens_out = None  # somebody did not count
         return Reply(
             text=_joined(self.text) or "",
             reasoning=_joined(self.reasoning),
             refusal=_joined(self.refusal),
             finish_reason=_joined([self.finish_reason]),
             tokens_in=as_count(usage.get("prompt_tokens", usage.get("input_tokens"))) or None,
-            tokens_out=tokens_out or (None if said else tokens_out),
+            tokens_out=tokens_out,
             tokens_reasoning=as_count(thought.get("reasoning_tokens")),
             tokens_cached=as_count(details.get("cached_tokens")) if cached is None else cached,
             ttft_s=self.ttft_s,
@@ -121,9 +124,7 @@ def take(event: Any, draft: Draft) -> bool:
     choices = it.get("choices") or []
     if it is not event or not isinstance(choices, list):
         raise _unlike_the_wire(event)
-    draft.rest |= {
-        name: it[name] for name in ("usage", "timings", "model", "provider") if it.get(name)
-    }
+    draft.rest |= {name: it[name] for name in _KEPT if it.get(name)}
     for choice in choices[:1]:
         _take_choice(choice, draft)
     return False  # usage may follow, and [DONE] is no event
@@ -140,7 +141,7 @@ def _take_choice(choice: Any, draft: Draft) -> None:
     content, reason = message.get("content"), choice.get("finish_reason")
     parts = content if isinstance(content, list) else []
     inside = [it for it in parts if isinstance(it, dict) and it.get("type") in _THINKING]
-    thoughts = (_thought(it) for it in (*map(message.get, _THOUGHTS), inside))
+    thoughts = (_thought(it) for it in (*map(message.get, _THOUGHTS), inside) if it)
     draft.text.append(_text(content))
     draft.reasoning.append(next(filter(None, thoughts), ""))
     draft.refusal.append(_text(message.get("refusal")))
@@ -174,7 +175,8 @@ def _thought(value: Any) -> str:
 def _joined(parts: Sequence[Any], longest: int | None = None) -> str | None:
     """As text that can be stored, where every part is text, and some is there."""
     whole = "".join(parts) if all(isinstance(it, str) for it in parts) else ""
-    return valid_unicode(whole)[:longest] or None
+    whole = whole if whole.isascii() else valid_unicode(whole)
+    return whole[:longest] or None
 
 
 def _timings(timings: Any) -> ServerTimings | None:

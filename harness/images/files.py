@@ -22,7 +22,8 @@ def shown(name: str | Path) -> str:
     >>> shown("a\x1b[2Jb.png")
     'a\\x1b[2Jb.png'
     """
-    return one_line(str(name), 200)
+    text = str(name)
+    return text if text.isprintable() and len(text) <= 200 else one_line(text, 200)
 
 
 def split_page(name: str) -> tuple[str, str | None]:

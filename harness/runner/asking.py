@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -66,8 +66,7 @@ class Asking:
             media_types=tuple(image.media_type for image in images),
             started_at=started_at,
         )
-        named = case.options.get("schema")
-        schema = constraint(case) if self.constrained else named
+        schema = constraint(case) if self.constrained else case.options.get("schema")
         request = Request(
             id=case.id,
             question=case.question,
@@ -169,12 +168,9 @@ class _Picture:
     """Read, checked and encoded once, by whoever needs it first."""
 
     def __init__(self, path: Path, side_px: int) -> None:
-        self._path, self._side_px = path, side_px
-        self._encoded: EncodedImage | None = None
+        self._encode = cache(partial(encode, path, longest_side_px=side_px))
         self._busy = threading.Lock()
 
     def encoded(self) -> EncodedImage:
         with self._busy:
-            if self._encoded is None:
-                self._encoded = encode(self._path, longest_side_px=self._side_px)
-            return self._encoded
+            return self._encode()
