@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ import msgspec
 from harness.errors import SuiteError
 from harness.graders import calendar, choices, measures, places, regions, structures, texts, yes_no
 from harness.graders.decide import Check, Misfit, Task, no_answer
-from harness.graders.extract import plainly_stated, take_apart
+from harness.graders.extract import loops, plainly_stated, take_apart
 from harness.graders.inference import infer as infer
 from harness.records import Case, GradeContext, Reply, Verdict
 from harness.text import one_line
@@ -32,38 +31,32 @@ class Grader(msgspec.Struct, frozen=True):
     check: Callable[[Task], Check]
     """Makes the check of one case. Raises Misfit."""
     options: Mapping[str, type | tuple[type, ...]] = {}
-    literal: bool = True
-    """The expected answer itself is a right reply; not so for a box in which a point must lie."""
     repeats: bool = False
     """A right answer may hold one piece many times: a grid, a transcription."""
-    sees_context: bool = False
-    """Its checks take a GradeContext."""
+    located: bool = False
+    """Its checks take a GradeContext, and the box that a point must lie in is no reply."""
 
 
 _NUMBER, _FRAME = (int, float), {"format": str, "coordinates": str}
-GRADERS: Mapping[str, Grader] = MappingProxyType(
-    {
-        "yes_no": Grader(yes_no.yes_no),
-        "integer": Grader(measures.integer),
-        "decimal": Grader(measures.decimal, {"tolerance": _NUMBER, "unit": str}),
-        "money": Grader(measures.money, {"currency": str}),
-        "choice": Grader(choices.choice, {"choices": list, "aliases": dict}),
-        "text": Grader(texts.text, {"aliases": list}),
-        "code": Grader(texts.code, {"case_sensitive": bool}),
-        "position": Grader(places.position),
-        "list": Grader(structures.a_list, {"ordered": bool}),
-        "date": Grader(calendar.date),
-        "time": Grader(calendar.time),
-        "dimensions": Grader(places.dimensions),
-        "transcription": Grader(texts.transcription, {"max_cer": _NUMBER}, repeats=True),
-        "grid": Grader(structures.grid, repeats=True),
-        "json": Grader(structures.a_json, {"fields": (list, dict), "schema": dict}, repeats=True),
-        "point": Grader(
-            regions.point, {"distance": _NUMBER, **_FRAME}, literal=False, sees_context=True
-        ),
-        "box": Grader(regions.box, {"iou": _NUMBER, **_FRAME}, literal=False, sees_context=True),
-    }
-)
+GRADERS = {
+    "yes_no": Grader(yes_no.yes_no),
+    "integer": Grader(measures.integer),
+    "decimal": Grader(measures.decimal, {"tolerance": _NUMBER, "unit": str}),
+    "money": Grader(measures.money, {"currency": str}),
+    "choice": Grader(choices.choice, {"choices": list, "aliases": dict}),
+    "text": Grader(texts.text, {"aliases": list}),
+    "code": Grader(texts.code, {"case_sensitive": bool}),
+    "position": Grader(places.position),
+    "list": Grader(structures.a_list, {"ordered": bool}),
+    "date": Grader(calendar.date),
+    "time": Grader(calendar.time),
+    "dimensions": Grader(places.dimensions),
+    "transcription": Grader(texts.transcription, {"max_cer": _NUMBER}, repeats=True),
+    "grid": Grader(structures.grid, repeats=True),
+    "json": Grader(structures.a_json, {"fields": (list, dict), "schema": dict}, repeats=True),
+    "point": Grader(regions.point, {"distance": _NUMBER, **_FRAME}, located=True),
+    "box": Grader(regions.box, {"iou": _NUMBER, **_FRAME}, located=True),
+}
 
 
 def grade(
@@ -88,52 +81,35 @@ def grade(
             fix="correct the case in its suite; `evalrun check` lists all problems",
         ) from error
     grader = GRADERS[case.grader]
-    if grader.sees_context:
+    if grader.located:
         check = partial(check, context=context)
-    if text == case.expected and grader.literal:
+    elif text == case.expected:
         return Verdict(passed=True, answer=text, reason="says it word for word")
     reply = take_apart(text)
     if reply.loops and not grader.repeats:
         return no_answer("repeats itself without end")
     if truncated:
         reply = plainly_stated(reply)
-        verdict = no_answer(reply.fault) if reply.fault else check(reply)
-        if verdict.passed or verdict.answer is not None:
-            return verdict
+    if reply.fault == "empty reply" and reasoning:
+        reply = msgspec.structs.replace(reply, fault="only reasoning, no answer")
+    verdict = no_answer(reply.fault) if reply.fault else check(reply)
+    if truncated and not verdict.passed and verdict.answer is None:
         return Verdict(passed=False, answer=None, reason="cut before it stated an answer", cut=True)
-    if reply.fault:
-        thought = reply.fault == "empty reply" and reasoning
-        return no_answer("only reasoning, no answer" if thought else reply.fault)
-    return check(reply)
+    return verdict
 
 
 def grade_reply(case: Case, reply: Reply, *, context: GradeContext | None = None) -> Verdict:
     """`grade`, with what the endpoint says beside the text: a refusal, a filter, a limit."""
     if reply.refusal:
-        words = one_line(reply.refusal, 200)
-        return no_answer(f"the model refused: {words}")
+        return no_answer(f"the model refused: {one_line(reply.refusal, 200)}")
     if reply.filtered:
         return no_answer(f"stopped by the endpoint's content filter ({reply.finish_reason})")
     thought = bool(reply.reasoning)
     verdict = grade(case, reply.text, truncated=reply.truncated, reasoning=thought, context=context)
-    if verdict.cut and _thinks_in_circles(reply.reasoning or reply.text):
-        reason = "repeats itself without end in its reasoning"
-        return Verdict(passed=False, answer=None, reason=reason)
+    # A thought may well be put twice, and more room then helps; not if it goes on for so long.
+    if verdict.cut and loops(reply.reasoning or reply.text, length=3000, longest=600):
+        return no_answer("repeats itself without end in its reasoning")
     return verdict
-
-
-_CIRCLES, _LONGEST_CIRCLE = 3000, 600
-"""Characters; a thought may well be put twice, and more room then helps."""
-
-
-def _thinks_in_circles(text: str) -> bool:
-    """Whether a text ends in one piece, over and over, for long: more room would not end it."""
-    tail = text.rstrip()[-_CIRCLES:]
-    before = tail.rfind(tail[-60:], 0, -1)
-    period = len(tail) - 60 - before
-    return (
-        len(tail) == _CIRCLES and 0 < period <= _LONGEST_CIRCLE and tail[period:] == tail[:-period]
-    )
 
 
 def problems(case: Case) -> list[str]:
@@ -170,17 +146,6 @@ def _check(name: str, expected: str | tuple[str, ...], question: str, options: b
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise Misfit(f"option {option!r} has the wrong type: {value!r}")
     return grader.check(Task(grader=name, expected=expected, options=given, question=question))
-
-
-def try_out(
-    grader: str, expected: str | tuple[str, ...], reply: str, question: str = "", **options: Any
-) -> Verdict:
-    """Grade without a suite: for doctests and the prompt.
-
-    >>> try_out("integer", "4", "four").reason
-    'says 4'
-    """
-    return grade(field_case(grader, expected, options, question), reply)
 
 
 def field_case(grader: str, expected: Any, options: dict[str, Any], question: str = "") -> Case:

@@ -81,7 +81,7 @@ def date(task: Task) -> Check:
     wanted = dates(task.one)
     if len(wanted) != 1:
         raise Misfit(f"{task.one!r} is not one date")
-    meant: tuple[Day, ...] = wanted[0].value  # type: ignore[assignment]
+    meant: tuple[Day, ...] = wanted[0].value
     return checking(task, dates, lambda said: _covers(meant, said), _covers)
 
 
@@ -144,5 +144,5 @@ def time(task: Task) -> Check:
     wanted = times(task.one)
     if len(wanted) != 1:
         raise Misfit(f"{task.one!r} is not one time of day")
-    meant: Clock = wanted[0].value  # type: ignore[assignment]
+    meant: Clock = wanted[0].value
     return checking(task, times, lambda said: _agrees(meant, said), _agrees)

@@ -8,8 +8,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from harness.graders.clean import without_tex
 from harness.graders.decide import Check, Finder, Mention, Misfit, Task, checking
 from harness.graders.extract import CANNOT_TELL, refusal
-from harness.graders.measures import Quantity, quantity
-from harness.graders.numbers import numbers, unit_at
+from harness.graders.measures import quantity
+from harness.graders.numbers import Quantity, numbers
 from harness.graders.question import lettered, polar_clause
 from harness.graders.words import TABLES, content, folded, phrase, rivals, synonyms, without_article
 from harness.graders.yes_no import as_yes_or_no, yes_no_finder
@@ -125,11 +125,10 @@ def _words_finder(keys: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> 
 
     def find(text: str) -> list[Mention]:
         found = by_phrase(text)
-        for number in numbers(text) if values else ():
-            if not any(m.start <= number.start < m.end for m in found):
-                unit = unit_at(text, number.end)
-                value = values.get(number.value, f"{number.value} is no option")
-                found.append(Mention(number.start, unit[1] if unit else number.end, value))
+        for m in numbers(text) if values else ():
+            if not any(it.start <= m.start < it.end for it in found):
+                key = values.get(m.value.number, f"{m.value.number} is no option")
+                found.append(m._replace(value=key))
         if found:
             return sorted(found, key=lambda m: m.start)
         said = frozenset(content(text))

@@ -18,7 +18,7 @@ class Mention(NamedTuple):
 
     start: int
     end: int
-    value: Hashable
+    value: Any
     hedge: str | None = None
     """The words that take it back: "about", "or more"."""
     lead: bool = False

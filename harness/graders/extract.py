@@ -16,7 +16,6 @@ LONGEST_READ = 40_000
 _LONGEST_SCANNED = 1_000_000
 """Characters. Of a longer one, reasoning included, the rest is not looked at."""
 _MOST_STATEMENTS = 400
-_LONGEST_PERIOD, _LOOP_LENGTH = 160, 480
 PLAIN, CONCLUSION, ANSWER = range(3)
 """How plainly a sentence states an answer."""
 CANNOT_TELL = "refuses or says it cannot tell"
@@ -92,7 +91,7 @@ def take_apart(raw: str) -> Reply:
     text = plain(body)
     if not text.strip(" \n.*_#`"):
         return Reply("", (), "only reasoning, no answer" if raw.strip() else "empty reply")
-    return Reply(text, _statements(text), loops=_loops(body), body=body)
+    return Reply(text, _statements(text), loops=loops(body), body=body)
 
 
 def refusal(text: str) -> str | None:
@@ -119,13 +118,13 @@ def plainly_stated(reply: Reply) -> Reply:
     return Reply("", (), fault)
 
 
-def _loops(text: str) -> bool:
-    """Whether a text ends in one piece that is repeated till the end."""
-    tail = text.rstrip()[-_LOOP_LENGTH:]
-    before = tail.rfind(tail[-24:], 0, len(tail) - 1)
+def loops(text: str, length: int = 480, longest: int = 160) -> bool:
+    """Whether so many characters at a text's end are one piece, no longer than that, repeated."""
+    tail = text.rstrip()[-length:]
+    before = tail.rfind(tail[-24:], 0, -1)
     period = len(tail) - 24 - before
-    long = len(tail) == _LOOP_LENGTH and before >= 0
-    return long and period <= _LONGEST_PERIOD and tail[period:] == tail[:-period]
+    repeats = before >= 0 and period <= longest and tail[period:] == tail[:-period]
+    return len(tail) == length and repeats
 
 
 def _statements(text: str) -> tuple[Statement, ...]:

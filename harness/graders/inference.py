@@ -182,7 +182,7 @@ def _in_words(question: str, written: str) -> Inferred | str | None:
     count = len(written.split())
     if rivals(written):
         return "text"
-    if any(it.end - it.start == len(written) for it in numbers(written)):
+    if any(it.end - it.start == len(written) and not it.value.unit for it in numbers(written)):
         return "integer"
     items = len(items_of(written)) if "," in written else 0
     asks_list = _ASKS_LIST.search(question) or _ASKS_ORDER.search(question)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any, NamedTuple
 
 from harness.graders.decide import Check, Finder, Mention, Misfit, Task, checking
-from harness.graders.numbers import UNITS, Number, Unit, converted, numbers, unit_at
+from harness.graders.numbers import CURRENCIES, SCALES, UNITS, Quantity, Unit, numbers, unit_at
 from harness.graders.question import asked_stems, asked_words, counted, plain_question
-from harness.graders.words import TABLES, any_of, folded, pattern, phrase, stem, words
+from harness.graders.words import folded, pattern, phrase, stem, words
 
 _ABOUT = phrase("a hedge fails: about 5")
 _OR_SO = phrase("a hedge fails: 5 or more")
@@ -24,78 +22,21 @@ _UNSAID = phrase("no dents are 0, a single dent is 1")
 _PHRASE_ENDS = pattern(r"\b(?:and|or|of|in|on|with|\d+)\b|[:;]", "where what a number counts ends")
 _IN_SCALE = pattern(r"\(?\bin (thousand|million|billion)s?\b", "asks for millions")
 _IN_UNIT = pattern(r"\bin (?:the unit )?(?=[a-zµ°%/]{1,14}\b)|\(unit: ?", "asks for inches")
-_SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 _SLACK = Decimal("0.0005")
 """Share by which a number may differ that was converted from another unit."""
-_CURRENCIES = {
-    spelling: Unit(names[0], names[0])
-    for names in (line.replace(": ", " ").split() for line in TABLES["currencies"].splitlines())
-    for spelling in names
-}
-_HUNDREDTH = Decimal("0.01")
-_CURRENCIES |= dict.fromkeys(("p", "pence", "penny"), Unit("p", "gbp", _HUNDREDTH))
-_CURRENCIES |= dict.fromkeys(("cent", "cents", "¢", "c"), Unit("cent", "", _HUNDREDTH))
-_BEFORE = pattern(rf"(?:^|(?<![^\W\d_]))({any_of(_CURRENCIES)}) ?-?$", "a wrong currency fails")
-_AFTER = pattern(rf" ?-?({any_of(_CURRENCIES)})(?!\w)", "58p, 5 euros")
 
 
-class Quantity(NamedTuple):
-    """A number with its unit."""
-
-    number: Decimal
-    other: Decimal | None = None
-    """The other meaning of its notation: 1.250 is 1250 too."""
-    unit: Unit | None = None
-
-    def readings(self, unit: Unit | None = None) -> list[Decimal]:
-        """The numbers it can mean, in a unit; none when it cannot be in that."""
-        found = [n for n in (self.number, self.other) if n is not None]
-        if unit is None or self.unit is None or self.unit.name == unit.name:
-            return found
-        if self.unit.name == "deg" and unit.dimension == "temperature":
-            return found
-        return [n for it in found if (n := converted(it, self.unit, unit)) is not None]
-
-
-_Placed = tuple[Unit | None, int, int]
-"""The unit of a number, and where number and unit start and end."""
-
-
-def _measured(text: str, number: Number) -> _Placed:
-    unit = unit_at(text, number.end)
-    return (unit[0], number.start, unit[1]) if unit else (None, number.start, number.end)
-
-
-def _priced(text: str, number: Number) -> _Placed:
-    head = text[max(0, number.start - 10) : number.start]
-    if before := _BEFORE.search(head):
-        start = number.start - len(head) + before.start(1)
-        return _CURRENCIES[before[1].lower()], start, number.end
-    after = _AFTER.match(text, number.end)
-    return (
-        (_CURRENCIES[after[1].lower()] if after else None),
-        number.start,
-        after.end() if after else number.end,
-    )
-
-
-def _finder(
-    question: str, unit_of: Callable[[str, Number], _Placed], *, exact: bool = True
-) -> Finder:
+def _finder(question: str, *, exact: bool = True, money: bool = False) -> Finder:
     """Finds quantities; with `exact`, "about 5" is a hedge."""
     rough = not exact or bool(_ASKS_ROUGHLY.search(question))
 
     def find(text: str) -> list[Mention]:
         mentions: list[Mention] = []
-        for number in numbers(text):
-            unit, start, end = unit_of(text, number)
-            if unit is None and text[end : end + 1].isalpha():  # "7th"
-                continue
-            hedge = None if rough else approximate(text, start, end)
-            if mentions and _RANGE.match(text[mentions[-1].end : start]):
-                hedge = text[mentions.pop().start : end]
-            value = Quantity(number.value, number.other, unit)
-            mentions.append(Mention(start, end, value, hedge))
+        for found in numbers(text, money=money):
+            hedge = None if rough else approximate(text, found.start, found.end)
+            if mentions and _RANGE.match(text[mentions[-1].end : found.start]):
+                hedge = text[mentions.pop().start : found.end]
+            mentions.append(found._replace(hedge=hedge))
         return _relevant(text, mentions, question)
 
     return find
@@ -120,8 +61,8 @@ def _relevant(text: str, found: list[Mention], question: str) -> list[Mention]:
     found = [m for m in found if not _OUT_OF.search(text[: m.start])] or found
     if any(_LISTED.fullmatch(text[a.end : b.start]) for a, b in pairwise(found)):
         return found
-    echoed = {n.value for n in numbers(plain_question(question))}
-    found = [m for m in found if m.value[0] not in echoed] or found  # type: ignore[index]
+    echoed = {m.value.number for m in numbers(plain_question(question))}
+    found = [m for m in found if m.value.number not in echoed] or found
     counting, asked = counted(question), asked_stems(question)
     if not counting:  # "epoch 12" where the question asks for an epoch
         before = ((m, words(text[max(0, m.start - 24) : m.start])[-1:]) for m in found)
@@ -138,7 +79,7 @@ def _counted_by(after: str) -> set[str]:
 
 def _count_finder(question: str) -> Finder:
     """Also finds that there are none, or a single one, of what is counted."""
-    find, counting = _finder(question, _measured), counted(question)
+    find, counting = _finder(question), counted(question)
 
     def find_count(text: str) -> list[Mention]:
         if folded(text) in ("none", "nothing"):
@@ -162,7 +103,7 @@ def _comparing(
     """A check that compares quantities in the expected unit."""
     unit, scale = wanted.unit, _IN_SCALE.search(task.question)
     targets = [n for n in (wanted.number, wanted.other) if n is not None]
-    targets += [n * _SCALES[scale[1].lower()] for n in targets] if scale else []
+    targets += [n * SCALES[scale[1].lower()] for n in targets] if scale else []
 
     def off(value: Quantity) -> Decimal | None:
         readings = value.readings(unit)
@@ -204,8 +145,9 @@ def _alike(a: Quantity, b: Quantity) -> bool:
 def integer(task: Task) -> Check:
     """A count; "no dents" are 0."""
     found = numbers(task.one)
-    whole = [n for it in found[:1] for n in (it.value, it.other) if n is not None and not n % 1]
-    if len(found) != 1 or not whole or found[0].end - found[0].start != len(task.one):
+    value = found[0].value if len(found) == 1 else Quantity(Decimal("0.5"))
+    whole = [n for n in value.readings() if not n % 1]
+    if not whole or value.unit or found[0].end - found[0].start != len(task.one):
         raise Misfit(f"{task.one!r} is not a whole number")
     asked = asked_words(task.question) & UNITS.keys()
     units = [UNITS[w] for w in sorted(asked) if stem(w) in counted(task.question) and len(w) > 2]
@@ -224,8 +166,8 @@ def decimal(task: Task) -> Check:
     tolerance = Decimal(str(task.options.get("tolerance", 0)))
     if tolerance < 0:
         raise Misfit("tolerance is negative")
-    find = _finder(task.question, _measured, exact=not tolerance)
     unit = wanted.unit or asked_unit(task.question)
+    find = _finder(task.question, exact=not tolerance)
     return _comparing(task, find, wanted._replace(unit=unit), tolerance)
 
 
@@ -234,10 +176,10 @@ def quantity(written: str) -> Quantity:
     found = numbers(written)
     if len(found) != 1 or written[: found[0].start].strip(" ~+-"):
         raise Misfit(f"{written!r} is not a number with or without a unit")
-    unit, _, end = _measured(written, found[0])
-    if rest := written[end:].strip(" ."):
+    if rest := written[found[0].end :].strip(" ."):
         raise Misfit(f"{rest!r} in {written!r} is not a unit we know")
-    return Quantity(found[0].value, None, unit)
+    value: Quantity = found[0].value
+    return value._replace(other=None)
 
 
 def asked_unit(question: str) -> Unit | None:
@@ -249,27 +191,25 @@ def asked_unit(question: str) -> Unit | None:
 
 def money(task: Task) -> Check:
     """An amount; without a currency where the question names it."""
-    found = numbers(task.one)
+    found = numbers(task.one, money=True)
     if len(found) != 1:
         raise Misfit(f"{task.one!r} is not one amount of money")
     asked = [w for w in sorted(asked_words(task.question)) if len(w) > 2]
     named = (str(task.options.get("currency", "")).lower(), *asked)
-    unit = _priced(task.one, found[0])[0]
-    unit = unit or next((_CURRENCIES[name] for name in named if name in _CURRENCIES), None)
-    find = _finder(task.question, _priced)
+    unit = next((CURRENCIES[name] for name in named if name in CURRENCIES), None)
+    unit = found[0].value.unit or unit
 
-    def in_full(value: Any) -> Quantity:
+    def in_full(value: Quantity) -> Quantity:
         """58p as 0.58 pounds, cents as part of whatever currency was asked for."""
         if value.unit is None or value.unit.factor == 1:
-            return Quantity(*value)
-        whole = _CURRENCIES.get(value.unit.dimension, unit)
+            return value
+        whole = CURRENCIES.get(value.unit.dimension)
+        whole = unit if whole is None or whole.factor != 1 else whole
         return Quantity(value.number * value.unit.factor, None, whole)
 
-    def find_money(text: str) -> list[Mention]:
-        said = [m._replace(value=in_full(m.value)) for m in find(text)]
-        return [
-            m._replace(weak=not (m.value.unit or m.value.number % 1))  # type: ignore[attr-defined]
-            for m in said
-        ]
+    def find(text: str) -> list[Mention]:
+        said = [m._replace(value=in_full(m.value)) for m in amounts(text)]
+        return [m._replace(weak=not (m.value.unit or m.value.number % 1)) for m in said]
 
-    return _comparing(task, find_money, in_full(Quantity(found[0].value, found[0].other, unit)))
+    amounts = _finder(task.question, money=True)
+    return _comparing(task, find, in_full(found[0].value._replace(unit=unit)))

@@ -71,8 +71,8 @@ def _item(item: str) -> str:
     """
     plain = _NO_ITEM.sub("", folded(item))
     found = numbers(plain)
-    if len(found) == 1 and found[0].end - found[0].start == len(plain):
-        return f"{found[0].value.normalize():f}"
+    if len(found) == 1 and found[0].end - found[0].start == len(plain) and not found[0].value.unit:
+        return f"{found[0].value.number.normalize():f}"
     *first, last = re.split(r"[\s-]+", plain)
     last = last.removesuffix("s") if last.isalpha() and len(last) > 3 and last[-2] != "s" else last
     return " ".join([*first, stem(last) if last.endswith("xe") else last])

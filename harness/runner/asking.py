@@ -104,7 +104,7 @@ class Asking:
 
     def _context(self, case: Case, images: Sequence[EncodedImage]) -> GradeContext | None:
         """What grading a point or a box takes besides the reply."""
-        if not images or not GRADERS[case.grader].sees_context:
+        if not images or not GRADERS[case.grader].located:
             return None
         sent = (images[0].width_px, images[0].height_px)
         file = images[0].file_size_px or sent

@@ -143,7 +143,7 @@ def _read(case: Case, text: str) -> str | None:
     if verdict.passed:
         return str(case.expected)
     answer = verdict.answer or ""
-    as_number = [f"{it.value}" for it in numbers(answer)]
+    as_number = [f"{it.value.number}" for it in numbers(answer)]
     first = as_number if case.grader == "integer" else []
     for spelling in (*first, answer, answer.strip(_MARKUP), *as_number, *_WORDLESS):
         expecting = replace(case, expected=spelling)

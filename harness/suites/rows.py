@@ -430,7 +430,7 @@ def _inferred(question: str, answer: str) -> tuple[str, dict[str, Any]]:
 
 def _passes(question: str, first: str, grader: str, options: dict[str, Any], other: str) -> bool:
     try:
-        return graders.try_out(grader, first, other, question, **options).passed
+        return graders.grade(graders.field_case(grader, first, options, question), other).passed
     except SuiteError:
         return False
 
