@@ -106,17 +106,11 @@ class Tally(msgspec.Struct, kw_only=True):
         setattr(self, name, getattr(self, name) + count)
 
 
-class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer that we grade otherwise than the readers."""
+class Disagreement(Labelled, frozen=True, kw_only=True):
+    """An answer that we grade otherwise than the readers."""
 
-    question: str
-    reference: str | tuple[str, ...]
-    response: str
-    label: str
-    grader: str
     answer: str | None
     reason: str
-    models: int
 
 
 class Audit(msgspec.Struct, kw_only=True):
@@ -160,27 +154,15 @@ def audit(answers: Iterable[Labelled]) -> Audit:
             result.left_out += 1
             continue
         case, verdict = graded(answer)
-        reader, said = answer.label == "pass", answer.response or ""
-        passed = {OURS: verdict.passed}
-        passed |= {
-            name: rule(spelled_value(case.expected), said) for name, rule in CARELESS.items()
-        }
+        reader, response = answer.label == "pass", answer.response or ""
+        expected, passed = spelled_value(case.expected), {OURS: verdict.passed}
+        passed |= {name: rule(expected, response) for name, rule in CARELESS.items()}
         for way, rule in passed.items():
             by_models[way].add(rule, reader, answer.models)
             by_answers[way].add(rule, reader, 1)
-        own = result.by_grader.setdefault(case.grader, Tally())
-        own.add(verdict.passed, reader, answer.models)
+        result.by_grader.setdefault(case.grader, Tally()).add(verdict.passed, reader, answer.models)
         if verdict.passed != reader:
-            result.disagreements.append(
-                Disagreement(
-                    question=case.question,
-                    reference=case.expected,
-                    response=said,
-                    label=answer.label,
-                    grader=case.grader,
-                    answer=verdict.answer,
-                    reason=verdict.reason,
-                    models=answer.models,
-                )
-            )
+            own = {"grader": case.grader, "answer": verdict.answer, "reason": verdict.reason}
+            said = msgspec.structs.asdict(answer) | {"reference": case.expected}
+            result.disagreements.append(Disagreement(**said | own))
     return result

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
-from harness.graders.decide import Check, Mention, Misfit, Task, checking
+from harness.graders.decide import Check, Mention, Task, comparing
 from harness.graders.measures import approximate
 from harness.graders.words import LISTS, TABLES, any_of, pattern, phrase
 
@@ -28,19 +27,15 @@ _ORDERS |= {"ynd": ["ymd"], "ndd": ["mdy"], "dnd": ["dmy"]}
 """What year, digits and month name (y, d, n) can mean."""
 
 
-class Day(NamedTuple):
-    """A date; what is not said is None."""
-
-    year: int | None
-    month: int | None
-    day: int | None
+Day = tuple[int | None, int | None, int | None]
+"""Year, month and day; what is not said is None."""
 
 
 def dates(text: str) -> list[Mention]:
     """Each value holds all dates that the notation can mean.
 
     >>> [m.value for m in dates("21st of November 2017")]
-    [(Day(year=2017, month=11, day=21),)]
+    [((2017, 11, 21),)]
     >>> len(dates("5/6/2020")[0].value)
     2
     """
@@ -64,7 +59,7 @@ def _day(parts: dict[str, str]) -> Day | None:
     if "y" in parts and len(parts["y"]) == 2:
         year += 2000 if year < 70 else 1900
     real = 1 <= at <= 12 and 1 <= day <= 31
-    return Day(year or None, at, day if "d" in parts else None) if real else None
+    return (year or None, at, day if "d" in parts else None) if real else None
 
 
 def _covers(wanted: tuple[Day, ...], said: tuple[Day, ...]) -> bool:
@@ -78,11 +73,7 @@ def _covers(wanted: tuple[Day, ...], said: tuple[Day, ...]) -> bool:
 
 def date(task: Task) -> Check:
     """A day; what is not asked for may be added."""
-    wanted = dates(task.one)
-    if len(wanted) != 1:
-        raise Misfit(f"{task.one!r} is not one date")
-    meant: tuple[Day, ...] = wanted[0].value
-    return checking(task, dates, lambda said: _covers(meant, said), _covers)
+    return comparing(task, dates, _covers, "one date")
 
 
 _HOURS = LISTS["ones"][1:13]
@@ -91,58 +82,43 @@ _MINUTES = {"half": 30, "quarter": 15, "a quarter": 15, "five": 5, "ten": 10, "t
 _TIME = phrase("times", hours=_HOUR, minutes=any_of(_MINUTES))
 
 
-class Clock(NamedTuple):
-    """A time of day. `half` is "a", "p" or "" when it is not said."""
-
-    hour: int
-    minute: int
-    second: int | None
-    half: str
-
-    def minutes(self) -> set[int]:
-        """Minutes since midnight that it can mean."""
-        hours = {self.hour % 12, self.hour % 12 + 12}
-        if self.half:
-            hours = {self.hour % 12 + 12 * (self.half == "p")}
-        elif self.hour > 12 or self.hour == 0:
-            hours = {self.hour % 24}
-        return {hour * 60 + self.minute for hour in hours}
+Clock = tuple[frozenset[int], int | None]
+"""Minutes since midnight that are meant, and the second where it is said."""
 
 
 def times(text: str) -> list[Mention]:
     """
-    >>> [(m.value.hour, m.value.minute) for m in times("quarter to three, 14:05 or 2 pm")]
-    [(2, 45), (14, 5), (2, 0)]
+    >>> [sorted(m.value[0]) for m in times("quarter to three, 14:05 or 2 pm")]
+    [[165, 885], [845], [840]]
     """
     found = [(match, _clock(match)) for match in _TIME.finditer(text)]
     return [Mention(*m.span(), time, approximate(text, *m.span())) for m, time in found if time]
 
 
 def _clock(match: re.Match[str]) -> Clock | None:
-    said = match.groupdict()
-    half = (said["half"] or "").lower()
-    word = (said["past"] or said["hour"] or said["name"]).lower()
+    said = match.groupdict(default="")
+    word, half = (said["past"] or said["hour"] or said["name"]).lower(), said["half"].lower()
     hour = int(word) if word.isdigit() else _HOURS.index(word) + 1
-    if part := (said["part"] or "").lower():
+    minute = int(said["minute"] or 0)
+    if part := said["part"].lower():
         minute = _MINUTES.get(part) or int(part)
-        past = said["side"].lower() == "past"
-        return Clock(hour, minute, None, half) if past else Clock(hour - 1, 60 - minute, None, half)
-    minute, second = int(said["minute"] or 0), said["second"]
-    if said["minute"] and word.startswith("0") and hour and not half:
-        half = "a"  # "08:30" is written by a clock of 24 hours
-    whole = Clock(hour, minute, None if second is None else int(second), half)
-    return whole if hour <= 24 and minute <= 59 else None
+        minute = minute if said["side"].lower() == "past" else -minute
+    if hour > 24 or minute > 59:
+        return None
+    hours = {hour % 12, hour % 12 + 12}
+    if half:
+        hours = {hour % 12 + 12 * (half == "p")}
+    elif hour > 12 or word.startswith("0"):  # "08:30" is written by a clock of 24 hours
+        hours = {hour % 24}
+    minutes = frozenset((it * 60 + minute) % 1440 for it in hours)
+    return minutes, int(said["second"]) if said["second"] else None
 
 
 def _agrees(wanted: Clock, said: Clock) -> bool:
-    exact = wanted.second is None or wanted.second == (said.second or 0)
-    return exact and bool(wanted.minutes() & said.minutes())
+    exact = wanted[1] is None or wanted[1] == (said[1] or 0)
+    return exact and bool(wanted[0] & said[0])
 
 
 def time(task: Task) -> Check:
     """A time of day; on a dial 3 o'clock is 15:00 too."""
-    wanted = times(task.one)
-    if len(wanted) != 1:
-        raise Misfit(f"{task.one!r} is not one time of day")
-    meant: Clock = wanted[0].value
-    return checking(task, times, lambda said: _agrees(meant, said), _agrees)
+    return comparing(task, times, _agrees, "one time of day")

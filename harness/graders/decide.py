@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -108,6 +109,15 @@ def checking(
         return Verdict(passed=passed, answer=reading.said, reason=reason, measures=measures)
 
     return check
+
+
+def comparing(task: Task, find: Finder, same: Same, what: str, fits: Same | None = None) -> Check:
+    """A check that finds the expected answer as it finds the one of a reply. `fits` is stricter
+    than `same`. Raises: Misfit."""
+    wanted = find(task.one)
+    if len(wanted) != 1:
+        raise Misfit(f"{task.one!r} is not {what}")
+    return checking(task, find, partial(fits or same, wanted[0].value), same)
 
 
 _Placed = tuple[int, Statement, Reading]

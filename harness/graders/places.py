@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from decimal import Decimal
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
-from harness.graders.decide import Check, Mention, Misfit, Task, checking
+from harness.graders.decide import Check, Mention, Task, comparing
 from harness.graders.measures import approximate
 from harness.graders.numbers import UNITS, Unit, parsed, unit_at
 from harness.graders.words import LISTS, TABLES, any_of, folded, pattern, phrase
@@ -40,11 +42,9 @@ _PLACE_WORD = pattern(any_of(_PLACE_WORDS), "a word of place")
 
 def position(task: Task) -> Check:
     """A row and column, or a side or corner with all of its words."""
+    what = "a row and column, or a place like 'top left'"
     find = cells if cells(task.one) else places
-    wanted = [mention.value for mention in find(task.one)]
-    if len(wanted) != 1:
-        raise Misfit(f"{task.one!r} is neither a row and column nor a place like 'top left'")
-    return checking(task, find, lambda said: said == wanted[0], frozenset.issubset)
+    return comparing(task, find, frozenset.issubset, what, operator.eq)
 
 
 def cells(text: str) -> list[Mention]:
@@ -138,17 +138,14 @@ def _length(text: str, match: re.Match[str]) -> _Length:
 
 def dimensions(task: Task) -> Check:
     """Lengths, each to 0.2 % or half a millimetre."""
-    found = dimensions_in(task.one, least=1)
-    if len(found) != 1:
-        raise Misfit(f"{task.one!r} is not one set of dimensions")
-    wanted: Any = found[0].value
     plain = [Decimal(number) for number in re.findall(r"\d+(?:\.\d+)?", task.one)]
 
-    def fits(said: Sizes) -> bool:
+    def fits(wanted: Sizes, said: Sizes) -> bool:
         against = wanted.sizes if said.bare == wanted.bare else plain
         return len(said.sizes) == len(against) and all(
             abs(a - b) <= Decimal("0.002") * max(b, Decimal("0.25"))
             for a, b in zip(said.sizes, against, strict=True)
         )
 
-    return checking(task, lambda text: dimensions_in(text, min(2, len(wanted.sizes))), fits)
+    find = partial(dimensions_in, least=2 if dimensions_in(task.one) else 1)
+    return comparing(task, find, operator.eq, "one set of dimensions", fits)

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 from harness.graders.clean import spelled_value
@@ -41,17 +42,15 @@ def a_list(task: Task) -> Check:
         shared = sum((Counter(items) & Counter(wanted)).values())
         if not shared and (why := refusal(reply.text)):
             return no_answer(why)
-        missing, extra = [
-            [*(Counter(a) - Counter(b))] for a, b in ((wanted, items), (items, wanted))
-        ]
-        fault = (
-            f"missing: {', '.join(missing)[:80]}" if missing else "the same items in another order"
-        )
-        fault = f"too many: {', '.join(extra)[:80]}" if extra and not missing else fault
+        differ = {
+            "missing": Counter(wanted) - Counter(items),
+            "too many": Counter(items) - Counter(wanted),
+        }
+        faults = [f"{what}: {', '.join(them)[:80]}" for what, them in differ.items() if them]
         return Verdict(
             passed=passed,
             answer=", ".join(items) or None,
-            reason="the same items" if passed else fault,
+            reason="the same items" if passed else [*faults, "the same items in another order"][0],
             measures={"f1": round(2 * shared / (len(items) + len(wanted)), 4)},
         )
 
@@ -109,13 +108,8 @@ def grid(task: Task) -> Check:
         raise Misfit("the rows of the expected grid have different lengths")
 
     def check(reply: Reply) -> Verdict:
-        runs: list[list[list[str]]] = [[]]  # of lines that have as many cells as the grid
-        for row in rows_of(reply.body):
-            if len(row) == width:
-                runs[-1].append(row)
-            elif runs[-1]:
-                runs.append([])
-        rows = next((run for run in reversed(runs) if run), [])
+        runs = groupby(rows_of(reply.body), key=lambda row: len(row) == width)
+        rows = [[], *(list(run) for fits, run in runs if fits)][-1]
         answer = "\n".join(" | ".join(row) for row in rows) or None
         differences = (
             f"row {r}, column {c}: {said!r}, expected {cell!r}"
