@@ -11,7 +11,7 @@ from harness.graders.extract import CANNOT_TELL, refusal
 from harness.graders.measures import quantity
 from harness.graders.numbers import Quantity, numbers
 from harness.graders.question import lettered, polar_clause
-from harness.graders.words import TABLES, content, folded, phrase, rivals, synonyms, without_article
+from harness.graders.words import TABLES, content, folded, phrase, synonyms, without_article
 from harness.graders.yes_no import as_yes_or_no, yes_no_finder
 
 _SAME_PLACE = tuple(tuple(line.split(" | ")) for line in TABLES["same_place"].splitlines())
@@ -101,24 +101,19 @@ def _letters(text: str, by_letter: Mapping[str, Hashable], *, bare: bool) -> lis
         at = match.lastindex or 1
         if value := by_letter.get(match[at].upper()):
             found.append(Mention(*match.span(at), value))
-        elif at == 1 and match[1].isupper() and not bare:
-            found.append(Mention(*match.span(at), match[1], weak=True))
     return found
 
 
 def _words_finder(keys: Sequence[str], aliases: Mapping[str, Sequence[str]]) -> Finder:
-    """Finds options by their words, or as quantities, or one by all of its words in any form;
-    "orange or amber" hedges although orange is no option."""
+    """Finds options by their words, or as quantities, or one by all of its words in any form."""
     also = {_key(key): [folded(alias) for alias in names] for key, names in aliases.items()}
     terms: dict[str, Hashable] = {}
     for key in keys:
         places: Sequence[str] = next((names for names in _SAME_PLACE if key in names), ())
-        ratio = re.sub(r"(\d) ?: ?(\d)", r"\1/\2", key)
-        for spelling in (key, ratio, *also.get(key, ()), *places, *synonyms(key)):
+        for spelling in (key, *also.get(key, ()), *places, *synonyms(key)):
             if len(spelling) > 1 or spelling.isdigit():
                 terms.setdefault(spelling, key)
-    kin = {word for term in terms for word in rivals(term)} - terms.keys()
-    by_phrase = phrases(terms | {word: f"{word}, no option" for word in kin})
+    by_phrase = phrases(terms)
     values = {value.number: key for key in keys if (value := _quantity(key))}
     stems = {key: frozenset(content(key)) for key in keys}
     common = frozenset.intersection(*stems.values()) if stems else frozenset()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from harness.graders.extract import ANSWER, CANNOT_TELL, CONCLUSION, Reply, Statement, refusal
+from harness.graders.extract import ANSWER, CONCLUSION, Reply, Statement, refusal
 from harness.graders.question import asked_stems
 from harness.graders.words import content, pattern, phrase
 from harness.records import Verdict
@@ -73,9 +73,9 @@ _AND = pattern(
     r"[\"')]?(?:,? (?:or|nor|and)|,|/) ?(?:(?:a|an|the|any) )?[\"'(]?", '"not X or Y" denies both'
 )
 _UNSURE, _UNSURE_AFTER = phrase("a hedge in front fails"), phrase("a hedge behind fails")
-_SO = pattern(r"[,;.] (?:so|therefore|thus|hence|giving|that is)(?: that)? ", "a conclusion inside")
 SUBORDINATE = phrase("a subordinate clause in front")
 _CONTRAST = phrase("what an answer is only compared with")
+_SO = pattern(r"=|\b(?:so|therefore|thus|hence|total)\b", "a conclusion inside a sentence")
 COPULA = pattern(
     r"\b(?:is|are|was|were|equals?|be|to be|reads?|shows?|gives?|has|have|totals?)\b", "copula"
 )
@@ -120,12 +120,12 @@ def comparing(task: Task, find: Finder, same: Same, what: str, fits: Same | None
     return checking(task, find, partial(fits or same, wanted[0].value), same)
 
 
-_Placed = tuple[int, Statement, Reading]
-_REFUSED = Reading(fault=CANNOT_TELL)
+_Read = Sequence[tuple[Statement, Reading]]
 
 
 def decide(reply: Reply, find: Finder, same: Same | None = None, question: str = "") -> Reading:
-    """The value that a reply gives as its answer.
+    """The value that a reply gives as its answer: the last one stated as such, else the conclusion,
+    else that of the sentence nearest to the question.
 
     >>> from harness.graders.extract import take_apart
     >>> find = lambda text: [Mention(i, i + 1, c) for i, c in enumerate(text) if c.isdigit()]
@@ -138,92 +138,81 @@ def decide(reply: Reply, find: Finder, same: Same | None = None, question: str =
     statements = reply.statements[marks[-1] + 1 :] if marks else reply.statements
     if not statements:
         return Reading(fault="takes its answer back")
-    placed = [(at, s, read(s.text, find, same)) for at, s in enumerate(statements)]
-    if found := _of_answers([it for it in placed if it[1].rank == ANSWER], same):
-        return found
-    if len(placed) > 1:
-        placed = [(n, s, r if r.firm or not refusal(s.text) else _REFUSED) for n, s, r in placed]
-    readable = [it for it in placed if it[2] is not _REFUSED and it[2][:3] != (None, None, None)]
-    readable = [it for it in readable if not it[2].weak] or readable
-    if not readable:
+    found = [(s, read(s.text, find, same)) for s in statements]
+    if answer := _stated([it for it in found if it[0].rank == ANSWER], same):
+        return answer
+    found = [(s, r) for s, r in found if (r.value is not None or r.fault) and not _refuses(s, r)]
+    found = [it for it in found if not it[1].weak] or found
+    if not found:
         return Reading(fault=refusal(reply.text) or "no answer in the reply")
-    kept = _merged([r.value for _, _, r in readable], same)
+    kept = _merged([r.value for _, r in found], same)
     if len(kept) == 1 and kept[0] is not None:
-        return next(r for _, _, r in readable if r.value == kept[0])
-    return _of_sentences(placed, readable, same, question)
+        return next(r for _, r in found if r.value == kept[0])
+    return _of_sentences(found, statements[-1], same, question)
 
 
-def _several(readings: Sequence[Reading], joint: str = " and ") -> Reading:
-    said = joint.join(dict.fromkeys(str(r.said) for r in readings if r.said))
+def _refuses(statement: Statement, reading: Reading) -> bool:
+    return not reading.firm and refusal(statement.text) is not None
+
+
+def _several(readings: Sequence[Reading]) -> Reading:
+    said = " and ".join(dict.fromkeys(str(r.said) for r in readings if r.said))
     return Reading(fault=f"several answers: {said}"[:120])
 
 
-def _of_answers(answers: Sequence[_Placed], same: Same | None) -> Reading | None:
+def _stated(answers: _Read, same: Same | None) -> Reading | None:
     """The last stated answer, unless an earlier one that it does not replace differs."""
-    readable = [(s, r) for _, s, r in answers if r.value is not None or r.fault]
+    readable = [(s, r) for s, r in answers if r.value is not None or r.fault]
     if not readable:
-        said = answers[-1][1].text if answers else ""
+        said = answers[-1][0].text if answers else ""
         why = refusal(said) or (f"its answer is {said[:60]!r}" if len(said.split()) < 13 else None)
         return Reading(fault=why) if answers and why else None
     last, reading = readable[-1]
-    others = [(s, r) for s, r in readable[:-1] if r.value is not None and r.value != reading.value]
-    if others and reading.value is not None:
-        replaces = last.final and not others[-1][0].final
-        closes = last.alone and not any(s.alone for s, _ in others)
-        said_all = [*(r for _, r in others), reading]
-        if not (replaces or closes) and len(_merged([r.value for r in said_all], same)) > 1:
-            return _several(said_all[-2:])
-    return reading._replace(firm=True)
+    others = [(s, r) for s, r in readable[:-1] if r.value is not None]
+    both = [*(r for _, r in others), reading]
+    if reading.value is None or len(_merged([r.value for r in both], same)) == 1:
+        return reading._replace(firm=True)
+    replaces = last.final and not others[-1][0].final
+    return reading._replace(firm=True) if replaces else _several(both[-2:])
 
 
-def _of_sentences(
-    placed: Sequence[_Placed], readable: Sequence[_Placed], same: Same | None, question: str
-) -> Reading:
+def _of_sentences(found: _Read, end: Statement, same: Same | None, question: str) -> Reading:
     """No sentence says that it is the answer: the conclusion, else the one nearest to the question,
     else the first that holds a value."""
-    at, _, first = readable[0]
-    last = _ending(readable, len(placed))
-    bare = {r.value: r for _, s, r in readable if r.firm and s.alone}
+    first = found[0][1]
+    last = _conclusion(found, end)
+    bare = {r.value: r for s, r in found if r.firm and s.alone}
     if len(bare) > 1 and last is None:
         return _several([*bare.values()])
     if last is not None and last is not first:
-        opened = {r.value for _, _, r in readable if r.firm and r is not last}
-        if len(opened) > 1 or not first.firm:
-            return last
-        if last.weak or len(_merged([first.value, last.value], same)) == 1:
-            return first if last.weak else last
-        return _several([first, last])
+        alike = len(_merged([first.value, last.value], same)) == 1
+        opened = {r.value for _, r in found if r.firm and r is not last}
+        return last if len(opened) > 1 or not first.firm or alike else _several([first, last])
     if first.firm:
         return first
     asked = asked_stems(question)
-    near = [len(asked.intersection(content(s.text))) for _, s, _ in readable]
+    near = [len(asked.intersection(content(s.text))) for s, _ in found]
     best = near.index(max(near))
-    labelled = ":" in readable[best][1].text
-    if near[best] >= near[0] + 2 or (near[best] > near[0] and labelled):
-        at, _, first = readable[best]
-    elif at or (near[best] > near[0] and len(readable) == 2):
-        return _several([r for _, _, r in readable])
-    refused = any(r is _REFUSED for _, _, r in placed[at + 1 :])
-    return _REFUSED if at and refused else first
+    if near[best] >= near[0] + 2:
+        return found[best][1]
+    return _several([r for _, r in found]) if near[best] > near[0] and len(found) == 2 else first
 
 
-def _ending(readable: Sequence[_Placed], count: int) -> Reading | None:
+def _conclusion(found: _Read, end: Statement) -> Reading | None:
     """The last line, where it is nothing but a value, or the last conclusion."""
-    at, statement, reading = readable[-1]
-    bare = reading.firm and (statement.alone or len(readable) == 1)
-    computed = " = " in statement.text and not readable[0][2].firm
-    if at == count - 1 and (bare or computed):
+    statement, reading = found[-1]
+    if statement is end and reading.firm and (statement.alone or len(found) == 1):
         return reading
-    return next((r for _, s, r in reversed(readable) if s.rank == CONCLUSION), None)
+    return next((r for s, r in reversed(found) if s.rank == CONCLUSION), None)
 
 
 def read(text: str, find: Finder, same: Same | None = None) -> Reading:
     """The one value of a statement; a fault when it has several or hedges."""
-    whole, found = text, find(text)
+    found = find(text)
     if not found:
         return Reading()
-    if (so := _SO.search(text)) and (behind := find(text[so.end() :])):
-        text, found = text[so.end() :], behind
+    if len(found) == 1 and found[0].hedge is None and found[0].end - found[0].start == len(text):
+        return Reading(found[0].value, text, None, firm=True, weak=found[0].weak)
     mentions = affirmed(text, found)
     mentions = [m for m in mentions if not m.weak] or mentions
     for narrowed in _narrower(text, mentions):
@@ -243,7 +232,7 @@ def read(text: str, find: Finder, same: Same | None = None) -> Reading:
     if hedge:
         return Reading(fault=f"hedged: {hedge.strip()}"[:120])
     said = text[chosen.start : chosen.end].strip()
-    brief = len(whole.split()) - len(said.split()) <= 1 and ":" not in text[: chosen.start]
+    brief = len(text.split()) - len(said.split()) <= 1 and ":" not in text[: chosen.start]
     return Reading(values[0], said, None, brief or chosen.lead, chosen.weak)
 
 
@@ -281,8 +270,5 @@ def _narrower(text: str, mentions: Sequence[Mention]) -> Iterator[Sequence[Menti
         yield [m for m in mentions if m.end <= bracket]
     if contrast := _CONTRAST.search(text, 1):
         yield [m for m in mentions if m.end <= contrast.start()]
-    if (equals := text.rfind("=")) >= 0:
-        yield [m for m in mentions if m.start > equals]
-    copulas = list(COPULA.finditer(text))
-    if len(copulas) == 1:
-        yield [m for m in mentions if m.start >= copulas[0].end()]
+    for conclusion in _SO.finditer(text):
+        yield [m for m in mentions if m.start >= conclusion.end()]

@@ -7,13 +7,12 @@ from itertools import pairwise
 
 from harness.graders.decide import Check, Finder, Mention, Misfit, Task, checking
 from harness.graders.numbers import CURRENCIES, SCALES, UNITS, Quantity, Unit, numbers, unit_at
-from harness.graders.question import asked_stems, asked_words, counted, plain_question
+from harness.graders.question import asked_words, counted, plain_question
 from harness.graders.words import folded, pattern, phrase, stem, words
 
 _ABOUT = phrase("a hedge fails: about 5")
 _OR_SO = phrase("a hedge fails: 5 or more")
 _ASKS_ROUGHLY = phrase("an answer may be as rough as its question")
-_RANGE = pattern(r"^ ?(?:-|to|~|\.\.\.?) ?$", "a range is no number: 4 to 6")
 _OUT_OF = pattern(
     r"\b(?:out of|of the|of all|of all the) $|(?:^|\d )of $|\d ?/ ?$", "7 out of the 8 is 7"
 )
@@ -31,13 +30,10 @@ def _finder(question: str, *, exact: bool = True, money: bool = False) -> Finder
     rough = not exact or bool(_ASKS_ROUGHLY.search(question))
 
     def find(text: str) -> list[Mention]:
-        mentions: list[Mention] = []
-        for found in numbers(text, money=money):
-            hedge = None if rough else approximate(text, found.start, found.end)
-            if mentions and _RANGE.match(text[mentions[-1].end : found.start]):
-                hedge = text[mentions.pop().start : found.end]
-            mentions.append(found._replace(hedge=hedge))
-        return _relevant(text, mentions, question)
+        found = numbers(text, money=money)
+        hedges = [None if rough else approximate(text, m.start, m.end) for m in found]
+        hedged = [m._replace(hedge=hedge) for m, hedge in zip(found, hedges, strict=True)]
+        return _relevant(text, hedged, question)
 
     return find
 
@@ -63,10 +59,7 @@ def _relevant(text: str, found: list[Mention], question: str) -> list[Mention]:
         return found
     echoed = {m.value.number for m in numbers(plain_question(question))}
     found = [m for m in found if m.value.number not in echoed] or found
-    counting, asked = counted(question), asked_stems(question)
-    if not counting:  # "epoch 12" where the question asks for an epoch
-        before = ((m, words(text[max(0, m.start - 24) : m.start])[-1:]) for m in found)
-        return [m for m, word in before if word and stem(word[0]) in asked] or found
+    counting = counted(question)
     counts = [len(counting & _counted_by(text[m.end :])) for m in found]
     return [m for m, count in zip(found, counts, strict=True) if count == max(counts)]
 

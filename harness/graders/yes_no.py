@@ -6,22 +6,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.graders.decide import Check, Finder, Mention, Misfit, Task, checking
-from harness.graders.extract import refusal
 from harness.graders.question import polar_clause
-from harness.graders.words import LISTS, STOPWORDS, antonyms, any_of, pattern, phrase, stem, words
+from harness.graders.words import LISTS, STOPWORDS, antonyms, any_of, phrase, stem, words
 
 _YES, _NO = frozenset(LISTS["yes"]), frozenset(LISTS["no"])
 _LEADING = phrase("opens with yes or no", **{"yes or no": any_of(_YES | _NO)})
 _LATER = phrase("says yes or no later")
-_BOTH = pattern(r"\b(?:yes (?:and|or|/) no|true or false)\b", "yes or no is two answers")
 _NEGATION = phrase("negations")
 _DOUBT = phrase("a doubt about what is implied")
 _CLAUSE = phrase("clauses that may imply an answer")
-_ECHO = phrase("It is not. Not at all.")
-_EXISTS = phrase("No cracks. There is a dent.")
-_HAVING = pattern(
-    r"\b(?:have|contain|show|include) (?:an?|any) ((?:[\w-]+ ?){1,3})\W*$", "asks whether there is"
-)
+_NO_SUCH = phrase("no cracks")
 _EQUALITY = frozenset(["same", "equal", "equals", "identical"])
 _COMPARATIVES = frozenset(LISTS["comparatives"])
 _MOSTLY = 0.6
@@ -48,19 +42,8 @@ def yes_no_finder(question: str) -> Finder:
     """Finds "yes" and "no", spoken or implied."""
 
     def find(text: str) -> list[Mention]:
-        if both := _BOTH.search(text):
-            return [Mention(*both.span(), word) for word in ("yes", "no")]
-        if spoken := _spoken(text):
-            return spoken
-        asked = _asked(question)
-        if such := _existence(asked, text):
-            return [Mention(0, len(text), such)]
-        if refusal(text):
-            return []
-        if echo := _ECHO.match(text):
-            value = "no" if echo["not"] or echo["never"] else "yes"
-            return [Mention(0, len(text), value, weak=not echo["never"])]
-        return _implied(asked, text)
+        spoken = _spoken(text)
+        return spoken or _denied(_asked(question), text) or _implied(_asked(question), text)
 
     return find
 
@@ -81,34 +64,24 @@ class _Asked(NamedTuple):
 
     words: frozenset[str]
     stems: frozenset[str]
-    of_existence: frozenset[str]
     denied: bool
 
 
 @lru_cache(maxsize=1024)
 def _asked(question: str) -> _Asked:
     clause = polar_clause(question)
-    having = _HAVING.search(clause)
-    return _Asked(
-        frozenset(words(clause)),
-        _stems(clause),
-        _stems(having[1]) if having else frozenset(),
-        bool(_NEGATION.search(clause)),
-    )
+    return _Asked(frozenset(words(clause)), _stems(clause), bool(_NEGATION.search(clause)))
 
 
 def _stems(text: str) -> frozenset[str]:
     return frozenset(stem(word) for word in words(text) if word not in STOPWORDS)
 
 
-def _existence(asked: _Asked, text: str) -> str | None:
-    """ "No cracks visible", "there is a dent": what a question of existence asks for."""
-    for match in [] if asked.denied else _EXISTS.finditer(text):
-        if match["no"] and asked.stems & _stems(match["no"]):
-            return "no"
-        if match["some"] and asked.of_existence and asked.of_existence <= _stems(match["some"]):
-            return "yes"
-    return None
+def _denied(asked: _Asked, text: str) -> list[Mention]:
+    """ "No cracks visible" denies what a question of existence asks for."""
+    found = () if asked.denied else _NO_SUCH.finditer(text)
+    denied = any(asked.stems & _stems(match[1]) for match in found)
+    return [Mention(0, len(text), "no")] if denied else []
 
 
 def _implied(asked: _Asked, text: str) -> list[Mention]:
