@@ -69,16 +69,12 @@ class Task(Struct, frozen=True, kw_only=True):
 
 
 _NEGATED = phrase('"not X but Y" is Y')
-_AND = pattern(
-    r"[\"')]?(?:,? (?:or|nor|and)|,|/) ?(?:(?:a|an|the|any) )?[\"'(]?", '"not X or Y" denies both'
-)
+_AND = phrase('"not X or Y" denies both')
 _UNSURE, _UNSURE_AFTER = phrase("a hedge in front fails"), phrase("a hedge behind fails")
 SUBORDINATE = phrase("a subordinate clause in front")
 _CONTRAST = phrase("what an answer is only compared with")
 _SO = pattern(r"=|\b(?:so|therefore|thus|hence|total)\b", "a conclusion inside a sentence")
-COPULA = pattern(
-    r"\b(?:is|are|was|were|equals?|be|to be|reads?|shows?|gives?|has|have|totals?)\b", "copula"
-)
+COPULA = phrase("copula")
 
 
 def no_answer(why: str | None, answer: str | None = None) -> Verdict:

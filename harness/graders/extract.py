@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.graders.clean import plain, without_reasoning
-from harness.graders.words import pattern, phrase
+from harness.graders.words import phrase
 
 LONGEST_READ = 40_000
 """Characters. Of a longer reply the first and the last half of this are read."""
@@ -53,13 +53,10 @@ class Reply(Struct, frozen=True):
 _PICTURE = "(?:image|picture|photo|attachment)s?"
 _GIVEN = "(?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
 _CUE = phrase("the answer is ..., in several languages; I would choose ...")
-_IS_ANSWER = phrase("(B) is the correct answer")
 _CONCLUDES = phrase("a conclusion")
 _CORRECTS = phrase("the answer that a reply ends up with counts")
 _POLITE = phrase("politeness is no answer")
-_SURE = pattern(
-    r"^\W*(?:sure|certainly|of course|okay|ok|great)(?: thing)?[!,.] +", "politeness in front"
-)
+_SURE = phrase("politeness in front")
 _BREAK = phrase("where a sentence ends")
 _REFUSALS = {
     "refused by a content filter": phrase("a content filter fails with that reason"),
@@ -152,8 +149,6 @@ def _read(part: str, *, alone: bool, announced: bool) -> Statement:
     if hits := list(_CUE.finditer(part)):
         final = concludes or "final" in hits[-1][0].lower()
         return Statement(part[hits[-1].end() :].strip(), ANSWER, alone, final)
-    if " the " in part and (stated := _IS_ANSWER.match(part)):
-        return Statement(stated[1], ANSWER, alone, concludes)
     rank = ANSWER if announced else CONCLUSION if concludes else PLAIN
     return Statement(part, rank, alone, concludes)
 

@@ -14,7 +14,7 @@ from harness.graders.decide import Mention, Misfit
 from harness.graders.measures import asked_unit, quantity
 from harness.graders.numbers import numbers
 from harness.graders.places import cells, dimensions_in, places
-from harness.graders.question import asked_words, lettered, letters_offered, plain_question
+from harness.graders.question import asked_words, lettered, plain_question
 from harness.graders.structures import items_of, rows_of
 from harness.graders.texts import NULLS, normal
 from harness.graders.words import folded, pattern, phrase, rivals, without_article
@@ -24,18 +24,13 @@ Inferred = tuple[str, dict[str, Any]]
 _MONEY, _ASKS_MONEY = phrase("an amount with its currency"), phrase("asks for money")
 _ASKS_CODE, _ASKS_TEXT = phrase("asks for a code"), phrase("asks for a text")
 _ASKS_LIST, _ASKS_ORDER = phrase("asks for a list"), phrase("asks for an order")
-_ASKS_COUNT = pattern(
-    r"\bhow (?:many|much)\b|\bnumber of\b|\bcount\b|\bquantity\b", "asks for a count"
-)
+_ASKS_COUNT = phrase("asks for a count")
 _ASKS_TIME = pattern(r"\b(?:time|clock|hour)\b|\b\d ?[ap]\.?m\b", "asks for a time")
 _ASKS_PLACE = pattern(r"\b(?:where|position|locat\w+|corner|side|quadrant)\b", "asks for a place")
-_RATIO = pattern(r"\b(?:score|ratio|aspect|scale|divides?|proportional)\b", "3:1 is not a time")
 _CODE = phrase("looks like a code")
 _NUMBER = pattern(r"[-+]?(?:\d[\d.,' ]*|\.\d+)", "a number without a unit")
 _LINK = pattern(r"\s*(?:,\s*(?:or|and)\s+|\bor\b|,(?!\d)|/(?!\d)|;|\|)\s*", "between options")
-_QUESTION = pattern(
-    r"\s*(?:(?:to|in|on|at) )?(?:which|what|where|who|how)\b(?!.* of )", "which ..."
-)
+_QUESTION = phrase("which ...")
 _MOST_WORDS = 4
 """Of an option, and of a text that is short."""
 
@@ -79,10 +74,10 @@ def _lettered(question: str, written: str) -> Inferred | str | None:
         return "choice", {"choices": [*options.values()]}
     if not single or places(question):
         return None
-    offered, last = letters_offered(question), max(letters[0], "J")
-    if letters[0] not in offered and (options or last == "J" or "letter" in asked_words(question)):
-        offered = [chr(code) for code in range(ord("A"), ord(last) + 1)]
-    return ("choice", {"choices": offered}) if letters[0] in offered else None
+    last = max(letters[0], "J")
+    letter = options or last == "J" or "letter" in asked_words(question)
+    offered = [chr(code) for code in range(ord("A"), ord(last) + 1)]
+    return ("choice", {"choices": offered}) if letter else None
 
 
 def _closed(question: str, written: str) -> Inferred | str | None:
@@ -148,7 +143,7 @@ def _with_digits(question: str, written: str) -> str | None:
         return "date"
     asks_time = ":" in written or (_ASKS_TIME.search(question) and not number)
     if asks_time and _is_whole(times, written):
-        return "text" if _RATIO.search(question) else "time"
+        return "time"
     least = 1 if re.match(r"\d+ ?(?:'|ft|feet) ?\d", written) else 2
     if _is_whole(lambda text: dimensions_in(text, least), written) and "," not in written:
         return "dimensions"

@@ -13,9 +13,7 @@ from harness.graders.words import folded, pattern, phrase, stem, words
 _ABOUT = phrase("a hedge fails: about 5")
 _OR_SO = phrase("a hedge fails: 5 or more")
 _ASKS_ROUGHLY = phrase("an answer may be as rough as its question")
-_OUT_OF = pattern(
-    r"\b(?:out of|of the|of all|of all the) $|(?:^|\d )of $|\d ?/ ?$", "7 out of the 8 is 7"
-)
+_OUT_OF = phrase("7 out of the 8 is 7")
 _LISTED = pattern(r" ?(?:,|,? ?(?:and|or)|&) ?", "5 and 6 are two answers")
 _UNSAID = phrase("no dents are 0, a single dent is 1")
 _PHRASE_ENDS = pattern(r"\b(?:and|or|of|in|on|with|\d+)\b|[:;]", "where what a number counts ends")

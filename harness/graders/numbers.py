@@ -20,10 +20,7 @@ _DIGITS = phrase("numbers in digits, fractions, 1.5 x 10^5, 2.5 million, 3k")
 _SPELLED = pattern(
     rf"\b(?:(?:{_ANY})(?:[ -](?:and )?(?={_ANY})|, (?=[a-z]+ hundred)|\b))+", "numbers in words"
 )
-_NO_NUMBER = pattern(
-    r"\b(?:the|that|which|each|every|other|another|no|first|second|last|next) $",
-    '"the other one" is no number',
-)
+_NO_NUMBER = phrase('"the other one" is no number')
 
 
 class Unit(NamedTuple):

@@ -74,12 +74,7 @@ def _place(said: str) -> frozenset[str]:
     return frozenset(part for name in named for part in name.split())
 
 
-_LENGTH = pattern(
-    r"(?<![\w.,/])(?:(?P<feet>\d+)\s?(?:'(?!')|ft\.?|feet|foot)[\s,-]{0,2}(?:(?P<inches>\d+(?:[.,]\d+)*)"
-    r"?(?:[\s-]?(?P<top>\d)/(?P<under>\d{1,2}))?\s?(?:\"|''|in(?:ch(?:es)?)?\b\.?)?)"
-    r"|(?P<number>\d+(?:[.,]\d+)*))",
-    "9'2\" or 2.5 m",
-)
+_LENGTH = phrase("lengths: 9 ft 2 or 2.5 m")
 _BETWEEN = phrase("one length by another")
 
 

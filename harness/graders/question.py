@@ -9,7 +9,6 @@ from harness.graders.clean import usual_characters, without_tex
 from harness.graders.words import content, pattern, phrase, stem, words
 
 _HOW_MANY = phrase("what is counted")
-_COUNTED_ENDS = phrase("where what is counted ends")
 _PLURAL = pattern(r"\b(?:\w+[^\Wsu]s|people|children|men|women|feet|teeth)\b", "plurals")
 _POLAR = phrase("a question of yes or no")
 _INSTRUCTION = r"(?:answer|please|return|only|choose|reply|before|provide|the last|your)\b"
@@ -23,7 +22,6 @@ _MARKS = (
     pattern(r"(?:^|(?<=\s))([a-z])\.\s+", "A. nut B. bolt"),
     pattern(r"(?:^|(?<=\n)|(?<=[,;]\s))([a-z]):\s+", "A: nut"),
 )
-_LETTERS_ALONE = phrase("select from A-E")
 
 
 @lru_cache(maxsize=4096)
@@ -51,24 +49,19 @@ def counted(question: str) -> frozenset[str]:
     found = _HOW_MANY.findall(plain_question(question))
     if not found:
         return frozenset()
-    phrase = _COUNTED_ENDS.split(found[-1])[0]
-    head = _PLURAL.search(phrase)
-    noun = words(phrase[: head.end()] if head else phrase)
+    head = _PLURAL.search(found[-1])
+    noun = words(found[-1][: head.end() if head else None])
     return frozenset(stem(word) for word in noun if not word.isdigit()) or frozenset("?")
 
 
 def polar_clause(question: str) -> str:
-    """The clause to answer with yes or no; the first sentence that states something without one.
+    """The last clause to answer with yes or no; the whole question without one.
 
     >>> polar_clause("The van drives. Is it moving forward?")
     'Is it moving forward'
     """
     text = plain_question(question)
-    if clauses := _POLAR.findall(text):
-        return str(clauses[-1])
-    sentences = [part for part in re.split(r"(?<=[.?!])\s+", text) if part]
-    opening = ("true or false", "answer", "before")
-    return next((s for s in sentences if not s.lower().startswith(opening)), text)
+    return str([text, *_POLAR.findall(text)][-1])
 
 
 @lru_cache(maxsize=4096)
@@ -103,16 +96,3 @@ def _chain(hits: list[re.Match[str]]) -> list[re.Match[str]]:
         if len(run) >= max(2, len(best)):
             best = run
     return best
-
-
-def letters_offered(question: str) -> list[str]:
-    """Letters among which a question lets choose without saying what they stand for.
-
-    >>> letters_offered("Which figure fits? (select from A-D)"), letters_offered("Which?")
-    (['A', 'B', 'C', 'D'], [])
-    """
-    found = _LETTERS_ALONE.search(plain_question(question))
-    if found is None:
-        return []
-    first, last = found[1] or found[4], found[2] or found[3] or found[5]
-    return [chr(code) for code in range(ord(first), ord(last) + 1)]

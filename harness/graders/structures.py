@@ -16,9 +16,7 @@ from harness.graders.numbers import numbers, parsed
 from harness.graders.words import folded, pattern, phrase, stem
 from harness.records import Verdict
 
-_SEPARATOR = pattern(
-    r"\s*(?:[,;\n|]|->|→|>|\band\b|&|\bthen\b|\bfollowed by\b)\s*", "between items of a list"
-)
+_SEPARATOR = phrase("between items of a list")
 _LEAD = phrase("in front of a list")
 _NOTHING = phrase("no item of a list")
 _NO_ITEM = pattern(r"^(?:the|an?|figures?|both|options?) ", "words in front of an item")
