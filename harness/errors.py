@@ -162,6 +162,7 @@ EXTRAS = {
     "parquet": ("pyarrow", "huggingface_hub"),
     "xlsx": ("openpyxl",),
     "pdf": ("pypdfium2",),
+    "ray": ("ray",),
 }
 """What each of our extras brings."""
 
