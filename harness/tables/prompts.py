@@ -41,7 +41,7 @@ def row(header: RunHeader, record: Record) -> Row:
     case, outcome, verdict = record.case, record.outcome, record.final
     reply = outcome if isinstance(outcome, Reply) else None
     fields = verdict.fields if verdict else {}
-    return {
+    found = {
         **_taken(header, "run", "model", "backend", "suite", "suite_sha256"),
         **_taken(outcome.effort, "attempts", "failed_s", "backoff_s", "queued_s"),
         **_taken(reply, "latency_s", "ttft_s", "tokens_in", "tokens_out", "tokens_reasoning"),
@@ -63,6 +63,7 @@ def row(header: RunHeader, record: Record) -> Row:
         "fields_right": sum(fields.values()) if fields else None,
         "fields": len(fields) or None,
     }
+    return {name: found[name] for name in COLUMNS}
 
 
 def _taken(of: object, *names: str) -> Row:

@@ -34,7 +34,7 @@ def terminal(blocks: Iterable[Block], *, width: int) -> RenderableType:
         if isinstance(block, Line):
             style = " ".join(STYLES.get(it, it) for it in block.style.split())
             line = Text(inert(block.text, _LONGEST), style=style)
-            parts.append(Padding.indent(line, block.indent))
+            parts.append(Padding(line, (0, 0, 0, block.indent), expand=False))
             continue
         parts += [Text()] if parts else []
         parts += _parts(block, width)
