@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import wrap
+from textwrap import fill, wrap
 
 from rich import box
 from rich.cells import cell_len
 from rich.console import Group, JustifyMethod, RenderableType
-from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -33,8 +32,10 @@ def terminal(blocks: Iterable[Block], *, width: int) -> RenderableType:
     for block in blocks:
         if isinstance(block, Line):
             style = " ".join(STYLES.get(it, it) for it in block.style.split())
-            line = Text(inert(block.text, _LONGEST), style=style)
-            parts.append(Padding(line, (0, 0, 0, block.indent), expand=False))
+            text, indent = inert(block.text, _LONGEST), " " * block.indent
+            if indent:
+                text = fill(text, width, initial_indent=indent, subsequent_indent=indent)
+            parts.append(Text(text, style=style))
             continue
         parts += [Text()] if parts else []
         parts += _parts(block, width)
