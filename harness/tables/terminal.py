@@ -34,7 +34,13 @@ def terminal(blocks: Iterable[Block], *, width: int) -> RenderableType:
             style = " ".join(STYLES.get(it, it) for it in block.style.split())
             text, indent = inert(block.text, _LONGEST), " " * block.indent
             if indent:
-                text = fill(text, width, initial_indent=indent, subsequent_indent=indent)
+                text = fill(
+                    text,
+                    width,
+                    initial_indent=indent,
+                    subsequent_indent=indent,
+                    break_on_hyphens=False,
+                )
             parts.append(Text(text, style=style))
             continue
         parts += [Text()] if parts else []
