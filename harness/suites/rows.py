@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, cast, get_args
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -65,12 +64,12 @@ class _Row(Struct, kw_only=True, gc=False):
     ids: tuple[str, ...]
     pictures: tuple[str, ...]
     question: str
-    answers: tuple[str, ...]
+    answer: tuple[str, ...]
     """Each of them is right."""
     raw_answer: str
     """As it is written, where it is a list."""
     options: tuple[str, ...]
-    """In the order of their letters."""
+    """In the order of their letters; "" for a letter without one."""
     hint: str
     category: str
     difficulty: Difficulty | None
@@ -81,6 +80,22 @@ class _Row(Struct, kw_only=True, gc=False):
     @property
     def where(self) -> str:
         return f"{self.file} {self.line}"
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "question": text_of,
+    "answer": lambda cell: tuple(map(_shared, fields.answers_of(cell))),
+    "options": lambda cell: tuple(map(_shared, fields.options_of(cell))),
+    "hint": lambda cell: _shared(fields.hint_of(cell)),
+    "category": lambda cell: _shared(line_of(cell)),
+    "difficulty": lambda cell: _DIFFICULTIES.get(text_of(cell).casefold()),
+    "grader": lambda cell: _shared(text_of(cell)),
+}
+"""Field: how its cell is read."""
+_DIFFICULTIES: Mapping[str, Difficulty] = {"easy": "easy", "medium": "medium", "hard": "hard"}
+
+
+_NOTHING_OF = {what: read(None) for what, read in _READ.items()}
 
 
 class _Reader:
@@ -94,8 +109,9 @@ class _Reader:
         self.used: set[str] = set()
         self.options_from: int | None = None
         """The first of the numbers that columns of options have."""
-        self.rivals: dict[tuple[str, str, str], list[str]] = {}
-        """Field, the column that was used and one that says something else: the rows."""
+        self.first_rivals: dict[tuple[str, str, str], str] = {}
+        """Field, the column that was used and one that says something else: the first such row."""
+        self.rivals = Counter[tuple[str, str, str]]()
 
     def read(self, file: str, line: int, number: int, cells: Mapping[str, Any]) -> _Row | None:
         """A row with what was found; None when that is not enough, or wrong."""
@@ -103,56 +119,69 @@ class _Reader:
         self.seen.update(dict.fromkeys(filled))
         plan = fields.plan(tuple(cells), self._given)
         held = {what: tuple(filter(filled.__contains__, names)) for what, names in plan.items()}
-        held = {what: names for what, names in held.items() if names}
         where = f"{file} {line}"
-
-        def pick(what: str) -> Any:
-            return self._pick(what, held[what], filled, where) if what in held else None
-
-        answer = pick("answer")
-        answers = fields.answers_of(answer)
-        if len(answers) == 1 and bare(held["answer"][0]) == "answers":  # a cell of a table
-            answers = tuple(filter(None, re.split(r"\s*[|;]\s*", answers[0])))
-        pictures = self._of_pictures(held, filled)
-        found = {"picture": pictures, "question": text_of(pick("question")), "answer": answers}
-        for what in (what for what, value in found.items() if not value):
-            self._missing(where, what, plan.get(what, ()), cells)
+        found = {what: self._first(what, held.get(what, ()), filled, where) for what in _READ}
+        found["options"] = found["options"] or self._lettered(held, filled)
+        answer = filled[held["answer"][0]] if found["answer"] else None
+        if isinstance(answer, str) and bare(held["answer"][0]) == "answers":  # a cell of a table
+            found["answer"] = tuple(filter(None, re.split(r"\s*[|;]\s*", *found["answer"])))
+        cells_of_pictures = self._of_pictures(held, filled)
+        needed = {"picture": cells_of_pictures, **found}
+        missing = [what for what in ("picture", "question", "answer") if not needed[what]]
+        for what in missing:
+            there, fix = f"among {shown(', '.join(cells))}", f"call a column `{what}`, or name it"
+            fix += " in [columns] of the side file"
+            if what in plan:
+                there, fix = f"`{plan[what][0]}` is empty", "fill the cell, or leave the row out"
+            self._findings.problem(where, f"no {what}: {there}", fix)
         try:
-            names = tuple(name for it in pictures for name in self._pictures.names(it))
+            pictures = tuple(it for cell in cells_of_pictures for it in self._pictures.names(cell))
         except SuiteError as error:
             self._findings.error(where, error)
             return None
-        if not all(found.values()):
-            return None
-        return _Row(
-            file=file,
-            line=line,
-            number=number,
-            id_columns=held.get("id", ()),
-            ids=tuple(text_of(filled[name]) for name in held.get("id", ())),
-            pictures=tuple(map(_shared, names)) if type(names[0]) is str else names,
-            question=str(found["question"]),
-            answers=tuple(map(_shared, answers)),
-            raw_answer="" if fields.listed(answer) is None else text_of(answer),
-            options=tuple(map(_shared, self._of_options(held, filled))),
-            hint=_shared(fields.hint_of(pick("hint"))),
-            category=sys.intern(line_of(pick("category"))),
-            difficulty=self._difficulty(held.get("difficulty", ()), filled),
-            grader=_shared(text_of(pick("grader"))),
-            settings={it: (held[it][0], filled[held[it][0]]) for it in SETTINGS if it in held}
-            or _NOTHING,
+        settings = {it: (held[it][0], filled[held[it][0]]) for it in SETTINGS if held.get(it)}
+        return (
+            None
+            if missing
+            else _Row(
+                file=file,
+                line=line,
+                number=number,
+                id_columns=held.get("id", ()),
+                ids=tuple(text_of(filled[name]) for name in held.get("id", ())),
+                pictures=pictures,
+                raw_answer="" if fields.listed(answer) is None else text_of(answer),
+                settings=settings or _NOTHING,
+                **found,
+            )
         )
 
-    def _pick(self, what: str, held: Sequence[str], cells: Mapping[str, Any], where: str) -> Any:
-        """The first of the columns; the others are its rivals where they say something else."""
-        first, *others = held
-        self.used.add(first)
-        for other in others:
-            if text_of(cells[other]) == text_of(cells[first]):
-                self.used.add(other)
-            elif not bare(other).endswith(("idx", "index")):  # which says it by a number
-                self.rivals.setdefault((what, first, other), []).append(where)
-        return cells[first]
+    def _first(self, what: str, held: Sequence[str], cells: Mapping[str, Any], where: str) -> Any:
+        """What the first column holds that can be read; the others are its rivals where they say
+        something else."""
+        read, used = _READ[what], ""
+        found = _NOTHING_OF[what]
+        for name in held:
+            if not used:
+                found = read(cells[name])
+                used = name if found else ""
+            elif text_of(cells[name]) != text_of(cells[used]):
+                if not bare(name).endswith(("idx", "index")):  # which says it by a number
+                    self.rivals[what, used, name] += 1
+                    self.first_rivals.setdefault((what, used, name), where)
+                continue
+            self.used.update([name] if used else [])
+        return found
+
+    def _lettered(self, held: fields.Plan, cells: Mapping[str, Any]) -> tuple[str, ...]:
+        """The options of columns A to Z, or option_1 and so on."""
+        lettered = held.get("lettered options", ())
+        self.used.update(lettered)
+        places = {fields.place_of(name) or 0: line_of(cells[name]) for name in lettered}
+        first = 0 if 0 in places else 1
+        if any(name[-1].isdigit() for name in lettered):
+            self.options_from = first
+        return tuple(places.get(at, "") for at in range(first, max(places, default=0) + 1))
 
     def _of_pictures(self, held: fields.Plan, cells: Mapping[str, Any]) -> tuple[Any, ...]:
         """The column that holds the most, then those that are numbered: image, image_2..."""
@@ -164,36 +193,6 @@ class _Reader:
         alike = (it for it in held.get("picture", ()) if cells[it] in (cells[names[0]], *pictures))
         self.used.update(names, alike)
         return pictures
-
-    def _of_options(self, held: fields.Plan, cells: Mapping[str, Any]) -> tuple[str, ...]:
-        for name in held.get("options", ()):
-            if options := fields.options_of(cells[name]):
-                self.used.add(name)
-                return options
-        lettered = held.get("lettered options", ())
-        self.used.update(lettered)
-        places = {fields.place_of(name) or 0: line_of(cells[name]) for name in lettered}
-        first = 0 if 0 in places else 1
-        if any(name[-1].isdigit() for name in lettered):
-            self.options_from = first
-        return tuple(places.get(at, "") for at in range(first, max(places, default=0) + 1))
-
-    def _difficulty(self, held: Sequence[str], cells: Mapping[str, Any]) -> Difficulty | None:
-        for name in held:
-            said = text_of(cells[name]).casefold()
-            if known := next((it for it in get_args(Difficulty) if it == said), None):
-                self.used.add(name)
-                return cast(Difficulty, known)
-        return None
-
-    def _missing(
-        self, where: str, what: str, known: Sequence[str], cells: Mapping[str, Any]
-    ) -> None:
-        there = f"`{known[0]}` is empty" if known else f"among {shown(', '.join(cells))}"
-        fix = "fill the cell, or leave the row out"
-        if not known:
-            fix = f"call a column `{what}`, or name it in [columns] of the side file"
-        self._findings.problem(where, f"no {what}: {there}", fix)
 
 
 def cases_of(
@@ -210,12 +209,11 @@ def cases_of(
     by_id: dict[str, tuple[str, ...]] = {}
     if any(map(_refers, held)):
         by_id = {value: row.pictures for row in held for value in row.ids if not _refers(row)}
-    several = sum(len(row.answers) > 1 and not row.options for row in held)
-    _remark(reader, several, findings)
+    _remark(reader, held, findings)
     while held:  # a row goes as its case comes: large suites fill the memory once
         row = held.popleft()
         try:
-            row.pictures = pictures.followed(row.pictures, by_id)
+            row.pictures = tuple(map(_shared, pictures.followed(row.pictures, by_id)))
             row.question = with_places(row.question, len(row.pictures))
             yield row.where, _case(row, id_at, first_index, reader.used, side)
         except SuiteError as error:
@@ -230,23 +228,17 @@ def _refers(row: _Row) -> bool:
     return any(isinstance(name, RowNumber) for name in row.pictures)
 
 
-def _remark(reader: _Reader, several: int, findings: Findings) -> None:
+def _remark(reader: _Reader, rows: Sequence[_Row], findings: Findings) -> None:
     """What could have been read otherwise."""
-    for (what, used, other), rows in reader.rivals.items():
+    for (what, used, other), times in reader.rivals.items():
         if what in ("question", "answer") or other in reader.used:
-            too = f" (and {len(rows) - 1:,} more rows)" if len(rows) > 1 else ""
-            findings.warning(
-                rows[0],
-                f"two columns may be its {what}: {shown(used)} is used,"
-                f" {shown(other)} differs{too}",
-                f'say which in the side file: [columns] {what} = "{shown(other)}"',
-            )
-    if several:
-        findings.note(
-            "answers",
-            f"{several:,} rows have several, of which any passes; where all must be named,"
-            ' set grader = "list" in the side file',
-        )
+            too = f" (and {times - 1:,} more rows)" if times > 1 else ""
+            two = f"two columns may be its {what}: {shown(used)} is used, {shown(other)} differs"
+            fix = f'say which in the side file: [columns] {what} = "{shown(other)}"'
+            findings.warning(reader.first_rivals[what, used, other], two + too, fix)
+    if several := sum(len(row.answer) > 1 and not row.options for row in rows):
+        what = f"{several:,} rows have several, of which any passes; where all must be named,"
+        findings.note("answers", f'{what} set grader = "list" in the side file')
 
 
 # --- ids and keys ---------------------------------------------------------------------------
@@ -267,12 +259,12 @@ def _is_index(answers: Sequence[str]) -> bool:
 
 def _first_index(rows: Sequence[_Row], options_from: int | None, findings: Findings) -> int | None:
     """What the first option's number is where keys are numbers; None: they are the texts."""
-    keyed = [row for row in rows if row.options and _is_index(row.answers)]
-    if all(str(int(row.answers[0])) in row.options for row in keyed):
+    keyed = [row for row in rows if row.options and _is_index(row.answer)]
+    if all(str(int(row.answer[0])) in row.options for row in keyed):
         return None
-    numbers = {int(row.answers[0]) for row in keyed}
+    numbers = {int(row.answer[0]) for row in keyed}
     if 0 not in numbers and (
-        options_from or any(int(row.answers[0]) == len(row.options) for row in keyed)
+        options_from or any(int(row.answer[0]) == len(row.options) for row in keyed)
     ):
         return 1
     if 0 not in numbers:
@@ -290,8 +282,8 @@ def _keys(row: _Row, first_index: int | None) -> tuple[str, ...]:
     Raises: SuiteError when an answer is no option.
     """
     found: dict[str, None] = {}
-    for answer in row.answers:
-        letters = _key(answer, row.options, first_index if _is_index(row.answers) else None)
+    for answer in row.answer:
+        letters = _key(answer, row.options, first_index if _is_index(row.answer) else None)
         if not letters:
             pairs = zip(LETTERS, row.options, strict=False)
             listed = ", ".join(f"{letter}. {text}" for letter, text in pairs if text)
@@ -344,7 +336,7 @@ def _case(
     )
     grader, options = side.apply(grader, options, case_id=case_id, category=category)
     if grader in _OF_LISTS and row.raw_answer and not row.options:
-        expected = tuple(row.answers) if grader == "list" else row.raw_answer
+        expected = tuple(row.answer) if grader == "list" else row.raw_answer
         expected = row.raw_answer.strip("[]") if grader in ("point", "box") else expected
     if "aliases" in row.settings and (grader == "text" or not row.options):
         used.add(row.settings["aliases"][0])
@@ -397,7 +389,7 @@ def _choices(options: tuple[str, ...]) -> dict[str, Any]:
 
 def _open(row: _Row) -> _Chosen:
     """A question without options; of several answers each is right."""
-    answers = list(row.answers)
+    answers = list(row.answer)
     if "aliases" in row.settings:
         answers += _converted(row.settings["aliases"][1], list)
     first, *others = dict.fromkeys(answers)
