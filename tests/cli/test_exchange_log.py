@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from harness import store
 from tests.conftest import Evalrun, VisionServer, body, fail, say
 
@@ -55,6 +57,22 @@ def test_show_raw_prints_the_request_that_was_sent_and_the_reply(
     assert shown["request"] == line["request"]
     assert shown["reply"]["text"] == line["reply"]["text"] == "Yes.\x1b[31m"
     assert "\x1b" not in done.stdout
+
+
+def test_show_raw_says_that_a_picture_went_as_jpeg(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    vision_server.default = say("yes")
+    reading = suite / "prompts" / "reading.toml"
+    reading.write_text(reading.read_text().replace("p0.png", "p0.jpg"))
+    Image.new("RGB", (24, 16), "red").save(suite / "images" / "p0.jpg")
+    where = ("--suite", suite, "--base-url", vision_server.url)
+    evalrun("--model", "tiny", *where, "--prompt", "p-00", "--log", "l.jsonl")
+
+    sent = last_of(tmp_path / "l.jsonl")
+
+    assert raw(evalrun, "tiny", "p-00") == sent["request"]
+    assert "image/jpeg" in json.dumps(sent["request"])
 
 
 def test_show_raw_knows_body_thinking_and_what_the_endpoint_refused(
