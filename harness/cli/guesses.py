@@ -68,5 +68,5 @@ def _thing(word: str) -> str | None:
         return f"a run is shown by `evalrun show {word}`, a suite asked by `evalrun --suite {word}`"
     known = catalogue.load()
     card = known.get(word)
-    close = [card.name] if card else nearest(word, known.cards, most=1)
+    close = [card.name] if card else [it for it in known.nearest(word) if it[0] == word[0].lower()]
     return f"name a model with --model: `evalrun --model {close[0]}`" if close else None

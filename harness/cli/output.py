@@ -54,10 +54,19 @@ def say(text: str) -> None:
 
 def complain(text: str) -> None:
     """What is said even with --quiet: errors. A terminal gets whole words on every line."""
-    if sys.stderr.isatty():
-        width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
-        text = "\n".join(wrapped(line, width) for line in text.splitlines())
-    typer.echo(text, err=True)
+    typer.echo(_fitted(text, sys.stderr), err=True)
+
+
+def print_line(text: str) -> None:
+    """A line of data on stdout, for people."""
+    typer.echo(_fitted(text, sys.stdout))
+
+
+def _fitted(text: str, stream: TextIO) -> str:
+    if not stream.isatty():
+        return text
+    width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
+    return "\n".join(wrapped(line, width) for line in text.splitlines())
 
 
 def confirm(question: str) -> bool:

@@ -141,7 +141,9 @@ def _say_next(outcome: Outcome, score: ModelScore) -> None:
         return
     if outcome.over_budget:
         say("stopped: --max-cost is reached")
-    if overall.cut:
+    if overall.cut and score.header.backend == "replay":
+        say(f"{missing(overall)}: a recording cannot be asked again")
+    elif overall.cut:
         limit = sampling.max_tokens_retry or sampling.max_tokens
         less = " or let it think less with --thinking off or low" if overall.thought else ""
         say(f"{missing(overall)}; against replies that are cut:")
@@ -168,7 +170,7 @@ def _describe(work: Work, origins: Iterable[str]) -> None:
         ("cost", cost(work, about)),
         *(("" if number else "options", line) for number, line in enumerate(origins)),
     ):
-        typer.echo(inert(f"{name:12} {value}"))
+        print_line(inert(f"{name:12} {value}"))
 
 
 def _sizes(images: list[EncodedImage]) -> str:

@@ -81,7 +81,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         name="image limit",
         fields=("image_max_side_px",),
-        value=lambda it: f"{it.image_max_side_px} px",
+        value=lambda it: f"{it.image_max_side_px} px" if it.image_max_side_px else "none",
     ),
     Setting(
         name="image tokens",
