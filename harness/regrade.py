@@ -4,7 +4,7 @@ named. The old run stays; the new one stands beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from harness import __version__, store
 from harness.errors import SuiteError
 from harness.graders import GRADER_VERSION, grade_reply
+from harness.graders.audit import Tally
 from harness.images import encode
 from harness.judge import Judge
 from harness.records import EncodedImage, Record, Reply, RunHeader, Verdict
@@ -94,3 +95,19 @@ def _pictures(record: Record, suite: Suite | None, header: RunHeader) -> tuple[E
             fix="name the suite that the run was made with: --suite PATH",
         )
     return images
+
+
+def judged(corrected: Sequence[Record], judge: Judge) -> tuple[dict[str, Tally], int]:
+    """How far the rules and a judge agree with a person; how often the judge gave no verdict."""
+    tallies, silent = {"rules": Tally(), "judge": Tally()}, 0
+    for record in corrected:
+        assert record.correction is not None
+        assert record.verdict is not None
+        person = record.correction.passed
+        tallies["rules"].add(record.verdict.passed, person, 1)
+        judgement = judge.review(record, ()).judgement
+        if judgement is None or judgement.verdict is None:
+            silent += 1
+        else:
+            tallies["judge"].add(judgement.verdict.passed, person, 1)
+    return tallies, silent

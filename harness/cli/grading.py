@@ -8,23 +8,21 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 from typer import Argument, Option
 
 from harness import store, suites
 from harness.cli.output import AsJson, CsvFile, print_blocks, print_json, say, write_csv
 from harness.errors import ResultsError
-from harness.graders.audit import Labelled, Recorded, Tally, Unreadable, decoded, graded
+from harness.graders.audit import Labelled, Recorded, Unreadable, decoded, graded
 from harness.graders.audit import audit as audited
-from harness.judge import Judge
 from harness.options import DEFAULT_RESULTS, JudgeOptions, LimitOptions, ResultsDir, RunName
-from harness.records import Record
+from harness.regrade import judged
 from harness.regrade import regrade as regraded
 from harness.tables import Line, Value
-from harness.tables.findings import agreement, of_audit
+from harness.tables.findings import agreement, audit_data, figures, of_audit
 from harness.targets import open_judge
 from harness.text import inert, one_line
 
@@ -198,11 +196,7 @@ def audit(
             fix="name JSON lines with question, reference, response and label",
         )
     if json:
-        tallies = {
-            name: _figures(getattr(found, name))
-            for name in ("by_models", "by_answers", "by_grader")
-        }
-        print_json(tallies | {"left_out": found.left_out, "disagreements": found.disagreements})
+        print_json(audit_data(found))
     else:
         print_blocks(*of_audit(found))
     _report(faults)
@@ -231,34 +225,10 @@ def _audit_judge(path: Path, options: JudgeOptions, *, json: bool) -> None:
         all_of_them = replace(options, judge_scope="all")
         reader = open_judge(all_of_them, LimitOptions(), stack, Event(), say)
         assert reader is not None
-        tallies, silent = _agreement(corrected, reader)
+        tallies, silent = judged(corrected, reader)
     if json:
-        print_json({"by_answers": _figures(tallies), "judge_errors": silent})
+        print_json({"by_answers": figures(tallies), "judge_errors": silent})
         return
     print_blocks(agreement(f"{len(corrected)} replies that a person judged, in {path}", tallies))
     if silent:
         print_blocks(Line(f"{silent} times the judge gave no verdict"))
-
-
-def _agreement(corrected: list[Record], judge: Judge) -> tuple[dict[str, Tally], int]:
-    """Of the rules and of the judge; how often the judge gave no verdict."""
-    tallies, silent = {"rules": Tally(), "judge": Tally()}, 0
-    for record in corrected:
-        assert record.correction is not None
-        assert record.verdict is not None
-        person = record.correction.passed
-        tallies["rules"].add(record.verdict.passed, person, 1)
-        judgement = judge.review(record, ()).judgement
-        if judgement is None or judgement.verdict is None:
-            silent += 1
-        else:
-            tallies["judge"].add(judgement.verdict.passed, person, 1)
-    return tallies, silent
-
-
-def _figures(tallies: dict[str, Tally]) -> dict[str, Any]:
-    return {
-        name: msgspec.to_builtins(tally)
-        | {"agreement": tally.agreement, "kappa": tally.kappa, "total": tally.total}
-        for name, tally in tallies.items()
-    }

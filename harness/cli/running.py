@@ -20,6 +20,7 @@ from harness.cli.output import (
     github_summary,
     print_blocks,
     print_json,
+    print_line,
     say,
     write_github_summary,
 )

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from functools import partial
 
+from harness.adapters import opener
+from harness.adapters.routes import Route
+from harness.errors import NoVision, TargetError
 from harness.eyes import reading
 from harness.eyes.card import EyeCard
 from harness.eyes.charts import COLOURS
 from harness.eyes.exam import Exam
 from harness.eyes.questions import Answer
 from harness.eyes.reading import Fields, Verdicts
+from harness.tables import Column, Table
 from harness.text import one_line
+from harness.transport import without_credentials
 
 Reader = Callable[[Sequence[Answer]], tuple[Fields, Verdicts]]
 TESTS: dict[str, Reader] = {
@@ -49,6 +56,59 @@ LABELS = {
 }
 _KEEPS_REFUSALS = {"forms", "several", "schema"}
 """Tests for which a refused call is a result."""
+
+
+def examine(
+    route: Route,
+    exam: Exam,
+    seed: int,
+    on_answer: Callable[[int, int, Answer], None],
+    *,
+    around: AbstractContextManager[object],
+) -> EyeCard:
+    """Open the model, ask everything (`around` is entered for that), and mark the answers.
+
+    Raises: TargetError when nobody answered.
+    """
+    began, measured_at = time.monotonic(), datetime.now(UTC)
+    answers: list[Answer] = []
+    url, backend = route.target.base_url, route.backend
+    try:
+        with opener(route.backend)(route.target) as adapter, around:
+            backend = adapter.backend
+            for answer in exam.sit(adapter):
+                answers.append(answer)
+                on_answer(len(answers), len(exam.questions), answer)
+    except NoVision as error:  # a server of our own tells before the first call
+        exam.no_eyes = one_line(error.problem, 120)
+    if not any(it.reply for it in answers) and exam.no_eyes is None:
+        why = next((it.error for it in answers if it.error), "stopped before the first answer")
+        raise TargetError(f"no call was answered: {why}", fix="see `evalrun doctor`")
+    return mark(
+        answers,
+        exam,
+        endpoint=without_credentials(url) if url else None,
+        backend=backend,
+        model=route.target.model,
+        seed=seed,
+        measured_at=measured_at,
+        seconds=time.monotonic() - began,
+    )
+
+
+def table(card: EyeCard) -> Table:
+    """What was seen, test by test."""
+    rows = [[name, words] for name, words in card.verdicts.items()]
+    rows += [[LABELS.get(name, name), f"not run: {why}"] for name, why in card.not_run.items()]
+    notes = [f"{card.calls} calls, {card.seconds:.0f} s, seed {card.seed}"]
+    if card.settings:
+        notes.append(f"what to set: evalrun --model {card.model} {card.options}")
+    return Table(
+        title=f"{card.model}: {summary(card)}",
+        columns=[Column("test", "test"), Column("result", "what was seen")],
+        rows=rows,
+        notes=notes,
+    )
 
 
 def mark(

@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from harness.graders.audit import Audit, Tally
 from harness.records import Case
 from harness.suites.lint import MAX_CATEGORY, MAX_OVERALL, Policy, Report, answer_of
@@ -185,4 +187,22 @@ def suite_data(report: Report) -> dict[str, Any]:
             {name: getattr(case, name) for name in fields} | {"images": case.pictures}
             for case in suite.cases
         ],
+    }
+
+
+def audit_data(found: Audit) -> dict[str, Any]:
+    """How far graders agree with people, for programs."""
+    views = "by_models", "by_answers", "by_grader"
+    return {
+        **{name: figures(getattr(found, name)) for name in views},
+        "left_out": found.left_out,
+        "disagreements": found.disagreements,
+    }
+
+
+def figures(tallies: Mapping[str, Tally]) -> dict[str, Any]:
+    return {
+        name: msgspec.to_builtins(tally)
+        | {"agreement": tally.agreement, "kappa": tally.kappa, "total": tally.total}
+        for name, tally in tallies.items()
     }
