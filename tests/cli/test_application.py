@@ -34,7 +34,7 @@ def test_the_options_of_run_stand_under_headings(evalrun: Evalrun) -> None:
     lines = evalrun("run", "--help").stdout.splitlines()
 
     headings = [line for line in lines if line.endswith("options:")]
-    names = "Model", "Suite", "Sampling", "Limit", "Judge", "Output", "Log", "Command"
+    names = "Model", "Suite", "Sampling", "Limit", "Placement", "Judge", "Output", "Log", "Command"
     assert headings == [f"{it} options:" for it in names]
 
 
