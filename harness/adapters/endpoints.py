@@ -3,7 +3,8 @@ and the transport to one.
 
 A processor's settings in a request (mm_processor_kwargs):
 https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html, extra parameters of the chat.
-Gemini's levels: https://ai.google.dev/gemini-api/docs/media-resolution.
+Gemini's levels: https://ai.google.dev/gemini-api/docs/media-resolution; its chat layer documents
+no field for them, and where it refuses ours the run ends with exit 2.
 """
 
 from __future__ import annotations
