@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from harness.adapters.base import Target
 from harness.errors import EvalrunError, TargetError, UsageError
@@ -343,18 +344,15 @@ def open_transport(
         raise TargetError(
             f"nothing says where {target.model!r} is served", fix="name its URL with --base-url"
         )
-    limits = target.limits
+    impatient = {} if patient else {"tries": 1, "max_wait_s": 0.0, "give_up_s": 0.0}
     return Transport(
         target.base_url,
         key=key or key_from(target.api_key_env),
         key_env=target.api_key_env,
         headers=headers,
         concurrency=concurrency,
-        timeout_s=limits.timeout_s,
-        tries=limits.tries if patient else 1,
-        max_wait_s=limits.max_wait_s if patient else 0.0,
-        give_up_s=limits.give_up_s if patient else 0.0,
         stopping=target.stopping,
+        **(asdict(target.limits) | impatient),
     )
 
 

@@ -273,28 +273,8 @@ class Transport:
         timeout_s: float | None = None,
     ) -> tuple[T, float]:
         """One exchange: what `read` made of the reply, and seconds from send to last byte."""
-        try:
-            return self._exchange(method, path, body, read, timeout_s or self.timeout_s)
-        except EvalrunError as error:
-            for secret in self._secrets:
-                error.hide(secret)
-            raise
-
-    def without_secrets(self, text: str) -> str:
-        """Some servers quote the key they were sent."""
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return text
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        body: Body | None,
-        read: Callable[[Incoming], T],
-        timeout_s: float,
-    ) -> tuple[T, float]:
         clock, client = _Clock(), self._client()
+        timeout_s = timeout_s or self.timeout_s
         request = client.build_request(
             method,
             address.url_of(self._bare_url, path),
@@ -318,6 +298,16 @@ class Transport:
             if isinstance(error, _BROKEN) and clock.elapsed_s() < _STALE_S and not clock.connected:
                 known = Stale(known.problem, fix=known.fix)
             raise known from error
+        except EvalrunError as error:  # some servers quote the key they were sent
+            for secret in self._secrets:
+                error.hide(secret)
+            raise
+
+    def without_secrets(self, text: str) -> str:
+        """Some servers quote the key they were sent."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
 
     def _read(
         self, response: httpx.Response, incoming: Incoming, read: Callable[[Incoming], T]
