@@ -117,7 +117,6 @@ class Limiter:
 
     def pause(self, wait_s: float) -> None:
         """Nobody sends for `wait_s`, e.g. while the server loads its model."""
-        self.reached()
         with self._changed:
             self._open_at = max(self._open_at, time.monotonic() + wait_s)
 
@@ -211,10 +210,8 @@ class Transport:
             headers if headers is not None else {"authorization": f"Bearer {key}"} if key else {}
         )
         # One for all clients: loading the certificates costs 20 ms and a megabyte each time.
-        secure = url.scheme == "https"
-        self._tls = (
-            httpx.create_ssl_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        )
+        plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._tls = httpx.create_ssl_context() if url.scheme == "https" else plain
         self.limiter = Limiter(concurrency, stopping or threading.Event())
         self.timeout_s, self.tries = timeout_s, tries
         self.max_wait_s, self.give_up_s = max_wait_s, give_up_s
@@ -249,7 +246,11 @@ class Transport:
                 self.answered_before = True
                 self.limiter.reached(answered=True)
                 return Call(value=value, latency_s=latency_s, effort=tried.effort())
-            except CallError as error:
+            except EvalrunError as error:
+                if not isinstance(error, ConnectionRefused):
+                    self.limiter.reached()
+                if not isinstance(error, CallError):
+                    raise
                 tried.failed_s += time.perf_counter() - started_at
                 error.effort = tried.effort()
                 wait_s = self._wait_s(error, tried, number)
@@ -304,7 +305,6 @@ class Transport:
             raise
 
     def without_secrets(self, text: str) -> str:
-        """Some servers quote the key they were sent."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return text
@@ -350,7 +350,6 @@ class Transport:
         """How long to wait before the next attempt; None when there is to be none."""
         match error:
             case RequestRefused():
-                self.limiter.reached()
                 return None
             case ConnectionRefused():
                 self._check_gone(error)
@@ -369,7 +368,6 @@ class Transport:
                 self.limiter.pause(1.0)
                 return 1.0
         tried.spent += 1
-        self.limiter.reached()
         if tried.spent >= self.tries:
             return None
         backoff_s = min(_LONGEST_BACKOFF_S, 0.5 * 2.0 ** (tried.spent - 1))

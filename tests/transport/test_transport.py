@@ -251,7 +251,27 @@ def test_while_a_server_is_gone_one_call_probes_and_the_others_wait(free_port: i
     assert sorted(call.effort.attempts for call in answered)[6] <= 2, "seven of eight only waited"
 
 
-def _answer_once_there(port: int, calls: int) -> int:
+def test_a_probe_that_meets_another_error_lets_the_others_go(free_port: int) -> None:
+    ended: list[TargetError] = []
+    with Transport(f"http://127.0.0.1:{free_port}/v1", concurrency=2, give_up_s=30) as transport:
+
+        def work() -> None:
+            with pytest.raises(TargetError, match="key was not accepted") as caught:
+                transport.post("x", b"{}", lambda incoming: incoming.json())
+            ended.append(caught.value)
+
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        _answer_once_there(free_port, 2, "401 Unauthorized")
+        for thread in threads:
+            thread.join(timeout=20)
+
+    assert len(ended) == 2
+
+
+def _answer_once_there(port: int, calls: int, status: str = "200 OK") -> int:
     served = 0
     data = json.dumps({"ok": True}).encode()
     with socket.create_server(("127.0.0.1", port)) as listener:
@@ -261,8 +281,8 @@ def _answer_once_there(port: int, calls: int) -> int:
             with connection:
                 connection.recv(65536)
                 connection.sendall(
-                    b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s"
-                    % (len(data), data)
+                    b"HTTP/1.1 %s\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s"
+                    % (status.encode(), len(data), data)
                 )
             served += 1
     return served
