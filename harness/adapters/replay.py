@@ -92,24 +92,21 @@ def _located(path: Path) -> Path:
 
 def _foreign(path: Path) -> _Outcomes:
     outcomes: _Outcomes = {}
-    bad: list[str] = []
+    why = "it is empty"
     try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise TargetError(f"{path}: {error.strerror}", fix="name a readable file") from error
-    for number, line in enumerate(lines, start=1):
-        try:
+        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+            why = f"line {number}"
             it = msgspec.json.decode(line, type=_Line)
-        except msgspec.MsgspecError as error:
-            bad.append(f"line {number}: {error}")
-        else:
             outcomes[it.prompt, it.repeat] = Reply(
                 text=it.response, finish_reason=it.finish_reason, latency_s=it.latency_s
             )
-    if bad or not outcomes:
-        listed = "\n  ".join(bad[:10]) or "it is empty"
+    except msgspec.MsgspecError as error:
+        why, outcomes = f"{why}: {error}", {}
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+    if not outcomes:
         raise TargetError(
-            f"{path} cannot be replayed:\n  {listed}",
+            f"{path} cannot be replayed: {why}",
             fix='name a run file, or lines such as {"prompt": "dd-01", "response": "yes"}',
         )
     return outcomes

@@ -102,9 +102,7 @@ class LlamaCpp(OpenAIChat):
         )
         self.local: LocalServer | None = None
         """The server, if it is our own."""
-        self.counts_tokens = True
-        """Whether its build can."""
-        self._text_tokens: dict[str, int] = {}
+        self._counts_tokens, self._text_tokens = True, dict[str, int]()
 
     @property
     def base_url(self) -> str | None:
@@ -136,14 +134,14 @@ class LlamaCpp(OpenAIChat):
 
     def _tokens_of_text(self, question: str) -> int | None:
         """Asked of the server once a question; None for a build that does not count."""
-        if question not in self._text_tokens and self.counts_tokens:
+        if question not in self._text_tokens and self._counts_tokens:
             payload = self.payload(Request(id="", question=question)) | self._extra
             try:
                 path = f"{self.path}/input_tokens"
                 counted = self._transport.post(path, to_body(payload, ()), Incoming.json).value
                 self._text_tokens[question] = int(counted["input_tokens"])
             except (CallError, KeyError, TypeError, ValueError):
-                self.counts_tokens = False
+                self._counts_tokens = False
         return self._text_tokens.get(question)
 
 
@@ -159,15 +157,13 @@ def open_llamacpp(target: Target) -> Iterator[LlamaCpp]:
         return
     target = replace(target, base_url=f"{_root(target)}/v1")
     with open_transport(target, patient=False) as probe:
-        facts, counts = _preflight(target, probe)
+        facts = _preflight(target, probe)
     wanted = target.concurrency or 1
     concurrency = min(wanted, facts.slots or wanted)
     if concurrency < wanted:
         target.notify(f"the server has {concurrency} slots: so many calls at once, not {wanted}")
     with open_transport(target, concurrency=concurrency) as transport:
-        adapter = LlamaCpp(transport, target, facts, concurrency=concurrency)
-        adapter.counts_tokens = counts
-        yield adapter
+        yield LlamaCpp(transport, target, facts, concurrency=concurrency)
 
 
 @contextmanager
@@ -188,7 +184,7 @@ def _serving(target: Target, files: Files, *, backend: str = "llamacpp") -> Iter
         there = replace(target, base_url=f"{local.root}/v1")
         with open_transport(there, key=local.key, patient=False) as probe:
             try:
-                facts, counts = _preflight(there, probe)
+                facts = _preflight(there, probe)
             except TargetError as error:
                 raise local.failure() or error from error
         facts = _with_files(facts, target, files, found, local)
@@ -196,7 +192,7 @@ def _serving(target: Target, files: Files, *, backend: str = "llamacpp") -> Iter
         with open_transport(there, key=local.key, concurrency=slots) as transport:
             local.watch()
             adapter = LlamaCpp(transport, target, facts, concurrency=slots, backend=backend)
-            adapter.local, adapter.counts_tokens = local, counts
+            adapter.local = local
             yield adapter
 
 
@@ -253,15 +249,15 @@ def _root(target: Target) -> str:
     return (target.base_url or "").rstrip("/").removesuffix("/v1")
 
 
-def _preflight(target: Target, probe: Transport) -> tuple[ServerFacts, bool]:
-    """What the server is, and whether it counts the tokens of pictures.
+def _preflight(target: Target, probe: Transport) -> ServerFacts:
+    """What the server is, and whether it sees.
 
     The test pictures both go to slot 0, so that the second meets the first one's cache. None are
     shown where none will be sent: text-only models can be asked blind, and judge.
     """
     facts = _described(target, probe)
     if not target.sends_pictures:
-        return facts, False
+        return facts
     thinking = "off" if target.sampling.thinking == "off" else "auto"
     sampling = Sampling(max_tokens=_PREFLIGHT_TOKENS, thinking=thinking)
     chat = LlamaCpp(probe, replace(target, sampling=sampling), facts, extra={"id_slot": 0})
@@ -276,8 +272,7 @@ def _preflight(target: Target, probe: Transport) -> tuple[ServerFacts, bool]:
             "projector has a number of its own"
         )
     # Of the second request, what came out of the cache stands before any picture.
-    facts = replace(facts, sees_images=sees, tokens_before_image=reply.tokens_cached)
-    return facts, taken is not None
+    return replace(facts, sees_images=sees, tokens_before_image=reply.tokens_cached)
 
 
 def _described(target: Target, probe: Transport) -> ServerFacts:
