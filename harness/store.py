@@ -116,6 +116,18 @@ def candidates(results: Path, models: Iterable[str]) -> Iterator[Path]:
                     yield path
 
 
+def cells(results: Path, names: Iterable[str]) -> Iterator[str]:
+    """`names`, the id of a sweep replaced by the newest run of each of its cells."""
+    for name in names:
+        found: dict[tuple[str, ...], str] = {}
+        for path in runs(results) if name.startswith("sweep-") else []:
+            with contextlib.suppress(ResultsError):
+                header = Run(path).header
+                if header.sweep == name:
+                    found[header.arguments] = header.run
+        yield from found.values() if found else [name]
+
+
 def is_of_suite(header: RunHeader, suite: str) -> bool:
     """By its name, its version, or the folder it was read from."""
     folder = Path(header.suite_path).name if header.suite_path else None

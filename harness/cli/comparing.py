@@ -7,7 +7,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from harness import catalogue, comparison
+from harness import catalogue, comparison, store
 from harness.cli.output import (
     AsJson,
     CsvFile,
@@ -61,7 +61,7 @@ def compare(
     form = format_for_stdout({"csv": csv == "-", "json": json, "md": md, "latex": latex})
     gc.disable()  # nothing here is garbage before the end, and long runs make a million objects
     found = comparison.compare(
-        names,
+        list(store.cells(results, names)),
         results=results,
         catalogue=catalogue.load(),
         force=force,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from harness import catalogue
+from harness import catalogue, store
 from harness.cli.output import say, write_text
 from harness.errors import UsageError, check_extra
 from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir
@@ -29,7 +29,7 @@ def report(
         list[str] | None,
         Argument(
             metavar="[RUN|MODEL...]",
-            help="Runs, files or models; without any, every model's newest complete run.",
+            help="Runs, files, models or a sweep; without any, every model's newest complete run.",
             show_default=False,
         ),
     ] = None,
@@ -53,7 +53,7 @@ def report(
     from harness.report.page import page
 
     gathered = gather(
-        names or [],
+        list(store.cells(results, names or [])),
         results=results,
         catalogue=catalogue.load(),
         force=force,

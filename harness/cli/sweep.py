@@ -19,6 +19,7 @@ from harness.cli.output import (
     print_blocks,
     print_bytes,
     print_json,
+    say,
     write_csv,
 )
 from harness.cli.several import is_typed, words_of
@@ -168,6 +169,7 @@ def sweep(options: SweepOptions, context: typer.Context) -> int:
         return ExitCode.DONE
     code = driver.run(quiet=options.choice.quiet)
     results = driver.results()
+    say(f"next: evalrun report {driver.id}   or   evalrun compare {driver.id}")
     _show(options.choice, results, choose(results, options.choice.prefer))
     return code
 

@@ -106,7 +106,7 @@ class Driver:
         self.planned, self._folder = planned, results
         self._max_cost_usd, self._spent_usd = max_cost_usd, 0.0
         self._problems: dict[tuple[str, ...], EvalrunError] = {}
-        self._id = grid.sweep_id([it.cell for it in planned])
+        self.id = grid.sweep_id([it.cell for it in planned])
         self._anew, self._stops_early = anew, stop_early
         self._stopped: dict[tuple[str, ...], int] = {}
         self._runs = {} if anew else self._found()
@@ -176,7 +176,7 @@ class Driver:
         early = self._early(it)
         if early is not None and early.is_worse:
             return self._ended_early(it, early, whole)
-        more = {"sweep": self._id, "cell": dict(it.cell.settings), "arguments": it.cell.words}
+        more = {"sweep": self.id, "cell": dict(it.cell.settings), "arguments": it.cell.words}
         try:
             outcome = carry_out(
                 msgspec.structs.replace(it.work, options=self._options(it)),

@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from msgspec.structs import replace
 
 from harness.adapters import Opener, Request, Target
 from harness.cluster.worker import Opened, Worker, code_sha256, without_callbacks
-from harness.errors import EvalrunError, TargetError, UsageError, install_command
+from harness.errors import EvalrunError, TargetError, UsageError, check_extra
 from harness.records import EncodedImage, Reply
 from harness.transport import Stopped, without_credentials
 
@@ -34,8 +33,7 @@ _MOST_PICTURES = 64
 
 def connect(address: str) -> None:
     """Join the cluster. Raises: UsageError without ray; TargetError when no cluster is there."""
-    if not find_spec("ray"):
-        raise UsageError("--ray needs ray, which is not installed", fix=install_command("ray"))
+    check_extra("ray")
     import ray
 
     if ray.is_initialized():

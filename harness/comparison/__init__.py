@@ -18,6 +18,7 @@ from harness.comparison.sides import (
     Names,
     Prompt,
     Side,
+    cells_of_one_sweep,
     differences,
     insist_on_comparable,
     labelled,
@@ -161,6 +162,8 @@ def _warnings(sides: Sequence[Side], *, force: bool) -> Iterator[str]:
         if not force:
             raise
         yield from (f"forced: {line}" for line in differences(headers, must_agree=True))
+    if cells_of_one_sweep(headers):
+        yield from (f"varied: {line}" for line in differences(headers, must_agree=True))
     for it in headers:
         if it.pictures_shrunk_to_px:
             arrived = f"pictures arrived shrunk to about {it.pictures_shrunk_to_px} px"

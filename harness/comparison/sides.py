@@ -19,7 +19,7 @@ from harness import stats, store
 from harness.catalogue import Catalogue
 from harness.errors import ExitCode, ResultsError
 from harness.records import ModelCard, ModelScore, PublishedScore, Record, Reply, RunHeader, Score
-from harness.records.settings import SETTINGS, Setting, resume_command
+from harness.records.settings import SETTINGS, Setting, cell_in_words, resume_command
 from harness.store import Run
 from harness.summary import Tally
 from harness.text import one_line
@@ -208,12 +208,24 @@ def of_score(score: ModelScore, card: ModelCard | None = None) -> Side:
 
 def labelled(sides: Sequence[Side]) -> list[Side]:
     """Under labels that differ."""
-    labels = [side.label for side in sides]
-    longer = [it.header.run if it.header else f"{it.label} (published)" for it in sides]
-    return [
-        replace(side, label=long) if labels.count(side.label) > 1 else side
-        for side, long in zip(sides, longer, strict=True)
-    ]
+    found = list(sides)
+    for longer in (_with_cell, _whole_name):
+        labels = [side.label for side in found]
+        found = [
+            replace(side, label=longer(side)) if labels.count(side.label) > 1 else side
+            for side in found
+        ]
+    return found
+
+
+def _with_cell(side: Side) -> str:
+    cell = {} if side.header is None else side.header.cell
+    words = cell_in_words({name: it for name, it in cell.items() if name != "model"})
+    return f"{side.label}, {words}" if words else side.label
+
+
+def _whole_name(side: Side) -> str:
+    return side.header.run if side.header else f"{side.label} (published)"
 
 
 def missing(score: Score) -> str:
@@ -239,10 +251,20 @@ def differences(
     return found
 
 
+_OF_EVERY_CELL = ("suite", "grader version", "judge")
+
+
+def cells_of_one_sweep(headers: Sequence[RunHeader]) -> bool:
+    """Whether they were meant to differ."""
+    return len(headers) > 1 and len({it.sweep for it in headers}) == 1 and bool(headers[0].sweep)
+
+
 def insist_on_comparable(headers: Sequence[RunHeader], *, but: Sequence[str] = ()) -> None:
     """Raises: ResultsError naming every setting in which the runs differ and must not."""
     if len({it.model for it in headers}) == 1:
         but = (*but, "blind")
+    if cells_of_one_sweep(headers):
+        but = [it.name for it in SETTINGS if it.name not in _OF_EVERY_CELL]
     if found := differences(headers, must_agree=True, but=but):
         listed = "".join(f"\n  - {line}" for line in found)
         raise ResultsError(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
 
 from msgspec import Struct, json
 
@@ -45,6 +46,34 @@ def memory(server: ServerFacts | None) -> str | None:
         "on the card": machine.peak_gpu_memory_gb,
     }
     return ", ".join(f"{name} {gb:.3g} GB" for name, gb in sizes.items() if gb) or None
+
+
+_IN_WORDS = {
+    "quant": "{}",
+    "system": "{}",
+    "model": "{}",
+    "image-max-side": "{} px",
+    "image-tokens": "{} tokens",
+    "cache-type": "cache {}",
+    "concurrency": "{} at once",
+}
+
+
+def cell_in_words(cell: Mapping[str, str]) -> str:
+    """What is varied in a sweep, with one cell's values.
+
+    >>> cell_in_words({"quant": "Q8_0", "image-max-side": "0", "temperature": "0.7"})
+    'Q8_0, own size, temperature 0.7'
+    """
+    return ", ".join(_in_words(name, value) for name, value in cell.items())
+
+
+def _in_words(name: str, value: str) -> str:
+    if name == "mmproj":
+        return PurePath(value).stem
+    if (name, value) == ("image-max-side", "0"):
+        return "own size"
+    return _IN_WORDS.get(name, f"{name} {{}}").format(value)
 
 
 def _max_tokens(header: RunHeader) -> str:

@@ -86,21 +86,31 @@ def bars(sides: Sequence[Side]) -> list[tuple[str, list[tuple[int, str, Score]]]
 
 def plots(sides: Sequence[Side]) -> list[Plot]:
     """Cost and response time against score; a plot of fewer than two models says nothing."""
-    cost = _plot("cost per task", sides, lambda it: it.cost_per_task_usd, dollars)
-    time = _plot("mean response time", sides, lambda it: it.latency_mean_s, seconds)
-    return [plot for plot in (cost, time) if plot is not None]
+    found = (
+        _plot("cost per task, US dollars", sides, lambda it: it.overall.cost_per_task_usd, dollars),
+        _plot("mean response time, seconds", sides, lambda it: it.overall.latency_mean_s, seconds),
+        _plot("weights and projector, GB", sides, _gb, lambda it: f"{it:.3g} GB"),
+    )
+    return [plot for plot in found if plot is not None]
+
+
+def _gb(side: Side) -> float | None:
+    machine = side.header.server.machine if side.header and side.header.server else None
+    if machine is None or machine.weights_gb is None:
+        return None
+    return machine.weights_gb + (machine.projector_gb or 0.0)
 
 
 def _plot(
-    what: str,
+    axis: str,
     sides: Sequence[Side],
-    price_of: Callable[[Score], float | None],
+    price_of: Callable[[Side], float | None],
     spell: Callable[[float], str],
 ) -> Plot | None:
     points = [
         Point(column=at, label=label(side), score=side.overall, price=price, spelled=spell(price))
         for at, side in enumerate(sides)
-        if side.overall.share is not None and (price := price_of(side.overall)) is not None
+        if side.overall.share is not None and (price := price_of(side)) is not None
     ]
     if len(points) < 2:
         return None
@@ -108,10 +118,10 @@ def _plot(
     low, high = points[0].price, points[-1].price
     log = low > 0 and high / low >= _LOG_FROM
     return Plot(
-        title=f"Score against {what}",
-        axis=f"{what}, {'US dollars' if spell is dollars else 'seconds'}",
+        title=f"Score against {axis.split(',')[0]}",
+        axis=axis,
         points=points,
-        absent=[label(it) for it in sides if None in (it.overall.share, price_of(it.overall))],
+        absent=[label(it) for it in sides if None in (it.overall.share, price_of(it))],
         log=log,
         start=math.log10(low / 2) if log else 0.0,
         stop=math.log10(high * 2) if log else 1.1 * high or 1.0,

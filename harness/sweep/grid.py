@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness.errors import UsageError
+from harness.records.settings import cell_in_words
 
 Axes = Mapping[str, Sequence[str]]
 """Option of `run`, by its field's name -> its values as they are typed."""
@@ -32,9 +33,7 @@ class Cell(Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """The values alone where they say what they are; numbers with their name."""
-        parts = [_spelled(name, value) for name, value in self.settings.items() if name != "model"]
-        return ", ".join([self.model] * ("model" in self.settings or not parts) + parts)
+        return cell_in_words(self.settings)
 
 
 def cells(models: Mapping[str, Sequence[str]], axes: Axes) -> list[Cell]:
@@ -125,21 +124,3 @@ def _as_typed(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-_SPELLED = {
-    "quant": "{}",
-    "system": "{}",
-    "image-max-side": "{} px",
-    "image-tokens": "{} tokens",
-    "cache-type": "cache {}",
-    "concurrency": "{} at once",
-}
-
-
-def _spelled(name: str, value: str) -> str:
-    if name == "mmproj":
-        return Path(value).name
-    if (name, value) == ("image-max-side", "0"):
-        return "own size"
-    return _SPELLED.get(name, f"{name} {{}}").format(value)

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from harness.records import ModelScore, RunHeader, Score
-from harness.records.settings import memory
+from harness.records.settings import cell_in_words, memory
 from harness.tables import (
     Cell,
     Column,
@@ -103,12 +103,18 @@ _LISTED = (
     Column("blind", of=lambda it: it.header.blind),
     Column("subset", of=lambda it: it.header.subset),
     Column("started_at", of=lambda it: it.header.started_at.isoformat()),
+    Column("sweep", of=lambda it: it.header.sweep),
+    Column("cell", of=lambda it: cell_in_words(it.header.cell) or None),
 )
 
 
 def listing(scores: Iterable[ModelScore]) -> Table:
-    """Runs, a line each."""
-    return Table(columns=_LISTED, rows=rows_of(scores, _LISTED))
+    """Runs, a line each; those of a sweep stand together, where its first one stands."""
+    groups: dict[str, list[ModelScore]] = {}
+    for it in scores:
+        groups.setdefault(it.header.sweep or it.header.run, []).append(it)
+    together = [it for group in groups.values() for it in group]
+    return Table(columns=_LISTED, rows=rows_of(together, _LISTED))
 
 
 def _remarks(header: RunHeader) -> Iterator[str]:
@@ -119,6 +125,8 @@ def _remarks(header: RunHeader) -> Iterator[str]:
         yield f"subset of {header.suite_prompts}"
     if header.regraded_from:
         yield f"regraded from {header.regraded_from}"
+    if header.sweep:
+        yield f"{header.sweep}: {cell_in_words(header.cell)}"
 
 
 def title(header: RunHeader) -> str:

@@ -251,6 +251,41 @@ def test_without_ray_the_extra_that_brings_it_is_named(
     done = evalrun("sweep", "m", "--temperature", "0,1", *shared, "--ray", "auto")
 
     assert done.returncode == 2
-    assert "--ray needs ray, which is not installed" in done.stderr
+    assert "ray needs ray, which the extra `ray` brings" in done.stderr
     assert "[ray]" in done.stderr
     assert vision_server.seen == []
+
+
+def test_runs_groups_a_sweep_and_compare_and_report_take_it_by_its_name(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    done = evalrun("sweep", "m", "--temperature", "0,0.7", *shared)
+    evalrun("-m", "other", *shared)
+    evalrun("sweep", "m", "--temperature", "0,0.7", *shared, "--fresh")
+    (sweep,) = set(re.findall(r"sweep-[0-9a-f]{8}", done.stderr))
+
+    runs = json.loads(evalrun("runs", "--json").stdout)
+    compared = evalrun("compare", sweep)
+    reported = evalrun("report", sweep, "--out", "page.html")
+
+    assert [it["sweep"] for it in runs] == [sweep] * 4 + [None]
+    assert [it["cell"] for it in runs[:2]] == ["temperature 0", "temperature 0.7"]
+    assert compared.returncode == 0, "no force is needed"
+    assert "varied: temperature: 0.0 against 0.7" in compared.stdout
+    assert "m, temperature 0.7 is worse than m, temperature 0" in " ".join(compared.stdout.split())
+    assert reported.returncode == 0, reported.stderr
+    assert "Score against mean response time" in (tmp_path / "page.html").read_text()
+
+
+def test_the_page_of_a_sweep_plots_score_against_gb_and_seconds(
+    evalrun: Evalrun, tmp_path: Path
+) -> None:
+    done = evalrun("sweep", "demo", "--image-max-side", "64,128", "--limit", "3")
+    (sweep,) = set(re.findall(r"sweep-[0-9a-f]{8}", done.stderr))
+
+    reported = evalrun("report", sweep, "--out", "page.html")
+
+    assert done.returncode == reported.returncode == 0, done.stderr
+    page = (tmp_path / "page.html").read_text()
+    assert "Score against weights and projector" in page
+    assert "Score against mean response time" in page
