@@ -249,7 +249,8 @@ def carry_out(
         runner = Runner(
             _plan(work, adapter, opened, at_random),
             budget.bounding(asking.ask),
-            workers=opened.header.concurrency,
+            # A model far away is sent some questions ahead: its own side bounds the calls in flight.
+            workers=getattr(adapter, "workers", adapter.concurrency),
             stopping=stopping,
             # A server here computes on this machine: work beside it would slow what is timed.
             prepare=asking.prepare if adapter.server is None else None,

@@ -61,6 +61,7 @@ class Replicas:
         self.base_url = without_credentials(target.base_url) if target.base_url else None
         self.endpoint = getattr(first, "endpoint", None)
         self.concurrency = planned * first.concurrency
+        self.workers = planned * getattr(first, "workers", first.concurrency)
         self._target, self._alive = target, list(members)
         self._placed: dict[str, Replica] = {}
         self._lock = threading.Lock()

@@ -22,6 +22,9 @@ from harness.errors import EvalrunError, TargetError, UsageError, check_extra
 from harness.records import EncodedImage, Reply
 from harness.transport import Stopped, without_credentials
 
+AHEAD = 3
+"""For each call in flight so many questions lie on the node: the way there costs no time. Not where
+questions on a picture should follow each other in a server's cache."""
 _LOOK_EVERY_S = 0.2
 _KNOCK_S = 5.0
 _CLOSE_S = 10.0
@@ -105,6 +108,7 @@ class RemoteModel:
         self.concurrency, self.server = self.opened.concurrency, self.opened.server
         self.base_url, self.endpoint = self.opened.base_url, self.opened.endpoint
         self.shards_by_picture = self.opened.shards_by_picture
+        self.workers = self.concurrency * (1 if self.shards_by_picture else AHEAD)
 
     def ask(self, request: Request) -> Reply:
         """Raises: as the adapter on the node; TargetError when node after node dies."""
@@ -178,7 +182,7 @@ class RemoteModel:
         import ray
         from ray.exceptions import RayError, RayTaskError
 
-        options = {"max_concurrency": 2 + (self._target.concurrency or 8), **self._needed}
+        options = {"max_concurrency": 2 + AHEAD * (self._target.concurrency or 8), **self._needed}
         remote = ray.remote(Worker).options(scheduling_strategy="SPREAD", **options)
         while True:
             worker = remote.remote()
