@@ -249,7 +249,7 @@ def carry_out(
         runner = Runner(
             _plan(work, adapter, opened, at_random),
             budget.bounding(asking.ask),
-            # A model far away is sent some questions ahead: its own side bounds the calls in flight.
+            # A model far away is sent questions ahead; its own side bounds the calls in flight.
             workers=getattr(adapter, "workers", adapter.concurrency),
             stopping=stopping,
             # A server here computes on this machine: work beside it would slow what is timed.
