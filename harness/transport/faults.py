@@ -146,7 +146,7 @@ _STOPS = (
         ),
     ),
 )
-_ALWAYS_STOP = (401, 402)
+_ALWAYS_STOP, _PASSING = (401, 402), (408, 425, 429, 502, 503, 504, 529)
 _FILTERED = _any_of(
     r"content[_ ](?:filter|management policy|policy[_ ]violation)|ResponsibleAI|prompt was flagged",
     r"data_inspection_failed|(?:input|prompt|request) (?:was|has been|is) (?:flagged|blocked)",
@@ -184,7 +184,8 @@ def error_of(
     if status in (400, 403, 422, 451) and _FILTERED.search(body):
         return Filtered(said, fix="look at what the endpoint says of the prompt")
     wish_s = wished_s(headers, body)
-    stop = next(_stops(status, body, answered_before=answered_before), None)
+    at_first = not answered_before and (inside or status not in _PASSING)
+    stop = next(_stops(status, body, at_first=at_first), None)
     if stop is not None and not (status == 429 and wish_s is not None):
         fix = stop.fix.format(key=key_env or "--api-key-env")
         error = NoVision if stop is _NO_PICTURES else TargetError
@@ -192,11 +193,11 @@ def error_of(
     return _call_error(status, body, said, _reset_s(headers) if wish_s is None else wish_s)
 
 
-def _stops(status: int, body: str, *, answered_before: bool) -> Iterator[_Stop]:
+def _stops(status: int, body: str, *, at_first: bool) -> Iterator[_Stop]:
     for stop in _STOPS:
-        if (stop.always or not answered_before) and stop.words.search(body):
+        if (stop.always or at_first) and stop.words.search(body):
             yield stop
-    if status in _ALWAYS_STOP or not answered_before:
+    if status in _ALWAYS_STOP or at_first:
         yield from (stop for stop in _STOPS if status in stop.statuses)
 
 
