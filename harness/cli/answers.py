@@ -63,7 +63,8 @@ class Answer(Struct, frozen=True, kw_only=True):
             # The fix of a failed call speaks of runs; that of an unusable model helps.
             why = error.problem if isinstance(error, CallError) else str(error)
             return Text(f"error: {inert(why, _LONGEST)}", style=self.style)
-        text = Text(inert(reply.text.strip(), _LONGEST) or "(nothing)", style="default")
+        said = reply.text.strip() or reply.refusal or "(nothing)"
+        text = Text(inert(said, _LONGEST), style="default")
         if self.verdict is not None:
             word = "pass" if self.verdict.passed else "fail"
             text.append(f"\n{word}: {one_line(self.verdict.reason, 200)}", style=self.style)
