@@ -165,15 +165,22 @@ def test_an_address_from_the_folder_is_sent_a_key_only_when_that_is_typed(
     assert "says where to ask" not in typed.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "ask", "eyes", "view"])
 def test_a_folder_of_somebody_else_cannot_send_a_key_to_its_own_host(
-    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer, tmp_path: Path, command: str
 ) -> None:
     (tmp_path / "evalrun.toml").write_text(
         f'[presets.theirs]\nbase_url = "{vision_server.url}"\napi_key_env = "OPENROUTER_KEY"\n'
         'source = "us"\nas_of = "2026-01-01"\n[run]\nbackend = "theirs"\nmodel = "m"\n'
     )
+    words = {
+        "run": ("--suite", suite),
+        "ask": (next(suite.rglob("*.png")), "How many?"),
+        "eyes": (),
+        "view": ("--no-open",),
+    }
 
-    done = evalrun("--suite", suite, env={"OPENROUTER_KEY": "sk-very-secret-key"})
+    done = evalrun(command, *words[command], env={"OPENROUTER_KEY": "sk-very-secret-key"})
 
     assert done.returncode == 4
     assert "may not send a key to a host of its own" in done.stderr
