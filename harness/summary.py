@@ -143,9 +143,9 @@ class Tally:
 
     def _repeatability(self) -> Repeatability | None:
         several = [it for it in self._repeats.values() if len(it) > 1]
-        changed = sum({True, False} <= {passed for _, passed in it} for it in several)
+        verdicts = sum({True, False} <= {passed for _, passed in it} for it in several)
         texts = sum(len({text for text, _ in it}) > 1 for it in several)
-        found = Repeatability(prompts=len(several), verdicts_changed=changed, texts_changed=texts)
+        found = Repeatability(prompts=len(several), verdicts_changed=verdicts, texts_changed=texts)
         return found if several else None
 
     def score(self) -> ModelScore:

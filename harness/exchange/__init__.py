@@ -11,7 +11,7 @@ import re
 from collections import Counter, defaultdict
 from xml.etree import ElementTree as ET
 
-from harness.errors import ExitCode, ResultsError
+from harness.comparison.sides import IncompleteRun
 from harness.records import ModelScore, Record, Reply
 from harness.store import Run
 from harness.summary import summarise
@@ -22,17 +22,11 @@ from harness.text import as_text, inert
 _NOT_XML = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
-class Incomplete(ResultsError):
-    """A range cannot be written where a format wants a score."""
-
-    exit_code = ExitCode.INCOMPLETE
-
-
 def complete_score(run: Run) -> ModelScore:
-    """Raises: Incomplete."""
+    """Raises: IncompleteRun, for a range cannot be written where a format wants a score."""
     score = summarise(run)
     if not score.complete:
-        raise Incomplete(
+        raise IncompleteRun(
             f"{run.header.run} has a range, not a score: {score.overall.missing}",
             fix="finish the run, or export it as csv, inspect or junit, which hold single answers",
         )
