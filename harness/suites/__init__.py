@@ -84,7 +84,7 @@ def read(path: Path, *, images: Path | None = None) -> tuple[Suite, Findings]:
     else:
         side = SideFile(files[0].with_name(f"{hub.table_of(files[0])}.graders.toml"), findings)
         read_rows = chain.from_iterable(READERS[it.suffix.lower()](it, findings) for it in files)
-        cases = rows.cases_of(_unfolded(read_rows), pictures, side, findings)
+        cases = rows.cases_of(layouts.unfolded(read_rows), pictures, side, findings)
     sound = tuple(_sound(cases, pictures, findings))
     if not sound and not findings.count:
         findings.problem(shown(path), "has no cases", "write some")
@@ -200,17 +200,6 @@ def _one_table(folder: Path, found: list[Path]) -> list[Path]:
         fix=f"put prompts/*.toml or {_QUESTIONS} into it, or name the file"
         + (f", e.g. {', '.join(map(shown, sorted(nested)[:4]))}" if nested else ""),
     )
-
-
-def _unfolded(
-    rows: Iterable[tuple[str, int, dict[str, Any]]],
-) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """The questions in each row: those of chats, and of objects within objects."""
-    for file, line, row in rows:
-        try:
-            yield from ((file, line, it) for it in layouts.unfold(row))
-        except SuiteError as error:
-            raise SuiteError(f"{file} {line}: {error.problem}", fix=error.fix) from None
 
 
 # --- what every case must satisfy -----------------------------------------------------------

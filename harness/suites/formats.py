@@ -21,6 +21,7 @@ from harness.errors import SuiteError, install_command
 from harness.images.files import MAX_FILE_BYTES, open_regular, read_regular, shown
 from harness.suites import layouts
 from harness.suites.fields import bare
+from harness.suites.layouts import Rows
 from harness.suites.suite import Findings
 
 csv.field_size_limit(2 * MAX_FILE_BYTES)
@@ -29,13 +30,10 @@ _HEADER_CHARS = 2**16
 _MAX_UNPACKED_BYTES = 2**30
 """Of a workbook, which is a ZIP archive."""
 _MAX_LINE_BYTES = 64 * 2**20
-_MAX_JSON_BYTES = 2**31
 _BOM = codecs.BOM_UTF8
 _BATCH_ROWS = 64
 _BUFFER_BYTES = 2**20
 _ROWS_KEYS = ("data", "rows", "questions", "examples", "samples", "items", "instances", "test")
-
-Rows = Iterator[tuple[str, int, dict[str, Any]]]
 
 
 # --- tables ---------------------------------------------------------------------------------
@@ -187,7 +185,9 @@ def read_document(path: Path, findings: Findings) -> Rows:
 
     Raises: SuiteError when it is none of them.
     """
-    data = read_regular(path, limit_bytes=_MAX_JSON_BYTES).removeprefix(_BOM).strip() or b"{}"
+    data = (
+        read_regular(path, limit_bytes=layouts.MAX_JSON_BYTES).removeprefix(_BOM).strip() or b"{}"
+    )
     raws: list[msgspec.Raw] | None = None
     name = f"{shown(path.name)}, row"
     try:

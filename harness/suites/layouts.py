@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,36 +18,50 @@ from harness.errors import SuiteError
 from harness.images.files import read_regular, shown
 from harness.suites.fields import NAMES, bare, is_empty
 
-_MAX_JSON_BYTES = 2**31
+MAX_JSON_BYTES = 2**31
 _CHATS = (
     *("conversations", "conversation", "messages", "input", "prompt", "dialog", "texts"),
     "contents",
 )
 _NESTED = ("row", "vars", "metadata", "extra_info", "reward_model", "meta", "question")
-_PICTURE_PARTS = (
+_ROLES = {"": "user", "user": "user", "human": "user", "system": "system"} | dict.fromkeys(
+    ("assistant", "gpt", "model", "bot"), "assistant"
+)
+_PICTURES = (
     *("image_url", "image", "url", "path", "source"),
     *("inlineData", "inline_data", "fileData", "file_data"),
 )
+"""Keys of a part of a message that hold its picture."""
 _IDS = {bare(name) for name in NAMES["id"]}
 _ANSWERS = {bare(name) for name in NAMES["answer"]}
 _EXPECTED = re.compile(r"(equals|i?contains(?:-any|-all)?|i?starts-with):\s*(.+)", re.DOTALL)
 _IMAGE_TOKEN = re.compile(r"^\s*<image>|<image>\s*$", re.IGNORECASE)
 _CSV = "write a questions.csv with file_name,question,answer"
 Cells = dict[str, Any]
+Rows = Iterator[tuple[str, int, Cells]]
+"""The file, with what its rows are counted in; a number; and cells by column."""
 
 
-def unfold(row: Cells) -> Iterator[Cells]:
-    """The questions that a row asks, each as a plain row.
+def unfolded(rows: Rows) -> Rows:
+    """The questions that rows ask, each as a plain row.
 
     Raises: SuiteError for a row of a format that asks none.
     """
+    for file, line, row in rows:
+        try:
+            yield from ((file, line, it) for it in _questions(row))
+        except SuiteError as error:
+            raise SuiteError(f"{file} {line}: {error.problem}", fix=error.fix) from None
+
+
+def _questions(row: Cells) -> list[Cells]:
     if isinstance(row.get("data"), dict) and ("annotations" in row or "predictions" in row):
         raise SuiteError(
             "this is Label Studio's JSON, which nests its answers",
             fix="export the project as CSV instead, name the columns of question and answer in"
             " [columns] of the side file, and give the folder of the pictures with --images",
         )
-    if "request" in row or ("custom_id" in row and "body" in row):
+    if isinstance(row.get("request"), dict) or ("custom_id" in row and "body" in row):
         raise SuiteError(
             "this is a batch of requests to a model, which holds no answers",
             fix=f"{_CSV}: the text and picture of each request, and the right answer",
@@ -59,41 +74,39 @@ def unfold(row: Cells) -> Iterator[Cells]:
     for key in _CHATS:
         chat = row.get(key)
         if isinstance(chat, list) and chat and all(isinstance(turn, dict) for turn in chat):
-            yield from _chat({name: row[name] for name in row if name != key}, chat)
-            return
-    yield row
+            return _chat({name: row[name] for name in row if name != key}, chat)
+    return [row]
 
 
-def _chat(rest: Cells, turns: list[Cells]) -> Iterator[Cells]:
-    """A row for every question, with the turns before it as its context; the answer is the reply
-    to it, unless a column holds one."""
+def _chat(rest: Cells, turns: list[Cells]) -> list[Cells]:
+    """A row for every question, with the turns before it as its context, and the reply to it as
+    the answer; for the last alone, where a column holds the answer."""
     answered = any(bare(name) in _ANSWERS and not is_empty(rest[name]) for name in rest)
-    number, system, before = 0, "", ""
-    pictures: list[Any] = []
-    row: Cells | None = None
-    for role, text, shown_there in _messages(turns):
+    rows: list[Cells] = []
+    system, before, last, pictures = "", "", "", list[Any]()
+    for role, text, new in _messages(turns):
         if role == "system":
             system = f"{system}\n{text}".strip()
-        elif role == "user":
-            if row is not None:
-                yield row
-            number += 1
-            pictures += shown_there
-            row = dict(rest)
-            if number > 1:
-                row |= {name: f"{row[name]}-{number}" for name in row if bare(name) in _IDS}
-                row["hint"] = f"{row.get('hint') or ''}\n{before}".strip()
-            row["question"] = f"{system}\n{text}".strip()
-            row |= {"images": list(pictures)} if pictures else {}
+            continue
+        if role == "user":
+            pictures = [*pictures, *new]
+            if last != "user":
+                row = rest if answered else {**rest, "answer": None}
+                hint = f"{rest.get('hint') or ''}\n{before}".strip() if before else rest.get("hint")
+                rows.append(row | {"question": system, "hint": hint})
+            question = f"{rows[-1]['question']}\n{text}".strip()
+            rows[-1] |= {"question": question, **({"images": pictures} if pictures else {})}
             before += f"Question: {_IMAGE_TOKEN.sub('', text).strip()}\n"
-            if not answered:
-                row["answer"] = None
-        elif row is not None:
+        elif rows:
             before += f"Answer: {text}\n"
-            if not answered and row["answer"] is None:
-                row["answer"] = text
-    if row is not None:
-        yield row
+            if not answered and last == "user":
+                rows[-1]["answer"] = text
+        last = role
+    if answered:
+        return rows[-1:]
+    for number, row in enumerate(rows[1:], start=2):
+        row |= {name: f"{row[name]}-{number}" for name in row if bare(name) in _IDS}
+    return rows
 
 
 def _messages(turns: list[Cells]) -> Iterator[tuple[str, str, list[Any]]]:
@@ -104,20 +117,14 @@ def _messages(turns: list[Cells]) -> Iterator[tuple[str, str, list[Any]]]:
             yield "assistant", str(turn["assistant"]), []
             continue
         role = str(turn.get("role", turn.get("from", ""))).casefold()
-        role = _ROLES.get(role, role)
         content = next((turn[it] for it in ("content", "value", "parts") if it in turn), "")
-        parts = content if isinstance(content, list) else [str(content or "")]
-        texts = [it if isinstance(it, str) else it.get("text") for it in parts if it]
-        pictures = [
-            next((it[key] for key in _PICTURE_PARTS if it.get(key)), None)
-            for it in parts
-            if isinstance(it, dict)
-        ]
-        if role in ("user", "assistant", "system"):
-            yield role, "\n".join(filter(None, texts)), [it for it in pictures if it]
-
-
-_ROLES = {"human": "user", "": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant"}
+        given = content if isinstance(content, list) else [str(content or "")]
+        parts = [{"text": it} if isinstance(it, str) else it for it in given]
+        parts = [it for it in parts if isinstance(it, dict)]
+        text = "\n".join(str(it["text"]) for it in parts if it.get("text"))
+        pictures = (next((it[key] for key in _PICTURES if it.get(key)), None) for it in parts)
+        if role in _ROLES:
+            yield _ROLES[role], text, [it for it in pictures if it]
 
 
 def _tested(row: Cells) -> Cells:
@@ -157,37 +164,34 @@ def pair(path: Path, document: Mapping[str, msgspec.Raw]) -> Iterator[Cells] | N
     mine, other = "questions", "annotations"
     if mine not in document:
         mine, other = other, mine
-    rows = _objects(document.get(mine))
+    rows = _objects(document, mine)
     there = {"answer", "answers"} if mine == "questions" else {"question"}
     if not rows or not all("question_id" in it and not there & it.keys() for it in rows):
         return None
     for beside in sorted(path.parent.glob("*.json")):
-        if beside != path and other in beside.name.casefold():
+        if beside == path or other not in beside.name.casefold():
+            continue
+        with suppress(msgspec.DecodeError):
             held = msgspec.json.decode(
-                read_regular(beside, limit_bytes=_MAX_JSON_BYTES), type=dict[str, msgspec.Raw]
+                read_regular(beside, limit_bytes=MAX_JSON_BYTES), type=dict[str, msgspec.Raw]
             )
-            found = {mine: rows, other: _objects(held.get(other))}
-            answers = {it.get("question_id"): it for it in found["annotations"]}
-            return (
-                _joined(it, answers.get(it.get("question_id"), {})) for it in found["questions"]
-            )
+            found = {mine: rows, other: _objects(held, other)}
+            annotations = {it.get("question_id"): it for it in found["annotations"]}
+            return (annotations.get(it["question_id"], {}) | it for it in found["questions"])
     raise SuiteError(
         f"{shown(path)} holds {mine} without {other}",
         fix=f"put the file with the {other} beside it, with {other} in its name",
     )
 
 
-def _objects(raw: msgspec.Raw | None) -> list[Cells]:
-    try:
-        return msgspec.json.decode(raw or b"[]", type=list[Cells])
-    except msgspec.DecodeError:
-        return []
-
-
-def _joined(question: Cells, annotation: Cells) -> Cells:
-    if annotation.get("multiple_choice_answer"):  # what most of the ten people said
-        annotation = {name: it for name, it in annotation.items() if name != "answers"}
-    return {**annotation, **question}
+def _objects(document: Mapping[str, msgspec.Raw], key: str) -> list[Cells]:
+    with suppress(msgspec.DecodeError):
+        rows = msgspec.json.decode(document.get(key, b"[]"), type=list[Cells])
+        for row in rows:
+            if row.get("multiple_choice_answer"):  # what most of the ten people said
+                row.pop("answers", None)
+        return rows
+    return []
 
 
 # --- what is refused ------------------------------------------------------------------------

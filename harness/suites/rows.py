@@ -17,7 +17,7 @@ from harness.images.files import shown
 from harness.records import Case
 from harness.suites import fields
 from harness.suites.fields import LETTERS, SETTINGS, SideFile, bare, line_of, text_of
-from harness.suites.formats import Rows
+from harness.suites.layouts import Rows
 from harness.suites.pictures import Pictures, RowNumber, with_places
 from harness.suites.suite import Difficulty, Findings, Placed, slug
 

@@ -301,6 +301,28 @@ def test_every_turn_of_a_chat_is_asked_with_those_before_it(shop: Workshop) -> N
     )
 
 
+def test_only_the_last_turn_is_asked_where_a_column_holds_the_answer(shop: Workshop) -> None:
+    suite = rows(
+        shop, {"id": "7", "image": "p1.png", "messages": TURNS[:3], "target": "1", "hint": "Look."}
+    )
+
+    (case,) = suite.cases
+    assert (case.id, case.expected) == ("7", "1")
+    assert case.question.splitlines() == [
+        "Look.",
+        "Question: What colour is the dot?",
+        "Answer: Red.",
+        "How many of them are there?",
+    ]
+
+
+def test_messages_in_a_row_are_one_question(shop: Workshop) -> None:
+    turns = [{"role": "user", "content": it} for it in ("Look at it.", "Is it red?", [3])]
+    suite = rows(shop, {"image": "p1.png", "messages": [*turns, TURNS[1]]})
+
+    assert [case.question for case in suite.cases] == ["Look at it.\nIs it red?"]
+
+
 def test_pictures_shown_in_an_earlier_turn_are_shown_again(shop: Workshop) -> None:
     def turn(text: str, *pictures: str) -> dict[str, Any]:
         parts = [{"type": "image", "image": name} for name in pictures]
