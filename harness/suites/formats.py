@@ -75,6 +75,8 @@ def read_table(path: Path, findings: Findings) -> Rows:
                         f"{len(cells)} cells in a table of {len(header)} columns",
                         "put a text with commas in quotes" if more else "fill or delete the row",
                     )
+        except UnicodeError as exc:  # UTF-16 that is cut short
+            raise _no_text(path) from exc
         except csv.Error as exc:
             where = f"{name}, line {reader.line_num}"
             findings.problem(where, f"{exc}; the rest of the file was not read", "close the quotes")
@@ -104,7 +106,11 @@ def _encoding(file: BinaryIO, path: Path, findings: Findings) -> str:
             what = "is not UTF-8, and was read as Windows-1252 (cp1252)"
             findings.warning(shown(path.name), what, "save it as CSV UTF-8")
         return "utf-8-sig" if encoding == "utf-8" else encoding
-    raise SuiteError(f"{shown(path)} is not UTF-8 text", fix="save it as CSV UTF-8")
+    raise _no_text(path)
+
+
+def _no_text(path: Path) -> SuiteError:
+    return SuiteError(f"{shown(path)} is not UTF-8 text", fix="save it as CSV UTF-8")
 
 
 def read_workbook(path: Path, findings: Findings) -> Rows:
@@ -121,8 +127,9 @@ def read_workbook(path: Path, findings: Findings) -> Rows:
         ) from exc
     with open_regular(path) as file:
         try:
-            unpacked = sum(it.file_size for it in zipfile.ZipFile(file).infolist())
-            assert unpacked <= _MAX_UNPACKED_BYTES, "it unfolds to more than a gigabyte"
+            unpacked_bytes = sum(it.file_size for it in zipfile.ZipFile(file).infolist())
+            if unpacked_bytes > _MAX_UNPACKED_BYTES:
+                raise OverflowError(f"it unfolds to {unpacked_bytes:,} bytes")  # noqa: TRY301
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
             sheets = [sheet for sheet in book.worksheets if any(sheet.iter_rows(max_row=2))]
             if unread := ", ".join(sheet.title for sheet in sheets[1:]):

@@ -186,6 +186,12 @@ def test_what_is_no_text_in_any_encoding_says_so(shop: Workshop) -> None:
     assert "is not UTF-8 text" in shop.refused("a.csv")
 
 
+def test_utf16_that_is_cut_short_says_so(shop: Workshop) -> None:
+    shop.write("a.csv", "file_name,prompt,answer\na.png,What?,7\n".encode("utf-16")[:-1])
+
+    assert "is not UTF-8 text" in shop.refused("a.csv")
+
+
 @pytest.mark.parametrize("content", ["", "\n", "file_name,prompt,answer\n", "\0\0\0"])
 def test_a_csv_without_rows_has_no_cases(shop: Workshop, content: str) -> None:
     shop.write("a.csv", content)
