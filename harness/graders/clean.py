@@ -30,6 +30,7 @@ _MARKUP = pattern(
     "headings, quotes, bullets, fences, what is struck out, links, tags, stars, underlines",
     re.MULTILINE,
 )
+_MARKED = pattern(r"[^a-zA-Z0-9 ,.'!?:;/%()-]|^\W*-", "anything but words: a quick look")
 _BOX = pattern(r"\\(?:boxed|fbox)\s?\{", "LaTeX: a box is an answer", 0)
 _FRACTION = pattern(r"\\[dt]?frac\s?\{([^{}]{1,40})\}\s?\{([^{}]{1,40})\}", "LaTeX fractions", 0)
 _COMMAND = pattern(r"\\([a-zA-Z]{2,14})(?![a-zA-Z])\s?", "LaTeX commands", 0)
@@ -70,6 +71,8 @@ def plain(text: str) -> str:
     >>> plain('{"answer": 4}'), plain(r"$\frac{1}{2} \mathrm{~cm}$")
     ('Answer: 4', '1/2 cm')
     """
+    if text.isascii() and not _MARKED.search(text):
+        return text.strip()
     text = usual_characters(text)
     bare = text.strip("` \n").removeprefix("json").strip()
     text = without_tex(_out_of_json(bare) if bare[:1] in ("{", "[") else text)

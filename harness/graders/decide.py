@@ -135,6 +135,8 @@ def decide(reply: Reply, find: Finder, same: Same | None = None, question: str =
     if not statements:
         return Reading(fault="takes its answer back")
     found = [(s, read(s.text, find, same)) for s in statements]
+    if len(found) == 1 and found[0][1].firm:
+        return found[0][1]
     if answer := _stated([it for it in found if it[0].rank == ANSWER], same):
         return answer
     found = [(s, r) for s, r in found if (r.value is not None or r.fault) and not _refuses(s, r)]

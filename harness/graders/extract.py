@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.graders.clean import plain, without_reasoning
-from harness.graders.words import phrase
+from harness.graders.words import LISTS, phrase
 
 LONGEST_READ = 40_000
 """Characters. Of a longer reply the first and the last half of this are read."""
@@ -53,6 +53,8 @@ class Reply(Struct, frozen=True):
 _PICTURE = "(?:image|picture|photo|attachment)s?"
 _GIVEN = "(?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
 _CUE = phrase("the answer is ..., in several languages; I would choose ...")
+_CUE_WORDS = LISTS["cue_words"]
+"""Every such cue holds one of these: a quick look."""
 _CONCLUDES = phrase("a conclusion")
 _CORRECTS = phrase("the answer that a reply ends up with counts")
 _POLITE = phrase("politeness is no answer")
@@ -78,7 +80,7 @@ def take_apart(raw: str) -> Reply:
     >>> take_apart("<think>hm").fault
     'only reasoning, no answer'
     """
-    if _SIMPLE.match(raw):
+    if len(raw) < 32 and _SIMPLE.match(raw):
         return Reply(raw.strip(), (Statement(raw.strip(), PLAIN, alone=True),), body=raw)
     body = without_reasoning(raw[:_LONGEST_SCANNED])
     if len(raw) > _LONGEST_SCANNED:
@@ -146,7 +148,8 @@ def _statements(text: str) -> tuple[Statement, ...]:
 def _read(part: str, *, alone: bool, announced: bool) -> Statement:
     """One sentence; an answer without text announces the next one."""
     concludes = bool(_CONCLUDES.search(part))
-    if hits := list(_CUE.finditer(part)):
+    hinted = any(word in part.lower() for word in _CUE_WORDS)
+    if hits := list(_CUE.finditer(part)) if hinted else []:
         final = concludes or "final" in hits[-1][0].lower()
         return Statement(part[hits[-1].end() :].strip(), ANSWER, alone, final)
     rank = ANSWER if announced else CONCLUSION if concludes else PLAIN
