@@ -165,7 +165,7 @@ def _decimal(plain: str) -> Decimal | None:
 
 def _in_words(text: str, match: re.Match[str]) -> Decimal | None:
     said, end = match[0].lower(), match.end()
-    one = said == "one" and _NO_NUMBER.search(text[: match.start()][-16:])
+    one = said == "one" and _NO_NUMBER.search(text[max(0, match.start() - 10) : end + 10])
     if one or said in _BIG or text[end : end + 1] == "-":
         return None
     total = current = 0
