@@ -71,10 +71,9 @@ class Task(Struct, frozen=True, kw_only=True):
 _NEGATED = phrase('"not X but Y" is Y')
 _AND = phrase('"not X or Y" denies both')
 _UNSURE, _UNSURE_AFTER = phrase("a hedge in front fails"), phrase("a hedge behind fails")
-SUBORDINATE = phrase("a subordinate clause in front")
+_SUBORDINATE = phrase("a subordinate clause in front")
 _CONTRAST = phrase("what an answer is only compared with")
 _SO = pattern(r"=|\b(?:so|therefore|thus|hence|total)\b", "a conclusion inside a sentence")
-COPULA = phrase("copula")
 
 
 def no_answer(why: str | None, answer: str | None = None) -> Verdict:
@@ -262,7 +261,7 @@ def _merged(values: Sequence[Hashable], same: Same | None) -> list[Hashable]:
 def _narrower(text: str, mentions: Sequence[Mention]) -> Iterator[Sequence[Mention]]:
     """Of a statement with several values, those of the parts that hold its answer rather than the
     rest does."""
-    if front := SUBORDINATE.match(text):
+    if front := _SUBORDINATE.match(text):
         yield [m for m in mentions if m.start >= front.end()]
     if (bracket := text.find("(")) > 0:
         yield [m for m in mentions if m.end <= bracket]

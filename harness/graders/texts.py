@@ -8,32 +8,10 @@ from functools import partial
 
 from harness.graders.choices import phrases
 from harness.graders.clean import without_tex
-from harness.graders.decide import (
-    COPULA,
-    SUBORDINATE,
-    Check,
-    Mention,
-    Misfit,
-    Task,
-    affirmed,
-    checking,
-    no_answer,
-)
+from harness.graders.decide import Check, Mention, Misfit, Task, affirmed, checking, no_answer
 from harness.graders.extract import Reply, refusal
 from harness.graders.question import asked_stems, asked_words
-from harness.graders.words import (
-    LISTS,
-    STOPWORDS,
-    content,
-    folded,
-    pattern,
-    phrase,
-    rivals,
-    stem,
-    synonyms,
-    without_article,
-    words,
-)
+from harness.graders.words import LISTS, content, folded, phrase, rivals, synonyms, without_article
 from harness.records import Verdict
 
 NULLS = ("null", "none", "n/a", "nil", "nothing")
@@ -44,7 +22,8 @@ _ALTERNATIVE = phrase("an alternative fails")
 _LISTED = phrase("a list is no answer")
 _LIST_BEFORE = phrase("a list in front is no answer")
 _ASIDE = phrase("another answer, beside which the expected one stands")
-_EMPTY = STOPWORDS | frozenset(LISTS["no_answers"])
+_COPULA, _SUBORDINATE = phrase("a copula"), phrase("a subordinate clause in front")
+_EMPTY = frozenset(content(" ".join(LISTS["no_answers"])))
 _GENERIC = frozenset(LISTS["generic_names"])
 
 
@@ -94,7 +73,7 @@ class _TextFinder:
             return self._among_others(said, own) if all(m.value for m in own) else own
         if refusal(said):
             return []
-        copula = COPULA.search(said)
+        copula = _COPULA.search(said)
         if copula and self._asked & set(content(said[: copula.start()])):
             fresh = [w for w in content(said[copula.end() :]) if w not in self._asked]
             if fresh:  # "The animal is a deer"
@@ -125,22 +104,21 @@ class _TextFinder:
         before, tail = said[: mine.start], said[mine.end : mine.end + 40]
         brief = len(said.split()) <= len(said[mine.start : mine.end].split()) + 6
         listed = _LISTED.match(tail) or (_LIST_BEFORE.search(before) and self._fresh(before))
-        if _ALTERNATIVE.match(tail) or (brief and listed and not COPULA.search(said)):
+        if _ALTERNATIVE.match(tail) or (brief and listed and not _COPULA.search(said)):
             return [mine._replace(hedge=said)]
         for name in [] if self._closed else self._names(said, own):
             start, end = min(mine.start, name.start), max(mine.end, name.end)
             if _JOINED.match(said[min(mine.end, name.end) : max(mine.start, name.start)]):
                 return [mine._replace(hedge=said[start:end])]
-        if front := SUBORDINATE.match(before):
+        if front := _SUBORDINATE.match(before):
             before = before[front.end() :]
         joints = list(_ASIDE.finditer(before))
         other = " ".join(self._fresh(before[: joints[-1].start()])) if joints else ""
         return [Mention(0, mine.start, other)] if other else [mine]
 
     def _fresh(self, said: str) -> list[str]:
-        """Words that may be another answer."""
-        found = [w for w in words(said) if w not in _EMPTY and not w.endswith(("ed", "ing", "ly"))]
-        return [w for w in found if stem(w) not in self._asked]
+        """Stems of words that may be another answer."""
+        return [word for word in content(said) if word not in _EMPTY | self._asked]
 
 
 def _variants(written: str, name: str, person: bool) -> list[str]:
@@ -169,9 +147,7 @@ def _nulls(asked: frozenset[str], said: str) -> list[Mention]:
     return [Mention(0, len(said), folded(said))] if fresh and len(said.split()) <= 4 else []
 
 
-_CODE = pattern(r"(?<![\w.])[A-Za-z0-9]+(?:[-./:#][A-Za-z0-9]+)*(?![\w])", "another code fails")
-_LABEL = pattern(r"^(?:[SP]/N|serial(?: no\.?| number)?|no\.)[:.]? ?(?=\S*\d)", "labels of codes")
-_GOES_ON = pattern(r"^ ([A-Z0-9]+)(?=[\s.,;)]|$)", "QX7 1 is not QX7", 0)
+_CODE, _LABEL, _GOES_ON = phrase("codes"), phrase("labels of codes"), phrase("code that goes on")
 
 
 def code(task: Task) -> Check:

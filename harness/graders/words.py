@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +41,7 @@ def pattern(source: str, note: str, flags: int = re.IGNORECASE) -> re.Pattern[st
     return cast("re.Pattern[str]", LazyPattern(source, note, flags))
 
 
+@cache
 def phrase(name: str, **parts: str) -> re.Pattern[str]:
     """A pattern of natural language: of the table `phrases` in words.toml, with `<parts>`."""
     entry = _WORDS["phrases"][name]
