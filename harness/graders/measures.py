@@ -104,20 +104,19 @@ def _comparing(
 
     def fits(value: Quantity) -> bool:
         by, exact = off(value), unit is None or value.unit in (None, unit)
-        slack = Decimal(0) if exact else abs(wanted.number) * _SLACK
-        return by is not None and by <= max(tolerance, slack)
+        return by is not None and by <= max(tolerance, 0 if exact else abs(wanted.number) * _SLACK)
 
     def measure(value: Quantity) -> dict[str, float]:
         by = off(value)
         if by is None:
             return {}
         relative = {"relative_error": float(by / abs(wanted.number))} if wanted.number else {}
-        return {"error": float(by), **relative}
+        return {"error": float(by)} | relative
 
     def differs(value: Quantity) -> str:
         by = value.number - wanted.number
         whole = task.grader == "integer" and not by % 1 and abs(by) < 10**9
-        return f"off by {int(by):+d}, expected {task.one}" if whole else f"expected {task.one}"
+        return (f"off by {int(by):+d}, " if whole else "") + f"expected {task.one}"
 
     def same(a: Quantity, b: Quantity) -> bool:
         """Alike, and the second not less precise: in the unit asked for, or in any."""

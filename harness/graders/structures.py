@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -14,7 +14,7 @@ from harness.graders.decide import Check, Misfit, Task, no_answer
 from harness.graders.extract import Reply, refusal
 from harness.graders.numbers import numbers, parsed
 from harness.graders.words import folded, pattern, phrase, stem
-from harness.records import Verdict
+from harness.records import Case, Verdict
 
 _SEPARATOR = phrase("between items of a list")
 _LEAD = phrase("in front of a list")
@@ -135,9 +135,6 @@ def _cells(line: str) -> list[str]:
     return ["" if (cell := folded(part.strip("*`[] "))) in _BLANKS else cell for part in parts]
 
 
-_FieldCheck = Callable[[Any], Verdict]
-
-
 def a_json(task: Task) -> Check:
     """An object or a list; each of its `fields` with a grader of its own."""
     try:
@@ -152,55 +149,56 @@ def a_json(task: Task) -> Check:
         raise Misfit("schema is not a JSON schema: it has neither type nor properties")
     if isinstance(fields, list):
         wanted = {name: wanted[name] for name in fields}
-    typed = _typed(fields, wanted) if isinstance(fields, dict) else {}
+    cases = _cases(fields, wanted) if isinstance(fields, dict) else {}
 
     def check(reply: Reply) -> Verdict:
         found = json_in(reply.body)
         if found is None:
-            return no_answer(reply.fault or refusal(reply.text) or "no JSON in the reply")
-        return _by_fields(wanted, found, typed)
+            return no_answer(refusal(reply.text) or "no JSON in the reply")
+        faults = _faults(wanted, found, cases)
+        right = {name: fault is None for name, fault in faults.items() if name}
+        return Verdict(
+            passed=not any(faults.values()),
+            answer=json.dumps(found, ensure_ascii=False),
+            reason=next((fault for fault in faults.values() if fault), "the same fields"),
+            measures={"fields": round(sum(right.values()) / len(right), 4)} if right else {},
+            fields=right,
+        )
 
     return check
 
 
-def _typed(fields: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, _FieldCheck]:
-    """A grader for each field that names one. Raises: Misfit."""
-    from harness.graders import GRADERS, field_case, grade, problems
+def _cases(fields: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Case]:
+    """A case for each field that names a grader. Raises: Misfit."""
+    from harness.graders import GRADERS, field_case, problems
 
-    typed: dict[str, _FieldCheck] = {}
+    cases: dict[str, Case] = {}
     for name, given in fields.items():
         options = dict(given) if isinstance(given, dict) else {"grader": given}
         grader = str(options.pop("grader", "text"))
         if grader not in GRADERS or grader == "json":
             raise Misfit(f"field {name!r}: grader {grader!r} is not one for a field")
-        case = field_case(grader, wanted[name], options)
-        if wrong := problems(case):
+        cases[name] = field_case(grader, wanted[name], options)
+        if wrong := problems(cases[name]):
             raise Misfit(f"field {name!r}: {wrong[0]}")
-        typed[folded(name)] = lambda said, case=case: grade(case, spelled_value(said))  # type: ignore[misc]
-    return typed
+    return cases
 
 
-def _by_fields(wanted: Any, said: Any, typed: Mapping[str, _FieldCheck]) -> Verdict:
-    """Each field of an object by itself; anything else as a whole."""
+def _faults(wanted: Any, said: Any, cases: Mapping[str, Case]) -> dict[str, str | None]:
+    """What is wrong with each field of an object; with anything else as a whole, named ""."""
+    from harness.graders import grade
+
+    if not isinstance(wanted, dict):
+        return {"": _difference(dict(_leaves(wanted)), dict(_leaves(said)))}
     given = {folded(str(name)): it for name, it in said.items()} if isinstance(said, dict) else {}
     faults: dict[str, str | None] = {}
-    for name, value in wanted.items() if isinstance(wanted, dict) else [("", wanted)]:
-        key = folded(name)
-        if key in typed and key in given:
-            verdict = typed[key](given[key])
+    for name, value in wanted.items():
+        part = {name: given[folded(name)]} if folded(name) in given else {}
+        faults[name] = _difference(dict(_leaves({name: value})), dict(_leaves(part)))
+        if part and name in cases:
+            verdict = grade(cases[name], spelled_value(part[name]))
             faults[name] = None if verdict.passed else f"{name}: {verdict.reason}"
-        else:
-            part = {name: given[key]} if key in given else {}
-            leaves = dict(_leaves({name: value} if name else value))
-            faults[name] = _difference(leaves, dict(_leaves(part if name else said)))
-    right = {name: fault is None for name, fault in faults.items() if name}
-    return Verdict(
-        passed=not any(faults.values()),
-        answer=json.dumps(said, ensure_ascii=False),
-        reason=next((fault for fault in faults.values() if fault), "the same fields"),
-        measures={"fields": round(sum(right.values()) / len(right), 4)} if right else {},
-        fields=right,
-    )
+    return faults
 
 
 def json_in(text: str) -> Any:
