@@ -25,7 +25,6 @@ _MONEY, _ASKS_MONEY = phrase("an amount with its currency"), phrase("asks for mo
 _ASKS_CODE, _ASKS_TEXT = phrase("asks for a code"), phrase("asks for a text")
 _ASKS_LIST, _ASKS_ORDER = phrase("asks for a list"), phrase("asks for an order")
 _ASKS_COUNT = phrase("asks for a count")
-_ASKS_TIME = pattern(r"\b(?:time|clock|hour)\b|\b\d ?[ap]\.?m\b", "asks for a time")
 _ASKS_PLACE = pattern(r"\b(?:where|position|locat\w+|corner|side|quadrant)\b", "asks for a place")
 _CODE = phrase("looks like a code")
 _NUMBER = pattern(r"[-+]?(?:\d[\d.,' ]*|\.\d+)", "a number without a unit")
@@ -141,8 +140,7 @@ def _with_digits(question: str, written: str) -> str | None:
         not number or re.fullmatch(r"\d\d?\.(?:\d\d?\.)?(19|20)\d\d", written)
     ):
         return "date"
-    asks_time = ":" in written or (_ASKS_TIME.search(question) and not number)
-    if asks_time and _is_whole(times, written):
+    if not number and _is_whole(times, written):
         return "time"
     least = 1 if re.match(r"\d+ ?(?:'|ft|feet) ?\d", written) else 2
     if _is_whole(lambda text: dimensions_in(text, least), written) and "," not in written:

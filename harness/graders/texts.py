@@ -147,13 +147,13 @@ def _nulls(asked: frozenset[str], said: str) -> list[Mention]:
     return [Mention(0, len(said), folded(said))] if fresh and len(said.split()) <= 4 else []
 
 
-_CODE, _LABEL, _GOES_ON = phrase("codes"), phrase("labels of codes"), phrase("code that goes on")
+_CODE, _GOES_ON = phrase("codes"), phrase("code that goes on")
 
 
 def code(task: Task) -> Check:
     """A serial number or tag, character by character; only spaces and hyphens may differ."""
     exact = bool(task.options.get("case_sensitive", False))
-    written = _LABEL.sub("", task.one) or task.one
+    written = task.one
     in_words = not any(c.isdigit() for c in written) and any(c.islower() for c in written)
     asked = asked_words(task.question)
 
