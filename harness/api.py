@@ -46,6 +46,7 @@ class RunArguments(TypedDict, total=False):
     limit: int | None
     repeats: int
     blind: bool
+    shuffle_options: int | None
     answer_format: Literal["constrained"] | None
     temperature: float | None
     seed: int | None

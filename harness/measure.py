@@ -37,6 +37,7 @@ from harness.runner import Asking, Job, Runner, plan
 from harness.store import RunWriter
 from harness.suites import Suite
 from harness.suites.pictures import shrinking
+from harness.suites.shuffling import in_other_order
 from harness.summary import Tally
 from harness.tables.leaderboard import is_published, publish
 from harness.targets import Confirm, Say, silent
@@ -180,6 +181,8 @@ def prepare(
     cases = suites.select(
         suite, categories=chosen.category, prompts=chosen.prompt, limit=chosen.limit
     )
+    if chosen.shuffle_options is not None:
+        cases = in_other_order(cases, chosen.shuffle_options)
     route = targets.reach(
         options.target,
         sampling,
@@ -371,6 +374,7 @@ def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:
         grader_version=GRADER_VERSION,
         image_max_side_px=work.side_px,
         coordinates=targets.coordinates(options.sampling.coordinates, card=None),
+        options_order=options.suite.shuffle_options,
         answer_format=options.suite.answer_format,
         blind=options.suite.blind,
         price=work.route.price,

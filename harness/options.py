@@ -133,6 +133,9 @@ class SuiteOptions:
         int, Option(min=1, help="Ask everything N times, each with the next seed, cold.")
     ] = 1
     blind: Annotated[bool, Option("--blind", help="Send no picture: the guessing floor.")] = False
+    shuffle_options: Annotated[
+        int | None, Option(min=1, help="Lettered options in another order, drawn with this seed.")
+    ] = None
     answer_format: Annotated[
         Literal["constrained"] | None,
         Option(help="Hold each reply to a JSON schema of what its grader reads."),

@@ -84,6 +84,10 @@ class GridOptions:
     system: Annotated[list[str], Option(help="A system prompt (repeatable).")] = field(
         default_factory=list
     )
+    shuffle_options: Annotated[
+        int | None,
+        Option(min=2, metavar="N", help="Lettered options in N orders; the first is as written."),
+    ] = None
     vary: Annotated[
         list[str],
         Option(metavar="NAME=A,B", help="Any other setting of `evalrun run` (repeatable)."),
@@ -182,6 +186,8 @@ def _planned(context: typer.Context, options: GridOptions) -> list[Planned]:
         for name in _AXES
         if name in typed
     }
+    if "shuffle_options" in typed:
+        axes["shuffle_options"] = [str(it) for it in range(typed["shuffle_options"])]
     axes |= _varied(options.vary, axes)
     known = {it.name or "": it for it in context.command.params}
     shared = {it: typed[it] for it in typed if it not in _OWN and it not in axes}

@@ -391,6 +391,8 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     image_detail: Literal["low", "high", "auto"] | None = None
     coordinates: str | None = None
     """The convention in which boxes and points were to be read; None: the model's own."""
+    options_order: int | None = None
+    """The seed with which the order of lettered options was drawn; None: as they are written."""
     answer_format: Literal["constrained"] | None = None
     """Whether replies were held to a schema, where the case's grader gives one."""
     server_args: tuple[str, ...] = ()

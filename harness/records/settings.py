@@ -56,6 +56,7 @@ _IN_WORDS = {
     "image-tokens": "{} tokens",
     "cache-type": "cache {}",
     "concurrency": "{} at once",
+    "shuffle-options": "order {}",
 }
 
 
@@ -124,6 +125,11 @@ SETTINGS: tuple[Setting, ...] = (
         name="coordinates",
         fields=("coordinates",),
         value=lambda it: it.coordinates or "the model's own",
+    ),
+    Setting(
+        name="order of options",
+        fields=("options_order",),
+        value=lambda it: "default" if it.options_order is None else f"drawn {it.options_order}",
     ),
     Setting(
         name="answer format", fields=("answer_format",), value=lambda it: it.answer_format or "free"
@@ -219,6 +225,7 @@ def whole_command(header: RunHeader) -> str:
         "--image-tokens": ("{}-{}".format(*header.image_tokens or ("", "")), "-"),
         "--image-detail": (header.image_detail, None),
         "--coordinates": (header.coordinates, None),
+        "--shuffle-options": (header.options_order, None),
         "--answer-format": (header.answer_format, None),
         "--repeats": (header.repeats, 1),
         "--judge": (header.judge, None),

@@ -83,6 +83,8 @@ def words_of(name: str, value: str) -> Iterator[str]:
             yield "--server-arg=--flash-attn=on"
     elif name == "image_max_side" and value == "0":
         yield f"--image-max-side={OWN_SIZE_PX}"
+    elif name == "shuffle_options":
+        yield from [f"--shuffle-options={value}"] * (value != "0")
     elif value in ("yes", "no"):
         yield from [f"--{option(name)}"] * (value == "yes")
     else:

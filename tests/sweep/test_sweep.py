@@ -289,3 +289,27 @@ def test_the_page_of_a_sweep_plots_score_against_gb_and_seconds(
     page = (tmp_path / "page.html").read_text()
     assert "Score against weights and projector" in page
     assert "Score against mean response time" in page
+
+
+def test_options_in_other_orders_show_whether_a_model_likes_a_place(
+    evalrun: Evalrun, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    suite = write_suite(tmp_path / "suite", 8)
+    lines = ["file_name,question,options,answer"]
+    lines += [f"p{it}.png,Which is nr. {it}?,nuts;bolts;screws;rivets,nuts" for it in range(8)]
+    (suite / "images" / "questions.csv").write_text("\n".join(lines))
+    vision_server.default = say("A")
+    at = ("--suite", suite / "images", "--base-url", vision_server.url)
+
+    done = evalrun("sweep", "m", "--shuffle-options", "3", *at, "--json")
+    plain = evalrun("-m", "m", "--suite", suite, *at[2:], "--shuffle-options", "5")
+
+    assert done.returncode == 0, done.stderr
+    first, *others = cells(done)
+    assert first["score"] == 1.0, "as written, A is right"
+    assert all(it["score"] < 0.75 for it in others)
+    assert [it["settings"] for it in cells(done)] == [{"shuffle-options": it} for it in "012"]
+    asked = {it["messages"][-1]["content"][-1]["text"] for it in vision_server.seen}
+    assert any("A. bolts" in it for it in asked)
+    assert plain.returncode == 2
+    assert "no question lists options" in plain.stderr
