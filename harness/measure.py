@@ -31,7 +31,7 @@ from harness.eyes.card import EyeCard, newest
 from harness.graders import GRADER_VERSION
 from harness.images import encode
 from harness.judge import Judge
-from harness.options import RunOptions
+from harness.options import RunOptions, SuiteOptions
 from harness.records import Case, EncodedImage, Fact, ModelScore, Record, RunHeader
 from harness.runner import Asking, Job, Runner, plan
 from harness.store import RunWriter
@@ -178,11 +178,7 @@ def prepare(
     suite = suite or suites.load(chosen.suite, images=chosen.images, skip_broken=chosen.skip_broken)
     for remark in suite.remarks:
         say(f"{remark.level}: {one_line(str(remark), 400)}")
-    cases = suites.select(
-        suite, categories=chosen.category, prompts=chosen.prompt, limit=chosen.limit
-    )
-    if chosen.shuffle_options is not None:
-        cases = in_other_order(cases, chosen.shuffle_options)
+    cases = _chosen(suite, chosen)
     route = targets.reach(
         options.target,
         sampling,
@@ -209,6 +205,14 @@ def prepare(
         eye_card=card,
         of_entry=targets.of_entry(given, route.card),
     )
+
+
+def _chosen(suite: Suite, options: SuiteOptions) -> tuple[Case, ...]:
+    cases = suites.select(
+        suite, categories=options.category, prompts=options.prompt, limit=options.limit
+    )
+    seed = options.shuffle_options
+    return cases if seed is None else in_other_order(cases, seed)
 
 
 def _check(options: RunOptions) -> None:
