@@ -164,7 +164,11 @@ class SamplingOptions:
     ] = field(default_factory=list)
     image_max_side: Annotated[
         int | None,
-        Option(min=16, max=16384, help="Longest side sent, in pixels [default: the suite's]."),
+        Option(
+            min=0,
+            max=16384,
+            help="Longest side sent, in pixels; 0: as they are [default: suite's].",
+        ),
     ] = None
     image_tokens: Annotated[
         str | None,

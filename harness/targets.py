@@ -293,6 +293,10 @@ def _asked(options: SamplingOptions) -> dict[str, Any]:
         if (value := getattr(options, name)) is not None
     }
     checked(given.get("thinking", usual.thinking))
+    if (side_px := options.image_max_side) in range(1, 16):
+        raise UsageError(
+            f"--image-max-side {side_px} leaves nothing to see", fix="give 16 or more; 0: no limit"
+        )
     retry = None if "max_tokens" in given else MORE_ROOM * usual.max_tokens
     return {
         "sampling": Sampling(**given, max_tokens_retry=retry),

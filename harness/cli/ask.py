@@ -100,7 +100,8 @@ def ask(options: AskOptions) -> int:
         case = case_of(question, options.expected, name=name, category=options.category)
     elif options.save is not None:
         raise UsageError("--save needs the right answer", fix="name it, e.g. --expected 5")
-    side_px = options.sampling.image_max_side or LONGEST_SIDE_PX
+    given_px = options.sampling.image_max_side
+    side_px = LONGEST_SIDE_PX if given_px is None else given_px
     images = tuple(encode(path, longest_side_px=side_px) for path in options.images)
     sound = True
     if options.save is not None and case is not None:

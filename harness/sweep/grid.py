@@ -18,9 +18,6 @@ from harness.records.settings import cell_in_words
 Axes = Mapping[str, Sequence[str]]
 """Option of `run`, by its field's name -> its values as they are typed."""
 
-OWN_SIZE_PX = 16384
-"""What `--image-max-side 0` asks for: larger than any picture."""
-
 
 class Cell(Struct, frozen=True, kw_only=True):
     """One point of the grid."""
@@ -81,8 +78,6 @@ def words_of(name: str, value: str) -> Iterator[str]:
         yield from (f"--server-arg=--cache-type-{it}={value}" for it in "kv")
         if not value.startswith(("f", "bf")):  # llama.cpp computes with other types only so
             yield "--server-arg=--flash-attn=on"
-    elif name == "image_max_side" and value == "0":
-        yield f"--image-max-side={OWN_SIZE_PX}"
     elif name == "shuffle_options":
         yield from [f"--shuffle-options={value}"] * (value != "0")
     elif value in ("yes", "no"):

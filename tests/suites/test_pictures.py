@@ -103,6 +103,10 @@ def test_a_limit_that_makes_pictures_smaller_is_said_with_both_sizes(
 
     own = evalrun(*asked)
     limited = evalrun(*asked, "--image-max-side", "400")
+    unlimited = evalrun(*asked, "--image-max-side", "0")
+    tiny = evalrun(*asked, "--image-max-side", "9")
 
-    assert "tall.png" not in own.stderr
+    assert "tall.png" not in own.stderr + unlimited.stderr
+    assert unlimited.returncode == 0
+    assert (tiny.returncode, "leaves nothing to see" in tiny.stderr) == (2, True)
     assert "tall.png, 100 x 800, is sent as 50 x 400" in limited.stderr
