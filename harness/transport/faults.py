@@ -149,7 +149,7 @@ _STOPS = (
 _ALWAYS_STOP, _PASSING = (401, 402), (408, 425, 429, 502, 503, 504, 529)
 _FILTERED = _any_of(
     r"content[_ ](?:filter|management policy|policy[_ ]violation)|ResponsibleAI|prompt was flagged",
-    r"data_inspection_failed|(?:input|prompt|request) (?:was|has been|is) (?:flagged|blocked)",
+    r"data_inspection_failed|(?:input|prompt) (?:was|has been|is) (?:flagged|blocked)",
 )
 _LOADING = _any_of(
     r"model\b.{0,80}\bloading|loading\b.{0,20}\bmodel|warming up|starting up|cold start"

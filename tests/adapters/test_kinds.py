@@ -347,6 +347,7 @@ def test_what_a_filter_stopped_fails_with_that_reason_whatever_it_says(
         (400, "cannot unmarshal array into Go field messages.content of type string", "no p"),
         (500, "clip model not loaded", "takes no pictures"),
         (400, "Budget has been exceeded! Current cost: 1.0", "has no credit"),
+        (403, "Your request was blocked.", "may not use this model"),
         (400, "Invalid bearer token", "key was not accepted"),
         (400, "Invalid model name passed in model=m", "no such model"),
         (400, "The model `m` does not exist or you do not have access to it.", "no such model"),
