@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from functools import lru_cache
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -33,16 +32,6 @@ def checked(base_url: str) -> httpx.URL:
             fix="end the address with its path, like /v1; a key goes into --api-key-env",
         )
     return url
-
-
-@lru_cache(maxsize=64)
-def url_of(base_url: str, path: str) -> httpx.URL:
-    """Where `path` is: remembered, since httpx would parse and join it anew for every call.
-
-    >>> str(url_of("http://host/v1/", "/models")), str(url_of("http://host/v1", "http://host/props"))
-    ('http://host/v1/models', 'http://host/props')
-    """
-    return httpx.URL(path if "://" in path else f"{base_url.rstrip('/')}/{path.lstrip('/')}")
 
 
 def is_loopback(url: str) -> bool:

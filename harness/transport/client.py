@@ -65,7 +65,7 @@ class Limiter:
     * a limit on calls at once, by additive increase and multiplicative decrease: an answer adds a
       fraction of a place; refusals take away those that were too many, but at most three quarters
       for the calls in flight together (a limit per minute refuses them all);
-    * the breaker: when connections are refused, one call probes while the others wait.
+    * the breaker: while connections are refused, one call is let through every half second.
     """
 
     def __init__(self, most: int, stopping: threading.Event) -> None:
@@ -74,7 +74,6 @@ class Limiter:
         self._in_flight = self._sent = self._last_of_burst = 0
         self._open_at = 0.0
         self._gone_since: float | None = None
-        self._probing: int | None = None
         self._changed = threading.Condition()
         self._stopping = stopping
 
@@ -83,6 +82,8 @@ class Limiter:
         with self._changed:
             while (wait_s := self._wait_s()) > 0:
                 self._changed.wait(min(wait_s, _LOOK_AGAIN_S))
+            if self._gone_since is not None:
+                self._open_at = time.monotonic() + _LOOK_AGAIN_S
             self._in_flight += 1
             self._sent += 1
             return self._sent
@@ -101,7 +102,7 @@ class Limiter:
     def reached(self, *, answered: bool = False) -> None:
         """A connection was made; `answered`: and the server took the call."""
         with self._changed:
-            self._gone_since = self._probing = None
+            self._gone_since = None
             if answered:
                 self._limit = min(self._most, self._limit + _INCREASE)
             self._changed.notify_all()
@@ -120,25 +121,20 @@ class Limiter:
         with self._changed:
             self._open_at = max(self._open_at, time.monotonic() + wait_s)
 
-    def gone(self, patience_s: float) -> float:
-        """No connection: this call probes while the others wait. For how many seconds now; beyond
-        `patience_s` it gives up, and the next call may find out for itself."""
+    def gone(self) -> float:
+        """No connection; for how many seconds now."""
         with self._changed:
             now = time.monotonic()
             self._gone_since = now if self._gone_since is None else self._gone_since
-            gone_s = now - self._gone_since
-            self._probing = None if gone_s > patience_s else self._probing or threading.get_ident()
-            self._changed.notify_all()
-            return gone_s
+            self._open_at = max(self._open_at, now + _LOOK_AGAIN_S)
+            return now - self._gone_since
 
     def _wait_s(self) -> float:
         """Seconds to wait before looking again; 0 when a call may go. Raises: Stopped."""
         if self._stopping.is_set():
             raise Stopped
-        probed = self._probing not in (None, threading.get_ident())
-        if probed or self._in_flight >= int(self._limit):
-            return _LOOK_AGAIN_S
-        return self._open_at - time.monotonic()
+        full = self._in_flight >= int(self._limit)
+        return _LOOK_AGAIN_S if full else self._open_at - time.monotonic()
 
 
 class Call(Struct, Generic[T], frozen=True, kw_only=True):
@@ -203,6 +199,7 @@ class Transport:
         url = address.checked(base_url)
         self.base_url = address.api_root(base_url)
         self._bare_url = address.without_credentials(self.base_url)
+        self._folder = httpx.URL(f"{self._bare_url}/")
         self._login = (url.username, url.password) if url.userinfo else None
         self._secrets = address.secrets_of(url, key)
         self._key_env = key_env
@@ -278,7 +275,7 @@ class Transport:
         timeout_s = timeout_s or self.timeout_s
         request = client.build_request(
             method,
-            address.url_of(self._bare_url, path),
+            self._folder.join(path),
             content=body,
             headers=_headers_of(body),
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 20.0)),
@@ -353,7 +350,7 @@ class Transport:
                 return None
             case ConnectionRefused():
                 self._check_gone(error)
-                return 0.5
+                return _LOOK_AGAIN_S
             case Stale():
                 return 0.0
             case RateLimited():
@@ -374,10 +371,9 @@ class Transport:
         return backoff_s * random.uniform(0.5, 1.0)  # noqa: S311
 
     def _check_gone(self, error: CallError) -> None:
+        gone_s = self.limiter.gone()
         patience_s = self.give_up_s if self.answered_before else _FIRST_CONTACT_S
-        patience_s = min(patience_s, self.give_up_s)
-        gone_s = self.limiter.gone(patience_s)
-        if gone_s > patience_s:
+        if gone_s > min(patience_s, self.give_up_s):
             raise TargetError(
                 f"{error.problem} (for {gone_s:.0f} s)",
                 fix="start the server, then run the same command again: it goes on from here",
