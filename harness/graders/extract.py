@@ -157,12 +157,9 @@ def _read(part: str, *, alone: bool, announced: bool) -> Statement:
 
 
 def _corrected(statement: Statement) -> list[Statement]:
-    """What stands before a correction, the correction, and what stands behind it."""
+    """A correction, which takes back all that came before, and what stands behind it."""
     cuts = list(_CORRECTS.finditer(statement.text))
     if not cuts:
         return [statement]
-    before = statement.text[: cuts[-1].start()].strip()
-    behind = statement.text[cuts[-1].end() :].strip()
-    parts = [statement._replace(text=before)] if before and behind else []
-    parts.append(Statement("", ANSWER))
-    return [*parts, statement._replace(text=behind, final=True)] if behind else parts
+    behind = statement._replace(text=statement.text[cuts[-1].end() :].strip(), final=True)
+    return [Statement("", ANSWER), behind] if behind.text else [Statement("", ANSWER)]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from harness.graders.decide import Check, Mention, Task, comparing
 from harness.graders.measures import approximate
 from harness.graders.numbers import UNITS, Unit, parsed, unit_at
-from harness.graders.words import LISTS, TABLES, any_of, folded, pattern, phrase
+from harness.graders.words import LISTS, TABLES, any_of, pattern, phrase
 
 _CARDINALS, _ORDINALS = LISTS["ones"][1:13], LISTS["ordinals"]
 _ORDER = rf"\d{{1,3}}(?:st|nd|rd|th)?|{any_of(_CARDINALS + _ORDINALS)}"
@@ -29,8 +29,6 @@ _PLACE_WORDS = {
     for line in TABLES["places"].splitlines()
     for word in line.partition(": ")[2].split()
 }
-_POINTS = {"n": "north", "s": "south", "e": "east", "w": "west"}
-_POINTS |= {a + b: f"{_POINTS[a]} {_POINTS[b]}" for a in "ns" for b in "ew"}
 _PLACES = pattern(
     rf"(?<!\w)(?!right (?:above|below|next|behind|in front|there|here|now|on top)\b)"
     rf"(?:{any_of(_PLACE_WORDS)})(?:(?:[ ,/-]{{1,2}}|,? (?:and )?(?:to )?(?:the )?|most |ly )"
@@ -64,8 +62,6 @@ def _order(word: str) -> int:
 
 
 def places(text: str) -> list[Mention]:
-    if point := _POINTS.get(folded(text)):
-        return [Mention(0, len(text), frozenset(point.split()))]
     return [Mention(*m.span(), _place(m[0])) for m in _PLACES.finditer(text)]
 
 

@@ -22,7 +22,7 @@ _ALTERNATIVE = phrase("an alternative fails")
 _LISTED = phrase("a list is no answer")
 _LIST_BEFORE = phrase("a list in front is no answer")
 _ASIDE = phrase("another answer, beside which the expected one stands")
-_COPULA, _SUBORDINATE = phrase("a copula"), phrase("a subordinate clause in front")
+_COPULA = phrase("a copula")
 _EMPTY = frozenset(content(" ".join(LISTS["no_answers"])))
 _GENERIC = frozenset(LISTS["generic_names"])
 
@@ -110,8 +110,6 @@ class _TextFinder:
             start, end = min(mine.start, name.start), max(mine.end, name.end)
             if _JOINED.match(said[min(mine.end, name.end) : max(mine.start, name.start)]):
                 return [mine._replace(hedge=said[start:end])]
-        if front := _SUBORDINATE.match(before):
-            before = before[front.end() :]
         joints = list(_ASIDE.finditer(before))
         other = " ".join(self._fresh(before[: joints[-1].start()])) if joints else ""
         return [Mention(0, mine.start, other)] if other else [mine]
