@@ -20,7 +20,7 @@ from harness.catalogue import Catalogue
 from harness.cli.answers import Answer, Board, as_json
 from harness.cli.output import AsJson, Quiet, confirm, console, print_json, say
 from harness.cli.progress import Interrupts
-from harness.errors import ExitCode, TargetError, UsageError
+from harness.errors import ExitCode, UsageError
 from harness.graders import grade_reply
 from harness.images import encode
 from harness.options import (
@@ -36,11 +36,11 @@ from harness.options import (
 )
 from harness.records import Case
 from harness.runner.consensus import sentence_on
-from harness.runner.panel import ask_all, lacks, question_for, unknown
+from harness.runner.panel import ask_all, question_for, with_task
 from harness.suites.lint import lint
 from harness.suites.own import append_case, with_free_id
 from harness.suites.suite import LONGEST_SIDE_PX, Level
-from harness.text import inert, one_line
+from harness.text import one_line
 
 _FINDINGS_SHOWN = 10
 
@@ -168,35 +168,16 @@ def _models(options: AskOptions, known: Catalogue) -> Iterator[ModelOptions]:
             f"--base-url {several[1]!r} is a second server of one model, and `ask` asks one",
             fix="give each --model its own: --base-url NAME=URL",
         )
-    for name in _with_task(options, known) if options.model else [None]:
+    names = options.model
+    if options.task is not None and names:
+        names = with_task(names, options.task, known, say)
+    for name in names or [""]:
         yield ModelOptions(
-            model=[] if name is None else [name],
+            model=[name] if name else [],
             base_url=addresses.get(name) or addresses.get(None, []),
             api_key_env=options.api_key_env,
             backend=options.backend,
             yes=options.yes,
-        )
-
-
-def _with_task(options: AskOptions, known: Catalogue) -> Iterator[str]:
-    """The models that have the task, as far as the catalogue tells; the others are named.
-
-    Raises: TargetError when none has it.
-    """
-    left = 0
-    for name in options.model:
-        card = known.get(name)
-        if why := lacks(options.task, card):
-            say(f"{inert(name)} is not asked: {inert(why)}")
-            continue
-        if unknown(options.task, card):
-            say(f"{inert(name)}: no source says whether it does {options.task}; asked all the same")
-        left += 1
-        yield name
-    if not left:
-        raise TargetError(
-            f"none of the models has the task {options.task}",
-            fix="name one that has it (`evalrun models NAME` lists tasks), or leave --task out",
         )
 
 

@@ -132,7 +132,7 @@ def read(profile: str | None) -> dict[str, Setting]:
     """
     found: dict[str, Setting] = {}
     profiles: set[str] = set()
-    contents = {file: _content(file) for file in catalogue.user_files()}
+    contents = {file: from_toml(file) for file in catalogue.user_files()}
     for file, content in contents.items():
         for key, value in _table(file, content, "run").items():
             found[key.replace("-", "_")] = Setting(value, file, "run")
@@ -157,7 +157,8 @@ def _table(file: Path, content: Mapping[str, Any], name: str) -> dict[str, Any]:
     return table
 
 
-def _content(file: Path) -> dict[str, Any]:
+def from_toml(file: Path) -> dict[str, Any]:
+    """Of a TOML file; nothing where there is none. Raises: UsageError."""
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import tomllib
 from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import msgspec
 import typer
 
 from harness import store, targets
+from harness.cli import settings
 from harness.cli.comparing import compare
 from harness.cli.output import complain, say
 from harness.errors import EvalrunError, ExitCode, UsageError
@@ -141,11 +141,9 @@ def words_of(param: Any, value: Any) -> list[str]:
 
 def _tables(file: Path) -> list[dict[str, Any]]:
     """Raises: UsageError for a file without [[model]] tables."""
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}", fix="name a TOML file") from error
-    tables = content.get("model")
+    if not file.exists():
+        raise UsageError(f"{file} does not exist", fix="name a TOML file")
+    tables = settings.from_toml(file).get("model")
     if not isinstance(tables, list) or not all(isinstance(it, dict) for it in tables):
         raise UsageError(
             f"{file} has no [[model]] tables", fix='write [[model]] and model = "NAME" for each'

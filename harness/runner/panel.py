@@ -17,10 +17,12 @@ from msgspec.structs import replace
 
 from harness.adapters import Request, opener
 from harness.adapters.routes import Route
-from harness.errors import EvalrunError, UsageError
-from harness.records import ModelCard, Reply
+from harness.catalogue import Catalogue
+from harness.errors import EvalrunError, TargetError, UsageError
+from harness.records import Reply
 from harness.runner.asking import with_more_room
 from harness.runner.workers import GRACE_S
+from harness.text import inert
 from harness.transport import Stopped
 
 
@@ -68,17 +70,30 @@ def question_for(task: str | None, question: str | None) -> str:
     return f"{asked} {chosen.prompt}" if chosen else asked
 
 
-def lacks(task: str | None, card: ModelCard | None) -> str | None:
-    """Why a model is not asked, when the catalogue states its tasks and this is none of them."""
-    stated = card.vision_tasks if card else None
-    if task is None or stated is None or TASKS[task].called in stated.value:
-        return None
-    return f"the catalogue lists {', '.join(stated.value)}, not {TASKS[task].called}"
+def with_task(
+    models: Sequence[str], task: str, known: Catalogue, say: Callable[[str], None]
+) -> list[str]:
+    """The models that have the task, as far as the catalogue tells; the others are named.
 
-
-def unknown(task: str | None, card: ModelCard | None) -> bool:
-    """Whether nothing says if a model has the task: it is asked, with a note."""
-    return task is not None and (card is None or card.vision_tasks is None)
+    Raises: TargetError when none has it.
+    """
+    found = []
+    for name in models:
+        card = known.get(name)
+        stated = card.vision_tasks.value if card and card.vision_tasks else None
+        if stated is not None and TASKS[task].called not in stated:
+            listed = f"the catalogue lists {', '.join(stated)}, not {TASKS[task].called}"
+            say(f"{inert(name)} is not asked: {inert(listed)}")
+            continue
+        if stated is None:
+            say(f"{inert(name)}: no source says whether it does {task}; asked all the same")
+        found.append(name)
+    if not found:
+        raise TargetError(
+            f"none of the models has the task {task}",
+            fix="name one that has it (`evalrun models NAME` lists tasks), or leave --task out",
+        )
+    return found
 
 
 class PanelAnswer(Struct, frozen=True, kw_only=True):
