@@ -20,6 +20,7 @@ from harness.catalogue import Catalogue
 from harness.cli.answers import Answer, Board, as_json
 from harness.cli.output import AsJson, Quiet, confirm, console, print_json, say
 from harness.cli.progress import Interrupts
+from harness.cli.run import Profile
 from harness.errors import ExitCode, UsageError
 from harness.graders import grade_reply
 from harness.images import encode
@@ -72,6 +73,7 @@ class AskOptions:
     category: Annotated[str, Option(help="Its category there.")] = "Asked"
     sampling: SamplingOptions
     timeout: Timeout = None
+    profile: Profile = None
     yes: Yes = False
     json: AsJson = False
     quiet: Quiet = False

@@ -16,6 +16,7 @@ from harness import targets
 from harness.adapters.routes import Route
 from harness.cli.output import AsJson, Quiet, confirm, print_blocks, print_json, say
 from harness.cli.progress import Interrupts
+from harness.cli.run import Profile
 from harness.errors import ExitCode, UsageError
 from harness.eyes.card import save
 from harness.eyes.exam import Exam
@@ -45,6 +46,7 @@ def eyes(
     charts: Annotated[Path | None, Option(help="Folder to write the charts to.")] = None,
     max_cost: MaxCost = None,
     results: ResultsDir = DEFAULT_RESULTS,
+    profile: Profile = None,  # noqa: ARG001 - its callback sees to it
     json: AsJson = False,
     quiet: Quiet = False,  # noqa: ARG001 - its callback sees to it
 ) -> int:

@@ -10,11 +10,12 @@ from typer import Option
 
 from harness.cli import settings
 from harness.cli.output import GithubSummary, Quiet
-from harness.options import RunOptions
+from harness.options import RunOptions, shared
 
 Profile = Annotated[
     str | None,
-    Option(
+    shared(
+        "profile",
         is_eager=True,
         callback=settings.apply,
         help="Take the defaults of [profile.NAME] in evalrun.toml.",

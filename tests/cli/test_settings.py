@@ -239,16 +239,18 @@ def test_defaults_reach_every_command_that_shares_the_option(
 ) -> None:
     vision_server.default = say("yes")
     project = '[run]\nmodel = "m"\ntemperature = 0.5\nresults = "mine"\nlimit = 1\ncategory = "x"\n'
+    project += "[profile.long]\nmax-tokens = 900\n"
     write(tmp_path, project=project, user=f'[run]\nbase-url = "{vision_server.url}"\n')
     picture = next(suite.rglob("*.png"))
 
-    asked = evalrun("ask", picture, "How many?", env=home | {"EVALRUN_SYSTEM": "Be short."})
+    env = home | {"EVALRUN_SYSTEM": "Be short."}
+    asked = evalrun("ask", picture, "How many?", "--profile", "long", env=env)
     seen = evalrun("eyes", "--quiet", env=home, timeout=120)
     listed = evalrun("runs", env=home)
 
     assert asked.returncode == 0, asked.stderr
     sent = vision_server.seen[0]
-    assert (sent["model"], sent["temperature"]) == ("m", 0.5)
+    assert (sent["model"], sent["temperature"], sent["max_tokens"]) == ("m", 0.5, 900)
     assert sent["messages"][0]["content"] == "Be short."
     assert vision_server.seen[-1]["model"] == "m", seen.stderr
     assert (tmp_path / "mine" / "m").is_dir()
