@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import socket
 import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from harness.adapters import Opener, Request, Target
-from harness.cluster.worker import Opened, Worker, code_sha256, without_callbacks
+from harness.cluster.worker import (
+    GATHERING_S,
+    Opened,
+    Question,
+    Worker,
+    code_sha256,
+    gathered,
+    without_callbacks,
+)
 from harness.errors import EvalrunError, TargetError, UsageError, check_extra
 from harness.records import EncodedImage, Reply
 from harness.transport import Stopped, without_credentials
 
-AHEAD = 3
-"""For each call in flight so many questions lie on the node: the way there costs no time. Not where
-questions on a picture should follow each other in a server's cache."""
 _LOOK_EVERY_S = 0.2
 _KNOCK_S = 5.0
 _CLOSE_S = 10.0
 _PLACED_MOST = 5
 """Deaths in a row, without a reply between them, after which it is not the node's fault."""
+_MOST_QUESTIONS = 64
+"""In one batch."""
 _MOST_PICTURES = 64
 """Of which the cluster's store holds a copy."""
 
@@ -96,6 +106,74 @@ def places(needed: dict[str, float]) -> int:
     return max(1, int(there.get("GPU", 0) / gpus if gpus else there.get("CPU", 1) / cpus))
 
 
+class _Link:
+    """The way to one worker: questions go in batches, answers come in a stream."""
+
+    def __init__(self, worker: Any, gathering_s: float) -> None:
+        self.worker, self._gathering_s = worker, gathering_s
+        self._outbox: queue.SimpleQueue[tuple[Question, tuple[Any, ...]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._waiting: dict[int, Future[Reply | EvalrunError | str]] = {}
+        self._numbers, self._changing = count(), threading.Lock()
+        self._dead: Exception | None = None
+        for work in (self._send, self._receive):
+            threading.Thread(target=work, daemon=True).start()
+
+    def ask(self, request: Request, pictures: tuple[Any, ...]) -> Reply:
+        """Raises: as the adapter there; RayError when the worker is gone."""
+        answer: Future[Reply | EvalrunError | str] = Future()
+        with self._changing:
+            if self._dead is not None:
+                raise self._dead
+            number = next(self._numbers)
+            self._waiting[number] = answer
+        shown = tuple(image.sha256 for image in request.images)
+        plain = replace(request, images=(), on_text=None)
+        self._outbox.put(((number, plain, shown), pictures))
+        reply = answer.result()
+        if isinstance(reply, EvalrunError):
+            raise reply
+        if isinstance(reply, str):
+            raise RuntimeError(f"a bug of ours, on the node:\n{reply}")  # noqa: TRY004
+        return reply
+
+    def close(self) -> None:
+        self._outbox.put(None)
+
+    def _send(self) -> None:
+        while True:
+            batch = gathered(self._outbox, self._gathering_s, _MOST_QUESTIONS)
+            going = [it for it in batch if it is not None]
+            pictures = {
+                sha256: picture
+                for (_, _, shown), held in going
+                for sha256, picture in zip(shown, held, strict=True)
+            }
+            self.worker.take.remote([question for question, _ in going], *pictures.values())
+            if None in batch:
+                return
+
+    def _receive(self) -> None:
+        import ray
+
+        try:
+            for batch in self.worker.answers.options(num_returns="streaming").remote():
+                for number, reply in ray.get(batch):
+                    self._waiting.pop(number).set_result(reply)
+        except ray.exceptions.RayError as error:
+            self._fail(error)
+        else:
+            self._fail(ray.exceptions.RayError("the worker was closed"))
+
+    def _fail(self, error: Exception) -> None:
+        with self._changing:
+            self._dead, left = error, list(self._waiting.values())
+            self._waiting.clear()
+        for answer in left:
+            answer.set_exception(error)
+
+
 class RemoteModel:
     """A model on some node. Threads share it."""
 
@@ -104,41 +182,37 @@ class RemoteModel:
         self._placing = threading.Lock()
         self._deaths = 0
         self._pictures: OrderedDict[str, Any] = OrderedDict()
-        self._worker, self.opened = self._place()
+        self._link, self.opened = self._place()
         self.concurrency, self.server = self.opened.concurrency, self.opened.server
         self.base_url, self.endpoint = self.opened.base_url, self.opened.endpoint
-        self.shards_by_picture = self.opened.shards_by_picture
-        self.workers = self.concurrency * (1 if self.shards_by_picture else AHEAD)
+        self.shards_by_picture, self.workers = self.opened.shards_by_picture, self.opened.workers
 
     def ask(self, request: Request) -> Reply:
         """Raises: as the adapter on the node; TargetError when node after node dies."""
-        import ray
         from ray.exceptions import RayError, RayTaskError
 
         while True:
-            worker = self._worker
+            link = self._link
             try:
-                images = [self._sent(it) for it in request.images]
-                plain = replace(request, images=(), on_text=None)
-                reply: Reply | EvalrunError = ray.get(worker.ask.remote(plain, *images))
+                reply = link.ask(request, tuple(self._sent(it) for it in request.images))
             except RayTaskError:
                 raise  # a bug of ours, on the node
             except RayError as error:
-                self._place_again(worker, error)
-                continue
-            if isinstance(reply, EvalrunError):
-                raise reply
-            self._deaths = 0
-            return reply
+                self._place_again(link, error)
+            else:
+                self._deaths = 0
+                return reply
 
     def close(self) -> None:
         """Stop the server there, then give the place back."""
         import ray
 
+        worker = self._link.worker
+        self._link.close()
         with suppress(Exception):  # the node may be gone
-            ray.get(self._worker.close.remote(), timeout=_CLOSE_S)
+            ray.get(worker.close.remote(), timeout=_CLOSE_S)
         with suppress(Exception):
-            ray.kill(self._worker)
+            ray.kill(worker)
 
     def _sent(self, image: EncodedImage) -> Any:
         """Each picture travels once to each node."""
@@ -152,22 +226,14 @@ class RemoteModel:
                 self._pictures.popitem(last=False)
             return self._pictures[image.sha256]
 
-    def _wait(self, future: Any) -> Any:
-        """Raises: Stopped when the run ends meanwhile; RayError when the node does."""
-        import ray
-
-        while True:
-            ready, _ = ray.wait([future], timeout=_LOOK_EVERY_S)
-            if ready:
-                return ray.get(ready[0])
-            if self._target.stopping.is_set():
-                raise Stopped
-
-    def _place_again(self, dead: Any, error: Exception) -> None:
+    def _place_again(self, dead: _Link, error: Exception) -> None:
         """The first thread that meets a death finds another node; the others wait for it."""
+        if self._target.stopping.is_set():
+            raise Stopped
         with self._placing:
-            if self._worker is not dead:
+            if self._link is not dead:
                 return
+            dead.close()
             self._deaths += 1
             if self._deaths > _PLACED_MOST:
                 raise TargetError(
@@ -175,19 +241,20 @@ class RemoteModel:
                     fix="look into the cluster's logs: `ray list actors`",
                 ) from error
             self._target.notify(f"WARNING: node {self.opened.node} is gone; placing it again")
-            self._worker, self.opened = self._place()
+            self._link, self.opened = self._place()
 
-    def _place(self) -> tuple[Any, Opened]:
+    def _place(self) -> tuple[_Link, Opened]:
         """Raises: TargetError when it cannot be opened, or a node has another evalrun."""
         import ray
         from ray.exceptions import RayError, RayTaskError
 
-        options = {"max_concurrency": 2 + AHEAD * (self._target.concurrency or 8), **self._needed}
-        remote = ray.remote(Worker).options(scheduling_strategy="SPREAD", **options)
+        remote = ray.remote(Worker).options(
+            scheduling_strategy="SPREAD", max_concurrency=4, **self._needed
+        )
         while True:
             worker = remote.remote()
             try:
-                return worker, self._open(worker)
+                opened = self._open(worker)
             except RayTaskError:
                 raise  # a bug of ours, on the node
             except RayError as error:
@@ -200,6 +267,9 @@ class RemoteModel:
             except BaseException:
                 ray.kill(worker)
                 raise
+            else:
+                gathering_s = GATHERING_S if opened.workers > opened.concurrency else 0.0
+                return _Link(worker, gathering_s), opened
 
     def _open(self, worker: Any) -> Opened:
         node, code = self._wait(worker.code.remote())
@@ -215,6 +285,17 @@ class RemoteModel:
         for note in opened.notes:
             self._target.notify(f"{opened.node}: {note}")
         return opened
+
+    def _wait(self, future: Any) -> Any:
+        """Raises: Stopped when the run ends meanwhile; RayError when the node does."""
+        import ray
+
+        while True:
+            ready, _ = ray.wait([future], timeout=_LOOK_EVERY_S)
+            if ready:
+                return ray.get(ready[0])
+            if self._target.stopping.is_set():
+                raise Stopped
 
 
 def opener_on(backend: str, needed: dict[str, float]) -> Opener:

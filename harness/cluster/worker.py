@@ -1,9 +1,14 @@
-"""What runs on a node: it opens the model there, and asks it what it is sent."""
+"""What runs on a node: it opens the model there, asks what it is sent, and streams replies back."""
 
 from __future__ import annotations
 
 import hashlib
 import platform
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,12 +21,25 @@ from harness.adapters import Adapter, Request, Target, opener
 from harness.errors import EvalrunError
 from harness.records import EncodedImage, Reply, ServerFacts
 
+AHEAD = 4
+"""For each call in flight so many questions lie on the node, and what goes to and fro is gathered
+for a moment: the way costs neither time nor much work. Not where questions on a picture should
+follow each other in a server's cache."""
+GATHERING_S = 0.2
+
+Question = tuple[int, Request, tuple[str, ...]]
+"""Its number, the request without its pictures, and their checksums."""
+Answer = tuple[int, Reply | EvalrunError | str]
+"""A text is the traceback of a bug of ours."""
+
 
 class Opened(Struct, frozen=True, kw_only=True):
     """What an adapter on a node says of itself."""
 
     node: str
     concurrency: int
+    workers: int
+    """How many questions it takes at a time."""
     server: ServerFacts | None
     base_url: str | None
     endpoint: str | None
@@ -31,11 +49,13 @@ class Opened(Struct, frozen=True, kw_only=True):
 
 
 class Worker:
-    """Holds one open model; several threads ask it."""
+    """Holds one open model; threads of its own ask it."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._adapter: Adapter | None = None
+        self._asked: queue.SimpleQueue[tuple[int, Request]] = queue.SimpleQueue()
+        self._answered: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        self._gathering_s, self._most = 0.0, 1
 
     def code(self) -> tuple[str, str]:
         """The node's name, and what evalrun is installed there."""
@@ -50,10 +70,15 @@ class Worker:
             )
         except EvalrunError as error:
             return error
-        self._adapter = adapter
+        ahead = 1 if adapter.shards_by_picture else AHEAD
+        self._gathering_s = GATHERING_S if ahead > 1 else 0.0
+        self._most = max(1, adapter.concurrency // 2)
+        for _ in range(adapter.concurrency * ahead):
+            threading.Thread(target=self._work, args=(adapter,), daemon=True).start()
         return Opened(
             node=platform.node(),
             concurrency=adapter.concurrency,
+            workers=adapter.concurrency * ahead,
             server=adapter.server,
             base_url=adapter.base_url,
             endpoint=getattr(adapter, "endpoint", None),
@@ -61,17 +86,49 @@ class Worker:
             notes=tuple(notes),
         )
 
-    def ask(self, request: Request, *images: EncodedImage) -> Reply | EvalrunError:
-        """Errors are values here: they are no failure of the cluster."""
-        assert self._adapter is not None
-        try:
-            return self._adapter.ask(replace(request, images=images))
-        except EvalrunError as error:
-            return error
+    def take(self, questions: Sequence[Question], *images: EncodedImage) -> None:
+        """Put questions where the threads find them."""
+        by_sha256 = {it.sha256: it for it in images}
+        for number, request, shown in questions:
+            whole = replace(request, images=tuple(by_sha256[it] for it in shown))
+            self._asked.put((number, whole))
+
+    def answers(self) -> Iterator[list[Answer]]:
+        """Batches of replies, as they land, until `close`."""
+        while True:
+            # With a node that dies go the answers that it still holds: fewer than are in flight.
+            batch = gathered(self._answered, self._gathering_s, self._most)
+            yield [it for it in batch if it is not None]
+            if None in batch:
+                return
 
     def close(self) -> None:
         """Stop the server, if one was started."""
+        self._answered.put(None)
         self._stack.close()
+
+    def _work(self, adapter: Adapter) -> None:
+        while True:
+            number, request = self._asked.get()
+            reply: Reply | EvalrunError | str
+            try:
+                reply = adapter.ask(request)
+            except EvalrunError as error:  # a value here: no failure of the cluster
+                reply = error
+            except BaseException:  # noqa: BLE001 - crosses the machines, raised by the driver
+                reply = traceback.format_exc()
+            self._answered.put((number, reply))
+
+
+def gathered(source: queue.SimpleQueue[Any], seconds: float, most: int) -> list[Any]:
+    """What comes within a moment: at least one thing."""
+    batch, until = [source.get()], time.monotonic() + seconds
+    while len(batch) < most and batch[-1] is not None:
+        try:
+            batch.append(source.get(timeout=max(0.0, until - time.monotonic())))
+        except queue.Empty:
+            break
+    return batch
 
 
 def code_sha256() -> str:
