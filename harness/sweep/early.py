@@ -32,7 +32,7 @@ class Capital:
     >>> for _ in range(8):
     ...     capital.bet(1.0)
     >>> round(capital.value)
-    66
+    76
     """
 
     def __init__(self) -> None:
