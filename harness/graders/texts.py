@@ -136,7 +136,7 @@ def _variants(written: str, name: str, person: bool) -> list[str]:
 def _nulls(asked: frozenset[str], said: str) -> list[Mention]:
     """ "The SKU does not exist", "no defect is visible": what the question calls NULL."""
     if folded(said) in NULLS:
-        return [Mention(0, len(said), True)]
+        return [Mention(0, len(said.rstrip("?")), True)]
     if refusal(said):
         return []
     if match := _SAYS_NULL.search(said):
