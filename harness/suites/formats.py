@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 import msgspec
 
@@ -47,15 +47,8 @@ def read_table(path: Path, findings: Findings) -> Rows:
     name = shown(path.name)
     with open_regular(path) as binary:
         file = io.TextIOWrapper(binary, _encoding(binary, path, findings), newline="")
-        first = file.readline(_HEADER_CHARS)
-        if first.lower().startswith("sep=") and len(first.strip("\r\n")) == 5:  # Excel's
-            delimiter = first[4]
-        else:
-            file.seek(0)
-            tabs = path.suffix.lower() == ".tsv"
-            delimiter = "\t" if tabs else max(",;\t", key=first.count)
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
+            reader = csv.reader(file, delimiter=_delimiter(path, file), strict=True)
             header = _header(next(reader, []))
             if len({bare(name) for name in header}) < len(header):
                 findings.problem(name, "two columns have the same name", "give each its own")
@@ -80,6 +73,15 @@ def read_table(path: Path, findings: Findings) -> Rows:
         except csv.Error as exc:
             where = f"{name}, line {reader.line_num}"
             findings.problem(where, f"{exc}; the rest of the file was not read", "close the quotes")
+
+
+def _delimiter(path: Path, file: TextIO) -> str:
+    """What Excel's `sep=` line says; tab in a TSV; else comma, semicolon or tab by their number."""
+    first = file.readline(_HEADER_CHARS)
+    if first.lower().startswith("sep=") and len(first.strip("\r\n")) == 5:
+        return first[4]
+    file.seek(0)
+    return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
 
 
 def _header(names: Sequence[Any]) -> list[str]:

@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -53,8 +53,9 @@ class Pictures:
         self.folders = (root, *([images] if images else []))
         self._places = tuple(map(str, self.folders))
         self._allowed = [path for folder in self.folders for path in _reach(folder.resolve())]
-        self._found: dict[str, str | SuiteError] = {}
+        self._found: dict[str, bytes | SuiteError] = {}
         self._unpacked: dict[str, str] = {}
+        self._resolved = lru_cache(maxsize=4096)(Path.resolve)
 
     def sha256(self, name: str) -> str:
         """Of the picture's bytes; of the whole file, where it is a page of a PDF.
@@ -69,9 +70,9 @@ class Pictures:
         found = self._found[name]
         if isinstance(found, SuiteError):
             raise found
-        return found
+        return found.hex()
 
-    def _hashed(self, name: str) -> str:
+    def _hashed(self, name: str) -> bytes:
         path = self.path(name)
         file, page = split_page(name)
         path = path.with_name(PurePosixPath(file).name)
@@ -82,7 +83,7 @@ class Pictures:
             raise SuiteError(f"{shown(self._root / file)}: there is no such file", fix=near)
         data = read_regular(path)
         header(data, shown(name), page=page)
-        return hashlib.sha256(data).hexdigest()
+        return hashlib.sha256(data).digest()  # half of what its text takes
 
     def path(self, name: str) -> Path:
         """
@@ -101,7 +102,10 @@ class Pictures:
             )
         try:
             found = located(self.folders, name)
-            target = found.with_name(PurePosixPath(split_page(name)[0]).name or ".").resolve()
+            file = found.with_name(PurePosixPath(split_page(name)[0]).name or ".")
+            target = (
+                file.resolve() if file.is_symlink() else self._resolved(file.parent) / file.name
+            )
         except (OSError, RuntimeError, ValueError) as exc:  # a loop of links; half a character
             raise SuiteError(
                 f"picture {shown(name)} cannot be found", fix="give the file another name"
@@ -171,7 +175,7 @@ class Pictures:
             if not path.exists() or path.read_bytes() != data:
                 write_whole(path, data)
             if not is_pdf:  # whose pages are still to be checked
-                self._found[name] = digest
+                self._found[name] = bytes.fromhex(digest)
             self._unpacked[digest] = name
         return self._unpacked[digest]
 
