@@ -21,19 +21,6 @@ from harness.records import EncodedImage, Reply
 from harness.transport import ErrorInside, Incoming, quoted
 
 VERSION = "2023-06-01"
-_STATUS_OF = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
-"""An error's type -> the status that it comes with outside a stream."""
 
 
 class AnthropicChat(OpenAIChat):
@@ -85,7 +72,7 @@ def _take(event: Any, draft: Draft) -> bool:
     it = as_dict(event)
     error = as_dict(it.get("error"))
     if error or it.get("type") == "error":
-        raise ErrorInside({"code": _STATUS_OF.get(str(error.get("type")), 502), **error})
+        raise ErrorInside(error)  # in a stream: overloaded, limited, a fault
     start, delta = as_dict(it.get("message")), as_dict(it.get("delta"))
     used = draft.rest.setdefault("used", {})
     used |= as_dict(start.get("usage")) | as_dict(it.get("usage"))

@@ -115,34 +115,28 @@ class Adapter(Protocol):
     @property
     def backend(self) -> str:
         """The adapter's name in the table of adapters."""
-        ...
 
     @property
     def base_url(self) -> str | None:
         """Where it talks to, without credentials; None when it talks to nobody."""
-        ...
 
     @property
     def concurrency(self) -> int:
         """How many calls may be in flight."""
-        ...
 
     @property
     def server(self) -> ServerFacts | None:
         """What preflight found out about a local server."""
-        ...
 
     @property
     def shards_by_picture(self) -> bool:
         """Whether all questions on one picture should go through one worker (prompt cache)."""
-        ...
 
     def ask(self, prompt: Request) -> Reply:
         """Put one question about one picture to the model.
 
         Raises: CallError when no reply came back. An empty content is a reply.
         """
-        ...
 
 
 Opener = Callable[[Target], AbstractContextManager[Adapter]]

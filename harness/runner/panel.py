@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -37,22 +36,20 @@ class Task(Struct, frozen=True, kw_only=True):
     """How the replies are compared; None: as the question suggests."""
 
 
-TASKS: Mapping[str, Task] = MappingProxyType(
-    {
-        "ocr": Task(
-            called="OCR",
-            prompt="Read the text in this picture. Answer with the text alone, line by line, "
-            "spelled as it stands there.",
-            grader="transcription",
-        ),
-        "caption": Task(called="Captioning", prompt="Describe this picture in one sentence."),
-        "vqa": Task(
-            called="Visual Question Answering",
-            prompt="Answer with a word, a number or a short phrase.",
-            takes_question=True,
-        ),
-    }
-)
+TASKS: Mapping[str, Task] = {
+    "ocr": Task(
+        called="OCR",
+        prompt="Read the text in this picture. Answer with the text alone, line by line, "
+        "spelled as it stands there.",
+        grader="transcription",
+    ),
+    "caption": Task(called="Captioning", prompt="Describe this picture in one sentence."),
+    "vqa": Task(
+        called="Visual Question Answering",
+        prompt="Answer with a word, a number or a short phrase.",
+        takes_question=True,
+    ),
+}
 
 
 def question_for(task: str | None, question: str | None) -> str:
