@@ -177,7 +177,7 @@ def open_demo(target: Target) -> Iterator[LlamaCpp]:
 @contextmanager
 def _serving(target: Target, files: Files, *, backend: str = "llamacpp") -> Iterator[LlamaCpp]:
     """A server of our own for `files`."""
-    found = program.find()
+    found = program.find(wheel_first=files is DEMO)  # which is sure to run it
     flags = program.flags_for(found, target, files)
     target.notify(f"starting {found} with {files.gguf.name}")
     with LocalServer(found, flags, notify=target.notify, stopping=target.stopping) as local:

@@ -81,7 +81,7 @@ class Program(Struct, frozen=True, kw_only=True):
         return f"take a build of llama.cpp with CUDA, or in its place the wheel: {_CUDA_WHEEL}"
 
 
-def find() -> Program:
+def find(*, wheel_first: bool = False) -> Program:
     """The server named in the environment, else `llama-server` on PATH, else the wheel's.
 
     Raises: TargetError when there is none, or the one named does not run.
@@ -94,7 +94,7 @@ def find() -> Program:
             fix=f"set {SERVER_VARIABLE} to the llama-server to run, or unset it",
         )
     has_wheel, path = bool(importlib.util.find_spec("xllamacpp")), shutil.which("llama-server")
-    if path is not None:
+    if path is not None and not (has_wheel and wheel_first):
         return _asked_for_its_flags(path)
     if has_wheel:
         from importlib.metadata import version  # slow to load, and every run comes by this module
