@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace as with_field
 from functools import partial
 from pathlib import Path
@@ -16,16 +16,19 @@ from typing import Self
 
 import msgspec
 import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
 from harness import store, suites
 from harness.adapters import Target
 from harness.adapters.llamacpp.files import missing_bytes
-from harness.cli.output import Voice, complain
+from harness.cli.output import Voice, complain, is_watched
 from harness.cli.progress import Interrupts, duration, line
 from harness.cli.running import cost
 from harness.cli.several import gravest
 from harness.errors import EvalrunError, ExitCode, ResultsError
-from harness.measure import Progress, Work, carry_out, estimate, prepare
+from harness.measure import Progress, Watch, Work, carry_out, estimate, prepare
 from harness.options import RunOptions
 from harness.records import Record
 from harness.store import Run
@@ -124,7 +127,7 @@ class Driver:
         was_quiet, Voice.quiet = Voice.quiet, True
         try:
             interrupts = Interrupts(self._stopping)
-            with interrupts.handled(complain):
+            with whole.shown(), interrupts.handled(whole.say):
                 for it in self.planned:
                     if it.cell.words in done:
                         whole.say(f"{it.cell.label}: there already")
@@ -231,67 +234,78 @@ class Driver:
 
 
 class Whole:
-    """Progress: a line a cell, and one for the whole."""
+    """Progress: a line a cell, and one for the whole, live on a terminal."""
+
+    _EVERY_S = 15.0
 
     def __init__(
         self, planned: Sequence[Planned], done: set[tuple[str, ...]], *, quiet: bool
     ) -> None:
-        self._quiet, self._cells = quiet, len(planned)
+        self._quiet, self._write = quiet, complain
         self._asked = sum(it.asked for it in planned if it.cell.words not in done)
-        self._landed, self._closed = 0, 0
+        self._landed = 0
         self._started = time.monotonic()
+        self._now: dict[str, Progress] = {}
+        """The cells that are being asked."""
+        self._next_at = self._started + self._EVERY_S
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Drawn while cells are asked, where a person looks at it."""
+        if self._quiet or not is_watched(sys.stderr):
+            yield
+            return
+        console = Console(stderr=True)
+        with Live(get_renderable=self._lines, console=console, transient=True):
+            self._write = partial(console.print, markup=False, highlight=False)
+            yield
+        self._write = complain
+
+    def _lines(self) -> Text:
+        return Text("\n".join(inert(it) for it in [*self._cells(), self.line()]))
+
+    def _cells(self) -> Iterator[str]:
+        yield from (f"{label}: {line(it)}" for label, it in list(self._now.items()))
 
     def say(self, line: str) -> None:
         if not self._quiet:
-            complain(inert(line))
+            self._write(inert(line))
 
-    def watching(self, it: Planned, early: EarlyStop | None) -> Callable[[Progress], CellView]:
-        return lambda progress: CellView(it, progress, self, early)
+    def watching(self, it: Planned, early: EarlyStop | None) -> Watch:
+        """Shows one cell, and ends it when it is clearly worse."""
 
-    def landed(self, count: int) -> None:
-        self._landed += count
+        @contextmanager
+        def watch(progress: Progress) -> Iterator[Callable[[Sequence[Record]], None]]:
+            def landed(records: Sequence[Record]) -> None:
+                self._count(len(records))
+                if early is not None:
+                    early.add(records)
+                    if early.is_worse:
+                        it.stopping.set()
+
+            self._now[it.cell.label] = progress
+            yield landed
+            del self._now[it.cell.label]
+
+        return watch
+
+    def _count(self, landed: int) -> None:
+        self._landed += landed
+        if time.monotonic() >= self._next_at and self._write is complain:
+            self._next_at = time.monotonic() + self._EVERY_S
+            for text in (*self._cells(), self.line()):
+                self.say(text)
 
     def ended(self, it: Planned, how: str) -> None:
         self.say(f"{it.cell.label}: {how}")
-        self.say(self.line())
+        if self._write is complain:
+            self.say(self.line())
 
     def line(self) -> str:
         elapsed_s = time.monotonic() - self._started
         left = max(0, self._asked - self._landed)
         eta = duration(elapsed_s / self._landed * left) if self._landed else "…"
         return f"sweep: {self._landed}/{self._asked} asked, {eta} left"
-
-
-class CellView:
-    """A line now and then; ends the cell when it is clearly worse."""
-
-    _EVERY_S = 15.0
-
-    def __init__(
-        self, planned: Planned, progress: Progress, whole: Whole, early: EarlyStop | None
-    ) -> None:
-        self._planned, self._progress = planned, progress
-        self._whole, self._early = whole, early
-        self._next_at = time.monotonic() + self._EVERY_S
-
-    def __enter__(self) -> Callable[[Sequence[Record]], None]:
-        return self.landed
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def landed(self, records: Sequence[Record]) -> None:
-        self._whole.landed(len(records))
-        if self._early is not None:
-            self._early.add(records)
-            if self._early.is_worse:
-                self._planned.stopping.set()
-        if time.monotonic() >= self._next_at:
-            self._next_at = time.monotonic() + self._EVERY_S
-            self.say(line(self._progress))
-            self._whole.say(self._whole.line())
-
-    def say(self, line: str) -> None:
-        self._whole.say(f"{self._planned.cell.label}: {line}")
 
 
 def describe(planned: Sequence[Planned], results: Path) -> None:
