@@ -87,11 +87,12 @@ _NO_PICTURES = _Stop(
     True,
     _any_of(
         r"(?:do(?:es)?|is|are|can) ?(?:not|n['’]t) (?:currently )?"
-        rf"(?:an? |support|accept|allow|take|have|process|handle)\W*(?:\w+\W+){{0,3}}{_PICTURES}"
+        rf"(?:an? |support|accept|allow|take|have)\W*(?:\w+\W+){{0,3}}{_PICTURES}"
         rf"(?!\w*\W+{_OF_ONE})",
         rf"(?:{_PICTURES}\w*|\bclip)\W?(?: (?!{_OF_ONE})[\w-]+){{0,2}}(?: is| are)? "
         r"(?:only supported|disabled|not (?:supported|enabled|loaded|available|allowed))"
         rf"(?! {_OF_ONE})",
+        r"can ?(?:not|n['’]t) (?:process|handle) (?:\w+ ){0,2}(?:images|pictures|vision)\b",
         r"unsupported\W+(?:\w+\W+){0,3}(?:vision|multi-?modal|image[ _](?:input|url|content))",
         r"(?:unknown|unsupported|unexpected) (?:\w+ ){0,2}(?:variant|type)\W+image",
         r"no endpoints found that support|no (?:vision|multi-?modal)|at most 0 image",

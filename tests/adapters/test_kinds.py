@@ -376,6 +376,7 @@ def test_what_every_call_would_meet_is_known_by_its_words(
         (400, "The image format is not supported: send PNG or JPEG"),
         (400, "image_url: this model does not support image URLs larger than 20 MB"),
         (400, "Could not process image"),
+        (400, "Cannot process image: corrupt data"),
         (400, "For this model, temperature is not supported"),
         (400, "Supported values are: 'text' and 'json_object'."),
         (400, "Unsupported image type webp"),
