@@ -263,8 +263,7 @@ def carry_out(
             prepare=asking.prepare if adapter.server is None else None,
         )
         error = _ask_all(runner, opened, watch)
-        header = _closed(opened, adapter)
-    score = msgspec.structs.replace(opened.tally.score(), header=header)
+    score = opened.tally.score()
     if error is not None and score.overall.errors == score.overall.asked:
         raise error
     return Outcome(
@@ -337,22 +336,6 @@ def _ask_all(runner: Runner, opened: _Opened, watch: Watch) -> EvalrunError | No
     if opened.created and isinstance(error, TargetError) and progress.done == progress.errors:
         opened.writer.discard()
     return error
-
-
-def _closed(opened: _Opened, adapter: Adapter) -> RunHeader:
-    """The header, written once more with what the server that was started for the run has taken."""
-    server, machine = opened.header.server, getattr(adapter, "machine", None)
-    if server is None or machine is None or (now := machine()) is None:
-        return opened.header
-    before = server.machine or now  # a resumed run has had another server
-    peaks = {
-        it: max(getattr(before, it) or 0.0, getattr(now, it) or 0.0) or None
-        for it in ("peak_memory_gb", "peak_gpu_memory_gb")
-    }
-    server = msgspec.structs.replace(server, machine=msgspec.structs.replace(now, **peaks))
-    header = msgspec.structs.replace(opened.header, server=server)
-    opened.writer.append(header)
-    return header
 
 
 def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:

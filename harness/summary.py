@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean, median, quantiles
 
+from msgspec.structs import replace
+
 from harness.records import ModelScore, Record, Repeatability, Reply, RunHeader, Score, Verdict
 from harness.stats import wilson_interval
 from harness.store import Run
@@ -121,6 +123,8 @@ class Tally:
         self._header, self._include_cached = header, include_cached
         self._by_category = {category: _Counter() for category in header.asked_by_category}
         self._by_difficulty = {it: _Counter() for it in ("easy", "medium", "hard")}
+        self._peak_gb = 0.0
+        """What the server that we started held at most, by its replies."""
         self._verdicts = Counter(corrected=0, judged=0, judge_errors=0, judge_unusable=0)
         self._repeats: dict[str, list[tuple[int, bool | None]]] = defaultdict(list)
         """By prompt, of each repeat its text's hash, and whether it passed (None: cut). Empty when
@@ -134,6 +138,8 @@ class Tally:
         if self._header.repeats > 1 and verdict is not None and isinstance(outcome, Reply):
             passed = None if verdict.cut else verdict.passed
             self._repeats[case.id].append((hash(outcome.text), passed))
+        if isinstance(outcome, Reply) and outcome.server_memory_gb:
+            self._peak_gb = max(self._peak_gb, outcome.server_memory_gb)
         if record.correction is not None:
             self._verdicts["corrected"] += 1
         if record.judgement is not None:
@@ -155,13 +161,22 @@ class Tally:
             overall.absorb(counter)
         rated = {name: it.asked for name, it in self._by_difficulty.items() if it.asked}
         return ModelScore(
-            header=self._header,
+            header=self._header_with_peak(),
             overall=next(self._scored({"overall": overall}, {"overall": sum(asked.values())})),
             categories=categories,
             difficulties=tuple(self._scored(self._by_difficulty, rated)),
             repeatability=self._repeatability(),
             **self._verdicts,
         )
+
+    def _header_with_peak(self) -> RunHeader:
+        """It was written before the first question; its server took more memory since."""
+        server = self._header.server
+        machine = server.machine if server else None
+        if server is None or machine is None or self._peak_gb <= (machine.peak_memory_gb or 0):
+            return self._header
+        machine = replace(machine, peak_memory_gb=self._peak_gb)
+        return replace(self._header, server=replace(server, machine=machine))
 
     def _scored(self, counters: dict[str, _Counter], asked: dict[str, int]) -> Iterator[Score]:
         for name, count in asked.items():

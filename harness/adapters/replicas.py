@@ -60,7 +60,6 @@ class Replicas:
         self.backend, self.server = first.backend, first.server
         self.base_url = without_credentials(target.base_url) if target.base_url else None
         self.endpoint = getattr(first, "endpoint", None)
-        self.machine = getattr(first, "machine", lambda: None)
         self.concurrency = planned * first.concurrency
         self.workers = planned * getattr(first, "workers", first.concurrency)
         self._target, self._alive = target, list(members)

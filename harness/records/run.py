@@ -127,6 +127,8 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
     """The picture came out of the server's cache; kept out of latency figures."""
     image_tokens: int | None = None
     """What the question's pictures took of `tokens_in`, where that can be known."""
+    server_memory_gb: float | None = None
+    """Resident memory of the server that we started, where this reply raised its peak."""
     adapted: tuple[str, ...] = ()
     """Request parameters this model refused, and what was sent instead."""
 
@@ -331,7 +333,7 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     weights_gb: float | None = None
     projector_gb: float | None = None
     peak_memory_gb: float | None = None
-    """Resident, until the end of the run; in the first header until the last test picture."""
+    """Resident. In a run file until the last test picture, in a score of the whole run."""
     peak_gpu_memory_gb: float | None = None
 
 

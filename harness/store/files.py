@@ -32,7 +32,7 @@ Key = tuple[str, int]
 _ENCODER = msgspec.json.Encoder()
 _AS_OURS: Any = {"ensure_ascii": False, "separators": (",", ":")}
 _LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
-_CORRECTION, _HEADER = b'\n{"type":"correction"', b'\n{"type":"header"'
+_CORRECTION = b'\n{"type":"correction"'
 """How the encoder begins such lines; inside a record every quote of a text is escaped."""
 _DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)
 _BLOCK_BYTES = 1 << 16
@@ -72,17 +72,12 @@ class Run:
         """Whether the last line was cut short; known once the records were walked to the end."""
         with _opened(path) as file:
             line = file.readline()
-            file.seek(max(1, len(line), file.seek(0, os.SEEK_END) - _BLOCK_BYTES) - 1)
-            tail = file.read()
         header = _decode(path, 1, line) if line.endswith(b"\n") else None
         if not isinstance(header, RunHeader):
             raise ResultsError(
                 f"{path} is not a run file: its first line is no header",
                 fix="name a file that evalrun wrote; `evalrun runs` lists them",
             )
-        with contextlib.suppress(*_DAMAGED):
-            last = _LINE.decode(tail[tail.rfind(_HEADER) + 1 :].partition(b"\n")[0])
-            header = last if isinstance(last, RunHeader) else header
         self.header = header
         self._is_0_1 = header.evalrun_version.startswith("0.1.")
         """It called `image_cached` `warm`. Inside a text the quotes would be escaped."""

@@ -55,7 +55,8 @@ class Result(Struct, frozen=True, kw_only=True):
 
     @property
     def machine(self) -> Machine:
-        server = self.run.header.server if self.run else None
+        header = self.measured.header if self.measured else None
+        server = header.server if header else None
         return (server.machine if server else None) or Machine()
 
     @property

@@ -19,12 +19,10 @@ from harness.records import (
     Case,
     Correction,
     FailureKind,
-    Machine,
     Record,
     Reply,
     RunHeader,
     Sampling,
-    ServerFacts,
     Verdict,
 )
 from harness.records.settings import resume_command
@@ -220,20 +218,6 @@ def test_a_correction_is_written_without_reading_a_long_run(tmp_path: Path) -> N
 
     store.append_correction(path, msgspec.structs.replace(why, withdrawn=True))
     assert run.at([place]) == [first]
-
-
-def test_a_run_may_end_in_its_header_with_what_its_server_took(tmp_path: Path) -> None:
-    path = written(tmp_path, record("p-1"))
-    first = store.read(path).header
-    peak = msgspec.structs.replace(first, server=ServerFacts(machine=Machine(peak_memory_gb=3.5)))
-    with store.reopen(path) as writer:
-        writer.append(peak)
-        writer.append(record("p-2"))
-
-    run = store.read(path)
-
-    assert run.header == peak
-    assert [it.case.id for it in run.records()] == ["p-1", "p-2"]
 
 
 def test_a_folder_removed_during_the_run_comes_back_with_everything_in_it(tmp_path: Path) -> None:

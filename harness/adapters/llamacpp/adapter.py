@@ -102,6 +102,7 @@ class LlamaCpp(OpenAIChat):
         )
         self.local: LocalServer | None = None
         """The server, if it is our own."""
+        self._peak_bytes = 0
         self._counts_tokens, self._text_tokens = True, dict[str, int]()
 
     @property
@@ -109,17 +110,12 @@ class LlamaCpp(OpenAIChat):
         """None for a server of our own: its port is another one every time."""
         return super().base_url if self.local is None else None
 
-    def machine(self) -> Machine | None:
-        """What a server of our own runs on, and has taken by now."""
-        facts = self.server.machine if self.server else None
-        return replace(facts, **_peaks(self.local)) if facts and self.local else facts
-
     def ask(self, request: Request) -> Reply:
         if self.local is None:
             return self._counted(request, super().ask(request))
         self.local.wait_until_up()
         try:
-            return self._counted(request, super().ask(request))
+            return self._weighed(self.local, self._counted(request, super().ask(request)))
         except Stopped:
             raise self.local.dead or Stopped from None
 
@@ -131,6 +127,14 @@ class LlamaCpp(OpenAIChat):
         if text_tokens is None or text_tokens >= reply.tokens_in:
             return reply
         return replace(reply, image_tokens=reply.tokens_in - text_tokens)
+
+    def _weighed(self, local: LocalServer, reply: Reply) -> Reply:
+        """With the server's memory, where it never held as much before."""
+        peak_bytes = machine.peak_bytes_of(local.process.pids()) or 0
+        if peak_bytes <= self._peak_bytes:
+            return reply
+        self._peak_bytes = peak_bytes
+        return replace(reply, server_memory_gb=_gb(peak_bytes))
 
     def _tokens_of_text(self, question: str) -> int | None:
         """Asked of the server once a question; None for a build that does not count."""
