@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ pytest.importorskip("rendercv_fonts", reason="the typefaces come with the scenes
 pytest.importorskip("matplotlib", reason="the chart comes with the scenes extra")
 
 from fixtures.scenes import print2d
+from fixtures.scenes.errors import VisibilityError
 from fixtures.scenes.print2d.barcode import SYMBOLS, modules
 from fixtures.scenes.print2d.dials import polar
 from fixtures.scenes.print2d.floorplan import feet
@@ -50,7 +52,7 @@ def test_a_seed_gives_the_same_sheet_and_another_seed_another(name: str) -> None
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_marked_region_lies_on_its_sheet(name: str) -> None:
-    for seed in (5, 6):
+    for seed in (5,):
         _, facts = made(DOCUMENTS[name], seed)
         for region, (left, top, right, bottom) in facts["regions"].items():
             assert 0 <= left < right <= 1, region
@@ -73,17 +75,25 @@ def test_an_invoice_falls_due_as_its_terms_say(seed: int) -> None:
     _, facts = made(print2d.invoice, seed)
     invoiced = date.fromisoformat(facts["invoiced"])
     assert facts["due"] == str(invoiced + timedelta(days=int(facts["days"])))
-    assert facts["net"] == sum(line["quantity"] * line["cents"] for line in facts["lines"])
+    off = [
+        place
+        for place, line in enumerate(facts["lines"], 1)
+        if line["total"] != line["quantity"] * line["cents"]
+    ]
+    assert off == [facts["wrong"]]
+    assert facts["net"] == sum(line["total"] for line in facts["lines"])
     assert facts["due"] not in (facts["invoiced"], facts["ordered"], facts["delivered"])
 
 
-def test_a_manifest_has_the_sought_consignment_and_each_dock_once() -> None:
+def test_a_manifest_has_one_consignment_twice_and_all_others_differ_in_two_characters() -> None:
     for seed in range(3):
         _, facts = made(print2d.manifest, seed)
-        rows = facts["rows"]
-        assert [row["consignment"] for row in rows].count(facts["sought"]) == 1
-        assert len({row["dock"] for row in rows}) == len(rows)
-        assert rows[facts["sought_place"] - 1]["dock"] == facts["dock"]
+        codes = [row["consignment"] for row in facts["rows"]]
+        assert [i for i, code in enumerate(codes, 1) if code == facts["twice"]] == list(
+            facts["places"]
+        )
+        for one, other in combinations(set(codes), 2):
+            assert sum(a != b for a, b in zip(one, other, strict=True)) > 1
 
 
 def test_no_two_cells_of_one_measure_are_equal_in_a_report() -> None:
@@ -122,8 +132,8 @@ def test_ticks_stand_in_the_boxes_that_the_facts_name_and_nowhere_else() -> None
             left, top, right, bottom = facts["regions"][f"{column}_{place}"]
             rows = slice(int(top * image.height), int(bottom * image.height))
             inside = blue[rows, int(left * image.width) : int(right * image.width)]
-            assert bool(inside.sum() > 40) == (column == mark)
-    assert facts["defects"] == [i for i, m in enumerate(facts["marks"], 1) if m == "Defect"]
+            assert bool(inside.sum() > 40) == (column in mark)
+    assert facts["open"] == [i for i, m in enumerate(facts["marks"], 1) if m == ["Defect"]]
 
 
 @pytest.mark.parametrize("unit", ["bar", "psi"])
@@ -146,6 +156,20 @@ def test_the_hands_of_a_clock_show_its_time() -> None:
 def test_a_knob_points_at_its_setting() -> None:
     _, facts = made(print2d.knob)
     assert facts["degrees"][facts["steps"].index(facts["setting"])] == facts["pointer_deg"]
+
+
+def test_a_photograph_shows_its_marks_where_its_facts_say() -> None:
+    page = print2d.Page(120, 80, px_per_mm=8)
+    page.box((90, 20, 98, 28), fill=(0, 0, 0))
+    page.mark("box", (90, 20, 98, 28))
+    rng = np.random.default_rng(2)
+    photo = print2d.photograph(rng, page.finish(), page.facts(), (600, 450), curl=0.0)
+    (fact,) = photo.require_legible(["box"], 10)
+    left, top, right, bottom = fact.box
+    assert max(photo.image.getpixel(((left + right) // 2, (top + bottom) // 2))) < 60
+    assert min(photo.image.getpixel((left - 20, (top + bottom) // 2))) > 100
+    with pytest.raises(VisibilityError, match="px tall"):
+        photo.require_legible(["box"], 500)
 
 
 def test_a_bar_code_reads_back_with_a_valid_check_symbol() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness import suites
+from harness.graders import grade
 from tests.conftest import Evalrun
 
 REPOSITORY = Path(__file__).parents[2]
@@ -59,17 +60,13 @@ def test_its_pictures_are_those_that_the_scenes_wrote_and_take_less_than_20_MB()
     assert sum(path.stat().st_size for path in IMAGES.rglob("*")) < 20e6
 
 
-VIEWERS = sorted((REPOSITORY / "fixtures" / "viewers").glob("*.jsonl"))
+CAREFUL = sorted((REPOSITORY / "fixtures" / "viewers").glob("careful-*.jsonl"))
 
 
-@pytest.mark.parametrize("file", VIEWERS, ids=lambda it: it.stem)
-def test_viewers_who_had_not_seen_the_key_agree_with_it(evalrun: Evalrun, file: Path) -> None:
-    """Even at one look: the suite is sound, and has no headroom for a strong model."""
-    answered = [
-        json.loads(line)["prompt"] for line in file.read_text(encoding="utf-8").splitlines()
-    ]
-    assert sorted(answered) == sorted(case.id for case in suites.load().cases)
-    done = evalrun("--replay", file, "--json")
-    overall = json.loads(done.stdout)["scores"][-1]
-    assert overall["category"] == "overall"
-    assert overall["passed"] >= AGREED_SHARE * len(answered)
+@pytest.mark.parametrize("file", CAREFUL, ids=lambda it: it.stem)
+def test_careful_viewers_who_had_not_seen_the_key_agree_with_it(file: Path) -> None:
+    """Of the questions whose pictures are still those that they saw."""
+    cases = {case.id: case for case in suites.load().cases}
+    said = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    right = [grade(cases[line["prompt"]], line["response"]).passed for line in said]
+    assert sum(right) >= AGREED_SHARE * len(right)
