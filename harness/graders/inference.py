@@ -148,10 +148,10 @@ def _with_digits(question: str, written: str) -> str | None:
     if _MONEY.fullmatch(written):
         return "money"
     coded = bool(_ASKS_CODE.search(question))
-    if number and len(numbers(written)) == 1:
-        return _number(question, written, coded=coded)
     try:
         quantity(written)
+        if number and len(numbers(written)) == 1:
+            return _number(question, written, coded=coded)
     except Misfit:
         code = _CODE.fullmatch(written) or (coded and len(written.split()) <= 5)
         return "code" if code else None

@@ -59,7 +59,7 @@ def _page(data: bytes, page: str | None, name: str) -> Iterator[Any]:
         import pypdfium2  # an extra
     except ImportError as exc:
         raise SuiteError(
-            f"{name}: pypdfium2 is not installed",
+            f"{name}: a page of a PDF takes pypdfium2, which is not installed",
             fix=f"{install_command('pdf')}, or export the page as PNG",
         ) from exc
     with _one_at_a_time:

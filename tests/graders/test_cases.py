@@ -53,7 +53,7 @@ def _same(case: Case, own: str, other: str) -> bool:
     """Whether another case's answer is right here too, or is no answer to this question."""
     if case.grader == "choice" and other not in case.options["choices"]:
         return True
-    return grade(case, other).passed if case.options.get("tolerance") else own == other
+    return grade(case, other).passed if "tolerance" in case.options else own == other
 
 
 def test_a_reply_that_was_cut_counts_only_when_it_stated_its_answer() -> None:
