@@ -52,10 +52,12 @@ class Replica:
 class Replicas:
     """Open servers of the same model. Threads share it."""
 
-    shards_by_picture = True
-
-    def __init__(self, members: Sequence[Replica], target: Target, *, planned: int) -> None:
-        """`planned`: how many there were to be; the run is one of so many calls at once."""
+    def __init__(
+        self, members: Sequence[Replica], target: Target, *, planned: int, one_server: bool
+    ) -> None:
+        """`planned`: how many there were to be; the run is one of so many calls at once.
+        `one_server`: asked from several nodes, so that a picture may come from any of them."""
+        self.shards_by_picture = not one_server
         first = members[0].adapter
         self.backend, self.server = first.backend, first.server
         self.base_url = without_credentials(target.base_url) if target.base_url else None
@@ -92,7 +94,7 @@ class Replicas:
         """Where the picture was asked about before, else the replica with the most room."""
         picture = request.images[0].sha256 if request.images else request.id
         with self._lock:
-            member = self._placed.get(picture)
+            member = self._placed.get(picture) if self.shards_by_picture else None
             if member not in self._alive:
                 member = self._placed[picture] = min(self._alive, key=lambda it: it.load)
             assert member is not None
@@ -137,7 +139,10 @@ def open_replicas(opener: Opener, targets: Sequence[Target]) -> Iterator[Replica
         if not members:
             raise missing[0]
         _insist_on_same(members, reached)
-        yield Replicas(members, targets[0], planned=len(targets))
+        urls = {it.base_url for it in targets} - {None}
+        yield Replicas(
+            members, targets[0], planned=len(targets), one_server=len(urls) == 1 < len(targets)
+        )
 
 
 def _insist_on_same(members: Sequence[Replica], targets: Sequence[Target]) -> None:

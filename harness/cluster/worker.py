@@ -25,7 +25,7 @@ AHEAD = 4
 """For each call in flight so many questions lie on the node, and what goes to and fro is gathered
 for a moment: the way costs neither time nor much work. Not where questions on a picture should
 follow each other in a server's cache."""
-GATHERING_S = 0.2
+GATHERING_S = 0.05
 
 Question = tuple[int, Request, tuple[str, ...]]
 """Its number, the request without its pictures, and their checksums."""
@@ -73,7 +73,7 @@ class Worker:
         ahead = 1 if adapter.shards_by_picture else AHEAD
         self._gathering_s = GATHERING_S if ahead > 1 else 0.0
         self._most = max(1, adapter.concurrency // 2)
-        for _ in range(adapter.concurrency * ahead):
+        for _ in range(adapter.concurrency):
             threading.Thread(target=self._work, args=(adapter,), daemon=True).start()
         return Opened(
             node=platform.node(),
