@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -24,10 +27,13 @@ class Nodes:
 
     def __init__(self) -> None:
         root = Path(__file__).parents[2]
+        self.mark = f"NODES_MARK={secrets.token_hex(8)}"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.sweep.three_nodes"],
             cwd=root,
-            env=clean_environment(NODE_KEY="sk-only-on-the-nodes"),
+            env=clean_environment(
+                NODE_KEY="sk-only-on-the-nodes", NODES_MARK=self.mark.split("=")[1]
+            ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -118,6 +124,45 @@ def test_a_cluster_that_is_not_there_is_said_before_anything_begins(
     assert done.returncode == 4
     assert f"there is no Ray cluster at '{nobody}'" in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+def servers_of(nodes: Nodes) -> list[str]:
+    """Processes of llama.cpp that run on the nodes, by what they inherited from them."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes()
+            if b"child.py" in words and nodes.mark.encode() in (folder / "environ").read_bytes():
+                found.append(folder.name)
+    return found
+
+
+def test_ctrl_c_stops_the_servers_of_every_node(
+    evalrun: Evalrun, nodes: Nodes, tmp_path: Path
+) -> None:
+    words = ("sweep", "demo", "--temperature", "0,0.5", "--repeats", "40", "--ray", nodes.address)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "harness", *words],
+        cwd=tmp_path,
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 90
+    while not list((tmp_path / "results").glob("*/*.jsonl")) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert servers_of(nodes)
+
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+
+    assert running.returncode == 130, said
+    assert "this goes on: evalrun sweep demo" in said
+    until = time.monotonic() + 15
+    while servers_of(nodes) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert servers_of(nodes) == []
 
 
 def test_a_node_that_dies_loses_nothing_and_asks_again_what_was_in_flight(
