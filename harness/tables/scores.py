@@ -144,7 +144,7 @@ def notes(score: ModelScore) -> list[str]:
 def _of_answers(score: ModelScore) -> Iterator[str]:
     """Time, tokens, cost."""
     overall, header = score.overall, score.header
-    cached = f", without {overall.image_cached} replies whose picture was cached"
+    cached = f", without {overall.image_cached} with a cached picture"
     if overall.latency_mean_s is None and not overall.image_cached:
         yield "response times were not measured"
     else:
@@ -182,13 +182,13 @@ def _of_verdicts(score: ModelScore) -> Iterator[str]:
         )
     yield from _endings(score)
     if score.corrected:
-        yield f"{score.corrected} verdicts were corrected by a person (marked in `evalrun show`)"
+        yield f"verdicts corrected by a person: {score.corrected} (marked in `evalrun show`)"
     if score.judged:
-        yield f"{score.judged} verdicts are those of the judge {header.judge or ''}".rstrip()
+        yield f"verdicts of the judge {header.judge or ''}: {score.judged}"
     if silent := score.judge_errors - score.judge_unusable:
-        yield f"the judge did not answer {silent} times, where the rule's verdict stands"
+        yield f"no answer from the judge: {silent}, where the rule's verdict stands"
     if unusable := score.judge_unusable:
-        yield f"the judge said neither PASS nor FAIL {unusable} times: the rule's verdict stands"
+        yield f"neither PASS nor FAIL from the judge: {unusable}, where the rule's verdict stands"
     if header.subset:
         yield f"a subset: {header.prompts} of the suite's {header.suite_prompts} prompts"
 
@@ -199,13 +199,15 @@ def _endings(score: ModelScore) -> Iterator[str]:
     if overall.fields:
         yield f"fields right: {overall.fields_right} of {overall.fields} in answers in JSON"
     if overall.measures:
-        means = ", ".join(f"{name} {value:.3g}" for name, value in overall.measures.items())
+        means = ", ".join(
+            f"{name.replace('_', ' ')} {value:.3g}" for name, value in overall.measures.items()
+        )
         yield f"in the mean: {means}"
     if overall.truncated:
         more = sampling.max_tokens_retry
         again = f", and with room for {more} again" if more else ""
-        yield f"{overall.truncated} replies were cut at {sampling.max_tokens} tokens{again}"
+        yield f"replies cut at {sampling.max_tokens} tokens{again}: {overall.truncated}"
     if overall.filtered:
-        yield f"{overall.filtered} replies were stopped by the endpoint's content filter"
+        yield f"replies stopped by the endpoint's content filter: {overall.filtered}"
     if overall.refused:
-        yield f"{overall.refused} replies are refusals"
+        yield f"refusals: {overall.refused}"

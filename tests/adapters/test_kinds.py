@@ -312,7 +312,7 @@ def test_a_refusal_is_kept_in_its_words_fails_and_is_counted(
     assert record.outcome.refusal == "I cannot identify that."
     assert record.verdict is not None
     assert record.verdict.reason == "the model refused: I cannot identify that."
-    assert "1 replies are refusals" in done.stdout
+    assert "refusals: 1" in done.stdout
 
 
 @pytest.mark.parametrize("reason", ["content_filter", "SAFETY"])
