@@ -200,6 +200,14 @@ def test_a_quantization_that_is_not_there_is_answered_with_those_that_are(
     assert not (tmp_path / "results").exists()
 
 
+def test_the_demonstration_model_has_one_quantization(evalrun: Evalrun, tmp_path: Path) -> None:
+    done = evalrun("sweep", "demo", "--quant", "F32,Q8_0")
+
+    assert done.returncode == 4
+    assert "the demonstration model comes in one quantization: F32" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_dry_run_says_cells_calls_and_time(
     evalrun: Evalrun, shared: tuple[str | Path, ...], vision_server: VisionServer
 ) -> None:

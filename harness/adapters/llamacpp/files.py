@@ -115,7 +115,12 @@ def quantized(
     if given.gguf is not None:
         gguf = _beside(_existing(given.gguf, "--gguf"), quantization)
         return replace(given, gguf=gguf), catalogue
-    card = catalogue.find(name or "demo")
+    if name is None or (name == "demo" and catalogue.get(name) is None):
+        raise TargetError(
+            "the demonstration model comes in one quantization: F32",
+            fix="leave --quant out, or name another model",
+        )
+    card = catalogue.find(name)
     if card.files is not None:
         other = _beside(Path(card.files.model).expanduser(), quantization)
         card = replace(card, files=replace(card.files, model=str(other)))
