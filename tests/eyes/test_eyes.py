@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
@@ -361,6 +362,28 @@ def test_an_exam_that_ends_midway_is_exit_5_with_a_partial_card(
 
     assert done.returncode == 5, done.stderr
     assert "expired" in json.loads(done.stdout)["not_run"]["counting"]
+
+
+def test_a_stop_does_not_wait_for_a_call_that_hangs(vision_server: VisionServer) -> None:
+    stopping, sighted, released = threading.Event(), Sighted(SEED), threading.Event()
+    calls = itertools.count(1)
+
+    def answer(handler: Any, request: dict[str, Any]) -> None:
+        if next(calls) == 6:
+            stopping.set()
+            released.wait(20)
+        sighted.answer(handler, request)
+
+    vision_server.default = answer
+    began = time.monotonic()
+
+    card = examine(vision_server, "counting", stopping=stopping, grace_s=0.2)
+    took_s = time.monotonic() - began
+    released.set()
+
+    assert took_s < 10
+    assert card.arrives
+    assert card.not_run["counting"] == "stopped"
 
 
 def test_a_server_fault_is_no_refusal(vision_server: VisionServer) -> None:
