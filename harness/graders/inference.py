@@ -29,6 +29,7 @@ _ASKS_PLACE = pattern(r"\b(?:where|position|locat\w+|corner|side|quadrant)\b", "
 _CODE = phrase("looks like a code")
 _NUMBER = pattern(r"[-+]?(?:\d[\d.,' ]*|\.\d+)", "a number without a unit")
 _LINK = pattern(r"\s*(?:,\s*(?:or|and)\s+|\bor\b|,(?!\d)|/(?!\d)|;|\|)\s*", "between options")
+_OFFERS = pattern(r"\bor\b|[/\"']", "options between or, a slash or in quotes")
 _QUESTION = phrase("which ...")
 _MOST_WORDS = 4
 """Of an option, and of a text that is short."""
@@ -103,9 +104,9 @@ def options_in(question: str, expected: str) -> list[str]:
     >>> options_in("Is it the first or the second?", "the first")
     ['first', 'second']
     """
-    wanted = folded(without_article(expected))
-    if _NUMBER.fullmatch(expected):
+    if _NUMBER.fullmatch(expected) or not _OFFERS.search(question):
         return []
+    wanted = folded(without_article(expected))
     quoted = [it.strip() for it in re.findall(r"[\"']([^\"'\n]{1,60})[\"']", question)]
     if len(quoted) > 1 and wanted in map(folded, quoted):
         return list(dict.fromkeys(quoted))
@@ -178,12 +179,13 @@ def _in_words(question: str, written: str) -> Inferred | str | None:
     if any(it.end - it.start == len(written) and not it.value.unit for it in numbers(written)):
         return "integer"
     items = len(items_of(written)) if "," in written else 0
-    asks_list = _ASKS_LIST.search(question) or _ASKS_ORDER.search(question)
-    if count <= 12 and (items > 2 or (items == 2 and asks_list)):
+    if count <= 12 and (
+        items > 2 or (items == 2 and (_ASKS_LIST.search(question) or _ASKS_ORDER.search(question)))
+    ):
         return "list", _order(question)
     if count <= 5 and _ASKS_CODE.search(question):
         return "code"
-    long = (count >= 3 and _ASKS_TEXT.search(question)) or count > _MOST_WORDS
+    long = count > _MOST_WORDS or (count >= 3 and _ASKS_TEXT.search(question))
     return "transcription" if long and normal(written) else None
 
 

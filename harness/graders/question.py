@@ -16,6 +16,7 @@ _AFTER_OPTIONS = pattern(
     rf"\n\s*\n|(?:\n|[.?!] +)(?={_INSTRUCTION})|\s*\([a-z](?:\s*[,/]\s*(?:or |and )?[a-z])+\)",
     "instructions behind the last option",
 )
+_FIRST_MARK = pattern(r"a[).:]", "what any marks begin with: a quick look")
 _MARKS = (
     pattern(r"(?<!\w)\(([a-z])\)\s*", "(A) nut (B) bolt"),
     pattern(r"(?:^|(?<=[\s,;:]))([a-z])\)\s*", "A) nut B) bolt"),
@@ -72,7 +73,7 @@ def lettered(question: str) -> dict[str, str]:
     ({'A': 'nuts', 'B': 'bolts'}, {'A': 'a nut', 'B': 'a bolt'})
     """
     text = plain_question(question)
-    for mark in _MARKS:
+    for mark in _MARKS if _FIRST_MARK.search(text) else ():
         hits = _chain(list(mark.finditer(text)))
         if len(hits) < 2:
             continue
