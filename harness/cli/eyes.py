@@ -65,12 +65,11 @@ def eyes(
         route = _route(target, max_cost, stopping, log=targets.open_log(log, stack))
         exam = Exam(asked, price=route.price, max_cost_usd=max_cost, stopping=stopping)
         card = examine(route, exam, chosen, _say, around=Interrupts(stopping).handled())
-    path = save(results, card)
     if json:
         print_json(card)
     else:
         print_blocks(table(card))
-    say(f"kept: {path}")
+    say(f"kept: {save(results, card)}")  # last: what cannot be kept is shown all the same
     partial = exam.over_budget or stopping.is_set()
     return ExitCode.INCOMPLETE if partial else ExitCode.DONE
 

@@ -332,6 +332,20 @@ def test_a_run_follows_the_newest_card_and_compare_warns_of_shrunk_pictures(
     assert "pictures arrived shrunk to about" in " ".join(compared.stdout.split())
 
 
+def test_a_card_that_cannot_be_kept_is_shown_all_the_same(
+    evalrun: Evalrun, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    vision_server.default = fail(400, "image input is not supported by this model")
+    (tmp_path / "full").write_text("a file where the folder would be")
+
+    where = ("--model", "tiny", "--base-url", vision_server.url, "--results", "full")
+    done = evalrun("eyes", *where, "--json")
+
+    assert done.returncode == 7
+    assert json.loads(done.stdout)["arrives"] is False
+    assert "cannot be written" in done.stderr
+
+
 def test_a_server_that_dies_midway_ends_the_exam_soon_with_a_partial_card(mortal: Mortal) -> None:
     server, state = mortal
     sighted, calls = Sighted(SEED), itertools.count()

@@ -166,8 +166,12 @@ def test_what_cannot_be_compared_says_why_and_how_to_do_it_all_the_same(
 
     text = pages.client.get("/compare?m=a&m=b").text
 
+    unknown = pages.client.get("/compare?m=a&m=nobody").text
+
     assert "1024 px against 512 px" in text
     assert "force=1" in text
+    assert "no model is called" in unknown
+    assert "force=1" not in unknown
 
 
 def test_pictures_are_served_only_when_they_are_the_ones_that_were_sent(
