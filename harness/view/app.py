@@ -88,7 +88,8 @@ def listen(host: str, port: int | None) -> socket.socket:
             why = error.strerror or str(error)
         else:
             return listening
-    raise UsageError(f"{host}:{port} cannot be listened on: {why}", fix="name another --port")
+    place = host if port is None else f"{host}:{port}"
+    raise UsageError(f"{place} cannot be listened on: {why}", fix="name another --port or --host")
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -67,8 +67,8 @@ class Library:
     def path(self, name: str) -> Path:
         """Raises: Missing unless it is a run file inside the results folder."""
         path = self.results / f"{name}.jsonl"
-        inside = path.resolve().is_relative_to(self.results.resolve())
-        if not inside or path not in store.runs(self.results):
+        known = path in store.runs(self.results)
+        if not known or not path.resolve().is_relative_to(self.results.resolve()):
             raise Missing(f"there is no run {name!r} here", fix="go back to the list of runs")
         return path
 

@@ -39,7 +39,7 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
 
 def number(text: str | None, otherwise: int = 0) -> int:
     """A count out of an address or a form; anything else is `otherwise`."""
-    return int(text) if text is not None and text.isdecimal() else otherwise
+    return int(text[:18]) if text is not None and text.isdecimal() else otherwise
 
 
 async def form(request: Request, *, most_bytes: int = MOST_BODY_BYTES) -> dict[str, str]:

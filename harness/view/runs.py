@@ -122,8 +122,8 @@ def prompt(request: Request) -> HTMLResponse:
 def picture(request: Request) -> Response:
     """The picture that was sent to the model, or a light copy of it."""
     query = request.query_params
-    limit = query.get("px", "")
-    wanted = Picture(query.get("sha256", ""), query.get("path", ""), int(limit or 0))
+    limit = number(query.get("px"))
+    wanted = Picture(query.get("sha256", ""), query.get("path", ""), limit)
     image = library(request).picture(wanted, thumb="thumb" in query)
     kept = {"Cache-Control": "private, max-age=86400, immutable"}
     return Response(image.data, media_type=image.media_type, headers=kept)

@@ -100,7 +100,12 @@ def _start(request: Request, fields: dict[str, str]) -> HTMLResponse:
         (fields.get(f"model{at}", "").strip(), fields.get(f"url{at}", "").strip())
         for at in range(MOST_MODELS)
     ]
-    models = list(dict.fromkeys(name for name, _ in given if name))
+    models = [name for name, _ in dict.fromkeys(given) if name]
+    if twice := next((it for it in models if models.count(it) > 1), None):
+        raise UsageError(
+            f"two servers are given for {twice}",
+            fix="ask one after the other, or give one a name of its own in evalrun.toml",
+        )
     if not models:
         raise UsageError("no model is named", fix="choose one, or demo, the built-in one")
     hidden = "hidden" in fields

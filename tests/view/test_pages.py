@@ -186,13 +186,17 @@ def test_pictures_are_served_only_when_they_are_the_ones_that_were_sent(
     other = pages.get("/picture", **{**wanted, "sha256": "0" * 64})
     outside = pages.get("/picture", **{**wanted, "path": "../../../etc/passwd"})
 
+    unmeant = pages.get("/picture", sha256="\0", path="\0", px="x")
+
     assert found.headers["content-type"] == "image/png"
     assert thumb.status_code == 200
-    assert (other.status_code, outside.status_code) == (404, 404)
+    assert [it.status_code for it in (other, outside, unmeant)] == [404, 404, 404]
     assert "is not the picture that was sent" in other.text
 
 
-@pytest.mark.parametrize("path", ["/run/..%2f..%2fetc/passwd", "/run/a/..%2f..%2fx", "/run/a/b"])
+@pytest.mark.parametrize(
+    "path", ["/run/..%2f..%2fetc/passwd", "/run/a/..%2f..%2fx", "/run/a/b", "/run/%00/b"]
+)
 def test_only_run_files_inside_the_results_folder_are_opened(pages: Pages, path: str) -> None:
     assert pages.get(path).status_code == 404
 

@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from harness import suites
+from harness.catalogue import Catalogue
+from harness.records import HostedSource, ModelCard, Preset
 from tests.conftest import VisionServer, fail, say, stream
 from tests.report.conftest import HOSTILE, Elements
 from tests.view.conftest import Pages, Serve
@@ -95,6 +97,39 @@ def test_an_endpoint_that_refuses_is_an_error_in_its_column(
     seen = list(events(pages, ask(pages, picture, ("m", vision_server.url))))
 
     assert "no such model" in seen[-2][1]["html"]
+
+
+def test_a_model_of_two_servers_is_not_asked_at_one_of_them_alone(
+    pages: Pages, picture: str
+) -> None:
+    fields = {"model0": "m", "url0": "http://127.0.0.1:1/v1", "model1": "m"}
+
+    answer = pages.post("/try/ask", picture=picture, question="Is it?", **fields)
+
+    assert answer.status_code == 400
+    assert "wo servers are given for m" in Elements(answer.text).text
+
+
+def test_anthropics_own_api_streams_as_well(
+    serve: Serve, own: suites.Suite, vision_server: VisionServer
+) -> None:
+    card = ModelCard(name="claude", hosted=(HostedSource(preset="anthropic", model_id="claude-x"),))
+    preset = Preset(name="anthropic", base_url=vision_server.url, source="s", as_of="2026-01-01")
+    pages = serve(cards=Catalogue(cards={"claude": card}, presets={"anthropic": preset}))
+    deltas = [
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": it}}
+        for it in ("There ", "are ", "5.")
+    ]
+    vision_server.default = stream(*deltas, {"type": "message_stop"}, wait_s=0.15)
+    picture = upload(pages, (own.root / "images" / "plate.png").read_bytes())
+
+    seen = list(events(pages, ask(pages, picture, ("claude", ""))))
+
+    texts = [data["text"] for kind, data in seen if kind == "text"]
+    assert "There " in texts or "There are " in texts
+    (html,) = (data["html"] for kind, data in seen if kind == "answer")
+    assert "There are 5." in html
+    assert "first token" in html
 
 
 def test_hidden_names_are_shown_after_the_vote(

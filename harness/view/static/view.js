@@ -63,7 +63,7 @@ async function take(file) {
   });
   if (!answer.ok) {
     const html = new DOMParser().parseFromString(await answer.text(), "text/html");
-    refuse(html.body.textContent.trim());
+    refuse([...html.querySelectorAll("p")].map((it) => it.textContent).join(" "));
     return;
   }
   const { picture } = await answer.json();
