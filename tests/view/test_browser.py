@@ -172,6 +172,22 @@ def test_a_growing_run_shows_by_itself(window: Any, runs: list[Path], write_run:
     window.locator("#runs tbody tr").nth(before).wait_for()
 
 
+def test_the_first_run_appears_by_itself(
+    browser: Any,  # noqa: F811
+    pages: Pages,
+    write_run: WriteRun,
+) -> None:
+    shown = browser.new_page(base_url=pages.url)
+    with shown.expect_request("**/events"):
+        shown.goto(f"/?token={pages.token}")
+    assert "evalrun --model NAME" in shown.inner_text("#runs")
+
+    write_run("first")
+
+    shown.wait_for_selector("#runs a >> text=first")
+    shown.close()
+
+
 def test_the_demonstration_model_answers_in_the_browser(
     browser: Any,  # noqa: F811
     serve: Serve,

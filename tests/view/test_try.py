@@ -111,16 +111,24 @@ def test_a_model_of_two_servers_is_not_asked_at_one_of_them_alone(
 
 
 def test_anthropics_own_api_streams_as_well(
-    serve: Serve, own: suites.Suite, vision_server: VisionServer
+    serve: Serve, own: suites.Suite, vision_server: VisionServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CLAUDE_KEY", "sk-ant-0123456789")
     card = ModelCard(name="claude", hosted=(HostedSource(preset="anthropic", model_id="claude-x"),))
-    preset = Preset(name="anthropic", base_url=vision_server.url, source="s", as_of="2026-01-01")
+    preset = Preset(
+        name="anthropic",
+        base_url=vision_server.url,
+        api_key_env="CLAUDE_KEY",
+        source="s",
+        as_of="2026-01-01",
+    )
     pages = serve(cards=Catalogue(cards={"claude": card}, presets={"anthropic": preset}))
     deltas = [
         {"type": "content_block_delta", "delta": {"type": "text_delta", "text": it}}
         for it in ("There ", "are ", "5.")
     ]
-    vision_server.default = stream(*deltas, {"type": "message_stop"}, wait_s=0.15)
+    last = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}}
+    vision_server.default = stream(*deltas, last, {"type": "message_stop"}, wait_s=0.15)
     picture = upload(pages, (own.root / "images" / "plate.png").read_bytes())
 
     seen = list(events(pages, ask(pages, picture, ("claude", ""))))
