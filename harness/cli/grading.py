@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from typer import Argument, Option
 
 from harness import store, suites
 from harness.cli.output import AsJson, CsvFile, print_blocks, print_json, say, write_csv
-from harness.errors import ResultsError
+from harness.errors import ResultsError, UsageError
 from harness.graders.audit import Labelled, Recorded, Unreadable, decoded, graded
 from harness.graders.audit import audit as audited
 from harness.options import DEFAULT_RESULTS, JudgeOptions, LimitOptions, ResultsDir, RunName
@@ -188,6 +189,11 @@ def audit(
     if judge.judge is not None:
         _audit_judge(store.find(results, source), judge, json=json)
         return
+    if not Path(source).exists() and list(results.glob(f"{glob.escape(source)}/*.jsonl")):
+        raise UsageError(
+            f"{source} is a run, which holds no labels of careful readers",
+            fix=f"let a judge read what a person corrected: evalrun audit {source} --judge MODEL",
+        )
     faults: list[str] = []
     found = audited(_readable(Path(source), faults))
     if not faults and not found.by_answers["evalrun"].total and not found.left_out:

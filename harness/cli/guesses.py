@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from harness import catalogue
 from harness.errors import UsageError
+from harness.options import DEFAULT_RESULTS
 from harness.text import inert, nearest
 
 _MEANT: Mapping[str, str] = MappingProxyType(
@@ -35,7 +37,8 @@ def unknown_command(word: str, commands: Mapping[str, object]) -> UsageError:
 
 def unexpected_words(command: str, words: list[str]) -> UsageError:
     """For words that are left over, such as NAME in `evalrun run NAME`."""
-    meant = _thing(words[0]) if command == "run" else None
+    name = f"name a model with --model: `evalrun --model {inert(words[0])}`"
+    meant = (_thing(words[0]) or name) if command == "run" else None
     return UsageError(
         f"`evalrun {command}` does not take {inert(words[0])!r}",
         fix=meant or f"see `evalrun {command} --help`",
@@ -66,6 +69,8 @@ def _thing(word: str) -> str | None:
         if suffix == ".gguf":
             return f"weights and projector: `evalrun --gguf {word} --mmproj FILE`"
         return f"a run is shown by `evalrun show {word}`, a suite asked by `evalrun --suite {word}`"
+    if list(DEFAULT_RESULTS.glob(f"{glob.escape(word)}/*.jsonl")):
+        return f"show its newest run: `evalrun show {word}`; or ask it: `evalrun --model {word}`"
     known = catalogue.load()
     card = known.get(word)
     close = [card.name] if card else [it for it in known.nearest(word) if it[0] == word[0].lower()]

@@ -21,7 +21,7 @@ _MARKS = (
     pattern(r"(?<!\w)\(([a-z])\)\s*", "(A) nut (B) bolt"),
     pattern(r"(?:^|(?<=[\s,;:]))([a-z])\)\s*", "A) nut B) bolt"),
     pattern(r"(?:^|(?<=\s))([a-z])\.\s+", "A. nut B. bolt"),
-    pattern(r"(?:^|(?<=\n)|(?<=[,;]\s))([a-z]):\s+", "A: nut"),
+    pattern(r"(?:^|(?<=\n)|(?<=[,;:]\s))([a-z]):\s+", "A: nut"),
 )
 
 
@@ -71,6 +71,8 @@ def lettered(question: str) -> dict[str, str]:
 
     >>> lettered("Which one? A) nuts B) bolts"), lettered("Pick: (a) a nut; (b) a bolt (a, b)")
     ({'A': 'nuts', 'B': 'bolts'}, {'A': 'a nut', 'B': 'a bolt'})
+    >>> lettered("How many?\\nOptions: A: none, B: 2")
+    {'A': 'none', 'B': '2'}
     """
     text = plain_question(question)
     for mark in _MARKS if _FIRST_MARK.search(text) else ():

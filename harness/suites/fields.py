@@ -25,8 +25,8 @@ NAMES: Mapping[str, Sequence[str]] = {
     for what, names in {
         "id": "id question_id qid index idx sample_id uid pid item_id prompt_id case_id _key",
         "picture": "decoded_image file_name image images image_path image_file filename img"
-        " img_path imgname image_name image_filename image_paths picture pictures photo image_url"
-        " image_id data_id",
+        " img_path imgname image_name image_filename image_local_name image_paths"
+        " picture pictures photo image_url image_id data_id",
         "question": "question query prompt text problem prefix question_text stem instruction input"
         " user_prompt",
         "answer": "answer answers expected gt_answer multiple_choice_answer label target"
@@ -35,8 +35,8 @@ NAMES: Mapping[str, Sequence[str]] = {
         " answer_index correct_idx correct_index",
         "options": "options choices option choice candidates answer_options",
         "hint": "hint context passage system",
-        "category": "category subject topic type task task_type domain subset skill l2_category"
-        " subfield question_type",
+        "category": "category subject topic type task task_type sub_task domain subset skill"
+        " l2_category subfield question_type",
         "difficulty": "difficulty level",
         "grader": "grader",
     }.items()

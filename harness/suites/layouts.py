@@ -24,6 +24,8 @@ _CHATS = (
     "contents",
 )
 _NESTED = ("row", "vars", "metadata", "extra_info", "reward_model", "meta", "question")
+_ABOUT, _HINTS = ("metadata", "extra_info", "meta"), NAMES["hint"]
+"""What tells of a row is not shown to the model, even where it is called its context."""
 _ROLES = {"": "user", "user": "user", "human": "user", "system": "system"} | dict.fromkeys(
     ("assistant", "gpt", "model", "bot"), "assistant"
 )
@@ -69,7 +71,8 @@ def _questions(row: Cells) -> list[Cells]:
     for key in _NESTED:
         if isinstance(inner := row.get(key), dict):
             row = {name: value for name, value in row.items() if name != key}
-            row |= {f"{key}.{name}" if name in row else name: inner[name] for name in inner}
+            about = _HINTS if key in _ABOUT else ()
+            row |= {f"{key}.{it}" if it in row or it in about else it: inner[it] for it in inner}
     row = _tested(row)
     for key in _CHATS:
         chat = row.get(key)

@@ -149,6 +149,10 @@ class Pictures:
         else:
             yield path if "." in path or "/" in path else RowNumber(path)
 
+    def has(self, value: Any) -> bool:
+        """Whether a cell names a file that is there."""
+        return isinstance(value, str) and self._spelled(value.strip()) is not None
+
     def _spelled(self, path: str) -> str | None:
         """The file that is meant: in `images/` or not, however its characters are spelled."""
         spelled = [path, unquote(path)] if "%" in path else [path]

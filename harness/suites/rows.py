@@ -184,11 +184,15 @@ class _Reader:
         return tuple(places.get(at, "") for at in range(first, max(places, default=0) + 1))
 
     def _of_pictures(self, held: fields.Plan, cells: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The column that holds the most, then those that are numbered: image, image_2..."""
+        """The column that holds the most, before one whose file is not there, then those that are
+        numbered: image, image_2..."""
         names = held.get("picture", ())
         if not any(what == "picture" for what, _ in self._given):
-            most = max(names, key=lambda name: len(fields.several(cells[name])), default=None)
-            names = (*([most] if most else []), *held.get("numbered pictures", ()))
+            if len(names) > 1:
+                held_by = {it: fields.several(cells[it]) for it in names}
+                there = self._pictures.has
+                names = (max(names, key=lambda it: (len(held_by[it]), there(cells[it]))),)
+            names = (*names, *held.get("numbered pictures", ()))
         pictures = tuple(it for name in names for it in fields.several(cells[name]))
         alike = (it for it in held.get("picture", ()) if cells[it] in (cells[names[0]], *pictures))
         self.used.update(names, alike)

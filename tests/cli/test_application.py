@@ -72,6 +72,9 @@ def test_the_shell_is_told_what_can_be_typed_next(evalrun: Evalrun) -> None:
         ("compar", "`evalrun compare`"),
         ("mistral-small-3.1", "`evalrun --model mistral-small-3.1`"),
         ("run mistral-small-3.1", "`evalrun --model mistral-small-3.1`"),
+        ("run nobody", "`evalrun --model nobody`"),
+        ("my-model", "`evalrun show my-model`; or ask it: `evalrun --model my-model`"),
+        ("audit my-model", "evalrun audit my-model --judge MODEL"),
         ("photos", "`evalrun --suite photos`"),
         ("measured", "`evalrun runs --results measured`"),
         ("bolts.png", '`evalrun ask bolts.png "How many …?"`'),
@@ -83,8 +86,9 @@ def test_a_wrong_guess_is_answered_with_the_command_that_was_meant(
 ) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "bolts.png").touch()
-    (tmp_path / "measured" / "tiny").mkdir(parents=True)
-    (tmp_path / "measured" / "tiny" / "20260101T000000Z.jsonl").touch()
+    for run in ("measured/tiny", "results/my-model"):
+        (tmp_path / run).mkdir(parents=True)
+        (tmp_path / run / "20260101T000000Z.jsonl").touch()
 
     done = evalrun(*words.split())
 

@@ -398,6 +398,16 @@ def test_several_pictures_keep_their_order(shop: Workshop, cells: dict[str, Any]
     assert case.pictures == case.images == ("p1.png", "p2.png")
 
 
+def test_of_two_columns_of_pictures_the_one_whose_file_is_there_is_taken(shop: Workshop) -> None:
+    assert one(shop, file_name="COCO_1.jpg", image="p1.png").image == "p1.png"
+
+
+def test_the_context_in_the_metadata_of_a_row_is_not_shown_to_the_model(shop: Workshop) -> None:
+    case = one(shop, image="p1.png", metadata={"context": "table", "task": "reading"})
+
+    assert (case.question, case.category) == ("What is it?", "reading")
+
+
 def test_texts_made_to_be_slow_are_read_at_once(shop: Workshop) -> None:
     slow = {
         "image": "a.b" * 3_000 + ";",
