@@ -63,7 +63,7 @@ class EyeCard(Struct, frozen=True, kw_only=True):
     """The range that the data allow; None behind the first: no upper end."""
     whole_picture: bool | None = None
     formats: dict[str, str] = {}
-    """Form -> read, misread, refused, ..."""
+    """Form -> read, misread, refused, ...; taken, where no form is read."""
     coordinates: str | None = None
     mixes_up_concurrent_pictures: bool | None = None
     pictures_per_question: int | None = None

@@ -260,6 +260,8 @@ def forms(answers: Sequence[Answer]) -> tuple[Fields, Verdicts]:
             found[part] = "not turned upright"
         else:
             found[part] = "misread"
+    if "read" not in found.values():  # whoever reads no code in any form misreads none
+        found = {k: "taken" if v == "misread" else v for k, v in found.items()}
     return {"formats": found}, {"formats": ", ".join(f"{k}: {v}" for k, v in found.items())}
 
 

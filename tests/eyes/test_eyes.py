@@ -297,6 +297,7 @@ def test_the_demonstration_model_sees_colours_and_nothing_else(evalrun: Evalrun)
     assert card["counting"]["right"] <= 1
     assert not any(card["smallest_legible_px"].values())
     assert card["coordinates"] is card["whole_picture"] is None
+    assert card["formats"]["Exif"] == card["formats"]["greyscale PNG"] == "taken"
 
 
 def test_nobody_answering_is_exit_4_and_bad_options_exit_2(
