@@ -23,6 +23,8 @@ _NO_ITEM = pattern(r"^(?:the|an?|figures?|both|options?) ", "words in front of a
 _RULE = pattern(r"[\s|:+=-]*-{2,}[\s|:+=-]*", "rules of Markdown tables")
 _BLANKS = frozenset(("", "-", "_", ".", "blank", "empty", "none", "null", "n/a"))
 _JSON_TRIES = 20
+_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+"""Of a JSON schema."""
 
 
 def a_list(task: Task) -> Check:
@@ -147,6 +149,8 @@ def a_json(task: Task) -> Check:
     known = {"type", "properties", "items", "required", "anyOf", "oneOf", "$ref", "$defs"}
     if schema is not None and not known & schema.keys():
         raise Misfit("schema is not a JSON schema: it has neither type nor properties")
+    if wrong := [it for it in _types(schema) if it not in _TYPES]:
+        raise Misfit(f"schema is not a JSON schema: {wrong[0]!r} is none of {', '.join(_TYPES)}")
     if isinstance(fields, list):
         wanted = {name: wanted[name] for name in fields}
     cases = _cases(fields, wanted) if isinstance(fields, dict) else {}
@@ -166,6 +170,17 @@ def a_json(task: Task) -> Check:
         )
 
     return check
+
+
+def _types(schema: Any) -> Iterator[Any]:
+    """The types that a JSON schema names, at any depth."""
+    if not isinstance(schema, dict):
+        return
+    kinds, fields = schema.get("type", []), schema.get("properties")
+    yield from kinds if isinstance(kinds, list) else [kinds]
+    inner_schemas = fields.values() if isinstance(fields, dict) else ()
+    for inner in (schema.get("items"), *inner_schemas):
+        yield from _types(inner)
 
 
 def _cases(fields: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Case]:

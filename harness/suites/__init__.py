@@ -213,6 +213,7 @@ def _sound(placed: Iterable[Placed], pictures: Pictures, findings: Findings) -> 
             case = _with_schema(case, pictures)
         except SuiteError as error:
             findings.error(where, error)
+            case = replace(case, options={})
         for what, name in (("id", case.id), ("category", case.category)):
             plain = name.isprintable() and name == name.strip()
             if not (plain and 0 < len(name) <= _MAX_NAME_CHARS):
