@@ -232,6 +232,11 @@ def _audit_judge(path: Path, options: JudgeOptions, *, json: bool) -> None:
         reader = open_judge(all_of_them, LimitOptions(), stack, Event(), say)
         assert reader is not None
         tallies, silent = judged(corrected, reader)
+    if silent == len(corrected):
+        raise ResultsError(
+            f"nothing was audited: {options.judge} gave no verdict on any of {silent} replies",
+            fix="name a model that can follow the instructions of a judge",
+        )
     if json:
         print_json({"by_answers": figures(tallies), "judge_errors": silent})
         return

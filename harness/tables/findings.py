@@ -45,6 +45,7 @@ def of_suite(report: Report) -> Iterator[Block]:
         yield _graders(suite.cases)
     if report.findings:
         yield _findings(report)
+        yield from _fixes(report)
     if report.policies:
         yield _guessing(report)
 
@@ -70,6 +71,17 @@ def _findings(report: Report) -> Table:
             rows.append([head, "", f"and {more:,} more"])
     columns = [Column("level", "finding"), Column("where", "where"), Column("what", "what")]
     return Table(columns=columns, rows=rows)
+
+
+def _fixes(report: Report) -> Iterator[Line]:
+    """What to do about the problems, each piece of advice once, with the first place it is for."""
+    places: dict[str, list[str]] = {}
+    for it in report.findings:
+        if it.fix:
+            places.setdefault(it.fix, []).append(it.where)
+    for fix, where in list(places.items())[:_SHOWN]:
+        more = f" and {len(where) - 1:,} more" if len(where) > 1 else ""
+        yield Line(f"fix for {where[0]}{more}: {one_line(fix, 400)}")
 
 
 def _guessing(report: Report) -> Table:

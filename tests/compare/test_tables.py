@@ -200,13 +200,16 @@ def test_a_judge_is_audited_where_a_person_corrected_the_verdicts(
 
     done = evalrun("audit", "a", *judge, "--json")
     nobody = evalrun("audit", str(write_run("b", {})), *judge)
+    vision_server.default = say("a lovely picture")
+    silent = evalrun("audit", "a", *judge)
 
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)["by_answers"]
     assert (figures["rules"]["wrong_pass"], figures["rules"]["wrong_fail"]) == (1, 1)
     assert (figures["judge"]["wrong_pass"], figures["judge"]["both_pass"]) == (1, 1)
-    assert nobody.returncode == 7
+    assert nobody.returncode == silent.returncode == 7
     assert "nothing was audited" in nobody.stderr
+    assert "j gave no verdict on any of 2 replies" in silent.stderr
 
 
 def test_an_audit_of_nothing_says_that_nothing_was_audited(

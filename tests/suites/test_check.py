@@ -298,6 +298,17 @@ def test_without_a_suite_the_command_says_what_to_do(tmp_path: Path, evalrun: Ev
     assert "Traceback" not in done.stderr
 
 
+def test_what_to_do_about_a_problem_is_said_once_with_the_first_place(
+    shop: Workshop, evalrun: Evalrun
+) -> None:
+    shop.write("bad.csv", "foo,bar\n1,2\n3,4\n")
+
+    said = " ".join(evalrun("check", shop.root / "bad.csv").stdout.split())
+
+    assert said.count("call a column `question`, or name it in [columns] of the side file") == 1
+    assert "fix for bad.csv, line 2 and 1 more: call a column `picture`" in said
+
+
 def test_strict_makes_warnings_problems(shop: Workshop, evalrun: Evalrun) -> None:
     shop.toml(shop.case(), shop.case(id="b"))
 
