@@ -241,8 +241,8 @@ def _remark(reader: _Reader, rows: Sequence[_Row], findings: Findings) -> None:
             fix = f'say which in the side file: [columns] {what} = "{shown(other)}"'
             findings.warning(reader.first_rivals[what, used, other], two + too, fix)
     if several := sum(len(row.answer) > 1 and not row.options for row in rows):
-        what = f"{several:,} rows have several, of which any passes; where all must be named,"
-        findings.note("answers", f'{what} set grader = "list" in the side file')
+        what = f"several in {several:,} {'row' if several == 1 else 'rows'}, of which any passes"
+        findings.note("answers", f'{what}; where all count, set grader = "list" in the side file')
 
 
 # --- ids and keys ---------------------------------------------------------------------------
