@@ -186,6 +186,9 @@ def _settings(fields: Fields) -> dict[str, str | int]:
         found["image-max-side"] = fields["shrinks_to_px"]
     if fields.get("coordinates") is not None:
         found["coordinates"] = fields["coordinates"]
+    thinking = fields.get("thinking")
+    if thinking is not None and thinking.unasked and thinking.can_be_switched_off:
+        found["thinking"] = "off"  # it costs time, and reading a picture seldom needs it
     if fields.get("mixes_up_concurrent_pictures"):
         found["concurrency"] = 1
     return found

@@ -202,6 +202,7 @@ def test_thinking_unasked_its_switch_and_its_budget_are_found(
     card = examine(vision_server, "counting", "thinking")
 
     assert card.thinking == found
+    assert card.settings.get("thinking") == ("off" if found.can_be_switched_off else None)
     assert ("cannot tell" in card.verdicts["thinking"]) == (thinks_tokens == 50)
 
 
