@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -54,6 +55,8 @@ _EACH = {"yes", "log", "verbose", "max_cost", "tries", "timeout", "max_wait"} | 
     *("replicas", "ray", "num_gpus"),
 }
 """Options of `run` that say nothing about what is measured: a run is the same without them."""
+_PROMPTS = {"suite", "images", "skip_broken", "category", "prompt", "limit"}
+"""Options that say which prompts are asked: cells that differ in them cannot be compared."""
 _OWN = {
     *("vary", "sweep_file", "prefer", "stop_early", "md", "csv", "json", "quiet"),
     *("dry_run", "resume", "model", "max_cost"),
@@ -173,7 +176,10 @@ def sweep(options: SweepOptions, context: typer.Context) -> int:
         return ExitCode.DONE
     code = driver.run(quiet=options.choice.quiet)
     results = driver.results()
-    say(f"next: evalrun report {driver.id}   or   evalrun compare {driver.id}")
+    if any(it.run for it in results):
+        folder = f" --results {shlex.quote(str(options.choice.results))}"
+        named = f"{driver.id}{folder if is_typed(context, 'results') else ''}"
+        say(f"next: evalrun report {named}   or   evalrun compare {named}")
     _show(options.choice, results, choose(results, options.choice.prefer))
     return code
 
@@ -201,8 +207,11 @@ def _planned(context: typer.Context, options: GridOptions) -> list[Planned]:
         for name in options.model
     }
     each = [word for it in shared if it in _EACH for word in words_of(known[it], shared[it])]
-    made = grid.cells(words, axes)
-    return Planned.of([(it, _run_options(context, [*it.words, *each])) for it in made])
+    made = [(it, _run_options(context, [*it.words, *each])) for it in grid.cells(words, axes)]
+    for number, (cell, asked) in enumerate(made):
+        if any(asked == other for _, other in made[:number]):  # 0 and 0.0, too
+            raise UsageError(f"two cells are the same: {cell.label}", fix="give each value once")
+    return Planned.of(made)
 
 
 def _run_options(context: typer.Context, words: Sequence[str]) -> RunOptions:
@@ -231,6 +240,11 @@ def _varied(given: Sequence[str], axes: Mapping[str, object]) -> dict[str, list[
         name = written.replace("-", "_")
         if not sign or not values:
             raise UsageError(f"--vary {text!r} is not NAME=A,B", fix="write e.g. --vary seed=1,2")
+        if name in _PROMPTS:
+            raise UsageError(
+                f"--vary {written}: every cell is asked the same prompts",
+                fix=f"give --{grid.option(name)} beside the grid, or sweep twice",
+            )
         if name not in _settable():
             near = nearest(name, _settable(), most=1)
             raise UsageError(
@@ -249,6 +263,10 @@ def _with_file(context: typer.Context, file: Path) -> Any:
     typed = {name: it for name, it in context.params.items() if is_typed(context, name)}
     del typed["sweep_file"]
     listed = {name: it for name, it in grid.from_file(file).items() if name not in typed}
+    if "sweep_file" in listed:
+        raise UsageError(
+            f"{file}: a [sweep] table cannot name another file", fix="remove sweep-file from it"
+        )
     words = [word for name, it in listed.items() for word in _words_from_file(known, name, it)]
     models = typed.pop("model", [])
     words += [word for name, it in typed.items() for word in words_of(known[name], it)]

@@ -122,8 +122,9 @@ class Driver:
     def run(self, *, quiet: bool) -> int:
         """Ask every cell that is not there; the exit code."""
         codes: set[int] = set()
-        done = {it.cell.words for it in self.planned if self._is_whole(it)}
-        whole = Whole(self.planned, done, quiet=quiet)
+        left = {it.cell.words: self._missing(it) for it in self.planned}
+        done = {words for words, missing in left.items() if not missing}
+        whole = Whole(asked=sum(left.values()), quiet=quiet)
         was_quiet, Voice.quiet = Voice.quiet, True
         try:
             interrupts = Interrupts(self._stopping)
@@ -143,9 +144,10 @@ class Driver:
             codes.add(interrupts.exit_code)
         return gravest(codes)
 
-    def _is_whole(self, it: Planned) -> bool:
+    def _missing(self, it: Planned) -> int:
+        """Answers that are not there yet."""
         run = self._runs.get(it.cell.words)
-        return run is not None and len(run.answered_keys()) >= run.header.asked
+        return max(0, it.asked - (len(run.answered_keys()) if run else 0))
 
     def _early(self, it: Planned) -> EarlyStop | None:
         """What watches this cell, with the answers there are already; None: nothing does."""
@@ -196,7 +198,8 @@ class Driver:
         self._spent_usd += score.cost_usd or 0.0
         if early is not None and early.is_worse and not score.complete:
             return self._ended_early(it, early, whole)
-        whole.ended(it, share_and_counts(score))
+        why = "; stopped: --max-cost is reached" if outcome.over_budget else ""
+        whole.ended(it, f"{share_and_counts(score)}{why}")
         return ExitCode.DONE if score.complete else ExitCode.INCOMPLETE
 
     def _ended_early(self, it: Planned, early: EarlyStop, whole: Whole) -> int:
@@ -238,12 +241,9 @@ class Whole:
 
     _EVERY_S = 15.0
 
-    def __init__(
-        self, planned: Sequence[Planned], done: set[tuple[str, ...]], *, quiet: bool
-    ) -> None:
+    def __init__(self, *, asked: int, quiet: bool) -> None:
         self._quiet, self._write = quiet, complain
-        self._asked = sum(it.asked for it in planned if it.cell.words not in done)
-        self._landed = 0
+        self._asked, self._landed = asked, 0
         self._started = time.monotonic()
         self._now: dict[str, Progress] = {}
         """The cells that are being asked."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import tomllib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,11 +35,13 @@ class Cell(Struct, frozen=True, kw_only=True):
 def cells(models: Mapping[str, Sequence[str]], axes: Axes) -> list[Cell]:
     """Every combination, models outermost; `models`: each with the words of all its cells.
 
-    Raises: UsageError for an empty grid, and for two cells that are the same.
+    Raises: UsageError for an empty grid.
     """
     for name, values in axes.items():
         if not values or any(value == "" for value in values):
-            raise UsageError(f"--{option(name)} has an empty value", fix="write e.g. --quant Q4,Q8")
+            raise UsageError(
+                f"--{option(name)} has an empty value", fix=f"write e.g. --{option(name)}=A,B"
+            )
     varied = [name for name, values in axes.items() if len(values) > 1]
     if not models or (len(models) == 1 and not varied):
         raise UsageError(
@@ -55,14 +56,6 @@ def cells(models: Mapping[str, Sequence[str]], axes: Axes) -> list[Cell]:
         shown |= {option(name): own[name] for name in varied}
         words = ("--model", model, *models[model], *typed)
         made.append(Cell(model=model, settings=shown, words=words))
-    return _distinct(made)
-
-
-def _distinct(made: list[Cell]) -> list[Cell]:
-    for words, count in Counter(it.words for it in made).items():
-        if count > 1:
-            label = next(it.label for it in made if it.words == words)
-            raise UsageError(f"two cells are the same: {label}", fix="give each value once")
     return made
 
 

@@ -117,7 +117,9 @@ def _row(result: Result, mark: str) -> Sequence[Cell | Value]:
 
 
 def _figure(value: float | None, form: str, unit: str = "") -> str:
-    return DASH if value is None else f"{value:{form}}{unit}"
+    if value is None:
+        return DASH
+    return f"{value:{'.0f' if value >= 100 else form}}{unit}"
 
 
 def as_json(results: Sequence[Result], choice: Choice | None) -> dict[str, Any]:

@@ -120,6 +120,7 @@ def test_a_sweep_that_was_stopped_goes_on_with_the_same_command(
     done = evalrun(*arguments)
 
     assert len(vision_server.seen) == 17, "only what was in flight is asked again"
+    assert "sweep: 4/4 asked, 0 s left" in done.stderr
     assert [it["score"] for it in cells(done)] == [1.0, 0.0]
 
 
@@ -163,7 +164,10 @@ def test_a_sweep_can_stand_in_a_file_beside_a_project(
         ((), "the grid is empty: no model"),
         (("m",), "the grid is empty: nothing is varied"),
         (("m", "--thinking", "off,off"), "two cells are the same: thinking off"),
-        (("m", "--thinking", "off,"), "--thinking has an empty value"),
+        (("m", "--temperature", "0,0.0"), "two cells are the same: temperature 0.0"),
+        (("m", "--thinking", "off,"), "--thinking has an empty value fix: write e.g. --thinking="),
+        (("m", "--vary", "limit=2,4"), "every cell is asked the same prompts"),
+        (("m", "--vary", "category=Reading,Counting"), "every cell is asked the same prompts"),
         (("m", "--vary", "sead=1,2"), "'sead' is no setting of a run"),
         (("m", "--vary", "seed"), "is not NAME=A,B"),
         (("m", "--temperature", "0,1", "--vary", "temperature=0,1"), "varied twice"),
@@ -183,6 +187,34 @@ def test_a_mistake_is_said_before_anything_is_asked(
     assert done.returncode == 2
     assert said in " ".join(done.stderr.split())
     assert vision_server.seen == []
+
+
+def test_a_sweep_file_that_names_another_is_refused(evalrun: Evalrun, tmp_path: Path) -> None:
+    (tmp_path / "sweep.toml").write_text('[sweep]\nmodel = "m"\nsweep-file = "sweep.toml"\n')
+
+    done = evalrun("sweep", "--sweep-file", "sweep.toml")
+
+    assert done.returncode == 2
+    assert "sweep.toml: a [sweep] table cannot name another file" in done.stderr
+
+
+def test_what_comes_next_names_the_folder_of_the_runs_where_there_are_any(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], free_port: int
+) -> None:
+    arguments = "sweep", "m", "--temperature", "0,0.7", *shared, "--results", "my runs"
+    nowhere = "--base-url", f"http://127.0.0.1:{free_port}/v1", "--tries", "1"
+
+    assert re.search(r"evalrun report sweep-\w+ --results 'my runs'", evalrun(*arguments).stderr)
+    assert "next:" not in evalrun(*arguments[:-4], *nowhere, "--results", "none").stderr
+
+
+def test_a_cell_that_the_budget_ends_says_so(
+    evalrun: Evalrun, shared: tuple[str | Path, ...]
+) -> None:
+    done = evalrun("sweep", "m", "--temperature", "0,0.7", *shared, "--max-cost", "0")
+
+    assert done.returncode == 5
+    assert done.stderr.count("stopped: --max-cost is reached") == 2
 
 
 def test_a_quantization_that_is_not_there_is_answered_with_those_that_are(
