@@ -366,7 +366,7 @@ def listed_models(
         return []
     model_id = target.model_id or target.model
     names = [str(it["id"]) for it in listed if it.get("id")]
-    if names and not any(_same_model(model_id, it) for it in names):
+    if names and not any(same_model(model_id, it) for it in names):
         near = nearest(model_id, names) or sorted(names)[:3]
         shown = ", ".join(one_line(it, 60) for it in near)
         target.notify(
@@ -383,11 +383,11 @@ def models_of(transport: Transport, timeout_s: float, path: str = "models") -> l
     return [it for it in data if isinstance(it, dict)] if isinstance(data, list) else []
 
 
-def _same_model(wanted: str, listed: str) -> bool:
+def same_model(wanted: str, listed: str) -> bool:
     """
-    >>> _same_model("gemma3", "gemma3:latest"), _same_model("gemini-3", "models/gemini-3")
+    >>> same_model("gemma3", "gemma3:latest"), same_model("gemini-3", "models/gemini-3")
     (True, True)
-    >>> _same_model("claude-haiku-4-5", "claude-haiku-4-5-20251001")
+    >>> same_model("claude-haiku-4-5", "claude-haiku-4-5-20251001")
     True
     """
     forms = {wanted, wanted.partition(":")[0], re.sub(r"-20\d{6}$", "", wanted)}

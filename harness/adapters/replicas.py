@@ -6,15 +6,17 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import PurePath
 from threading import Event
 from typing import Any
 
 from msgspec.structs import replace
 
 from harness.adapters.base import Adapter, Opener, Request, Target
-from harness.adapters.endpoints import models_of, open_transport
+from harness.adapters.endpoints import models_of, open_transport, same_model
 from harness.errors import CallTimeout, EvalrunError, TargetError, Unreachable
 from harness.records import Reply
+from harness.text import one_line
 from harness.transport import Stopped, without_credentials
 
 GIVE_UP_S = 3.0
@@ -22,8 +24,8 @@ GIVE_UP_S = 3.0
 _TRIES = 3
 _LOOK_EVERY_S = 0.1
 _LISTING_S = 3.0
-_VOLATILE = ("created", "permission")
-"""What a server says of a model that is another with each start."""
+_VOLATILE = ("id", "created", "permission")
+"""What a server says of a model that may be another on each."""
 _MUST_AGREE = {
     "build": "server build",
     "model_sha256": "weights",
@@ -172,9 +174,14 @@ def _facts(member: Replica, target: Target) -> dict[str, Any]:
     if target.base_url is None:
         return {}
     with suppress(EvalrunError), open_transport(target, patient=False) as transport:
-        for it in models_of(transport, _LISTING_S):
-            if it.get("id") == (target.model_id or target.model):
-                return {name: value for name, value in it.items() if name not in _VOLATILE}
+        listed, wanted = models_of(transport, _LISTING_S), target.model_id or target.model
+        for it in listed:
+            if same_model(wanted, str(it.get("id"))):
+                facts = {name: value for name, value in it.items() if name not in _VOLATILE}
+                return facts | {"models": wanted}
+        if listed:  # under other names; folders may differ
+            names = {PurePath(str(it.get("id"))).name for it in listed}
+            return {"models": ", ".join(one_line(it, 60) for it in sorted(names))}
     return {}
 
 

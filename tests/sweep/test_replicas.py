@@ -112,6 +112,19 @@ def test_without_any_replica_left_the_run_ends_and_can_be_resumed(
     assert f"WARNING: {nobody} is left out" in done.stderr
 
 
+def test_a_server_that_lists_other_models_only_is_no_replica_of_one_that_lists_the_model(
+    evalrun: Evalrun, vision_server: VisionServer, other_server: VisionServer, suite: Path
+) -> None:
+    vision_server.models, other_server.models = [{"id": "m"}], [{"id": "other"}]
+    urls = ("--base-url", vision_server.url, "--base-url", other_server.url)
+
+    done = evalrun("-m", "m", "--suite", suite, *urls)
+
+    assert done.returncode == 4
+    assert "are not replicas: models m against other" in " ".join(done.stderr.split())
+    assert vision_server.seen == other_server.seen == []
+
+
 def test_replicas_that_serve_different_models_are_refused(
     evalrun: Evalrun, vision_server: VisionServer, other_server: VisionServer, suite: Path
 ) -> None:
