@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import replace
 from typer import Argument, Option
 
 from harness import targets
@@ -46,6 +47,7 @@ from harness.sweep.choosing import Choice, Prefer, choose
 from harness.sweep.reading import Result
 from harness.tables import names, to_data, to_markdown
 from harness.text import inert, nearest
+from harness.transport import masked
 
 _AXES = (
     *("quant", "mmproj", "image_tokens", "image_max_side", "thinking", "cache_type"),
@@ -211,7 +213,8 @@ def _planned(context: typer.Context, options: GridOptions) -> list[Planned]:
     for number, (cell, asked) in enumerate(made):
         if any(asked == other for _, other in made[:number]):  # 0 and 0.0, too
             raise UsageError(f"two cells are the same: {cell.label}", fix="give each value once")
-    return Planned.of(made)
+    shareable = [(replace(it, words=tuple(map(masked, it.words))), asked) for it, asked in made]
+    return Planned.of(shareable)
 
 
 def _run_options(context: typer.Context, words: Sequence[str]) -> RunOptions:

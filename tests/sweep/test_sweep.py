@@ -208,6 +208,21 @@ def test_what_comes_next_names_the_folder_of_the_runs_where_there_are_any(
     assert "next:" not in evalrun(*arguments[:-4], *nowhere, "--results", "none").stderr
 
 
+def test_a_password_in_an_address_is_not_written(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    url = str(shared[-1]).replace("http://", "http://me:hunter2@")
+
+    done = evalrun("sweep", "m", "--temperature", "0,0.7", *shared[:-1], url)
+
+    assert done.returncode == 0, done.stderr
+    assert (
+        "there already" in evalrun("sweep", "m", "--temperature", "0,0.7", *shared[:-1], url).stderr
+    )
+    written = [it.read_text() for it in tmp_path.rglob("results/**/*") if it.is_file()]
+    assert not any("hunter2" in it for it in [*written, done.stdout, done.stderr])
+
+
 def test_a_cell_that_the_budget_ends_says_so(
     evalrun: Evalrun, shared: tuple[str | Path, ...]
 ) -> None:
