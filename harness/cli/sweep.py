@@ -24,6 +24,7 @@ from harness.cli.output import (
     say,
     write_csv,
 )
+from harness.cli.run import CommandOptions
 from harness.cli.several import is_typed, words_of
 from harness.cli.sweeping import Driver, Planned, describe
 from harness.errors import ExitCode, UsageError
@@ -166,23 +167,25 @@ def sweep(options: SweepOptions, context: typer.Context) -> int:
     if options.grid.sweep_file is not None:
         with_file = _with_file(context, options.grid.sweep_file)
         return int(with_file.command.invoke(with_file))
+    planned = _planned(context, options.grid)
+    results = planned[0].options.output.results  # evalrun.toml may say which
     driver = Driver(
-        _planned(context, options.grid),
-        results=options.choice.results,
+        planned,
+        results=results,
         anew=not options.choice.resume,
         stop_early=options.choice.stop_early,
         max_cost_usd=options.limits.max_cost,
     )
     if options.choice.dry_run:
-        describe(driver.planned, options.choice.results)
+        describe(planned, results)
         return ExitCode.DONE
     code = driver.run(quiet=options.choice.quiet)
-    results = driver.results()
-    if any(it.run for it in results):
+    found = driver.results()
+    if any(it.run for it in found):
         folder = f" --results {shlex.quote(str(options.choice.results))}"
         named = f"{driver.id}{folder if is_typed(context, 'results') else ''}"
         say(f"next: evalrun report {named}   or   evalrun compare {named}")
-    _show(options.choice, results, choose(results, options.choice.prefer))
+    _show(options.choice, found, choose(found, options.choice.prefer))
     return code
 
 
@@ -218,9 +221,9 @@ def _planned(context: typer.Context, options: GridOptions) -> list[Planned]:
 
 
 def _run_options(context: typer.Context, words: Sequence[str]) -> RunOptions:
-    """What `evalrun run` makes of these words."""
+    """What `evalrun run` makes of these words, and of evalrun.toml."""
 
-    def as_given(options: RunOptions) -> RunOptions:
+    def as_given(options: RunOptions, command: CommandOptions) -> RunOptions:  # noqa: ARG001
         return options
 
     command = app.command_of("run", as_given)

@@ -208,6 +208,22 @@ def test_what_comes_next_names_the_folder_of_the_runs_where_there_are_any(
     assert "next:" not in evalrun(*arguments[:-4], *nowhere, "--results", "none").stderr
 
 
+def test_each_cell_has_the_defaults_of_evalrun_toml_as_its_command_has(
+    evalrun: Evalrun, shared: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "evalrun.toml").write_text(
+        '[run]\nlimit = 3\nfail-under = 5\nresults = "kept"\n[profile.short]\nlimit = 2\n'
+    )
+    arguments = "sweep", "m", "--temperature", "0,0.7", *shared, "--json"
+
+    assert [it["asked"] for it in cells(evalrun(*arguments))] == [3, 3]
+    assert [it["asked"] for it in cells(evalrun(*arguments, "--profile", "short"))] == [2, 2]
+    assert len(store.runs(tmp_path / "kept")) == 4
+    unknown = evalrun(*arguments, "--profile", "none")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert "there is no profile 'none' (there are: short)" in unknown.stderr
+
+
 def test_a_password_in_an_address_is_not_written(
     evalrun: Evalrun, shared: tuple[str | Path, ...], tmp_path: Path
 ) -> None:
