@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import sys
 
-from ray.cluster_utils import Cluster
-
 
 def main() -> None:
+    from ray.cluster_utils import Cluster  # an extra; doctests import every module here
+
     cpus = int(sys.argv[1]) if sys.argv[1:] else 1
     cluster = Cluster()
     cluster.add_node(num_cpus=cpus, num_gpus=0, include_dashboard=False)
