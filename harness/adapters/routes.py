@@ -186,6 +186,11 @@ class _Resolver:
         if given.gguf is not None:
             return self._route(backend or "llamacpp", model=self._model or given.gguf.stem)
         if backend in (None, DEMO) and self._card is None and self._name in (None, DEMO):
+            if given.mmproj is not None:
+                raise TargetError(
+                    "the demonstration model has a projector of its own",
+                    fix="leave --mmproj out, or name another model",
+                )
             return self._route(DEMO, model=DEMO)
         if self._name is None:
             raise TargetError(

@@ -263,6 +263,14 @@ def test_a_quantization_that_is_not_there_is_answered_with_those_that_are(
     assert not (tmp_path / "results").exists()
 
 
+def test_the_demonstration_model_has_one_projector(evalrun: Evalrun, tmp_path: Path) -> None:
+    done = evalrun("sweep", "demo", "--mmproj", "a.gguf,b.gguf")
+
+    assert done.returncode == 4
+    assert "the demonstration model has a projector of its own" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
 def test_the_demonstration_model_has_one_quantization(evalrun: Evalrun, tmp_path: Path) -> None:
     done = evalrun("sweep", "demo", "--quant", "F32,Q8_0")
 
