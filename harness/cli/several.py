@@ -134,7 +134,9 @@ def is_typed(context: typer.Context, name: str) -> bool:
 def words_of(param: Any, value: Any) -> list[str]:
     """An option as it is typed."""
     if getattr(param, "is_flag", False):
-        return [param.opts[0] if value else param.secondary_opts[0]] if value is not None else []
+        if value is None:
+            return []
+        return [param.opts[0]] if value else param.secondary_opts[:1]  # none where no is the rule
     values = value if isinstance(value, list | tuple) else [value]
     return [f"{max(param.opts, key=len)}={it}" for it in values]
 

@@ -145,7 +145,7 @@ def test_a_sweep_can_stand_in_a_file_beside_a_project(
 ) -> None:
     (tmp_path / "sweep.toml").write_text(
         f'[sweep]\nmodel = ["a", "b"]\nseed = [1, 2]\nbase-url = "{shared[3]}"\n'
-        f'suite = "{shared[1]}"\nblind = true\ntemperature = 0\n'
+        f'suite = "{shared[1]}"\nblind = true\ntemperature = 0\nskip-broken = false\n'
     )
 
     done = evalrun("sweep", "--sweep-file", "sweep.toml", "--limit", "1", "--json")
