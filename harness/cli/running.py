@@ -29,7 +29,7 @@ from harness.cli.run import CommandOptions
 from harness.comparison.sides import missing
 from harness.errors import ExitCode, TargetError
 from harness.measure import Estimate, Outcome, Work, carry_out, estimate, prepare
-from harness.options import RunOptions
+from harness.options import DEFAULT_RESULTS, RunOptions
 from harness.records import CallFailure, EncodedImage, ModelScore, Record
 from harness.records.settings import resume_command
 from harness.tables import dollars, to_data
@@ -138,7 +138,10 @@ def _say_failures(outcome: Outcome) -> None:
 def _say_next(outcome: Outcome, score: ModelScore) -> None:
     run, overall, sampling = score.header.run, score.overall, score.header.sampling
     if score.complete:
-        say(f"next: evalrun show {run}   or   evalrun compare {shlex.quote(score.model)} OTHER")
+        results = outcome.path.parent.parent
+        folder = "" if results == DEFAULT_RESULTS else f" --results {shlex.quote(str(results))}"
+        model = shlex.quote(score.model)
+        say(f"next: evalrun show {run}{folder}   or   evalrun compare {model} OTHER{folder}")
         return
     if outcome.over_budget:
         say("stopped: --max-cost is reached")

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -63,6 +64,18 @@ def test_every_prompt_is_asked_graded_saved_and_shown(
     with (tmp_path / "results" / "leaderboard.csv").open(newline="") as file:
         (leader,) = csv.DictReader(file)
     assert (leader["rank"], leader["model"], leader["Reading_pct"]) == ("1", "tiny", "100")
+
+
+def test_the_command_named_next_finds_the_run_in_a_folder_of_another_name(
+    evalrun: Evalrun, suite: Path, vision_server: VisionServer
+) -> None:
+    vision_server.default = say("yes")
+
+    done = ask(evalrun, suite, vision_server, "--results", "kept here")
+    shown = next(it for it in done.stderr.splitlines() if it.startswith("next: evalrun "))
+    words = shlex.split(shown.removeprefix("next: evalrun ").split("   or   ")[0])
+
+    assert evalrun(*words).returncode == 0
 
 
 @pytest.mark.parametrize("ending", ["/chat/completions", "/chat/completions/", "/models"])
