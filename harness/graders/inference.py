@@ -17,7 +17,7 @@ from harness.graders.places import cells, dimensions_in, places
 from harness.graders.question import asked_words, lettered, plain_question
 from harness.graders.structures import items_of, rows_of
 from harness.graders.texts import NULLS, normal
-from harness.graders.words import folded, pattern, phrase, rivals, without_article
+from harness.graders.words import LISTS, TABLES, folded, pattern, phrase, rivals, without_article
 
 Inferred = tuple[str, dict[str, Any]]
 
@@ -31,6 +31,15 @@ _NUMBER = pattern(r"[-+]?(?:\d[\d.,' ]*|\.\d+)", "a number without a unit")
 _LINK = pattern(r"\s*(?:,\s*(?:or|and)\s+|\bor\b|,(?!\d)|/(?!\d)|;|\|)\s*", "between options")
 _OFFERS = pattern(r"\bor\b|[/\"']", "options between or, a slash or in quotes")
 _QUESTION = phrase("which ...")
+_DIGIT = pattern(r"\d", "a digit")
+_LETTERS = pattern(r"[^\W\d_]+", "words without digits")
+_KNOWN_WORDS = frozenset(
+    word
+    for table in (*(TABLES[it] for it in ("units", "currencies", "months", "places")),
+                  *(" ".join(LISTS[it]) for it in ("ones", "tens", "ordinals", "measuring")))
+    for word in re.findall(r"[^\W\d_]+", table)
+)  # fmt: skip
+"""Whatever numbers, dates, times, sizes and places are written with."""
 _MOST_WORDS = 4
 """Of an option, and of a text that is short."""
 
@@ -86,8 +95,9 @@ def _closed(question: str, written: str) -> Inferred | str | None:
         return "yes_no"
     if folded(written) in NULLS:
         return "text"
-    place = _is_whole(places, written)
-    if _is_whole(cells, written) or (place and re.search(r"[\s-]", written)):
+    measured = _measured(written)
+    place = measured and _is_whole(places, written)
+    if (measured and _is_whole(cells, written)) or (place and re.search(r"[\s-]", written)):
         return "position"
     if choices := options_in(question, written):
         return "choice", {"choices": choices}
@@ -128,14 +138,21 @@ def options_in(question: str, expected: str) -> list[str]:
     return []
 
 
+def _measured(written: str) -> bool:
+    """Whether every word of an answer is one of a number, a date, a time, a size or a place."""
+    return _KNOWN_WORDS.issuperset(_LETTERS.findall(written.lower()))
+
+
 def _is_whole(find: Callable[[str], list[Mention]], written: str) -> bool:
     found = find(written)
     return len(found) == 1 and (found[0].start, found[0].end) == (0, len(written.rstrip(" .,")))
 
 
 def _with_digits(question: str, written: str) -> str | None:
-    if not any(c.isdigit() for c in written):
+    if not _DIGIT.search(written):
         return None
+    if not _measured(written):
+        return _coded(question, written)
     number = bool(_NUMBER.fullmatch(written))
     if _is_whole(dates, written) and (
         not number or re.fullmatch(r"\d\d?\.(?:\d\d?\.)?(19|20)\d\d", written)
@@ -148,19 +165,22 @@ def _with_digits(question: str, written: str) -> str | None:
         return "dimensions"
     if _MONEY.fullmatch(written):
         return "money"
-    coded = bool(_ASKS_CODE.search(question))
     try:
         quantity(written)
         if number and len(numbers(written)) == 1:
-            return _number(question, written, coded=coded)
+            return _number(question, written)
     except Misfit:
-        code = _CODE.fullmatch(written) or (coded and len(written.split()) <= 5)
-        return "code" if code else None
+        return _coded(question, written)
     return "decimal"
 
 
-def _number(question: str, written: str, *, coded: bool) -> str:
-    counted = _ASKS_COUNT.search(question)
+def _coded(question: str, written: str) -> str | None:
+    brief = len(written.split()) <= 5
+    return "code" if _CODE.fullmatch(written) or (brief and _ASKS_CODE.search(question)) else None
+
+
+def _number(question: str, written: str) -> str:
+    coded, counted = _ASKS_CODE.search(question), _ASKS_COUNT.search(question)
     digits = sum(c.isdigit() for c in written)
     long = digits >= (3 if coded else 9) and not counted and "." not in written
     if long or re.match(r"0\d", written):
@@ -176,7 +196,8 @@ def _in_words(question: str, written: str) -> Inferred | str | None:
     count = len(written.split())
     if rivals(written):
         return "text"
-    if any(it.end - it.start == len(written) and not it.value.unit for it in numbers(written)):
+    said = numbers(written) if _measured(written) else ()
+    if any(it.end - it.start == len(written) and not it.value.unit for it in said):
         return "integer"
     items = len(items_of(written)) if "," in written else 0
     if count <= 12 and (
