@@ -436,7 +436,7 @@ def _reopened(path: Path, include_cached: bool) -> _Opened | None:
 
 
 def _refuse_other_settings(results: Path, header: RunHeader) -> None:
-    runs = store.model_runs(results, header.model)
+    runs = store.runs(results, header.model)
     if not runs:
         return
     newest = store.read(runs[-1])

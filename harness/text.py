@@ -10,8 +10,7 @@ _UNSAFE = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"
     r"\ud800-\udfff]"
 )
-"""Control characters (escape sequences begin with one), bidi overrides, invisible marks, halves
-of characters."""
+"""Control characters (escape sequences), bidi overrides, invisible marks, halves of characters."""
 
 
 def inert(text: str, limit: int | None = None) -> str:
@@ -24,7 +23,8 @@ def inert(text: str, limit: int | None = None) -> str:
     """
     if limit is not None and len(text) > limit:
         text = text[: max(0, limit - 1)] + "…"
-    return _UNSAFE.sub(_escaped, text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
+    return _UNSAFE.sub(lambda it: it[0].encode("unicode_escape").decode(), text)
 
 
 def one_line(text: str, limit: int | None = None) -> str:
@@ -35,10 +35,6 @@ def one_line(text: str, limit: int | None = None) -> str:
     """
     head = text if limit is None else text[: 8 * limit + 64]
     return inert(" ".join(head.split()), limit)
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode()
 
 
 def valid_unicode(text: str) -> str:
@@ -62,7 +58,7 @@ def size_text(count: int) -> str:
     """
     if count >= 1e9:
         return f"{count / 1e9:.1f} GB"
-    return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e6:.1f} MB"
+    return f"{count / 1e6:.{0 if count >= 1e6 else 1}f} MB"
 
 
 def nearest(name: str, names: Iterable[str], *, most: int = 3) -> list[str]:

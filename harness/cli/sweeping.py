@@ -332,7 +332,7 @@ def _download(target: Target) -> Iterator[str]:
 
 def _seconds(it: Planned, results: Path) -> float | None:
     """By the response times of the model's newest run here."""
-    for path in reversed(store.model_runs(results, it.cell.model)):
+    for path in reversed(store.runs(results, it.cell.model)):
         with suppress(ResultsError):
             score = summarise(store.read(path))
             mean_s = score.overall.latency_mean_s

@@ -1,4 +1,9 @@
-"""One run file: read line by line, and appended to under a lock."""
+"""Run files: append-only JSON lines, `results/<model>/<UTC time>.jsonl`.
+
+The header comes first, then a record or a person's correction a line. What is appended is on disk
+before it is reported. A torn last line (power cut, kill) is recognised when reading and cut off
+when the run goes on; nothing else is ever changed. `find` says which run a name means.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +20,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, count
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 import msgspec
 import portalocker
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from harness.errors import ResultsError
 from harness.records import Correction, Record, RunHeader
-from harness.text import valid_unicode
+from harness.records.settings import PER_START
+from harness.text import nearest, valid_unicode
 
 Line = RunHeader | Record | Correction
 Key = tuple[str, int]
 """A prompt's id and a repeat."""
 
 _ENCODER = msgspec.json.Encoder()
-_AS_OURS: Any = {"ensure_ascii": False, "separators": (",", ":")}
 _LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
-_CORRECTION = b'\n{"type":"correction"'
-"""How the encoder begins such lines; inside a record every quote of a text is escaped."""
+_CORRECTION = re.compile(rb'\n(\{"type": ?"correction".*)(?=\n)')
+"""How such lines begin; inside a record every quote of a text is escaped."""
+_RENAMED_IN_0_1 = b'"warm":true', b'"image_cached":true'
 _DAMAGED = (msgspec.MsgspecError, ValueError, RecursionError)
 _BLOCK_BYTES = 1 << 16
 """Much larger ones, decoded, leave the processor's cache: a tenth slower."""
@@ -43,28 +49,8 @@ _LOCK = portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING
 _LEFT_BEHIND_S = 60.0
 
 
-def folder_name(model: str) -> str:
-    """A folder name that any file system takes, and that stays unique for odd model names.
-
-    >>> folder_name("mistral-small-3.1")
-    'mistral-small-3.1'
-    >>> folder_name("org/model:free")
-    'org_model_free-0ccb26a8'
-    """
-    safe = _UNSAFE.sub("_", model).strip("._")[:80]
-    if safe == model:
-        return safe
-    digest = hashlib.sha256(model.encode(errors="surrogatepass")).hexdigest()[:8]
-    return f"{safe}-{digest}".lstrip("-")
-
-
-def asked_file(run: Path) -> Path:
-    """Beside a run: which of its replies a person asked to see again."""
-    return run.with_suffix(".asked.json")
-
-
 class Run:
-    """A run file: its header now, its records when asked."""
+    """A run file: its header now, its records when asked. Raises: ResultsError if it is none."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -79,11 +65,8 @@ class Run:
                 fix="name a file that evalrun wrote; `evalrun runs` lists them",
             )
         self.header = header
-        self._is_0_1 = header.evalrun_version.startswith("0.1.")
-        """It called `image_cached` `warm`. Inside a text the quotes would be escaped."""
         self._corrections: dict[Key, Correction] = {}
         self._searched_bytes = 0
-        """How far the file was searched for corrections: what is written stays as it is."""
 
     def records(self) -> Iterator[Record]:
         """Each prompt and repeat once, with a person's newest correction filled in.
@@ -114,11 +97,8 @@ class Run:
         """The records whose lines begin at these bytes, as `located` gave them."""
         self._find_corrections()
         with _opened(self.path) as file:
-            lines = []
-            for place in places:
-                file.seek(place)
-                lines.append(file.readline())
-        found = _decoded(self.path, 0, self._renamed(lines))
+            lines = [file.readline() for place in places if file.seek(place) == place]
+        found = self._decoded(0, lines)
         return [self._corrected(it) for it in found if isinstance(it, Record)]
 
     def answered_keys(self) -> set[Key]:
@@ -135,13 +115,11 @@ class Run:
         A damaged one is passed over here: whoever walks the lines is told of it.
         """
         with _opened(self.path) as file, _mapped(file.fileno()) as held:
-            found = held.find(_CORRECTION, self._searched_bytes)
-            while found >= 0 and (end := held.find(b"\n", found + 1)) >= 0:
+            for found in _CORRECTION.finditer(held, self._searched_bytes):
                 with contextlib.suppress(*_DAMAGED):
-                    line = _LINE.decode(held[found + 1 : end])
+                    line = _LINE.decode(found[1])
                     if isinstance(line, Correction):
                         self._corrections[line.prompt, line.repeat] = line
-                found = held.find(_CORRECTION, end)
             self._searched_bytes = held.rfind(b"\n")
 
     def _lines(self) -> Iterator[tuple[int, Line]]:
@@ -152,19 +130,22 @@ class Run:
                 if self.torn:
                     lines.pop()
                 places = accumulate(map(len, lines), initial=place)
-                found = _decoded(self.path, number, self._renamed(lines))
-                yield from zip(places, found, strict=False)
+                yield from zip(places, self._decoded(number, lines), strict=False)
                 number += len(lines)
                 place = file.tell()
 
-    def _renamed(self, lines: list[bytes]) -> list[bytes]:
-        old, new = b'"warm":true', b'"image_cached":true'
-        return [it.replace(old, new) for it in lines] if self._is_0_1 else lines
+    def _decoded(self, number: int, lines: list[bytes]) -> Iterable[Line]:
+        """What `lines`, the first of which is `number`, hold; one by one only after damage."""
+        if self.header.evalrun_version.startswith("0.1."):
+            lines = [line.replace(*_RENAMED_IN_0_1) for line in lines]
+        with contextlib.suppress(*_DAMAGED):
+            found = _LINE.decode_lines(b"".join(lines))
+            if len(found) == len(lines):
+                return found
+        return (_decode(self.path, number + at, line) for at, line in enumerate(lines))
 
 
-def read(path: Path) -> Run:
-    """Open a run file. Raises: ResultsError when it is missing or no run file."""
-    return Run(path)
+read = Run
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -178,15 +159,6 @@ def _opened(path: Path) -> BinaryIO:
 
 def _mapped(fd: int) -> mmap.mmap:
     return mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
-
-
-def _decoded(path: Path, number: int, lines: list[bytes]) -> Iterable[Line]:
-    """What `lines`, the first of which is `number`, hold; one by one only where one is damaged."""
-    with contextlib.suppress(*_DAMAGED):
-        found = _LINE.decode_lines(b"".join(lines))
-        if len(found) == len(lines):
-            return found
-    return (_decode(path, number + at, line) for at, line in enumerate(lines))
 
 
 def _decode(path: Path, number: int, line: bytes) -> Line:
@@ -294,9 +266,14 @@ def reopen(path: Path) -> RunWriter:
 
 def delete(path: Path) -> None:
     """Remove a run for good, and its model's folder with the last one. Raises: ResultsError."""
-    with _writing(path), RunWriter(path, _open_locked(path)) as writer:
+    with reopen(path) as writer, _writing(path):
         writer.discard()
         asked_file(path).unlink(missing_ok=True)
+
+
+def asked_file(run: Path) -> Path:
+    """Beside a run: which of its replies a person asked to see again."""
+    return run.with_suffix(".asked.json")
 
 
 def is_being_written(path: Path) -> bool:
@@ -309,10 +286,7 @@ def is_being_written(path: Path) -> bool:
 
 
 def append_correction(path: Path, correction: Correction) -> None:
-    """Keep a person's verdict beside the record it is about, without reading the run.
-
-    That there is such a record is for the caller to know.
-    """
+    """Keep a person's verdict beside the record it is about, which the caller knows to be there."""
     with reopen(path) as writer:
         writer.append(correction)
 
@@ -372,7 +346,7 @@ def _encoded(lines: Sequence[Line]) -> bytes:
     try:
         return _ENCODER.encode_lines(lines)
     except UnicodeEncodeError:  # half characters, out of an adapter or an argument
-        whole = (json.dumps(msgspec.to_builtins(it), **_AS_OURS) for it in lines)
+        whole = (json.dumps(msgspec.to_builtins(it), ensure_ascii=False) for it in lines)
         return "".join(f"{valid_unicode(it)}\n" for it in whole).encode()
 
 
@@ -391,3 +365,109 @@ def _sync(folder: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def folder_name(model: str) -> str:
+    """A folder name that any file system takes, and that stays unique for odd model names.
+
+    >>> folder_name("mistral-small-3.1")
+    'mistral-small-3.1'
+    >>> folder_name("org/model:free")
+    'org_model_free-0ccb26a8'
+    """
+    safe = _UNSAFE.sub("_", model).strip("._")[:80]
+    if safe == model:
+        return safe
+    digest = hashlib.sha256(model.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{safe}-{digest}".lstrip("-")
+
+
+def runs(results: Path, model: str | None = None) -> list[Path]:
+    """Every run file, or those of one model, oldest first; a missing folder holds none."""
+    folder = "*" if model is None else folder_name(model)
+    return sorted(results.glob(f"{folder}/*.jsonl"), key=lambda it: (it.stem, it.parent.name))
+
+
+def find(results: Path, name: str) -> Path:
+    """The run that `name` means; of a model or `MODEL@SUITE` the newest.
+
+    Raises: ResultsError with the nearest names there are.
+    """
+    if found := named(results, name) or next(candidates(results, [name]), None):
+        return found
+    raise unknown(results, name)
+
+
+def named(results: Path, name: str) -> Path | None:
+    """A run named outright: its file, its id, or the time it started if no other did then.
+
+    Raises: ResultsError for a file that does not exist.
+    """
+    for path in (Path(name), results / f"{name}.jsonl"):
+        with contextlib.suppress(OSError, ValueError):  # too long for a path, or a NUL in it
+            if path.suffix == ".jsonl" and path.is_file():
+                return path
+    if name.endswith(".jsonl"):
+        raise ResultsError(f"there is no file {name}", fix="`evalrun runs` lists what there is")
+    at_that_time = [path for path in runs(results) if path.stem == name]
+    return at_that_time[0] if len(at_that_time) == 1 else None
+
+
+def candidates(results: Path, models: Iterable[str]) -> Iterator[Path]:
+    """The runs of a model that goes by these names, or of `MODEL@SUITE`, newest first."""
+    for name in models:
+        yield from reversed(runs(results, name))
+        model, at, suite = name.rpartition("@")
+        for path in reversed(runs(results, model) if at else []):
+            with contextlib.suppress(ResultsError):
+                if is_of_suite(Run(path).header, suite):
+                    yield path
+
+
+def cells(results: Path, names: Iterable[str]) -> Iterator[str]:
+    """`names`, the id of a sweep replaced by the newest run of each of its cells."""
+    for name in names:
+        found: dict[tuple[str, ...], str] = {}
+        for path in runs(results) if name.startswith("sweep-") else []:
+            with contextlib.suppress(ResultsError):
+                header = Run(path).header
+                if header.sweep == name:
+                    found[header.arguments] = header.run
+        yield from found.values() if found else [name]
+
+
+def is_of_suite(header: RunHeader, suite: str) -> bool:
+    """By its name, its version, or the folder it was read from."""
+    folder = Path(header.suite_path).name if header.suite_path else None
+    return suite in (header.suite, header.suite_version, folder)
+
+
+def unknown(results: Path, name: str, *, also: Iterable[str] = ()) -> ResultsError:
+    """No run goes by this name: say which ones come near; `also` are near names of other kinds."""
+    known = [
+        it for path in runs(results) for it in (path.parent.name, f"{path.parent.name}/{path.stem}")
+    ]
+    near = dict.fromkeys([*nearest(name, known), *also])
+    hint = f"nearest: {', '.join(near)}" if near else "see `evalrun runs` and `evalrun models`"
+    return ResultsError(f"no run in {results} and no model is called {name!r}", fix=hint)
+
+
+def newest_alike(results: Path, header: RunHeader) -> Run | None:
+    """The newest run of the very same header, finished or not."""
+    for path in reversed(runs(results, header.model)):
+        with contextlib.suppress(ResultsError):
+            run = Run(path)
+            if not differences(run.header, header):
+                return run
+    return None
+
+
+def differences(old: RunHeader, new: RunHeader) -> list[str]:
+    """The settings that two halves of one run may not differ in.
+
+    What its machine took is measured anew by every server that is started.
+    """
+    before, now = (
+        asdict(it) | {"server": it.server and replace(it.server, machine=None)} for it in (old, new)
+    )
+    return [name for name in before if name not in PER_START and before[name] != now[name]]
