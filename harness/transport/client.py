@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import random
+import re
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Generic, Self, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 from msgspec import Struct, convert
@@ -23,7 +26,6 @@ from harness.errors import (
     TargetError,
 )
 from harness.records import Effort
-from harness.transport import address
 from harness.transport.faults import (
     ConnectionRefused,
     ErrorInside,
@@ -39,27 +41,69 @@ Body = bytes | tuple[bytes, ...]
 """Pieces are sent one after the other, and never laid together."""
 
 _LONGEST_REPLY_IN_TIMEOUTS = 10
-_LONGEST_BACKOFF_S = 20.0
-_SHORT_WAITS_BELIEVED = 8
-"""Rate limits of one call in a row after which a short Retry-After is no longer the whole wait."""
+_LONGEST_BACKOFF_S, _LONGEST_LOADING_S = 20.0, 900
 _FIRST_CONTACT_S = 5.0
 """A server that was never reached is given up sooner than one that went away."""
-_LONGEST_LOADING_S = 900
 _STALE_S = 1.0
 """That a kept connection was closed by the server meanwhile shows at once."""
-_BROKEN = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 _LOOK_AGAIN_S = 0.5
 _INCREASE, _DECREASE = 0.05, 0.25
+_SHORTEST_SECRET = 12
+"""Shorter ones are dummies of local servers ("EMPTY"), and may be words of an answer."""
 
 
 class Stopped(Exception):
     """The run is ending: a wait was called off. Never leaves the runner."""
 
 
-class Limiter:
-    """Bounds calls in flight. Threads share it; one per server.
+def is_loopback(url: str) -> bool:
+    """Whether a URL stays on this machine; a proxy is never asked for those."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
-    Three things hold calls back, and each is found out once for everybody:
+
+def without_credentials(url: str) -> str:
+    """
+    >>> without_credentials("https://user:secret@host:8000/v1?key=abc")
+    'https://host:8000/v1'
+    """
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def api_root(url: str) -> str:
+    """The address that all calls share, where the address of one of them was given.
+
+    >>> api_root("http://host/v1/chat/completions/"), api_root("http://host/v1/")
+    ('http://host/v1', 'http://host/v1')
+    """
+    return re.sub(r"(?:/(?:chat/completions|completions|messages|models))?/*$", "", url, count=1)
+
+
+def masked(text: str) -> str:
+    """A text with the logins of its addresses replaced.
+
+    >>> masked("--base-url=http://me:secret@host/v1")
+    '--base-url=http://USER:PASSWORD@host/v1'
+    """
+    return re.sub(r"(?i)(https?://)[^/?#\s]*@", r"\1USER:PASSWORD@", text)
+
+
+def _parsed_url(base_url: str) -> httpx.URL:
+    """Raises: TargetError for what is not an http(s) URL with a host, or has a query."""
+    with suppress(httpx.InvalidURL):
+        url = httpx.URL(base_url)
+        usable = url.scheme in ("http", "https") and url.host and url.port != 0
+        if usable and not url.query and not url.fragment:
+            return url
+    raise TargetError(
+        f"{masked(base_url.partition('?')[0])!r} is not a usable URL, or a query follows it",
+        fix="give one like http://host:8080/v1; a key goes into --api-key-env",
+    )
+
+
+class Limiter:
+    """Bounds calls in flight; threads share it. Three things hold calls back, for everybody:
 
     * a rate limit: nobody sends before the server's Retry-After has passed;
     * a limit on calls at once, by additive increase and multiplicative decrease: an answer adds a
@@ -68,30 +112,41 @@ class Limiter:
     * the breaker: while connections are refused, one call is let through every half second.
     """
 
-    def __init__(self, most: int, stopping: threading.Event) -> None:
+    def __init__(
+        self, most: int, stopping: threading.Event, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """`stopping`: once set, every wait is called off."""
         self._most = self._limit = self._least = float(most)
         self._in_flight = self._sent = self._last_of_burst = 0
         self._open_at = 0.0
         self._gone_since: float | None = None
         self._changed = threading.Condition()
-        self._stopping = stopping
+        self._stopping, self._clock = stopping, clock
 
     def enter(self) -> int:
         """Wait for a place; the call's number in the order of sending. Raises: Stopped."""
         with self._changed:
-            while (wait_s := self._wait_s()) > 0:
+            while not self._stopping.is_set():
+                full = self._in_flight >= int(self._limit)
+                wait_s = _LOOK_AGAIN_S if full else self._open_at - self._clock()
+                if wait_s <= 0:
+                    break
                 self._changed.wait(min(wait_s, _LOOK_AGAIN_S))
+            else:
+                raise Stopped
             if self._gone_since is not None:
-                self._open_at = time.monotonic() + _LOOK_AGAIN_S
+                self._open_at = self._clock() + _LOOK_AGAIN_S
             self._in_flight += 1
             self._sent += 1
             return self._sent
 
-    def leave(self) -> None:
-        """Give the place back, whatever became of the call."""
+    def leave(self, *, reached: bool = True, answered: bool = False) -> None:
+        """Give the place back. `reached`: a connection was made; `answered`: the call was taken."""
         with self._changed:
             self._in_flight -= 1
+            self._gone_since = None if reached else self._gone_since
+            if answered:
+                self._limit = min(self._most, self._limit + _INCREASE)
             self._changed.notify_all()
 
     def sleep(self, seconds: float) -> None:
@@ -99,42 +154,22 @@ class Limiter:
         if self._stopping.wait(seconds):
             raise Stopped
 
-    def reached(self, *, answered: bool = False) -> None:
-        """A connection was made; `answered`: and the server took the call."""
-        with self._changed:
-            self._gone_since = None
-            if answered:
-                self._limit = min(self._most, self._limit + _INCREASE)
-            self._changed.notify_all()
-
     def refused(self, number: int, wait_s: float) -> None:
         """The server said 429 to this call: nobody sends for `wait_s`."""
-        self.pause(wait_s)
         with self._changed:
+            self._open_at = max(self._open_at, self._clock() + wait_s)
             if number > self._last_of_burst:  # sent after the last decrease had begun
                 self._last_of_burst = self._sent
                 self._least = max(1.0, self._limit * _DECREASE)
             self._limit = max(self._least, min(self._limit, self._in_flight - 1.0))
 
-    def pause(self, wait_s: float) -> None:
-        """Nobody sends for `wait_s`, e.g. while the server loads its model."""
-        with self._changed:
-            self._open_at = max(self._open_at, time.monotonic() + wait_s)
-
     def gone(self) -> float:
         """No connection; for how many seconds now."""
         with self._changed:
-            now = time.monotonic()
+            now = self._clock()
             self._gone_since = now if self._gone_since is None else self._gone_since
             self._open_at = max(self._open_at, now + _LOOK_AGAIN_S)
             return now - self._gone_since
-
-    def _wait_s(self) -> float:
-        """Seconds to wait before looking again; 0 when a call may go. Raises: Stopped."""
-        if self._stopping.is_set():
-            raise Stopped
-        full = self._in_flight >= int(self._limit)
-        return _LOOK_AGAIN_S if full else self._open_at - time.monotonic()
 
 
 class Call(Struct, Generic[T], frozen=True, kw_only=True):
@@ -161,23 +196,6 @@ class _Attempts(Struct):
         return convert(self, Effort, from_attributes=True)
 
 
-class _Clock:
-    """Follows one request: from when the server has it, and over what connection."""
-
-    def __init__(self) -> None:
-        self._sent_at = time.perf_counter()
-        self.connected = False  # whether a connection was made for it
-
-    def note(self, event: str, _: dict[str, Any]) -> None:
-        if event.endswith("send_request_headers.started"):
-            self._sent_at = time.perf_counter()
-        elif event.startswith("connection.connect"):
-            self.connected = True
-
-    def elapsed_s(self) -> float:
-        return time.perf_counter() - self._sent_at
-
-
 class Transport:
     """Sends JSON to one server. Threads share it; use it in a `with`."""
 
@@ -194,26 +212,28 @@ class Transport:
         max_wait_s: float = 120.0,
         give_up_s: float = 60.0,
         stopping: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`headers`: instead of the bearer token, where the key goes elsewhere."""
-        url = address.checked(base_url)
-        self.base_url = address.api_root(base_url)
-        self._bare_url = address.without_credentials(self.base_url)
+        """`headers`: instead of the bearer token, where the key goes elsewhere. The waits between
+        attempts are waits for `stopping`."""
+        url = _parsed_url(base_url)
+        self.base_url = api_root(base_url)
+        self._bare_url = without_credentials(self.base_url)
         self._folder = httpx.URL(f"{self._bare_url}/")
         self._login = (url.username, url.password) if url.userinfo else None
-        self._secrets = address.secrets_of(url, key)
+        basic = base64.b64encode(f"{url.username}:{url.password}".encode()).decode()
+        known = {key or "", url.password, url.userinfo.decode().partition(":")[2], basic}
+        self._secrets = [it for it in known if len(it) >= _SHORTEST_SECRET]
         self._key_env = key_env
-        self._headers = {"accept-encoding": "identity"} | dict(
-            headers if headers is not None else {"authorization": f"Bearer {key}"} if key else {}
-        )
+        bearer = {"authorization": f"Bearer {key}"} if key else {}
+        self._headers = {"accept-encoding": "identity", **(bearer if headers is None else headers)}
         # One for all clients: loading the certificates costs 20 ms and a megabyte each time.
         plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._tls = httpx.create_ssl_context() if url.scheme == "https" else plain
-        self.limiter = Limiter(concurrency, stopping or threading.Event())
+        self.limiter = Limiter(concurrency, stopping or threading.Event(), clock)
         self.timeout_s, self.tries = timeout_s, tries
         self.max_wait_s, self.give_up_s = max_wait_s, give_up_s
         self.answered_before = False
-        self._streams_end = True  # where the last event says so
         self._own = threading.local()
         self._clients: list[httpx.Client] = []
 
@@ -238,14 +258,13 @@ class Transport:
             started_at = time.perf_counter()
             tried.queued_s += started_at - queued_at
             tried.attempts += 1
+            reached = answered = False
             try:
-                value, latency_s = self.send("POST", path, body, read)
-                self.answered_before = True
-                self.limiter.reached(answered=True)
+                value, latency_s = self._send("POST", path, body, read, self.timeout_s)
+                self.answered_before = reached = answered = True
                 return Call(value=value, latency_s=latency_s, effort=tried.effort())
             except EvalrunError as error:
-                if not isinstance(error, ConnectionRefused):
-                    self.limiter.reached()
+                reached = not isinstance(error, ConnectionRefused)
                 if not isinstance(error, CallError):
                     raise
                 tried.failed_s += time.perf_counter() - started_at
@@ -254,57 +273,50 @@ class Transport:
                 if wait_s is None:
                     raise
             finally:
-                self.limiter.leave()
+                self.limiter.leave(reached=reached, answered=answered)
             tried.backoff_s += wait_s
             self.limiter.sleep(wait_s)
 
     def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
         """One GET, not retried: for questions about the server itself."""
-        return self.send("GET", path, None, Incoming.json, timeout_s)[0]
-
-    def send(
-        self,
-        method: str,
-        path: str,
-        body: Body | None,
-        read: Callable[[Incoming], T],
-        timeout_s: float | None = None,
-    ) -> tuple[T, float]:
-        """One exchange: what `read` made of the reply, and seconds from send to last byte."""
-        clock, client = _Clock(), self._client()
-        timeout_s = timeout_s or self.timeout_s
-        request = client.build_request(
-            method,
-            self._folder.join(path),
-            content=body,
-            headers=_headers_of(body),
-            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 20.0)),
-            extensions={"trace": clock.note},
-        )
-        try:
-            with closing(client.send(request, stream=True)) as response:
-                client.cookies.clear()
-                longest_s = self.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS
-                incoming = Incoming(response, clock.elapsed_s, longest_s)
-                value = self._read(response, incoming, read)
-                latency_s = clock.elapsed_s()
-                if self._streams_end and not incoming.ended:
-                    self._streams_end = incoming.finish()
-                return value, latency_s
-        except httpx.HTTPError as error:
-            known = error_from(error, self._bare_url)
-            if isinstance(error, _BROKEN) and clock.elapsed_s() < _STALE_S and not clock.connected:
-                known = Stale(known.problem, fix=known.fix)
-            raise known from error
-        except EvalrunError as error:  # some servers quote the key they were sent
-            for secret in self._secrets:
-                error.hide(secret)
-            raise
+        return self._send("GET", path, b"", Incoming.json, timeout_s or self.timeout_s)[0]
 
     def without_secrets(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return text
+
+    def _send(
+        self, method: str, path: str, body: Body, read: Callable[[Incoming], T], timeout_s: float
+    ) -> tuple[T, float]:
+        """One exchange: what `read` made of the reply, and seconds from send to last byte."""
+        client, incoming = self._client(), Incoming(self.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS)
+        length = len(body) if isinstance(body, bytes) else sum(map(len, body))
+        request = client.build_request(
+            method,
+            self._folder.join(path),
+            content=body,
+            headers={"content-type": "application/json", "content-length": str(length)},
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 20.0)),
+            extensions={"trace": incoming.note},
+        )
+        try:
+            with closing(client.send(request, stream=True)) as response:
+                client.cookies.clear()
+                incoming.begin(response)
+                value = self._read(response, incoming, read)
+                latency_s = incoming.elapsed_s()
+                incoming.finish()
+                return value, latency_s
+        except httpx.HTTPError as error:
+            broken = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+            at_once = not incoming.connected and incoming.elapsed_s() < _STALE_S
+            stale = Stale(str(error), fix="") if at_once and isinstance(error, broken) else None
+            raise stale or error_from(error, self._bare_url) from error
+        except EvalrunError as error:  # some servers quote the key they were sent
+            for secret in self._secrets:
+                error.hide(secret)
+            raise
 
     def _read(
         self, response: httpx.Response, incoming: Incoming, read: Callable[[Incoming], T]
@@ -316,18 +328,10 @@ class Transport:
             said = incoming.excerpt()
         except ErrorInside as error:
             status, said, inside = error.status, error.body, True
-        except RecursionError as error:
-            raise BadReply(
-                "the body is nested too deeply", fix="check what answers at this URL"
-            ) from error
-        raise error_of(
-            status,
-            response.headers,
-            said,
-            answered_before=self.answered_before,
-            key_env=self._key_env,
-            inside=inside,
-        )
+        except RecursionError:
+            raise BadReply("the body is nested too deeply", fix="check the base URL") from None
+        first, key_env = not self.answered_before, self._key_env
+        raise error_of(status, response.headers, said, first=first, key_env=key_env, inside=inside)
 
     def _client(self) -> httpx.Client:
         """Each thread has a connection of its own: one shared pool costs three times the CPU."""
@@ -338,7 +342,7 @@ class Transport:
                 headers=self._headers,
                 limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
                 verify=self._tls,
-                trust_env=not address.is_loopback(self.base_url),
+                trust_env=not is_loopback(self.base_url),
             )
             self._clients.append(client)
         return client
@@ -354,15 +358,16 @@ class Transport:
             case Stale():
                 return 0.0
             case RateLimited():
-                tried.limited += 1
-                wait_s = _limited_wait_s(error, tried.limited)
+                tried.limited += 1  # when the server's wish never helps, longer each time
+                first = 2 if error.retry_after_s is None else 9
+                own_s = 2.0 ** min(tried.limited - first, 12)
+                wait_s = max(error.retry_after_s or 0.0, own_s)
                 if wait_s > self.max_wait_s:
                     return None
                 self.limiter.refused(number, wait_s)
                 return wait_s
             case Loading() if tried.loading_s < _LONGEST_LOADING_S:
                 tried.loading_s += 1
-                self.limiter.pause(1.0)
                 return 1.0
         tried.spent += 1
         if tried.spent >= self.tries:
@@ -371,6 +376,7 @@ class Transport:
         return backoff_s * random.uniform(0.5, 1.0)  # noqa: S311
 
     def _check_gone(self, error: CallError) -> None:
+        """Raises: TargetError when there was no connection for too long."""
         gone_s = self.limiter.gone()
         patience_s = self.give_up_s if self.answered_before else _FIRST_CONTACT_S
         if gone_s > min(patience_s, self.give_up_s):
@@ -378,18 +384,3 @@ class Transport:
                 f"{error.problem} (for {gone_s:.0f} s)",
                 fix="start the server, then run the same command again: it goes on from here",
             ) from error
-
-
-def _limited_wait_s(error: RateLimited, limited: int) -> float:
-    """The server's wish; without one, or when that never helps, longer each time: until it is
-    longer than --max-wait."""
-    own = limited if error.retry_after_s is None else limited - _SHORT_WAITS_BELIEVED
-    own_s = 0.5 * 2.0 ** min(own - 1, 12) if own > 0 else 0.0
-    return max(error.retry_after_s or 0.0, own_s)
-
-
-def _headers_of(body: Body | None) -> dict[str, str]:
-    if body is None:
-        return {}
-    length = len(body) if isinstance(body, bytes) else sum(map(len, body))
-    return {"content-type": "application/json", "content-length": str(length)}

@@ -1,20 +1,18 @@
-"""HTTP statuses, servers' words and httpx's exceptions, worded as our errors."""
+"""What went wrong with a call: statuses, servers' words and httpx's exceptions, as our errors."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-import ssl
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
-from msgspec import Struct
 
 from harness.errors import (
     BadReply,
@@ -56,108 +54,91 @@ class ErrorInside(Exception):
         super().__init__()
         code = str(error.get("code")) if isinstance(error, dict) else ""
         self.body = json.dumps({"error": error})
-        limited = re.search("rate.?limit|too many requests", self.body, re.IGNORECASE)
+        limited = re.search("(?i)rate.?limit|too many requests", self.body)
         fallback = 429 if limited else 502
         self.status = int(code) if re.fullmatch("[45][0-9]{2}", code) else fallback
 
 
-class _Stop(Struct, frozen=True):
-    """A refusal that every call would meet: it ends the run."""
+class _Stop(NamedTuple):
+    """A refusal that every call would meet, known by its status or its words: it ends the run."""
 
     problem: str
     fix: str
-    statuses: tuple[int, ...]
-    always: bool
-    """Whatever was answered before; else the words mean it only while nothing was."""
-    words: re.Pattern[str]
-    """What the server says then, with whatever status."""
-
-
-def _any_of(*words: str) -> re.Pattern[str]:
-    return re.compile("|".join(words), re.IGNORECASE)
+    words: str
+    statuses: tuple[int, ...] = ()
+    at_first: bool = False
+    """Meant only while nothing was answered."""
+    error: type[TargetError] = TargetError
 
 
 _PICTURES = r"(?:image|vision|visual|multi-?modal|picture)"
 _OF_ONE = r"(?:format|type|url|file|size|larger|bigger|with|of)s?\b"
 """Behind the word, it is one picture that is refused."""
-_NO_PICTURES = _Stop(
-    "the server takes no pictures",
-    "start it with the model's mmproj file (--mmproj), or name a vision model",
-    (),
-    True,
-    _any_of(
-        r"(?:do(?:es)?|is|are|can) ?(?:not|n['’]t) (?:currently )?"
-        rf"(?:an? |support|accept|allow|take|have)\W*(?:\w+\W+){{0,3}}{_PICTURES}"
-        rf"(?!\w*\W+{_OF_ONE})",
-        rf"(?:{_PICTURES}\w*|\bclip)\W?(?: (?!{_OF_ONE})[\w-]+){{0,2}}(?: is| are)? "
-        r"(?:only supported|disabled|not (?:supported|enabled|loaded|available|allowed))"
-        rf"(?! {_OF_ONE})",
-        r"can ?(?:not|n['’]t) (?:process|handle) (?:\w+ ){0,2}(?:images|pictures|vision)\b",
-        r"unsupported\W+(?:\w+\W+){0,3}(?:vision|multi-?modal|image[ _](?:input|url|content))",
-        r"(?:unknown|unsupported|unexpected) (?:\w+ ){0,2}(?:variant|type)\W+image",
-        r"no endpoints found that support|no (?:vision|multi-?modal)|at most 0 image",
-        r"missing data required for image|non-text|text[- ]only",
-        r"(?:only (?:\w+ ){0,2}|(?:supported|allowed) values\W+(?:are\W+)?)text\b"
-        r"(?!\W{1,6}(?:(?:and|or)\W+)?json)",  # nor anything but a plain string:
-        r"content\W+(?:str\W+)?(?:msg\W+)?(?:input )?(?:must|should) be a (?:valid )?string",
-        r"expected (?:a )?string\W.{0,30}(?:array|list)|sequence, expected a string",
-        r"array into .{0,60}content of type string|concatenate str \(not .{0,2}list",
-    ),
-)
 _KEY = r"(?:(?:api|subscription)[ _-]?key|(?:bearer |access )?token\b|credential|auth\w* header)"
 _STOPS = (
-    _NO_PICTURES,
+    _Stop(
+        "the server takes no pictures",
+        "start it with the model's mmproj file (--mmproj), or name a vision model",
+        r"(?:do(?:es)?|is|are|can) ?(?:not|n['’]t) (?:currently )?"
+        rf"(?:an? |support|accept|allow|take|have)\W*(?:\w+\W+){{0,3}}{_PICTURES}"
+        rf"(?!\w*\W+{_OF_ONE})"
+        rf"|(?:{_PICTURES}\w*|\bclip)\W?(?: (?!{_OF_ONE})[\w-]+){{0,2}}(?: is| are)? "
+        r"(?:only supported|disabled|not (?:supported|enabled|loaded|available|allowed))"
+        rf"(?! {_OF_ONE})"
+        r"|can ?(?:not|n['’]t) (?:process|handle) (?:\w+ ){0,2}(?:images|pictures|vision)\b"
+        r"|unsupported\W+(?:\w+\W+){0,3}(?:vision|multi-?modal|image[ _](?:input|url|content))"
+        r"|(?:unknown|unsupported|unexpected) (?:\w+ ){0,2}(?:variant|type)\W+image"
+        r"|no endpoints found that support|no (?:vision|multi-?modal)|at most 0 image"
+        r"|missing data required for image|non-text|text[- ]only"
+        r"|(?:only (?:\w+ ){0,2}|(?:supported|allowed) values\W+(?:are\W+)?)text\b"
+        r"(?!\W{1,6}(?:(?:and|or)\W+)?json)"  # nor anything but a plain string:
+        r"|content\W+(?:str\W+)?(?:msg\W+)?(?:input )?(?:must|should) be a (?:valid )?string"
+        r"|expected (?:a )?string\W.{0,30}(?:array|list)|sequence, expected a string"
+        r"|array into .{0,60}content of type string|concatenate str \(not .{0,2}list",
+        error=NoVision,
+    ),
     _Stop(
         "the account has no credit",
         "top the account up, or choose another endpoint",
+        r"insufficient[_ ](?:user[_ ])?(?:quota|balance|credit|fund)|(?:more|out of) credit"
+        r"|credit balance is too low|exceeded_current_quota_error|payment required"
+        r"|billing[_ ](?:hard|not)[_ ]|check your billing|account_deactivated"
+        r"|(?:budget|spending limit|key limit)\b.{0,20}(?:exceeded|reached)|your spending limit",
         (402,),
-        True,
-        _any_of(
-            r"insufficient[_ ](?:user[_ ])?(?:quota|balance|credit|fund)|(?:more|out of) credit",
-            r"credit balance is too low|exceeded_current_quota_error|payment required",
-            r"billing[_ ](?:hard|not)[_ ]|check your billing|account_deactivated",
-            r"(?:budget|spending limit|key limit)\b.{0,20}(?:exceeded|reached)|your spending limit",
-        ),
     ),
     _Stop(
         "the key was not accepted, or may not use this model",
         "set the right key in {key}, or name another model",
+        rf"(?:invalid|incorrect|missing|wrong|expired|bad|revoked)\W+(?:\w+\W+){{0,2}}{_KEY}"
+        rf"|{_KEY}\W+(?:\w+\W+){{0,3}}(?:not valid|not found|invalid|incorrect|expired|missing)"
+        r"|(?:no|provide an?) api[ _-]?key|authentication[ _](?:error|failed|required|fails)"
+        r"|(?:no auth|invalid|validate) credentials|unauthori[sz]ed|unauthenticated",
         (401, 403),
-        False,
-        _any_of(
-            rf"(?:invalid|incorrect|missing|wrong|expired|bad|revoked)\W+(?:\w+\W+){{0,2}}{_KEY}",
-            rf"{_KEY}\W+(?:\w+\W+){{0,3}}(?:not valid|not found|invalid|incorrect|expired|missing)",
-            r"(?:no|provide an?) api[ _-]?key|authentication[ _](?:error|failed|required|fails)",
-            r"(?:no auth|invalid|validate) credentials|unauthori[sz]ed|unauthenticated",
-        ),
+        at_first=True,
     ),
     _Stop(
         "no such model or path",
         "check the model's name (`curl BASE_URL/models` lists what the server has), and that the "
         "base URL ends in /v1",
+        r"(?:not a valid|invalid|unknown|no such|nonexistent|not find|there is no) model\b"
+        r"|(?:model|deployment)\W+(?:\S+\W+){0,2}(?:is |was |has been )?(?:not found|not exist"
+        r"|does ?n['o’]t exist|not available|decommissioned|retired)|unable to access model"
+        r"|model (?:identifier |name |id )?is (?:invalid|not supported)|fail\w* to load model"
+        r"|model_not_(?:found|available)"
+        r"|models?/\S+ is not found|no models? (?:is |are )?(?:loaded|named|found)",
         (404, 405),
-        False,
-        _any_of(
-            r"(?:not a valid|invalid|unknown|no such|nonexistent|not find|there is no) model\b",
-            r"(?:model|deployment)\W+(?:\S+\W+){0,2}(?:is |was |has been )?(?:not found|not exist"
-            r"|does ?n['o’]t exist|not available|decommissioned|retired)|unable to access model",
-            r"model (?:identifier |name |id )?is (?:invalid|not supported)|fail\w* to load model"
-            r"|model_not_(?:found|available)",
-            r"models?/\S+ is not found|no models? (?:is |are )?(?:loaded|named|found)",
-        ),
+        at_first=True,
     ),
 )
-_ALWAYS_STOP, _PASSING = (401, 402), (408, 425, 429, 502, 503, 504, 529)
-_FILTERED = _any_of(
-    r"content[_ ](?:filter|management policy|policy[_ ]violation)|ResponsibleAI|prompt was flagged",
-    r"data_inspection_failed|(?:input|prompt) (?:was|has been|is) (?:flagged|blocked)",
+_PASSING = (408, 425, 429, 502, 503, 504, 529)
+_FILTERED = (
+    r"(?i)content[_ ](?:filter|management policy|policy[_ ]violation)|prompt was flagged"
+    r"|ResponsibleAI|data_inspection_failed|(?:input|prompt) (?:was|has been|is) (?:flagged|block)"
 )
-_LOADING = _any_of(
-    r"model\b.{0,80}\bloading|loading\b.{0,20}\bmodel|warming up|starting up|cold start"
-)
-_PARAMETER = _any_of(
-    r"unsupported ?param|unrecognized (?:request )?argument|does not support parameters",
-    r"extra (?:inputs|fields)(?: are)? not permitted|unexpected keyword argument",
+_LOADING = r"(?i)model\b.{0,80}\bloading|loading\b.{0,20}\bmodel|(?:warm|start)ing up|cold start"
+_PARAMETER = (
+    r"(?i)unsupported ?param|unrecognized (?:request )?argument|does not support parameters"
+    r"|extra (?:inputs|fields)(?: are)? not permitted|unexpected keyword argument"
 )
 """A request parameter is refused, whatever status that comes with."""
 
@@ -167,43 +148,36 @@ def error_of(
     headers: httpx.Headers,
     body: str,
     *,
-    answered_before: bool = False,
+    first: bool,
     key_env: str | None = None,
     inside: bool = False,
 ) -> EvalrunError:
     """The error that a status other than 2xx stands for, or one that came `inside` a 200.
 
-    A TargetError ends the run: every call would meet it.
+    `first`: nothing was answered yet. A TargetError ends the run: every call would meet it.
     """
     said = f"{'an error inside the reply' if inside else f'HTTP {status}'}: {message_in(body)}"
     if 300 <= status < 400:
-        location = quoted(headers.get("location", "elsewhere"))
         return TargetError(
-            f"the server redirects to {location!r} (HTTP {status}), and a key is never sent on",
+            f"the server redirects to {quoted(headers.get('location'))!r} (HTTP {status}), and a "
+            "key is never sent on",
             fix="name that URL as the base URL if you trust it",
         )
-    if status in (400, 403, 422, 451) and _FILTERED.search(body):
+    if status in (400, 403, 422, 451) and re.search(_FILTERED, body):
         return Filtered(said, fix="look at what the endpoint says of the prompt")
     wish_s = wished_s(headers, body)
-    at_first = not answered_before and (inside or status not in _PASSING)
-    stop = next(_stops(status, body, at_first=at_first), None)
-    if stop is not None and not (status == 429 and wish_s is not None):
-        fix = stop.fix.format(key=key_env or "--api-key-env")
-        error = NoVision if stop is _NO_PICTURES else TargetError
-        return error(f"{stop.problem} ({said})", fix=fix)
-    return _call_error(status, body, said, _reset_s(headers) if wish_s is None else wish_s)
-
-
-def _stops(status: int, body: str, *, at_first: bool) -> Iterator[_Stop]:
-    for stop in _STOPS:
-        if (stop.always or at_first) and stop.words.search(body):
-            yield stop
-    if status in _ALWAYS_STOP or at_first:
-        yield from (stop for stop in _STOPS if status in stop.statuses)
+    at_first = status == 401 or (first and (inside or status not in _PASSING))
+    possible = [it for it in _STOPS if at_first or not it.at_first]
+    stops = [it for it in possible if re.search(it.words, body, re.IGNORECASE)]
+    stops += [it for it in possible if status in it.statuses]
+    if stops and not (status == 429 and wish_s is not None):
+        fix = stops[0].fix.format(key=key_env or "--api-key-env")
+        return stops[0].error(f"{stops[0].problem} ({said})", fix=fix)
+    return _call_error(status, body, said, wish_s)
 
 
 def _call_error(status: int, body: str, said: str, wish_s: float | None) -> CallError:
-    if status >= 500 and _LOADING.search(body):
+    if status >= 500 and re.search(_LOADING, body):
         return Loading(said, fix="wait until the server has loaded its model")
     if status == 429 or (status in (503, 529) and wish_s is not None):
         limited = RateLimited(said, fix="lower --concurrency, or raise --max-wait")
@@ -212,7 +186,7 @@ def _call_error(status: int, body: str, said: str, wish_s: float | None) -> Call
     if status == 408:
         return CallTimeout(said, fix="try again when the server is less busy")
     passing = (status >= 500 and status != 501) or status in (409, 424, 425)
-    if passing and not _PARAMETER.search(body):
+    if passing and not re.search(_PARAMETER, body):
         return ServerFault(said, fix="look into the server's log")
     fix = "look at what the server says, and at `evalrun show` for the prompts it refused"
     if re.search("exceed_context_size|context (?:size|length)", said):
@@ -226,37 +200,33 @@ def message_in(body: str) -> str:
     """The server's own words, on one line, out of the usual JSON envelopes or the bare body.
 
     >>> message_in('[{"error": {"message": "bad image", "status": "INVALID_ARGUMENT"}}]')
-    'bad image (INVALID_ARGUMENT)'
-    >>> message_in('{"detail": [{"msg": "Field required"}]}')
-    'Field required'
+    'bad image: INVALID_ARGUMENT'
+    >>> message_in('{"detail": [{"loc": ["body", "seed"], "msg": "Field required"}]}')
+    'Field required: body: seed'
     >>> message_in("<html><title>502 Bad Gateway</title></html>")
     '502 Bad Gateway'
     """
     try:
-        error: Any = json.loads(body)
+        words = [*_words(json.loads(body))]
     except (ValueError, RecursionError):
         title = re.search(r"<title>([^<]{1,300})</title>", body, re.IGNORECASE)
-        error = title[1] if title else body
-    for name in ("error", "errors", "detail", "error", ""):
-        if isinstance(error, list) and error:
-            error = error[0]
-        if isinstance(error, dict) and error.get(name):
-            error = error[name]
-    words = _words(error) if isinstance(error, dict) else quoted(error)
-    return " ".join(words.split()) or "no message"
+        words = [title[1]] if title else []
+    said = ""
+    for word in words or [quoted(body)]:
+        said += "" if word in said else f": {word}" if said else word
+    return " ".join(said[: 2 * _WORDS_CHARS].split()) or "no message"
 
 
-def _words(error: dict[str, Any]) -> str:
-    words = quoted(error.get("message") or error.get("msg") or error)
-    metadata = error.get("metadata")
-    if isinstance(metadata, dict) and metadata.get("raw"):  # a gateway quotes whom it asked
-        words = f"{words}: {quoted(metadata['raw'])}"
-    about = error.get("param") or error.get("loc")
-    name = str(about[-1] if isinstance(about, list) and about else about or "")
-    if name not in words:
-        words = f"{words}: {quoted(name)}"
-    kind = error.get("type") or error.get("status")
-    return f"{words} ({quoted(kind)})" if isinstance(kind, str) else words
+def _words(it: Any, depth: int = 0) -> Iterator[str]:
+    """The texts under the usual names, however deep they stand."""
+    parts = it[:3] if isinstance(it, list) else []
+    if isinstance(it, dict):
+        parts = [it.get(name) for name in ("error", "errors", "detail", "message", "msg")]
+        parts += [it.get(name) for name in ("metadata", "raw", "param", "loc", "type", "status")]
+    elif isinstance(it, str) and it:
+        yield quoted(it)
+    for part in parts if depth < 6 else ():
+        yield from _words(part, depth + 1)
 
 
 def quoted(said: object) -> str:
@@ -271,52 +241,38 @@ def quoted(said: object) -> str:
         return "JSON nested without end"
 
 
+_SPAN = r"(?:\d[\d.]{0,12} ?(?:ms|[dhms])[a-z]{0,6} ?){1,4}"
+_UNITS_S = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_WISH = rf'(?:try again|retry)[\w ]{{0,20}} (?:in|after) ({_SPAN})|"retryDelay"\s*:\s*"({_SPAN})"'
+_EPOCH_S = 1e9
+
+
 def wished_s(headers: httpx.Headers, body: str) -> float | None:
-    """For how long the server asks us to wait: in a header, else in its words.
+    """For how long the server asks us to wait: in a header, in its words, or until a limit that is
+    used up begins anew.
 
     >>> wished_s(httpx.Headers(), "Rate limit reached. Please try again in 1m2.5s.")
     62.5
-    """
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        if (wish_s := retry_after_s(headers.get(name))) is not None:
-            return wish_s * unit_s
-    if found := re.search(rf"(?:try again|retry)[\w ]{{0,20}} (?:in|after) ({_SPAN})", body, re.I):
-        return _span_s(found[1])
-    found = re.search(rf'"retryDelay"\s*:\s*"({_SPAN})"', body)
-    return _span_s(found[1]) if found else None
-
-
-def _reset_s(headers: httpx.Headers) -> float | None:
-    """When a limit that is used up begins anew.
-
-    >>> _reset_s(httpx.Headers({"x-ratelimit-reset-tokens": "20ms"}))
+    >>> wished_s(httpx.Headers({"x-ratelimit-reset-tokens": "20ms"}), "")
     0.02
     """
-    for name, value in headers.items():
-        left = headers.get(name.replace("reset", "remaining"), "0")
-        if re.fullmatch(r"(?:anthropic|x)-rate-?limit-.*reset.*", name) and left == "0":
-            return retry_after_s(value)
-    return None
+    found = re.search(_WISH, body, re.IGNORECASE)
+    resets = [
+        value
+        for name, value in headers.items()
+        if re.fullmatch(r"(?:anthropic|x)-rate-?limit-.*reset.*", name)
+        and headers.get(name.replace("reset", "remaining"), "0") == "0"
+    ]
+    in_headers = f"{headers.get('retry-after-ms')}ms", headers.get("retry-after")
+    wishes = (*in_headers, found and (found[1] or found[2]), *resets)
+    return next((it for it in map(seconds_in, wishes) if it is not None), None)
 
 
-_SPAN = r"(?:\d[\d.]{0,12} ?(?:ms|[dhms])[a-z]{0,6} ?){1,4}"
-_UNITS_S = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+def seconds_in(value: str | None) -> float | None:
+    """Seconds, a date, a moment or a span; None when absent or senseless. Source: RFC 9110, 10.2.3.
 
-
-def _span_s(text: str) -> float:
-    """
-    >>> _span_s("6m0s"), _span_s("45 seconds"), _span_s("2 minutes")
-    (360.0, 45.0, 120.0)
-    """
-    parts = re.findall(r"(\d+(?:\.\d+)?) ?(ms|[dhms])", text.lower())
-    return sum(float(count) * _UNITS_S[unit] for count, unit in parts)
-
-
-def retry_after_s(value: str | None) -> float | None:
-    """Seconds, a date, or a span; None when absent or senseless. Source: RFC 9110, 10.2.3.
-
-    >>> retry_after_s("2"), retry_after_s("1m30s"), retry_after_s("soon"), retry_after_s("-5")
-    (2.0, 90.0, None, None)
+    >>> seconds_in("2"), seconds_in("1m30s"), seconds_in("2 minutes"), seconds_in("-5")
+    (2.0, 90.0, 120.0, None)
     """
     text = value or ""
     with suppress(ValueError):
@@ -330,36 +286,26 @@ def retry_after_s(value: str | None) -> float | None:
             moment = read(text)
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-    return _span_s(text) if re.fullmatch(_SPAN, text) else None
-
-
-_EPOCH_S = 1e9
+    if not re.fullmatch(_SPAN, text):
+        return None
+    parts = re.findall(r"(\d+(?:\.\d+)?) ?(ms|[dhms])", text.lower())
+    return sum(float(count) * _UNITS_S[unit] for count, unit in parts)
 
 
 def error_from(error: httpx.HTTPError, base_url: str) -> EvalrunError:
     """The error of ours that an httpx exception stands for."""
     said = str(error) or type(error).__name__
     match error:
-        case httpx.ConnectError() if _is_tls(error):
+        case httpx.ConnectError() if re.search("(?i)ssl|certificate", said):
             return TargetError(
                 f"no secure connection to {base_url}: {said}",
-                fix="check the address; for a server of your own use http://, or trust its "
-                "certificate with SSL_CERT_FILE",
+                fix="check the address; a server of your own may need http://, or SSL_CERT_FILE",
             )
         case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.ProxyError():
-            return ConnectionRefused(
-                f"no connection to {base_url}: {said}", fix="check that the server runs"
-            )
+            problem = f"no connection to {base_url}: {said}"
+            return ConnectionRefused(problem, fix="check that the server runs")
         case httpx.TimeoutException():
             return CallTimeout("the server was silent for too long", fix="raise --timeout")
         case httpx.RemoteProtocolError() if re.search("incomplete|without sending complete", said):
             return BadReply(f"the reply was cut short: {said}", fix="look into the server's log")
-        case _:
-            return Unreachable(f"the connection broke: {said}", fix="check that the server runs")
-
-
-def _is_tls(error: BaseException) -> bool:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, ssl.SSLError):
-        cause = cause.__cause__ or cause.__context__
-    return cause is not None or "SSL" in str(error) or "CERTIFICATE" in str(error)
+    return Unreachable(f"the connection broke: {said}", fix="check that the server runs")

@@ -51,6 +51,7 @@ def _taken(limiter: Limiter, places: threading.Semaphore, lag_s: float, sent: li
         time.sleep(0.005)
         places.release()
     time.sleep(lag_s)
-    limiter.reached(answered=True) if taken else limiter.refused(number, 0.0)
-    limiter.leave()
+    if not taken:
+        limiter.refused(number, 0.0)
+    limiter.leave(answered=taken)
     return taken

@@ -20,7 +20,7 @@ from harness.errors import CallError, ResultsError, SuiteError
 from harness.records import Case, Record, RunHeader, Verdict
 from harness.text import inert
 from harness.transport import ErrorInside
-from harness.transport.faults import message_in, retry_after_s
+from harness.transport.faults import message_in, seconds_in
 from tests.conftest import clean_environment
 from tests.store.test_store import header, record
 
@@ -104,7 +104,7 @@ def test_any_error_body_has_a_message_of_one_bounded_line(said: str) -> None:
 @QUIETLY
 @given(value=st.text() | st.floats().map(str) | st.datetimes().map(str))
 def test_any_retry_after_is_a_time_to_come_or_none(value: str) -> None:
-    seconds = retry_after_s(value)
+    seconds = seconds_in(value)
 
     assert seconds is None or 0 <= seconds < float("inf")
 
