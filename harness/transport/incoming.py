@@ -57,7 +57,7 @@ class Incoming:
         """Whether events are coming: the body's start tells, whatever the content type says."""
         for chunk in self._chunks():
             self._head += chunk
-            if len(self._head.strip()) > len("retry:"):
+            if len(self._head.strip()) > len("retry:") or len(self._head) > _EXCERPT_BYTES:
                 break
         return re.match(rb"\s*(data|event|id|retry)?:", self._head) is not None
 
