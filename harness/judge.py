@@ -45,10 +45,8 @@ Start your reply with one word, PASS or FAIL, and then give the reason in one sh
 
 PROMPT_SHA256 = hashlib.sha256(INSTRUCTIONS.encode()).hexdigest()
 
-_LONGEST_JUDGED = 8_000
-"""Characters of a reply that a judge is shown: head and tail."""
-_KEPT = 2_000
-"""Characters of a judge's unusable reply that are kept."""
+_LONGEST_JUDGED, _LONGEST_KEPT = 8_000, 2_000
+"""Characters of a reply that a judge is shown, head and tail; of a judge's unusable reply."""
 _FIRST_WORD = re.compile(r"[\s*_#`\"']{0,8}(PASS|FAIL)\b(?!\s{0,2}(?:/|\||or\b))")
 
 
@@ -63,7 +61,7 @@ class Judge:
 
     def review(self, record: Record, images: Sequence[EncodedImage]) -> Record:
         """The record with the judge's opinion beside the rule's, where the judge was asked."""
-        if not self.is_asked(record):
+        if not self._is_asked(record):
             return record
         shown = tuple(images) if self._sees_image else ()
         request = Request(id=record.case.id, question=question_about(record), images=shown)
@@ -75,13 +73,12 @@ class Judge:
         except TargetError as error:  # in the judge's own options
             fix = re.sub(r"(?<!judge)--(api-key-env|base-url|backend)\b", r"--judge-\1", error.fix)
             raise type(error)(f"the judge {self._name}: {error.problem}", fix=fix) from error
-        verdict = understood(said)
-        if verdict is not None:
+        if verdict := understood(said):
             return replace(record, judgement=judged(verdict=verdict))
         why = f"neither PASS nor FAIL: {said[:80]!r}" if said.strip() else "an empty reply"
-        return replace(record, judgement=judged(error=why, words=said[:_KEPT]))
+        return replace(record, judgement=judged(error=why, words=said[:_LONGEST_KEPT]))
 
-    def is_asked(self, record: Record) -> bool:
+    def _is_asked(self, record: Record) -> bool:
         """Whether the scope takes in this record; silence and a cut reply need no judge."""
         reply, verdict = record.outcome, record.verdict
         if not isinstance(reply, Reply) or verdict is None or verdict.cut:

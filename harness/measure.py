@@ -320,7 +320,7 @@ def _asking(work: Work, adapter: Adapter, judge: Judge | None) -> Asking:
     )
 
 
-def _ask_all(runner: Runner, opened: _Opened, watch: Watch) -> EvalrunError | None:
+def _ask_all(runner: Runner[Job, Record], opened: _Opened, watch: Watch) -> EvalrunError | None:
     """What ended the run early, if something did."""
     progress = Progress(opened, lambda: runner.in_flight)
     error: EvalrunError | None = None

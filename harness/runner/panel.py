@@ -5,9 +5,7 @@ And the standard prompts of `ask --task`, with which models have the task.
 
 from __future__ import annotations
 
-import queue
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
@@ -19,10 +17,8 @@ from harness.adapters.routes import Route
 from harness.catalogue import Catalogue
 from harness.errors import EvalrunError, TargetError, UsageError
 from harness.records import Reply
-from harness.runner.asking import with_more_room
-from harness.runner.workers import GRACE_S
+from harness.runner import Runner, with_more_room
 from harness.text import inert
-from harness.transport import Stopped
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -114,17 +110,13 @@ class PanelAnswer(Struct, frozen=True, kw_only=True):
     def tokens_per_s(self) -> float | None:
         """By the server's own clock where it tells it, else from first token to last."""
         reply = self.reply
-        if reply is None:
-            return None
-        timings = reply.timings
-        if timings and timings.predicted_ms and timings.predicted_n:
-            return 1000 * timings.predicted_n / timings.predicted_ms
-        if reply.latency_s is None or reply.ttft_s is None or not reply.tokens_out:
+        if reply and reply.timings and reply.timings.predicted_ms and reply.timings.predicted_n:
+            return 1000 * reply.timings.predicted_n / reply.timings.predicted_ms
+        if not reply or reply.latency_s is None or reply.ttft_s is None or not reply.tokens_out:
             return None
         generating_s = reply.latency_s - reply.ttft_s
-        if generating_s < reply.latency_s / 20:
-            return None  # it came in one piece: that says nothing of the model's pace
-        return reply.tokens_out / generating_s
+        in_one_piece = generating_s < reply.latency_s / 20  # says nothing of the model's pace
+        return None if in_one_piece else reply.tokens_out / generating_s
 
 
 def ask_all(
@@ -141,37 +133,18 @@ def ask_all(
     an answer that says so. Once `stopping` is set, whoever does not answer within `GRACE_S` is
     left out. A reply that `is_cut` is asked for once more, as in a run.
     """
-    landed: queue.Queue[PanelAnswer | BaseException | None] = queue.Queue()
     turn = threading.Lock()
 
-    def work(route: Route) -> None:
+    def ask(route: Route) -> PanelAnswer:
         own = partial(on_text, route.target.model) if on_text else None
-        try:
-            with turn if route.starts_a_server else threading.Lock():
-                stopped = stopping.is_set()
-                asked = replace(request, on_text=own)
-                landed.put(None if stopped else _answer(route, asked, is_cut))
-        except Stopped:
-            landed.put(None)
-        except BaseException as error:  # noqa: BLE001 - crosses the thread, raised by the iterator
-            landed.put(error)
+        with turn if route.starts_a_server else threading.Lock():
+            return _answer(route, replace(request, on_text=own), is_cut)
 
-    for route in routes:
-        # Daemons: a call that hangs must not keep a finished process alive.
-        threading.Thread(target=work, args=(route,), daemon=True).start()
-    left, until = len(routes), float("inf")
-    while left and time.monotonic() < until:
-        if stopping.is_set():
-            until = min(until, time.monotonic() + GRACE_S)
-        try:
-            it = landed.get(timeout=0.1)
-        except queue.Empty:
-            continue
-        left -= 1
-        if isinstance(it, BaseException):
-            raise it
-        if it is not None:
-            yield it
+    if routes:
+        runner = Runner([[it] for it in routes], ask, workers=len(routes), stopping=stopping)
+        runner.start()
+        for landed in runner:
+            yield from landed
 
 
 def _answer(route: Route, request: Request, is_cut: Callable[[Reply], bool]) -> PanelAnswer:

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.records import Case, Record
-from harness.runner.workers import at_random_place
+from harness.runner import at_random_place
 
 ALPHA = 0.05
 BETS = (0.2, 0.4, 0.6, 0.8, 0.95)
