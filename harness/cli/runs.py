@@ -25,7 +25,7 @@ from harness.cli.output import (
 )
 from harness.comparison.sides import Names, Side
 from harness.errors import ResultsError, UsageError
-from harness.exchange import eee, eval_results, inspect_log, junit
+from harness.exchange import eee_path, eee_samples, eee_scores, eval_results, inspect_log, junit
 from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir, RunName
 from harness.records import Correction, ModelScore, Record
 from harness.summary import summarise
@@ -169,16 +169,16 @@ def _exchange(results: Path, names: Sequence[str], form: str, out: str) -> None:
         case "hf":
             write_text(out, eval_results(run))
         case "junit":
-            write_text(out, junit(run).decode())
+            write_text(out, junit(run))
         case "inspect":
-            write_text(out, _line(inspect_log.log(run)))
+            write_text(out, _line(inspect_log(run)))
         case "eee" if out == "-":
-            print_json(eee.aggregate(run))
+            print_json(eee_scores(run))
             say("the single answers need a file of their own: --out FOLDER writes both")
         case _:
-            lines, beside = eee.instances(run), f"{out}/{eee.place(run.header)}"
+            lines, beside = eee_samples(run), f"{out}/{eee_path(run.header)}"
             write_text(f"{beside}_samples.jsonl", lines.decode())
-            write_text(f"{beside}.json", _line(eee.aggregate(run, samples=lines)))
+            write_text(f"{beside}.json", _line(eee_scores(run, samples=lines)))
 
 
 def _line(data: object) -> str:
