@@ -49,17 +49,16 @@ def report(
     network and no script.
     """
     check_extra("report")
-    from harness.report import gather  # they need the extra
-    from harness.report.page import page
+    from harness.report.page import gather, page  # they need the extra
 
-    gathered = gather(
+    comparison = gather(
         list(store.cells(results, names or [])),
         results=results,
         catalogue=catalogue.load(),
         force=force,
         include_cached=include_cached,
     )
-    made = page(gathered, suite=suite)
+    made = page(comparison, suite=suite)
     size_mb = len(made.html.encode()) / 1e6
     held = f"{size_mb:.1f} MB, {made.prompts:,} prompts, {made.pictures:,} pictures"
     write_text(str(out), made.html, note=f" ({held})")

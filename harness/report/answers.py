@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from harness.text import as_text, inert
 _HEAD_CHARS, _TAIL_CHARS = 6_000, 2_000
 """Of a reply that the page holds; the rest stays in the run file."""
 _REASON_CHARS = 400
+_GRAVEST: tuple[State, ...] = ("error", "cut", "fail", "pass")
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -25,7 +26,6 @@ class Answer(Struct, frozen=True, kw_only=True):
     length: int = 0
     """Characters of the whole reply."""
     reasoning: str = ""
-    """The model's thinking, where the server keeps it apart."""
     read: str | None = None
     """The answer that the grader read out of it."""
     facts: tuple[str, ...] = ()
@@ -43,23 +43,19 @@ class Answers(Struct, frozen=True, kw_only=True):
     """One model's answers to a prompt: one for every repeat that was asked."""
 
     label: str
-    answers: tuple[Answer, ...]
+    answers: Sequence[Answer]
 
     @property
     def verdict(self) -> str:
-        if not self.answers:
-            return "not asked"
         if len(self.answers) == 1:
             return self.answers[0].state
         passed = sum(it.state == "pass" for it in self.answers)
-        return f"pass {passed} of {len(self.answers)}"
+        return f"pass {passed} of {len(self.answers)}" if self.answers else "not asked"
 
     @property
     def state(self) -> State:
         """pass when every answer passed, else the most serious of them."""
-        states: set[State] = {it.state for it in self.answers} or {"error"}
-        ordered: tuple[State, ...] = ("error", "cut", "fail", "pass")
-        return next(it for it in ordered if it in states)
+        return min((it.state for it in self.answers), key=_GRAVEST.index, default="error")
 
 
 class Picture(Struct, frozen=True):
@@ -75,9 +71,9 @@ class Prompt(Struct, frozen=True, kw_only=True):
 
     number: int
     case: Case
-    pictures: tuple[Picture, ...]
+    pictures: Sequence[Picture]
     """Empty when no run sent one."""
-    models: tuple[Answers, ...]
+    models: Sequence[Answers]
 
     @property
     def expected(self) -> str:
@@ -86,21 +82,16 @@ class Prompt(Struct, frozen=True, kw_only=True):
     @property
     def differ(self) -> bool:
         """Some passed and others did not."""
-        answered = [it for it in self.models if it.answers and it.state != "error"]
-        return len({it.verdict for it in answered}) > 1
+        return len({it.verdict for it in self.models if it.answers and it.state != "error"}) > 1
 
     @property
     def classes(self) -> set[str]:
         """What the filters of a page choose by."""
         states = [it.state for it in self.models if it.answers]
         passed = states.count("pass")
-        return {
-            *({"all-pass"} if passed == len(states) else set()),
-            *({"none-pass"} if passed == 0 else set()),
-            *({"differ"} if self.differ else set()),
-            *({"cut", "error"} & set(states)),
-            *(f"fail-{at}" for at, it in enumerate(self.models) if it.state == "fail"),
-        }
+        held = {"all-pass": passed == len(states), "none-pass": not passed, "differ": self.differ}
+        held |= {f"fail-{at}": it.state == "fail" for at, it in enumerate(self.models)}
+        return {name for name, is_so in held.items() if is_so} | ({"cut", "error"} & set(states))
 
     @property
     def interest(self) -> int:
@@ -111,25 +102,23 @@ class Prompt(Struct, frozen=True, kw_only=True):
 def prompts(sides: Sequence[Side]) -> list[Prompt]:
     """The prompts of all runs in the order of the first; the same words make the same prompt."""
     found: dict[tuple[object, ...], tuple[Case, list[Picture], dict[str, list[Answer]]]] = {}
-    runs = [(it.label, it.header, it.runs) for it in sides if it.header is not None]
-    for label, header, files in runs:
-        for record in (record for run in files for record in run.records()):
+    measured = [(it.label, it.header, it.runs) for it in sides if it.header is not None]
+    for label, header, runs in measured:
+        for record in (record for run in runs for record in run.records()):
             case = record.case
             key = (case.id, case.question, case.image, case.expected)
             _, pictures, answers = found.setdefault(key, (case, [], {}))
             answers.setdefault(label, []).append(answer(record))
             if not pictures:
                 pictures += pictures_of(record, header.image_max_side_px)
-    order = list(dict.fromkeys(name for _, header, _ in runs for name in header.categories))
+    order = list(dict.fromkeys(name for _, header, _ in measured for name in header.categories))
     listed = sorted(found.values(), key=lambda it: order.index(it[0].category))
     return [
         Prompt(
             number=number,
             case=case,
-            pictures=tuple(pictures),
-            models=tuple(
-                Answers(label=it, answers=tuple(answers.get(it, ()))) for it, _, _ in runs
-            ),
+            pictures=pictures,
+            models=[Answers(label=it, answers=answers.get(it, ())) for it, _, _ in measured],
         )
         for number, (case, pictures, answers) in enumerate(listed, start=1)
     ]
@@ -143,18 +132,18 @@ def pictures_of(record: Record, max_side_px: int) -> list[Picture]:
 
 def answer(record: Record) -> Answer:
     outcome, verdict = record.outcome, record.final
-    if isinstance(outcome, CallFailure) or verdict is None:
-        why = f"{outcome.kind}: {outcome.message}" if isinstance(outcome, CallFailure) else ""
+    if isinstance(outcome, CallFailure):
+        why = f"{outcome.kind}: {outcome.message}"
         return Answer(state="error", reason=inert(why, _REASON_CHARS))
     return Answer(
         state=record.state,
-        reason=inert(verdict.reason, _REASON_CHARS),
+        reason=inert(verdict.reason if verdict else "", _REASON_CHARS),
         text=_shortened(outcome.text),
         length=len(outcome.text),
         reasoning=_shortened(outcome.reasoning or ""),
-        read=inert(verdict.answer, _REASON_CHARS) if verdict.answer else None,
-        facts=tuple(_facts(record, outcome)),
-        marks=tuple(_marks(record, outcome)),
+        read=inert(verdict.answer, _REASON_CHARS) if verdict and verdict.answer else None,
+        facts=_facts(record, outcome),
+        marks=_marks(record, outcome),
     )
 
 
@@ -164,25 +153,22 @@ def _shortened(text: str) -> str:
     return f"{inert(text[:_HEAD_CHARS])}\n[…]\n{inert(text[-_TAIL_CHARS:])}"
 
 
-def _facts(record: Record, reply: Reply) -> Iterator[str]:
-    if reply.latency_s is not None:
-        yield seconds(reply.latency_s)
-    if reply.ttft_s is not None:
-        yield f"first token {seconds(reply.ttft_s)}"
-    if reply.tokens_out is not None:
-        yield f"{reply.tokens_out:,} tokens"
-    if record.cost_usd is not None:
-        yield dollars(record.cost_usd)
+def _facts(record: Record, reply: Reply) -> tuple[str, ...]:
+    known = {
+        seconds(reply.latency_s): reply.latency_s,
+        f"first token {seconds(reply.ttft_s)}": reply.ttft_s,
+        f"{reply.tokens_out or 0:,} tokens": reply.tokens_out,
+        dollars(record.cost_usd): record.cost_usd,
+    }
+    return tuple(words for words, figure in known.items() if figure is not None)
 
 
-def _marks(record: Record, reply: Reply) -> Iterator[str]:
-    if record.correction is not None:
-        yield "verdict corrected by a person"
-    elif record.verdict_by == "judge":
-        yield "verdict by the model judge"
-    if reply.truncated:
-        yield "cut at the token limit"
-    if reply.image_cached:
-        yield "picture was in the server’s cache"
-    if reply.effort.attempts > 1:
-        yield f"answered at attempt {reply.effort.attempts}"
+def _marks(record: Record, reply: Reply) -> tuple[str, ...]:
+    held = {
+        "verdict corrected by a person": record.verdict_by == "person",
+        "verdict by the model judge": record.verdict_by == "judge",
+        "cut at the token limit": reply.truncated,
+        "picture was in the server’s cache": reply.image_cached,
+        f"answered at attempt {reply.effort.attempts}": reply.effort.attempts > 1,
+    }
+    return tuple(words for words, is_so in held.items() if is_so)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from harness.comparison.ranking import on_frontier
 from harness.comparison.sides import Side
 from harness.records import Score
 from harness.tables import dollars, seconds
@@ -19,56 +20,31 @@ _LOG_FROM = 20.0
 
 
 class Point(Struct, frozen=True, kw_only=True):
-    """A model in the plot: its column, its score, and what that takes."""
+    """A model in the plot: its column, its score, and what that takes in words."""
 
     column: int
     label: str
     score: Score
-    price: float
     spelled: str
-    """The price in words."""
+    x: float
 
 
 class Plot(Struct, frozen=True, kw_only=True):
     """Score upwards, money or time to the right."""
 
-    title: str
     axis: str
     points: Sequence[Point]
     """Cheapest first."""
     absent: Sequence[str]
     """Models without a score or a price."""
-    log: bool
-    start: float
-    stop: float
-    """Ends of the axis; logarithms on a logarithmic one."""
+    ticks: Sequence[tuple[float, float]]
+    """Place and value."""
+    frontier: str
+    """Path through the models that no other beats at their price; empty for a single one."""
 
-    def x(self, price: float) -> float:
-        share = ((math.log10(price) if self.log else price) - self.start) / (self.stop - self.start)
-        return round(LEFT_PX + share * (RIGHT_PX - LEFT_PX), 1)
 
-    def y(self, share: float) -> float:
-        return round(BOTTOM_PX - share * (BOTTOM_PX - TOP_PX), 1)
-
-    @property
-    def ticks(self) -> list[float]:
-        if self.log:
-            return [10.0**it for it in range(math.ceil(self.start), math.floor(self.stop) + 1)]
-        rough = self.stop / 6
-        power = 10.0 ** math.floor(math.log10(rough))
-        step = next(power * it for it in (1, 2, 5, 10) if power * it >= rough)
-        return [step * it for it in range(int(self.stop / step) + 1)]
-
-    @property
-    def frontier(self) -> str:
-        """Path through the models that no other beats at their price; empty for a single one."""
-        best: list[tuple[float, float]] = []
-        for it in sorted(self.points, key=lambda it: (it.price, -(it.score.share or 0))):
-            at = self.x(it.price), self.y(it.score.share or 0)
-            if not best or at[1] < best[-1][1]:
-                best.append(at)
-        steps = "".join(f"H{x}V{y}" for x, y in best[1:])
-        return f"M{best[0][0]} {best[0][1]}{steps}" if steps else ""
+def y(share: float) -> float:
+    return round(BOTTOM_PX - share * (BOTTOM_PX - TOP_PX), 1)
 
 
 def label(side: Side) -> str:
@@ -91,7 +67,7 @@ def plots(sides: Sequence[Side]) -> list[Plot]:
         _plot("mean response time, seconds", sides, lambda it: it.overall.latency_mean_s, seconds),
         _plot("weights and projector, GB", sides, _gb, lambda it: f"{it:.3g} GB"),
     )
-    return [plot for plot in found if plot is not None]
+    return [plot for plot in found if len(plot.points) > 1]
 
 
 def _gb(side: Side) -> float | None:
@@ -106,23 +82,42 @@ def _plot(
     sides: Sequence[Side],
     price_of: Callable[[Side], float | None],
     spell: Callable[[float], str],
-) -> Plot | None:
-    points = [
-        Point(column=at, label=label(side), score=side.overall, price=price, spelled=spell(price))
+) -> Plot:
+    shown = sorted(
+        (price, -side.overall.share, at)
         for at, side in enumerate(sides)
         if side.overall.share is not None and (price := price_of(side)) is not None
-    ]
-    if len(points) < 2:
-        return None
-    points.sort(key=lambda it: it.price)
-    low, high = points[0].price, points[-1].price
+    )
+    low, high = (shown[0][0], shown[-1][0]) if shown else (0.0, 0.0)
     log = low > 0 and high / low >= _LOG_FROM
+    start, stop = (math.log10(low / 2), math.log10(high * 2)) if log else (0.0, 1.1 * high or 1.0)
+
+    def x(price: float) -> float:
+        share = ((math.log10(price) if log else price) - start) / (stop - start)
+        return round(LEFT_PX + share * (RIGHT_PX - LEFT_PX), 1)
+
+    points = [
+        Point(
+            column=at, label=label(sides[at]), score=sides[at].overall, spelled=spell(it), x=x(it)
+        )
+        for it, _, at in shown
+    ]
+    places = [(-lost, price) for price, lost, _ in shown]
+    best = [(x(it[1]), y(it[0])) for it in places if on_frontier(it, places)]
+    steps = "".join(f"H{across}V{up}" for across, up in best[1:])
     return Plot(
-        title=f"Score against {axis.split(',')[0]}",
         axis=axis,
         points=points,
         absent=[label(it) for it in sides if None in (it.overall.share, price_of(it))],
-        log=log,
-        start=math.log10(low / 2) if log else 0.0,
-        stop=math.log10(high * 2) if log else 1.1 * high or 1.0,
+        ticks=[(x(it), it) for it in _ticks(start, stop, log=log)],
+        frontier=f"M{best[0][0]} {best[0][1]}{steps}" if steps else "",
     )
+
+
+def _ticks(start: float, stop: float, *, log: bool) -> list[float]:
+    if log:
+        return [10.0**it for it in range(math.ceil(start), math.floor(stop) + 1)]
+    rough = stop / 6
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * it for it in (1, 2, 5, 10) if power * it >= rough)
+    return [step * it for it in range(int(stop / step) + 1)]

@@ -1,4 +1,8 @@
-"""Gathered runs in, the HTML of one page out; the environment that every page is rendered with."""
+"""One self-contained HTML page about runs: readable without network and without script.
+
+Names --gather--> Comparison --page--> HTML. Model output is untrusted from end to end: every text
+passes `inert` and the template's autoescape, and the page forbids itself scripts and requests.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,17 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 from msgspec import Struct
+from msgspec.structs import replace
 
 import harness
 from harness import tables
-from harness.comparison.sides import Side, settings_of
-from harness.records import ServerFacts
+from harness.catalogue import Catalogue
+from harness.comparison import Comparison, compare_sides, ranking
+from harness.comparison.sides import Names, Side, insist_on_comparable, labelled, settings_of
+from harness.errors import ResultsError
+from harness.records import EncodedImage, ServerFacts
 from harness.records.settings import memory, resume_command
-from harness.report import Gathered, charts
+from harness.report import charts
 from harness.report.album import album
 from harness.report.answers import Prompt, prompts
 from harness.tables import compare, scores
@@ -27,6 +35,54 @@ from harness.text import inert, one_line
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_PROMPTS = 2_000
+
+
+def gather(
+    names: Sequence[str],
+    *,
+    results: Path,
+    catalogue: Catalogue,
+    force: bool = False,
+    include_cached: bool = False,
+) -> Comparison:
+    """The named models and runs, or without a name every model's newest complete run.
+
+    Unlike `compare` it takes a single run, and incomplete ones, whose scores are ranges.
+
+    Raises: ResultsError for names that mean nothing, damaged files, nothing to report, and runs
+        that are not comparable unless `force`; UsageError for one run named twice.
+    """
+    left_out: list[str] = []
+    if not names:
+        names, left_out = _ranked(results, include_cached=include_cached)
+    meant = Names(results=results, catalogue=catalogue, force=True, include_cached=include_cached)
+    found = [meant.resolve(name) for name in names]
+    if not force:
+        insist_on_comparable([side.header for side in found if side.header is not None])
+    comparison = Comparison(sides=(), contrasts=())
+    if len(found) > 1:
+        comparison = compare_sides(found, names, meant)
+    warnings = [*comparison.warnings, *(f"Not in this report: {why}" for why in left_out)]
+    # Whole runs, also where its verdicts rest on the prompts that all share.
+    return replace(comparison, sides=tuple(labelled(found)), warnings=tuple(warnings))
+
+
+def _ranked(results: Path, *, include_cached: bool) -> tuple[list[str], list[str]]:
+    """The runs of the leaderboard, best first, and which models are not on it and why."""
+    board = ranking.leaderboard(results, include_cached=include_cached)
+    left_out = [f"{it.run}: {it.reason} (`{it.command}`)" for it in board.unranked]
+    if not board.groups:
+        because = f" ({'; '.join(left_out)})" if left_out else ""
+        raise ResultsError(
+            f"there is no complete run in {results}{because}",
+            fix="make one with `evalrun --model NAME`, or name the run to report: "
+            "`evalrun runs` lists them",
+        )
+    first, *others = board.groups
+    for group in others:
+        models = ", ".join(it.score.model for it in group.standings)
+        left_out.append(f"{models}: measured on {group.suite} with {group.settings}")
+    return [it.score.header.run for it in first.standings], left_out
 
 
 @cache
@@ -43,12 +99,17 @@ def environment(*more: Path) -> jinja2.Environment:
     made.globals.update(words=tables, compare=compare, charts=charts, version=harness.__version__)
     made.globals.update(marks=marks, provenance=provenance, resume_command=resume_command)
     made.filters.update(count="{:,}".format, sentence=lambda text: text[:1].upper() + text[1:])
+    made.filters.update(data_uri=_data_uri)
     return made
 
 
 def _finalize(value: Any) -> Any:
     """Whatever a template prints passes here first: model output is untrusted."""
     return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _data_uri(image: EncodedImage) -> Markup:
+    return Markup(f"data:{image.media_type};base64,{image.base64.decode()}")  # noqa: S704
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -61,13 +122,15 @@ class Page(Struct, frozen=True, kw_only=True):
     """Why pictures are not in it, each reason once."""
 
 
-def page(gathered: Gathered, *, suite: Path | None = None) -> Page:
+def page(comparison: Comparison, *, suite: Path | None = None) -> Page:
     """Make the page. Raises: SuiteError when a suite was named that cannot be read."""
-    everything = prompts(gathered.sides)
+    everything = prompts(comparison.sides)
     by_interest = sorted(everything, key=lambda it: it.interest)[:MOST_PROMPTS]
     listed = sorted(by_interest, key=lambda it: it.number)
-    headers = [side.header for side in gathered.sides if side.header is not None]
-    found = album([picture for it in by_interest for picture in it.pictures], headers, suite)
+    wanted = [picture for it in by_interest for picture in it.pictures]
+    headers = [side.header for side in comparison.sides if side.header is not None]
+    found = album(wanted, headers, suite)
+    times = Counter(it.sha256 for it in wanted)
     categories = Counter(it.case.category for it in listed)
     names = {category: f"c{at}" for at, category in enumerate(categories)}
     filters = list(_filters(listed))
@@ -78,7 +141,7 @@ def page(gathered: Gathered, *, suite: Path | None = None) -> Page:
         environment()
         .get_template("report.html")
         .render(
-            **about(gathered),
+            **about(comparison),
             css=Markup(css),  # noqa: S704 - ours, but for numbers
             css_sha256=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
             prompts=listed,
@@ -88,31 +151,33 @@ def page(gathered: Gathered, *, suite: Path | None = None) -> Page:
             category_names=names,
             filters=filters,
             album=found,
+            lossy=any(sha != it.sha256 for sha, it in found.items() if not isinstance(it, str)),
+            shared={sha: it for sha, it in found.items() if times[sha] > 1},
         )
     )
+    missing = [it for it in found.values() if isinstance(it, str)]
     return Page(
         html=html.encode("utf-8", "backslashreplace").decode(),
         prompts=len(listed),
-        pictures=found.found,
-        missing=tuple(dict.fromkeys(it for it in found.pictures.values() if isinstance(it, str))),
+        pictures=len(found) - len(missing),
+        missing=tuple(dict.fromkeys(missing)),
     )
 
 
-def about(gathered: Gathered) -> dict[str, Any]:
+def about(comparison: Comparison) -> dict[str, Any]:
     """What a page says of models and runs, prompts apart."""
-    sides = gathered.sides
+    sides = comparison.sides
     headers = [side.header for side in sides if side.header is not None]
     suites = dict.fromkeys(one_line(f"{it.suite} {it.suite_version}", 80) for it in headers)
     table = compare.facts(sides)
     rows = [[tables.as_cell(cell) for cell in row] for row in table.rows]
-    labels = [one_line(side.label, 60) for side in sides]
-    named = [*labels[:3], *([f"{len(labels) - 3} more"] if labels[3:] else [])]
+    named = [one_line(side.label, 60) for side in sides]
+    named[3:] = [f"{len(named) - 3} more"] if named[3:] else []
     return {
-        "title": " and ".join([", ".join(named[:-1]), named[-1]]) if named[1:] else named[0],
+        "title": " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named),
         "suites": ", ".join(suites),
         "sides": sides,
-        "comparison": gathered.comparison,
-        "left_out": gathered.left_out,
+        "comparison": comparison,
         "key": table.notes[0],
         # The score key stands with each score; rows of dashes say nothing.
         "facts": [
@@ -142,10 +207,8 @@ def _filters(listed: Sequence[Prompt]) -> Iterator[tuple[str, str, int]]:
         "cut": "Cut",
         "error": "Errors",
     }
-    if several:
-        labels |= {
-            f"fail-{at}": f"Failed by {one_line(it.label, 40)}" for at, it in enumerate(models)
-        }
+    for at, model in enumerate(models if several else ()):
+        labels[f"fail-{at}"] = f"Failed by {one_line(model.label, 40)}"
     counted = Counter(name for it in listed for name in it.classes)
     for name, label in labels.items():
         if 0 < counted[name] < len(listed):
@@ -160,26 +223,22 @@ def marks(side: Side) -> Iterator[str]:
         yield f"published by {source}, not measured here"
         return
     header = score.header
-    if overall.errors:
-        missing = f"{overall.errors:,} of {overall.asked:,}"
-        yield f"incomplete: {missing} failed or were not asked, so the score is a range"
-    if overall.cut:
-        cut = f"{overall.cut:,} of {overall.asked:,} replies were cut before they stated an answer"
-        yield f"incomplete: {cut}, so the score is a range"
-    if header.blind:
-        yield "blind: no picture was sent, so this is what guessing reaches"
-    if header.subset:
-        yield f"a subset: {header.prompts:,} of the suite’s {header.suite_prompts:,} prompts"
-    if header.repeats > 1:
-        yield f"every prompt was asked {header.repeats} times"
-    if header.regraded_from:
-        yield f"regraded from {header.regraded_from} by the rules of grader {header.grader_version}"
-    if header.judge:
-        yield f"{header.judge} judged replies that the rules could not read"
-    if score.corrected:
-        yield f"verdicts corrected by a person: {score.corrected:,}"
-    if any(run.torn for run in side.runs):
-        yield "the last line of its file is cut short"
+    missing = f"{overall.errors:,} of {overall.asked:,} failed or were not asked"
+    cut = f"{overall.cut:,} of {overall.asked:,} replies were cut before they stated an answer"
+    prompts_asked = f"{header.prompts:,} of the suite’s {header.suite_prompts:,} prompts"
+    regraded = f"{header.regraded_from} by the rules of grader {header.grader_version}"
+    held = {
+        f"incomplete: {missing}, so the score is a range": overall.errors,
+        f"incomplete: {cut}, so the score is a range": overall.cut,
+        "blind: no picture was sent, so this is what guessing reaches": header.blind,
+        f"a subset: {prompts_asked}": header.subset,
+        f"every prompt was asked {header.repeats} times": header.repeats > 1,
+        f"regraded from {regraded}": header.regraded_from,
+        f"{header.judge} judged replies that the rules could not read": header.judge,
+        f"verdicts corrected by a person: {score.corrected:,}": score.corrected,
+        "the last line of its file is cut short": any(run.torn for run in side.runs),
+    }
+    yield from (words for words, is_so in held.items() if is_so)
 
 
 def provenance(side: Side) -> list[tuple[str, str]]:

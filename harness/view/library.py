@@ -161,7 +161,7 @@ class Library:
                     return found
         reasons = []
         for files in self._suites():
-            found_or_why = sent(picture, files)
+            found_or_why = sent(files, picture)
             if isinstance(found_or_why, EncodedImage):
                 return self._thumb(picture, found_or_why) if thumb else found_or_why
             reasons.append(found_or_why)

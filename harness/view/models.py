@@ -13,9 +13,9 @@ from starlette.responses import HTMLResponse, StreamingResponse
 from harness.comparison.ranking import Group, Standing
 from harness.comparison.sides import of_score
 from harness.errors import EvalrunError
-from harness.report import charts, gather
+from harness.report import charts
 from harness.report.answers import prompts
-from harness.report.page import about
+from harness.report.page import about, gather
 from harness.view.library import Library
 from harness.view.pages import library, number, page
 
@@ -67,7 +67,7 @@ def compare(request: Request) -> HTMLResponse:
     if len(names) < 2:
         return page(request, "compare.html", title="Compare", **shown)
     try:
-        gathered = gather(
+        comparison = gather(
             names,
             results=shelf.results,
             catalogue=shelf.catalogue,
@@ -76,12 +76,12 @@ def compare(request: Request) -> HTMLResponse:
     except EvalrunError as error:
         return page(request, "compare.html", title="Compare", **shown | {"error": error})
     start = number(request.query_params.get("start"))
-    asked = sorted(prompts(gathered.sides), key=lambda it: it.interest)
+    asked = sorted(prompts(comparison.sides), key=lambda it: it.interest)
     return page(
         request,
         "compare.html",
         **shown,
-        **about(gathered),
+        **about(comparison),
         prompts=asked[start : start + _PAGE],
         start=start,
         following=start + _PAGE if start + _PAGE < len(asked) else None,

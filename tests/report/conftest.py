@@ -16,8 +16,7 @@ from harness import store, suites
 from harness.catalogue import Catalogue
 from harness.images import encode
 from harness.records import Case, Record
-from harness.report import gather
-from harness.report.page import page
+from harness.report.page import gather, page
 from tests.compare.conftest import NOW, header, record
 
 QUESTIONS = {

@@ -17,8 +17,7 @@ from harness.errors import ResultsError, UsageError
 from harness.images import encode
 from harness.images.drawn import lighter
 from harness.records import Correction, Judgement, ModelCard, PublishedScore, Record, Verdict
-from harness.report import gather
-from harness.report.page import page
+from harness.report.page import gather, page
 from tests.report.conftest import HOSTILE, QUESTIONS, Elements, Make, WriteRun, write_suite
 
 ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
