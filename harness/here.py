@@ -16,14 +16,12 @@ from msgspec import Struct
 
 from harness import __version__, catalogue, images, store
 from harness.adapters import Request, Target, machine, opener
-from harness.adapters.llamacpp import program
-from harness.adapters.machine import needed_bytes, size_of, where_it_fits
+from harness.adapters.llamacpp import server
 from harness.adapters.routes import Route, look_around, routes
 from harness.errors import (
     EXTRAS,
     EvalrunError,
     ResultsError,
-    TargetError,
     install_command,
     missing_packages,
 )
@@ -38,107 +36,84 @@ class Finding(Struct, frozen=True):
     """One thing that was looked at."""
 
     what: str
-    state: str
-    """ok, missing (some things cannot be done) or broken (what is there does not work)."""
     says: str
     fix: str | None = None
+    state: str = "ok"
+    """Or missing (some things cannot be done), or broken (what is there does not work)."""
+
+
+def _lacking(what: str, says: str, fix: str) -> Finding:
+    return Finding(what, says, fix, "missing")
 
 
 def look(results: Path) -> list[Finding]:
     """All there is to see here; a question is put to the demonstration model."""
-    looks = _versions(), _extras(), _server(), _demo(), _catalogue(), _results(results)
-    return [finding for it in looks for finding in it]
+    looks = {"machine": _machine(), "llama.cpp": _server(), "catalogue": _catalogue()}
+    found: list[Finding] = []
+    for what, findings in (looks | {"results": _results(results)}).items():
+        try:
+            found += findings
+        except EvalrunError as error:
+            found.append(Finding(what, error.problem, error.fix, "broken"))
+    return found
 
 
-def _versions() -> Iterator[Finding]:
+def _machine() -> Iterator[Finding]:
     python = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
-    yield Finding("evalrun", "ok", f"{__version__}, {python}")
-    memory = machine.memory_bytes()
-    held = f", {size_text(memory)} of memory" if memory else ""
-    yield Finding("machine", "ok", f"{machine.cpu_name()}{held}")
-
-
-def _extras() -> Iterator[Finding]:
+    yield Finding("evalrun", f"{__version__}, {python}")
+    held = size_text(machine.memory_bytes() or 0)
+    yield Finding("machine", f"{machine.cpu_name()}, {held} of memory")
     for extra, packages in EXTRAS.items():
-        lacking = missing_packages(extra)
-        yield Finding(
-            f"extra {extra}",
-            "missing" if lacking else "ok",
-            f"without {', '.join(lacking)}" if lacking else ", ".join(packages),
-            fix=install_command(extra) if lacking else None,
-        )
+        if lacking := missing_packages(extra):
+            says = f"without {', '.join(lacking)}"
+            yield _lacking(f"extra {extra}", says, install_command(extra))
+        else:
+            yield Finding(f"extra {extra}", ", ".join(packages))
 
 
 def _server() -> Iterator[Finding]:
-    try:
-        found = program.find()
-    except TargetError as error:
-        state = "broken" if program.available() else "missing"
-        yield Finding("llama.cpp", state, error.problem, fix=error.fix)
-    else:
-        yield Finding("llama.cpp", "ok", str(found))
-        yield from _gpus(found)
-
-
-def _gpus(found: program.Program) -> Iterator[Finding]:
-    """The cards, and whether the server that would be started can compute on them."""
-    for gpu in machine.gpus():
-        idle = found.sees_gpu() is False
-        yield Finding(
-            "GPU",
-            "missing" if idle else "ok",
-            f"{gpu}, driver {gpu.driver}" + (", not used by llama.cpp" if idle else ""),
-            fix=found.gpu_fix() if idle else None,
-        )
-
-
-def _demo() -> Iterator[Finding]:
-    """The whole way once: weights, server, pictures."""
-    if not program.available():
+    """The whole way once: program, weights, server, pictures, card."""
+    if not server.available():
+        yield _lacking("llama.cpp", "there is no server to start", install_command("local"))
         return
-    picture = images.plain("red", 64, 64)
-    try:
-        with opener("demo")(Target(model="demo")) as adapter:
-            reply = adapter.ask(Request(id="doctor", question="Which colour?", images=(picture,)))
-    except EvalrunError as error:
-        yield Finding("a question", "broken", error.problem, fix=error.fix)
-    else:
-        right = reply.text == "red"
-        says = f"the demo calls a red picture {reply.text!r} after {seconds(reply.latency_s)}"
-        yield Finding("a question", "ok" if right else "broken", says)
+    yield Finding("llama.cpp", str(server.find()))
+    red = Request(id="doctor", question="Which colour?", images=(images.plain("red", 64, 64),))
+    with opener("demo")(Target(model="demo")) as adapter:
+        reply = adapter.ask(red)
+    says = f"the demo calls a red picture {reply.text!r} after {seconds(reply.latency_s)}"
+    yield Finding("a question", says, state="ok" if reply.text == "red" else "broken")
+    ran_on = adapter.server.machine if adapter.server else None
+    for gpu in machine.gpus():
+        if ran_on is not None and ran_on.offloaded_layers:
+            yield Finding("GPU", f"{gpu}, driver {gpu.driver}")
+        else:
+            says = f"{gpu}, driver {gpu.driver}, not used by llama.cpp"
+            yield _lacking("GPU", says, server.GPU_FIX)
 
 
 def _catalogue() -> Iterator[Finding]:
     own = [str(path) for path in catalogue.user_files() if os.path.exists(path)]
-    try:
-        known = catalogue.load()
-    except TargetError as error:
-        yield Finding("catalogue", "broken", error.problem, fix=error.fix)
-        return
-    says = f"{len(known.cards)} models" + (f", with {', '.join(own)}" if own else "")
-    yield Finding("catalogue", "ok", says)
+    known = catalogue.load()
+    yield Finding("catalogue", f"{len(known.cards)} models, {', '.join(['built in', *own])}")
     for preset in known.presets.values():
-        if preset.api_key_env:
-            held = bool(os.environ.get(preset.api_key_env, "").strip())
-            yield Finding(
-                preset.name,
-                "ok" if held else "missing",
-                f"{preset.api_key_env} is {'set' if held else 'not set'}",
-                fix=None if held else f"export {preset.api_key_env}=…",
-            )
-    for server in look_around(known.presets.values()):
-        models = ", ".join(server.models) or "no model"
-        yield Finding(server.preset or "llama.cpp", "ok", f"{server.base_url} serves {models}")
+        if key := preset.api_key_env:
+            if os.environ.get(key, "").strip():
+                yield Finding(preset.name, f"{key} is set")
+            else:
+                yield _lacking(preset.name, f"{key} is not set", f"export {key}=…")
+    for it in look_around(known.presets.values()):
+        models = ", ".join(it.models) or "no model"
+        yield Finding(it.preset or "llama.cpp", f"{it.base_url} serves {models}")
 
 
 def _results(folder: Path) -> Iterator[Finding]:
     """Whether runs can be saved, found out without leaving anything behind; who was not tested."""
     nearest = next(it for it in (folder, *folder.absolute().parents) if it.exists())
-    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        yield Finding("results", "ok", f"{folder} can be written")
-    else:
-        fix = "name another folder with --results DIR"
-        yield Finding("results", "broken", f"{folder} cannot be written", fix)
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
+        raise ResultsError(
+            f"{folder} cannot be written", fix="name another folder with --results DIR"
+        )
+    yield Finding("results", f"{folder} can be written")
     models: dict[str, None] = {}
     for path in store.runs(folder):
         with suppress(ResultsError):
@@ -147,7 +122,7 @@ def _results(folder: Path) -> Iterator[Finding]:
                 models[header.model] = None
     if untested := [it for it in models if next(cards(folder, it), None) is None]:
         fix = f"evalrun eyes --model {shlex.quote(untested[0])}"
-        yield Finding("sight tests", "missing", f"none of {', '.join(untested)}", fix)
+        yield _lacking("sight tests", f"none of {', '.join(untested)}", fix)
 
 
 class Found(Struct, frozen=True):
@@ -173,28 +148,29 @@ def models_here(name: str | None = None) -> list[Found]:
     running = look_around(known.presets.values())
     found = []
     for card in [known.find(name)] if name else known.cards.values():
-        needed = _needed_bytes(card)
-        fits = where_it_fits(needed, gpus, memory) if needed else None
-        reached = routes(card, Target(model=card.name), known, running)
-        found.append(Found(card, reached, needed, fits))
+        size = _weights_bytes(card)
+        needed = machine.needed_bytes(size, context_tokens(card)) if size else None
+        fits = machine.where_it_fits(needed, gpus, memory) if needed else None
+        found.append(
+            Found(card, routes(card, Target(model=card.name), known, running), needed, fits)
+        )
     return found
 
 
-def _needed_bytes(card: ModelCard) -> int | None:
-    """Weights, projector and context, as far as their size is known."""
-    size = None
+def _weights_bytes(card: ModelCard) -> int | None:
+    """With the projector; None where nothing says how large they are."""
     if card.files is not None:
         files = [Path(it).expanduser() for it in (card.files.model, card.files.mmproj)]
-        if all(it.is_file() for it in files):
-            size = sum(it.stat().st_size for it in files)
-    elif card.gguf is not None:
-        size = int(card.gguf.size_gb * 1e9) if card.gguf.size_gb else None
-        if size is None and card.parameters is not None:
-            size = size_of(card.parameters.value, card.gguf.quantization)
-    return None if size is None else needed_bytes(size, context_tokens(card))
+        return sum(it.stat().st_size for it in files) if all(map(Path.is_file, files)) else None
+    if card.gguf is None or card.gguf.size_gb:
+        return int(card.gguf.size_gb * 1e9) if card.gguf and card.gguf.size_gb else None
+    return (
+        machine.size_of(card.parameters.value, card.gguf.quantization) if card.parameters else None
+    )
 
 
 def context_tokens(card: ModelCard | None = None) -> int:
     """As a run without further options starts a server with."""
     sampling = Sampling(max_tokens_retry=MORE_ROOM * Sampling().max_tokens)
-    return program.context_for(Target(model="", sampling=sampling), card.gguf if card else None)
+    weights = card.gguf if card else None
+    return server.context_for(Target(model="", sampling=sampling, weights=weights))

@@ -19,7 +19,7 @@ import msgspec
 from harness import catalogue
 from harness.adapters import Adapter, Limits, Target, opener
 from harness.adapters.endpoints import RESERVED, checked
-from harness.adapters.llamacpp.files import missing_bytes, quantized
+from harness.adapters.llamacpp.weights import missing_bytes, quantized
 from harness.adapters.replicas import open_replicas
 from harness.adapters.routes import Route, resolve
 from harness.errors import TargetError, UsageError
@@ -84,7 +84,9 @@ def reach(
     given = msgspec.structs.replace(given, **more)
     _check_text(given)
     if model.quant is not None:
-        given, known = quantized(model.one, given, known, model.quant)
+        given, card = quantized(given, known.get(model.one or ""), model.quant)
+        if card is not None:
+            known = msgspec.structs.replace(known, cards={**known.cards, card.name: card})
         backend = backend or ("llamacpp" if given.gguf is None else None)
     route = resolve(model.one, given, backend=backend, catalogue=known)
     if limits.max_cost is not None and route.price is None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.adapters.base import Target
-from harness.adapters.llamacpp.files import quantized
+from harness.adapters.llamacpp.weights import quantized
 from harness.adapters.routes import Route, bare_name, look_around, resolve
 from harness.catalogue import Catalogue, load
 from harness.errors import TargetError, UsageError
@@ -199,8 +199,9 @@ def test_other_weights_of_the_repository_are_taken_from_the_cache_by_their_quant
     given = Target(model="seer-7b")
 
     for wanted, file in (("q8_0", other), ("BF16", parts.format(1)), ("Q4_K_M", MODEL)):
-        target, known = quantized("seer-7b", given, catalogue(), wanted)
-        route = resolve("seer-7b", target, backend=None, catalogue=known)
+        target, card = quantized(given, SEER, wanted)
+        assert card is not None
+        route = resolve("seer-7b", target, backend=None, catalogue=catalogue(card))
         assert route.target.gguf is not None
         assert route.target.gguf.name == file
         assert route.target.weights is not None

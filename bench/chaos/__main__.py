@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.chaos import trials
-from harness.adapters.llamacpp import program
-from harness.adapters.llamacpp.adapter import DEMO
+from harness.adapters.llamacpp import DEMO, server
 
 Trial = Callable[[Path], list[str]]
 
@@ -73,7 +72,7 @@ def planned(temporary: Path, seed: int) -> Iterator[tuple[str, Trial]]:
 
 def demo_weights(folder: Path) -> tuple[Path, Path] | None:
     """The demonstration model under a path of its own: processes are told apart by it."""
-    if not program.available():
+    if not server.available():
         return None
     weights = folder / "text.gguf", folder / "vision.gguf"
     for source, copy in zip((DEMO.gguf, DEMO.mmproj), weights, strict=True):

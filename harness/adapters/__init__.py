@@ -18,8 +18,8 @@ BUILT_IN: Mapping[str, str] = MappingProxyType(
     {
         "openai": "harness.adapters.openai:open_openai",
         "anthropic": "harness.adapters.anthropic:open_anthropic",
-        "llamacpp": "harness.adapters.llamacpp.adapter:open_llamacpp",
-        "demo": "harness.adapters.llamacpp.adapter:open_demo",
+        "llamacpp": "harness.adapters.llamacpp:open_llamacpp",
+        "demo": "harness.adapters.llamacpp:open_demo",
         "replay": "harness.adapters.replay:open_replay",
     }
 )

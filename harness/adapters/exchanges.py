@@ -8,7 +8,7 @@ from typing import Any, Literal
 from harness.adapters.anthropic import AnthropicChat
 from harness.adapters.base import HEADER_FIELDS, Request, Target
 from harness.adapters.endpoints import kind_of
-from harness.adapters.llamacpp.adapter import LlamaCpp
+from harness.adapters.llamacpp import LlamaCpp
 from harness.adapters.openai import IN_WORDS, LEFT_OUT, OpenAIChat, as_sent
 from harness.graders.constraints import constraint
 from harness.records import EncodedImage, Record, Reply, RunHeader, ServerFacts

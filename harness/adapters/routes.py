@@ -23,7 +23,8 @@ from harness.adapters import BUILT_IN
 from harness.adapters import names as adapter_names
 from harness.adapters.base import Target
 from harness.adapters.endpoints import UNKNOWN, check_pictures, key_from, kind_of, models_of
-from harness.adapters.llamacpp import files, program
+from harness.adapters.llamacpp import server as llama_server
+from harness.adapters.llamacpp import weights
 from harness.adapters.machine import bits_in
 from harness.adapters.replay import recorded_model
 from harness.catalogue import Catalogue, list_price
@@ -371,7 +372,7 @@ def _weights(card: ModelCard, given: Target) -> Iterator[Route]:
     source = card.gguf
     if source is None or (bits_in(source.quantization) or 16) < _FEWEST_BITS:
         return
-    if found := files.cached(source):
+    if found := weights.cached(source):
         mmproj = given.mmproj or found.mmproj
         target = replace(given, gguf=found.gguf, mmproj=mmproj, weights=source)
         note = f"{source.quantization} weights in the local cache"
@@ -389,7 +390,7 @@ def _weights(card: ModelCard, given: Target) -> Iterator[Route]:
 
 def _with_server(card: ModelCard, route: Route, target: Target, note: str) -> Route:
     route = replace(route, target=target, note=note, command=_command(card, "--backend llamacpp"))
-    if program.available():
+    if llama_server.available():
         return route
     install = install_command("local")
     note = f"{note}, but there is no llama.cpp server to run them"

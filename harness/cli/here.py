@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from harness.adapters import machine
-from harness.adapters.llamacpp import program
+from harness.adapters.llamacpp import server
 from harness.cli.output import AsJson, print_blocks, print_json, say
 from harness.errors import ExitCode
 from harness.here import Found, context_tokens, look, models_here
@@ -44,7 +44,7 @@ def models(
 
     One is shown with its facts and the routes to it.
     """
-    every, startable = models_here(name), program.available()
+    every, startable = models_here(name), server.available()
     found = [it for it in every if not here or it.open or (startable and it.fits)]
     if json:
         print_json([_as_json(it) for it in found])

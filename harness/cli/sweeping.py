@@ -22,7 +22,7 @@ from rich.text import Text
 
 from harness import store, suites
 from harness.adapters import Target
-from harness.adapters.llamacpp.files import missing_bytes
+from harness.adapters.llamacpp.weights import missing_bytes
 from harness.cli.output import Voice, complain, is_watched
 from harness.cli.progress import Interrupts, duration, line
 from harness.cli.running import cost

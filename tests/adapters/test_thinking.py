@@ -8,7 +8,7 @@ import pytest
 
 from harness.adapters import Limits, Request, Target
 from harness.adapters.endpoints import KINDS, LEVELS, UNKNOWN, kind_of, parameters
-from harness.adapters.llamacpp.adapter import LlamaCpp
+from harness.adapters.llamacpp import LlamaCpp
 from harness.adapters.openai import open_openai
 from harness.errors import UsageError
 from harness.records import Reply, Sampling, ServerFacts

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from harness.adapters.base import Target
-from harness.adapters.llamacpp.adapter import DEMO
-from harness.adapters.llamacpp.files import Files
+from harness.adapters.llamacpp import DEMO
+from harness.adapters.llamacpp.weights import Weights
 from tests.llamacpp.tools import Notes
 
 
 @pytest.fixture(scope="session")
-def pair() -> Files:
+def pair() -> Weights:
     return DEMO
 
 
@@ -32,5 +32,5 @@ def notes() -> Notes:
 
 
 @pytest.fixture
-def target(pair: Files, notes: Notes) -> Target:
+def target(pair: Weights, notes: Notes) -> Target:
     return Target(model="demo", gguf=pair.gguf, mmproj=pair.mmproj, notify=notes.append)

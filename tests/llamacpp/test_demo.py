@@ -13,7 +13,7 @@ from PIL import Image
 from harness import images
 from harness.adapters import opener
 from harness.adapters.base import Adapter, Request, Target
-from harness.adapters.llamacpp.files import Files
+from harness.adapters.llamacpp.weights import Weights
 from tests.conftest import Evalrun
 from tests.llamacpp.tools import prompt
 from tools.demo_model.__main__ import write
@@ -30,7 +30,7 @@ def adapter() -> Iterator[Adapter]:
 
 
 def test_the_generator_writes_the_bytes_that_the_package_carries(
-    pair: Files, tmp_path: Path
+    pair: Weights, tmp_path: Path
 ) -> None:
     write(tmp_path)
     for file in (pair.gguf, pair.mmproj):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.adapters import machine
-from harness.adapters.llamacpp.files import sha256
+from harness.adapters.llamacpp.weights import sha256
 from harness.adapters.machine import compute_threads, quota_cpus, where_it_fits
 from tests.llamacpp.tools import script
 

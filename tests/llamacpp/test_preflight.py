@@ -7,7 +7,7 @@ import io
 from PIL import Image
 
 from harness.adapters.base import Request
-from harness.adapters.llamacpp.adapter import look
+from harness.adapters.llamacpp import look
 from harness.records import Reply
 
 

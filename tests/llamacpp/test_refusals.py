@@ -14,8 +14,8 @@ import pytest
 
 from harness.adapters import opener
 from harness.adapters.base import Target
-from harness.adapters.llamacpp.files import Files
 from harness.adapters.llamacpp.server import trouble_lines
+from harness.adapters.llamacpp.weights import Weights
 from harness.errors import TargetError
 from tests.llamacpp.tools import Notes, altered, prompt, running_server, script
 
@@ -42,7 +42,7 @@ def no_gguf(to: Path) -> Path:
     return to
 
 
-Files = Callable[[Files, Path], tuple[Path, Path]]
+Files = Callable[[Weights, Path], tuple[Path, Path]]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ Files = Callable[[Files, Path], tuple[Path, Path]]
     ],
 )
 def test_files_that_cannot_be_served(
-    target: Target, pair: Files, tmp_path: Path, files: Files, problem: str, fix: str
+    target: Target, pair: Weights, tmp_path: Path, files: Files, problem: str, fix: str
 ) -> None:
     error = refused(with_files(target, *files(pair, tmp_path)))
     assert problem in error.problem
@@ -123,27 +123,27 @@ def of_a_newer_kind(to: Path) -> Path:
 
 
 def test_files_that_are_not_there_are_refused_before_anything_starts(
-    target: Target, pair: Files, tmp_path: Path, notes: Notes
+    target: Target, pair: Weights, tmp_path: Path, notes: Notes
 ) -> None:
     gone = tmp_path / "gone.gguf"
-    assert f"{gone} does not exist" in refused(with_files(target, gone, pair.mmproj)).problem
-    assert f"{gone} does not exist" in refused(with_files(target, pair.gguf, gone)).problem
-    assert "is a folder" in refused(with_files(target, tmp_path, pair.mmproj)).problem
+    assert f"{gone} is not a file" in refused(with_files(target, gone, pair.mmproj)).problem
+    assert f"{gone} is not a file" in refused(with_files(target, pair.gguf, gone)).problem
+    assert "is not a file" in refused(with_files(target, tmp_path, pair.mmproj)).problem
     assert "starting" not in notes
 
 
 def test_the_mmproj_beside_the_model_is_taken_unless_there_are_several(
-    target: Target, pair: Files, tmp_path: Path, notes: Notes
+    target: Target, pair: Weights, tmp_path: Path, notes: Notes
 ) -> None:
     model = tmp_path / "model.gguf"
     model.write_bytes(pair.gguf.read_bytes())
-    assert "holds none" in refused(with_files(target, model, None)).problem
+    assert "its folder holds none" in refused(with_files(target, model, None)).problem
     (tmp_path / "mmproj-a.gguf").write_bytes(pair.mmproj.read_bytes())
     with open_llamacpp(with_files(target, model, None)) as adapter:
         assert adapter.ask(prompt("red")).text == "red"
     assert "taking mmproj-a.gguf" in notes
     (tmp_path / "mmproj-b.gguf").write_bytes(pair.mmproj.read_bytes())
-    assert "several: mmproj-a.gguf" in refused(with_files(target, model, None)).problem
+    assert "holds mmproj-a.gguf, mmproj-b.gguf" in refused(with_files(target, model, None)).problem
 
 
 def test_too_little_memory(target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_too_little_memory(target: Target, tmp_path: Path, monkeypatch: pytest.M
     assert "smaller quantization" in error.fix
 
 
-def test_a_context_too_small_for_a_picture(target: Target, pair: Files, tmp_path: Path) -> None:
+def test_a_context_too_small_for_a_picture(target: Target, pair: Weights, tmp_path: Path) -> None:
     short = altered(pair.gguf, tmp_path / "short.gguf", llama__context_length=128)
     error = refused(with_files(target, short, pair.mmproj))
     assert "failed at a plain picture of 224 pixels" in error.problem
@@ -166,8 +166,8 @@ def test_a_context_too_small_for_a_picture(target: Target, pair: Files, tmp_path
     ("body", "problem"),
     [
         ("echo libfoo.so.1: cannot open shared object file >&2; exit 127", "libfoo.so.1"),
-        ("exit 3", "exit code 3 and no output"),
-        ("echo ' -m, --model FNAME   model path'", "too old to take pictures"),
+        ("exit 3", "(exit code 3): no output"),
+        ("echo ' -m, --model FNAME   model path'", "lists no --model and --mmproj"),
     ],
 )
 def test_a_named_server_that_does_not_work(
@@ -196,20 +196,20 @@ def test_no_weights_named() -> None:
 
 
 @pytest.fixture(scope="module")
-def eyeless(pair: Files) -> Iterator[str]:
+def eyeless(pair: Weights) -> Iterator[str]:
     """A running llama.cpp server without an mmproj."""
     with running_server(pair.gguf) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def seeing(pair: Files) -> Iterator[str]:
+def seeing(pair: Weights) -> Iterator[str]:
     """A running llama.cpp server with two slots."""
     with running_server(pair.gguf, pair.mmproj, "--parallel", "2") as address:
         yield address
 
 
-def test_a_running_server_is_used_as_it_is(seeing: str, pair: Files, notes: Notes) -> None:
+def test_a_running_server_is_used_as_it_is(seeing: str, pair: Weights, notes: Notes) -> None:
     for base_url in (seeing, f"{seeing}/v1", f"{seeing}/v1/"):
         target = Target(model="mine", base_url=base_url, concurrency=5, notify=notes.append)
         with open_llamacpp(target) as adapter:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from harness.adapters import opener
 from harness.adapters.base import Adapter, Request, Target
-from harness.adapters.llamacpp.files import Files
+from harness.adapters.llamacpp.weights import Weights
 from harness.adapters.openai import OpenAIChat
 from harness.errors import RequestRefused, TargetError
 from harness.records import EncodedImage, Sampling
@@ -26,7 +26,7 @@ from tests.llamacpp.tools import prompt, running_server
 
 
 @pytest.fixture(scope="module")
-def adapter(pair: Files) -> Iterator[Adapter]:
+def adapter(pair: Weights) -> Iterator[Adapter]:
     with opener("llamacpp")(Target(model="demo", gguf=pair.gguf, mmproj=pair.mmproj)) as opened:
         yield opened
 
@@ -204,7 +204,7 @@ def test_cold_and_cached_replies_are_the_same(adapter: Adapter, target: Target) 
 
 
 @pytest.fixture(scope="module")
-def locked(pair: Files) -> Iterator[str]:
+def locked(pair: Weights) -> Iterator[str]:
     """A running server that wants a key."""
     with running_server(pair.gguf, pair.mmproj, key="secret") as address:
         yield address
@@ -232,7 +232,7 @@ def test_the_key_opens_it_and_the_models_name_is_not_checked(locked: str) -> Non
         assert model.ask(prompt("red")).text == "red"
 
 
-def test_a_picture_put_to_a_server_without_eyes_stops_the_run(pair: Files) -> None:
+def test_a_picture_put_to_a_server_without_eyes_stops_the_run(pair: Weights) -> None:
     with running_server(pair.gguf) as address:
         transport, model = chat(f"{address}/v1")
         with transport:

@@ -11,10 +11,8 @@ import pytest
 from harness import images
 from harness.adapters import opener
 from harness.adapters.base import Request, Target
-from harness.adapters.llamacpp.files import Files
-from harness.adapters.llamacpp.program import find
+from harness.adapters.llamacpp.weights import Weights
 from harness.errors import UsageError
-from harness.records import Sampling
 from tests.llamacpp.tools import Notes, dynamic_projector, prompt, script
 
 open_llamacpp = opener("llamacpp")
@@ -76,11 +74,6 @@ def test_a_picture_of_many_tokens_fits_into_the_micro_batch_and_the_context(
         assert flags in told
 
 
-def test_a_projector_that_takes_no_limit_is_warned_of(target: Target, notes: Notes) -> None:
-    with open_llamacpp(replaced(target, image_tokens=(280, 280))):
-        assert "a test picture took 144 tokens, not 280 to 280" in notes
-
-
 def test_flags_of_the_users_reach_the_server_and_win_over_its_threads(
     target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,14 +117,14 @@ def test_an_old_server_that_has_no_image_tokens_is_refused(
     old = script(tmp_path / "llama-server", "$CHILD --help | sed s/image-/picture-/")
     monkeypatch.setenv("EVALRUN_LLAMA_SERVER", old)
     with (
-        pytest.raises(UsageError, match="does not know --image-max-tokens"),
+        pytest.raises(UsageError, match="does not know --image-min-tokens, --image-max-tokens"),
         open_llamacpp(replaced(target, image_tokens=(280, 280))),
     ):
         pass
 
 
 def test_what_it_ran_on_is_put_on_record(
-    target: Target, pair: Files, notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: Target, pair: Weights, notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     script(tmp_path / "nvidia-smi", NVIDIA_SMI)
@@ -159,7 +152,7 @@ esac
 
 
 def test_a_model_that_is_sent_no_pictures_needs_no_projector(
-    target: Target, pair: Files, tmp_path: Path
+    target: Target, pair: Weights, tmp_path: Path
 ) -> None:
     alone = tmp_path / "text-only.gguf"
     alone.write_bytes(pair.gguf.read_bytes())
@@ -197,28 +190,3 @@ def test_a_micro_batch_of_the_users_does_not_undo_image_tokens(target: Target) -
     told = replaced(target, image_tokens=(280, 280), server_args=("--ubatch-size=64",))
     with pytest.raises(UsageError, match="use --image-tokens"), open_llamacpp(told):
         pass
-
-
-def test_a_server_of_ours_that_takes_no_budget_of_thinking_is_refused(
-    target: Target, notes: Notes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The flag for its message came with the budget; a build says its number only when it runs."""
-    old = script(tmp_path / "llama-server", "$CHILD --help | sed s/budget-message/other/")
-    monkeypatch.setenv("EVALRUN_LLAMA_SERVER", old)
-    asked = replaced(target, sampling=Sampling(thinking="512", max_tokens_retry=4096))
-    with pytest.raises(UsageError, match="takes no number of tokens"), open_llamacpp(asked):
-        pass
-    assert "starting" not in notes
-
-
-@pytest.mark.parametrize("listed", ["", "  CUDA0: NVIDIA H100 80GB HBM3 (81559 MiB, 80994 MiB)"])
-def test_a_binary_that_cannot_use_the_card_is_named_with_the_installs_that_can(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str
-) -> None:
-    devices = f'[ "$1" = --list-devices ] && echo "Available devices:\n{listed}" && exit 0'
-    path = script(tmp_path / "llama-server", f'{devices}\nexec $CHILD "$@"')
-    monkeypatch.setenv("EVALRUN_LLAMA_SERVER", path)
-    found = find()
-    assert found.sees_gpu() is bool(listed)
-    assert "llama.cpp with CUDA" in found.gpu_fix()
-    assert "pip install xllamacpp" in found.gpu_fix()

@@ -275,7 +275,7 @@ def test_the_demonstration_model_has_one_quantization(evalrun: Evalrun, tmp_path
     done = evalrun("sweep", "demo", "--quant", "F32,Q8_0")
 
     assert done.returncode == 4
-    assert "the demonstration model comes in one quantization: F32" in done.stderr
+    assert "--quant F32: nothing is known of other weights of demo" in done.stderr
     assert not (tmp_path / "results").exists()
 
 

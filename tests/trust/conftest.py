@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.chaos import trials
-from harness.adapters.llamacpp.adapter import DEMO
+from harness.adapters.llamacpp import DEMO
 
 
 @pytest.fixture(scope="session")

@@ -1,46 +1,74 @@
-"""llama.cpp's own HTTP server out of the `xllamacpp` wheel, with the flags of `llama-server`.
+"""Two programs that evalrun starts beside itself, with the standard library alone.
+
+    python child.py guard COMMAND [ARGUMENT...]
+
+runs a server and sees to it that it never outlives evalrun: stdin is a pipe that only evalrun
+holds; when evalrun ends, in whatever way, the pipe closes and the server is stopped.
 
     LLAMA_API_KEY=... python child.py --model TEXT.gguf --mmproj VISION.gguf --port 8123
 
-In a process of its own: a crash of the server must not take evalrun with it, and stopping one that
-runs inside Python can hang. llama.cpp logs to stderr.
+is llama.cpp's own HTTP server out of the `xllamacpp` wheel, with the flags of `llama-server`. A
+crash of it must not take evalrun with it, and stopping one that runs inside Python can hang.
 """
 
 import argparse
-import json
 import os
+import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
+GRACE_S = 3.0
+"""A llama.cpp server told to end waits for running requests, which nobody wants any more."""
 
-def main() -> int:
+
+def guard(command: list[str]) -> int:
+    """Run `command`; its exit code, or 128 + the signal that ended it."""
+    # preexec_fn is safe here: this process has no other thread yet.
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_dies_with_us())
+    threading.Thread(target=_stop_at_end_of_stdin, args=(server.pid,), daemon=True).start()
+    code = server.wait()
+    return code if code >= 0 else 128 - code
+
+
+def _stop_at_end_of_stdin(pid: int) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(pid, signal.SIGTERM)
+    time.sleep(GRACE_S)
+    os.kill(pid, signal.SIGKILL)
+
+
+def _dies_with_us() -> Callable[[], None] | None:
+    """On Linux the kernel kills the server should this guard itself be killed."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    prctl, pr_set_pdeathsig = ctypes.CDLL(None).prctl, 1
+    return lambda: prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def serve() -> int:
     """Serve until the process is ended; 1 when the server cannot start."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    for flag, (attribute, convert) in FLAGS.items():
+    for flag, (attribute, convert) in _FLAGS.items():
         parser.add_argument(flag, dest=attribute, type=convert)
-    for flag, (attribute, state) in SWITCHES.items():
+    for flag, (attribute, state) in _SWITCHES.items():
         parser.add_argument(flag, dest=attribute, action="store_const", const=state)
-    parser.add_argument("--list-devices", action="store_true")
     options = vars(parser.parse_args())
     import xllamacpp
 
-    if options.pop("list_devices"):
-        for device in xllamacpp.get_device_info():
-            if device["name"] != "CPU":
-                sys.stdout.write(f"  {device['name']}: {device['description']}\n")
-        return 0
     params = xllamacpp.CommonParams()
     if key := os.environ.pop("LLAMA_API_KEY", None):
         params.api_keys = [key]
     for attribute, value in options.items():
         if value is not None:
-            *path, last = attribute.split(".")
-            holder = params
-            for part in path:
-                holder = getattr(holder, part)
-            setattr(holder, last, value)
+            holder, _, last = attribute.rpartition(".")
+            setattr(getattr(params, holder) if holder else params, last, value)
     threads = params.cpuparams.n_threads
     sys.stderr.write(f"system_info: n_threads = {threads} | {xllamacpp.get_system_info()}\n")
     try:
@@ -68,11 +96,7 @@ def _member(kind: str, prefix: str, **words: str) -> Callable[[str], Any]:
     return convert
 
 
-def _as_json_values(text: str) -> dict[str, bytes]:
-    return {name: json.dumps(value).encode() for name, value in json.loads(text).items()}
-
-
-SWITCHES: dict[str, tuple[str, bool]] = {
+_SWITCHES: dict[str, tuple[str, bool]] = {
     "--offline": ("offline", True),
     "--no-webui": ("ui", False),
     "--jinja": ("use_jinja", True),
@@ -81,7 +105,7 @@ SWITCHES: dict[str, tuple[str, bool]] = {
     "--no-kv-offload": ("no_kv_offload", True),
     "--no-warmup": ("warmup", False),
 }
-FLAGS: dict[str, tuple[str, Callable[[str], Any]]] = {
+_FLAGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "--model": ("model.path", str),
     "--mmproj": ("mmproj.path", str),
     "--alias": ("model_alias", lambda value: {value}),
@@ -105,9 +129,7 @@ FLAGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "--cache-type-k": ("cache_type_k", _member("ggml_type", "GGML_TYPE_")),
     "--cache-type-v": ("cache_type_v", _member("ggml_type", "GGML_TYPE_")),
     "--chat-template": ("chat_template", str),
-    "--chat-template-kwargs": ("default_template_kwargs", _as_json_values),
     "--reasoning-budget": ("sampling.reasoning_budget_tokens", int),
-    "--reasoning-budget-message": ("sampling.reasoning_budget_message", str),
     "--rope-freq-base": ("rope_freq_base", float),
     "--rope-freq-scale": ("rope_freq_scale", float),
 }
@@ -115,4 +137,4 @@ FLAGS: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guard(sys.argv[2:]) if sys.argv[1:2] == ["guard"] else serve())
