@@ -19,7 +19,7 @@ from harness.options import LimitOptions, ModelOptions, SamplingOptions
 from harness.records import Case
 from harness.runner.consensus import Consensus, consensus
 from harness.runner.panel import TASKS, PanelAnswer
-from harness.suites.suite import slug
+from harness.suites import slug
 from harness.targets import Confirm, Say, silent
 
 PATIENCE = LimitOptions(tries=3, max_wait=30.0, concurrency=1)

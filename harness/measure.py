@@ -190,7 +190,8 @@ def prepare(
     )
     targets.check_placement(options.placement, route)
     limit_px = sampling.image_max_side
-    if limit_px and not chosen.blind and (made := shrinking(suite, cases, limit_px)):
+    sent = () if chosen.blind else (it for case in cases for it in suite.pictures(case))
+    if limit_px and (made := shrinking(sent, limit_px)):
         say(one_line(made, 400))
     url = route.target.base_url
     endpoint = without_credentials(url) if url else None

@@ -38,9 +38,9 @@ from harness.options import (
 from harness.records import Case
 from harness.runner.consensus import sentence_on
 from harness.runner.panel import ask_all, question_for, with_task
+from harness.suites import LONGEST_SIDE_PX, Level
 from harness.suites.lint import lint
-from harness.suites.own import append_case, with_free_id
-from harness.suites.suite import LONGEST_SIDE_PX, Level
+from harness.suites.writing import append_case, with_free_id
 from harness.text import one_line
 
 _FINDINGS_SHOWN = 10

@@ -12,7 +12,7 @@ from harness.cli.output import AsJson, print_blocks, print_json, say
 from harness.errors import ExitCode
 from harness.suites import builtin
 from harness.suites.lint import lint, write_sheets
-from harness.suites.own import start
+from harness.suites.writing import start
 from harness.tables.findings import of_suite, suite_data
 from harness.text import inert
 

@@ -8,36 +8,48 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
+import os
 import re
+import stat
 import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
-from PIL import Image
+from PIL import Image, ImageChops
 from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from harness.errors import EvalrunError, SuiteError
-from harness.images.files import read_regular, shown, split_page
-from harness.images.pixels import canonical_pixels, moves_colours
 from harness.records import EncodedImage
+from harness.text import one_line
 
 # Pillow warns of metadata that is out of order. What matters in a picture is checked here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+MAX_FILE_BYTES = 512 * 2**20
+"""50 megapixels of 16-bit RGBA take 400 MB uncompressed."""
 MAX_PIXELS = 50_000_000
 _MAX_SCANS = 100
 """A progressive JPEG has about ten; thousands of them keep a decoder busy for hours."""
 _PNG_LEVEL = 3
 """Half the time of zlib's default, a few per cent longer."""
+_DRAFT = 2
+"""A JPEG may be decoded at a fraction of its size as long as this many times the wanted size
+remain: half the time on 12 megapixels, and nothing to be seen."""
+_ROUNDING = 2
+"""Levels of 255 by which a true sRGB profile may move a colour."""
 _ORIENTATION = 0x0112
 """Exif tag, CIPA DC-008."""
+_UPRIGHT = dict(zip(range(2, 9), map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), strict=True))
+"""Exif orientation: what makes it upright."""
+_PAGE = re.compile(r"(?P<file>.+\.pdf)#(?P<page>\d{1,5}(?:@\d{2,4})?)", re.IGNORECASE | re.DOTALL)
 
 _READERS = (
     ("JPEG", rb"\xff\xd8\xff", "JpegImagePlugin.JpegImageFile"),
@@ -89,7 +101,7 @@ def encode(path: Path, *, longest_side_px: int) -> EncodedImage:
     """
     file, page = split_page(str(path))
     name, data = shown(path), read_regular(Path(file) if page else path)
-    with wrap_errors(name):
+    with _wrap_errors(name):
         if data.startswith(b"%PDF"):
             from harness.images.pdf import rendered
 
@@ -103,7 +115,7 @@ def encode(path: Path, *, longest_side_px: int) -> EncodedImage:
             return _encoded(data, size, "image/jpeg" if picture.format == "JPEG" else "image/png")
         if picture.format == "PNG":
             _verify_checksums(data)
-        made = _as_png(canonical_pixels(picture, limit, lambda: _orientation(picture, data)))
+        made = _as_png(_canonical(picture, data, limit))
         turned = orientation > 4 and picture.format != "TIFF"  # whose size is the upright one
         return replace(made, file_size_px=size[::-1] if turned else size)
 
@@ -115,7 +127,7 @@ def header(data: bytes, name: str, *, page: str | None = None, whole: bool = Fal
 
     Raises: SuiteError as `encode` does, for damage behind the header only where it is looked for.
     """
-    with wrap_errors(name):
+    with _wrap_errors(name):
         if data.startswith(b"%PDF"):
             from harness.images.pdf import size_px
 
@@ -143,8 +155,76 @@ def plain(colour: str, width_px: int, height_px: int) -> EncodedImage:
     return _as_png(Image.new("RGB", (width_px, height_px), colour))
 
 
+# --- files ----------------------------------------------------------------------------------
+
+
+def shown(name: str | Path) -> str:
+    r"""The name as it may stand in a message: one line, no control characters, bounded.
+
+    >>> shown("a\x1b[2Jb.png")
+    'a\\x1b[2Jb.png'
+    """
+    text = str(name)
+    return text if text.isprintable() and len(text) <= 200 else one_line(text, 200)
+
+
+def split_page(name: str) -> tuple[str, str | None]:
+    """A file, and which of its pages is meant: `invoice.pdf#2`, or `#2@300` at 300 dots an inch.
+
+    >>> split_page("a/invoice.pdf#2"), split_page("a#2.png")
+    (('a/invoice.pdf', '2'), ('a#2.png', None))
+    """
+    match = _PAGE.fullmatch(name)
+    return (match["file"], match["page"]) if match else (name, None)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, never waiting on a FIFO or a device.
+
+    Raises: SuiteError, naming the file, for whatever else the path names.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as exc:
+        raise SuiteError(
+            f"{shown(path)}: there is no such file", fix="correct the path, or put the file there"
+        ) from exc
+    except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
+        why = getattr(exc, "strerror", exc)
+        raise SuiteError(
+            f"{shown(path)} cannot be opened: {why}", fix="make it a file you may read"
+        ) from exc
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        kind = "a folder" if stat.S_ISDIR(mode) else "a FIFO, a device or a socket"
+        raise SuiteError(f"{shown(path)} is {kind}", fix="name a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: Path, *, limit_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """The whole content of a regular file.
+
+    Raises: SuiteError, naming the file, also when it is longer than `limit_bytes`.
+    """
+    with open_regular(path) as file:
+        try:
+            data = file.read() if os.fstat(file.fileno()).st_size <= limit_bytes else None
+        except OSError as exc:
+            raise SuiteError(
+                f"{shown(path)} cannot be read: {exc.strerror}", fix="copy it here again"
+            ) from exc
+    if data is None or len(data) > limit_bytes:
+        limit_mib = limit_bytes // 2**20
+        raise SuiteError(f"{shown(path)} is larger than {limit_mib} MiB", fix="name a smaller file")
+    return data
+
+
+# --- from file to pixels --------------------------------------------------------------------
+
+
 @contextmanager
-def wrap_errors(name: str) -> Iterator[None]:
+def _wrap_errors(name: str) -> Iterator[None]:
     """Turn whatever Pillow raises on damaged bytes into a SuiteError that names the file.
 
     Its readers raise a dozen types (OSError, SyntaxError, struct.error, KeyError, MemoryError...),
@@ -166,26 +246,22 @@ def _opened(data: bytes, name: str) -> ImageFile:
     reader = next((it for _, start, it in _READERS if re.match(start, data, re.DOTALL)), None)
     if reader is None:
         flags = re.DOTALL | re.IGNORECASE
-        raise next(
-            SuiteError(f"{name} {what}", fix=fix)
-            for start, what, fix in _UNSUPPORTED
-            if re.match(start, data, flags)
-        )
+        what, fix = next(it[1:] for it in _UNSUPPORTED if re.match(it[0], data, flags))
+        raise SuiteError(f"{name} {what}", fix=fix)
     module, function = reader.split(".")
     made = getattr(importlib.import_module(f"PIL.{module}"), function)(io.BytesIO(data))
     picture = cast(ImageFile, made)
     width, height = picture.size
+    problem, fix = "", "save the one frame that is meant as PNG"
     if width * height > MAX_PIXELS:
-        raise SuiteError(
-            f"{name} has {width} x {height} pixels, more than {MAX_PIXELS // 10**6} million",
-            fix="make the picture smaller",
-        )
-    if getattr(picture, "is_animated", False):
-        raise SuiteError(
-            f"{name} has several frames", fix="save the one frame that is meant as PNG"
-        )
-    if "progressive" in picture.info and data.count(b"\xff\xda") > _MAX_SCANS:
-        raise SuiteError(f"{name} has over {_MAX_SCANS} scans", fix="save it again as JPEG")
+        problem = f"has {width} x {height} pixels, more than {MAX_PIXELS // 10**6} million"
+        fix = "make the picture smaller"
+    elif getattr(picture, "is_animated", False):
+        problem = "has several frames"
+    elif "progressive" in picture.info and data.count(b"\xff\xda") > _MAX_SCANS:
+        problem, fix = f"has over {_MAX_SCANS} scans", "save it again as JPEG"
+    if problem:
+        raise SuiteError(f"{name} {problem}", fix=fix)
     return picture
 
 
@@ -202,40 +278,89 @@ def _orientation(picture: ImageFile, data: bytes) -> int:
 
 def _quirks(picture: ImageFile, data: bytes, orientation: int) -> tuple[str, ...]:
     """Why these bytes are not the canonical form of their picture, in words."""
-    depth, colour_type = data[24:26]
     profile = picture.info.get("icc_profile")
+    found = {
+        "turned by its Exif tag": orientation != 1,
+        "a colour profile other than sRGB": bool(profile) and _moves_colours(profile),
+    }
     if picture.format == "JPEG":
-        frame = next((it for it, _ in _jpeg_headers(data) if it in _JPEG_FRAMES), 0)
-        found = {
-            {"L": "grey"}.get(picture.mode, picture.mode): picture.mode != "RGB",
-            "RGB stored as such, not as YCbCr": picture.info.get("adobe_transform") == 0
-            and picture.mode == "RGB",
-            "neither baseline nor progressive Huffman coding": frame not in (0xC0, 0xC1, 0xC2),
-        }
+        as_rgb = picture.mode == "RGB" and picture.info.get("adobe_transform") == 0
+        found["grey" if picture.mode == "L" else picture.mode] = picture.mode != "RGB"
+        found["RGB stored as such, not as YCbCr"] = as_rgb
+        found["not Huffman coded"] = b"\xff\xc4" not in data  # it holds no Huffman table
     elif picture.format == "PNG":
+        depth, colour_type = data[24:26]
         kinds = {0: "grey", 3: "palette", 4: "grey with alpha", 6: "alpha"}
-        found = {
-            f"{depth}-bit": depth != 8,
-            kinds.get(colour_type, ""): colour_type in kinds,
-            "a transparent colour": colour_type == 2 and "transparency" in picture.info,
-            "interlaced": bool(picture.info.get("interlace")),
-        }
+        found[f"{depth}-bit"] = depth != 8
+        found[kinds.get(colour_type, "")] = colour_type in kinds
+        found["a transparent colour"] = colour_type == 2 and "transparency" in picture.info
+        found["interlaced"] = bool(picture.info.get("interlace"))
     else:
-        found = {f"{picture.format}, which not every server reads": True}
-    found["turned by its Exif tag"] = orientation != 1
-    found["a colour profile other than sRGB"] = bool(profile) and moves_colours(profile)
+        found[f"{picture.format}, which not every server reads"] = True
     return tuple(quirk for quirk, true in found.items() if true)
+
+
+def _canonical(picture: ImageFile, data: bytes, longest_side_px: int) -> Image.Image:
+    """Decoded, of any format and mode; nothing of its metadata is left."""
+    profile = picture.info.get("icc_profile") or b""
+    is_jpeg = picture.format == "JPEG"
+    pixels = picture if is_jpeg else _in_8_bits(picture)
+    limit = (longest_side_px, longest_side_px)
+    pixels.thumbnail(limit, Image.Resampling.LANCZOS, reducing_gap=_DRAFT if is_jpeg else None)
+    flat = _in_srgb(pixels.convert("RGB") if pixels.mode == "RGBA" else pixels, profile)
+    if pixels.mode == "RGBA":
+        flat = Image.composite(flat, Image.new("RGB", flat.size, "white"), pixels.getchannel("A"))
+    # Asked again, now that it is decoded: Pillow turns a TIFF itself.
+    if (turned := _orientation(picture, data)) in _UPRIGHT:
+        flat = flat.transpose(_UPRIGHT[turned])
+    flat.info.clear()  # or the PNG would carry the profile on
+    return flat
+
+
+def _in_8_bits(picture: ImageFile) -> Image.Image:
+    """The same pixels in a mode that can be shrunk and coloured: L, RGB, RGBA or CMYK."""
+    picture.load()
+    if picture.mode.startswith("I;16"):
+        return picture.convert("I").point(lambda level: level * (1 / 257) + 0.5).convert("L")
+    if picture.mode in ("I", "F"):
+        raise ValueError("32 bits a pixel have no agreed brightness; save it with 8 or 16")
+    if picture.has_transparency_data:
+        return picture.convert("RGBA")
+    if picture.mode == "CMYK":
+        return picture
+    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+
+
+@lru_cache(maxsize=16)
+def _moves_colours(profile: bytes) -> bool:
+    """Whether the pixels of an RGB picture with this profile would look different without it.
+
+    Judged by what it does to a cube of 125 colours, as there are many sRGB profiles. One that
+    cannot be read, or is not for RGB, moves nothing: viewers ignore it too.
+    """
+    levels = product((0, 64, 128, 192, 255), repeat=3)
+    cube = Image.frombytes("RGB", (5, 25), bytes(v for rgb in levels for v in rgb))
+    return max(ImageChops.difference(cube, _in_srgb(cube, profile)).tobytes()) > _ROUNDING
+
+
+def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
+    """An RGB, L or CMYK picture as RGB in sRGB; taken for sRGB when the profile is of no use."""
+    if profile:
+        from PIL import ImageCms  # 10 ms, and few pictures need it
+
+        with suppress(ImageCms.PyCMSError, OSError, ValueError):
+            source, target = io.BytesIO(profile), ImageCms.createProfile("sRGB")
+            if moved := ImageCms.profileToProfile(picture, source, target, outputMode="RGB"):
+                return moved
+    return picture.convert("RGB")
 
 
 # --- whether a file is whole ----------------------------------------------------------------
 
-_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-"""Markers of a start of frame, which tell the coding: 0xC0 is baseline, 0xC2 progressive."""
-_START_OF_SCAN = 0xDA
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _TASTE_BYTES = 2048
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """In a scan: anything but a stuffed byte, a restart or filling."""
-_PNG_END = b"IEND\xaeB`\x82"
 
 
 def _verify(picture: ImageFile, data: bytes) -> None:
@@ -252,36 +377,21 @@ def _decode_coarsely(picture: ImageFile) -> None:
     picture.load()
 
 
-def _jpeg_headers(data: bytes) -> Iterator[tuple[int, int]]:
-    """The markers up to the first scan, each with where its segment ends."""
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        if data[at + 1] == 0xFF:  # a fill byte
-            at += 1
-            continue
-        marker = data[at + 1]
-        at += 2 + int.from_bytes(data[at + 2 : at + 4])
-        yield marker, at
-        if marker == _START_OF_SCAN:
-            return
-
-
 def is_whole(data: bytes) -> bool:
-    """True for an ordinary JPEG that reaches its end; False says only that decoding must tell.
+    """True for a JPEG that reaches its end; False says only that decoding must tell.
 
-    Sound headers, one scan, and nothing but its end marker after it: the decoder would read as
-    far, and finds no more (flipped bits inside the scan it does not tell either). What the
-    headers hold is tried on the first bytes of the scan: an eighth of the time of decoding.
+    Nothing but its end marker follows the last scan: the decoder would read as far, and finds no
+    more (flipped bits inside the scan it does not tell either). Whatever stands before is tried
+    with the first bytes of that scan: a quarter of the time of decoding.
 
     Source: https://www.w3.org/Graphics/JPEG/itu-t81.pdf, B.1 and B.2
     """
-    ends = dict(_jpeg_headers(data))
-    scan = ends.get(_START_OF_SCAN, len(data))
-    found = _JPEG_MARKER.search(data, scan)
-    if not ends.keys() & {0xC0, 0xC1} or found is None or data[found.start() :] != b"\xff\xd9":
+    scan = data.rfind(_START_OF_SCAN)
+    found = _JPEG_MARKER.search(data, scan + 2)
+    if scan < 0 or found is None or data[found.start() :] != _END_OF_IMAGE:
         return False
     with suppress(OSError, ValueError, SyntaxError, SuiteError):
-        taste = data[: scan + _TASTE_BYTES].removesuffix(b"\xff\xd9") + b"\xff\xd9"
+        taste = data[: scan + _TASTE_BYTES].removesuffix(_END_OF_IMAGE) + _END_OF_IMAGE
         _decode_coarsely(_opened(taste, ""))
         return True
     return False
@@ -290,7 +400,7 @@ def is_whole(data: bytes) -> bool:
 def _verify_checksums(data: bytes) -> None:
     """Those of a PNG's chunks, which decoding does not ask for."""
     PngImageFile(io.BytesIO(data)).verify()
-    if _PNG_END not in data[-256:]:
+    if b"IEND\xaeB`\x82" not in data[-256:]:
         raise ValueError("it ends too early")
 
 

@@ -10,8 +10,7 @@ from typing import Any
 from PIL import Image
 
 from harness.errors import SuiteError, install_command
-from harness.images import MAX_PIXELS
-from harness.images.files import shown
+from harness.images import MAX_PIXELS, shown
 
 _DPI = 150
 """Where neither a resolution nor a limit is given."""
@@ -41,10 +40,8 @@ def rendered(data: bytes, page: str | None, name: str, *, longest_side_px: int) 
         if longest_side_px and "@" not in (page or ""):
             scale = longest_side_px / max(width, height)
         if width * height * scale * scale > MAX_PIXELS:
-            raise SuiteError(
-                f"{name} has more than {MAX_PIXELS // 10**6} million pixels",
-                fix="name a lower resolution, e.g. #1@100",
-            )
+            what = f"{name} has more than {MAX_PIXELS // 10**6} million pixels"
+            raise SuiteError(what, fix="name a lower resolution, e.g. #1@100")
         picture: Image.Image = found.render(scale=scale).to_pil().convert("RGB")
         return picture
 
@@ -58,26 +55,22 @@ def _page(data: bytes, page: str | None, name: str) -> Iterator[Any]:
     try:
         import pypdfium2  # an extra
     except ImportError as exc:
-        raise SuiteError(
-            f"{name}: a page of a PDF takes pypdfium2, which is not installed",
-            fix=f"{install_command('pdf')}, or export the page as PNG",
-        ) from exc
+        what = f"{name}: a page of a PDF takes pypdfium2, which is not installed"
+        fix = f"{install_command('pdf')}, or export the page as PNG"
+        raise SuiteError(what, fix=fix) from exc
     with _one_at_a_time:
         try:
             document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError as exc:
-            encrypted = "assword" in str(exc)
-            raise SuiteError(
-                f"{name} is {'encrypted' if encrypted else f'a damaged PDF: {shown(str(exc))}'}",
-                fix="save it without a password" if encrypted else "export or copy the file again",
-            ) from exc
+            what, fix = f"a damaged PDF: {shown(str(exc))}", "export or copy the file again"
+            if "assword" in str(exc):
+                what, fix = "encrypted", "save it without a password"
+            raise SuiteError(f"{name} is {what}", fix=fix) from exc
         with document:
             pages, number = len(document), int((page or "1").partition("@")[0])
             if page is None and pages != 1:
                 raise SuiteError(f"{name} has {pages} pages", fix="name one: .pdf#1 is the first")
             if not 1 <= number <= pages:
-                raise SuiteError(
-                    f"{name}: there is no page {number} of {pages}",
-                    fix=f"name a page from 1 to {pages}",
-                )
+                what = f"{name}: there is no page {number} of {pages}"
+                raise SuiteError(what, fix=f"name a page from 1 to {pages}")
             yield document[number - 1]

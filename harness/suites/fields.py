@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
-from harness.images.files import shown
-from harness.suites.own import parsed
-from harness.suites.suite import Findings
+from harness.errors import SuiteError
 
 NAMES: Mapping[str, Sequence[str]] = {
     what: names.split()
@@ -47,14 +42,15 @@ SETTINGS = (
     *("case_sensitive", "fields", "schema", "coordinates", "format"),
 )
 """Columns that hold an option of the grader."""
+LETTERED, NUMBERED = "lettered options", "numbered pictures"
+"""Fields whose parts have a column each."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _NUMBERED = re.compile(r"(?:image|img|picture|photo)s?(\d{1,2})")
 _LETTERED = re.compile(r"(?:option|choice|opt)?([a-z])|(?:option|choice|opt)(\d\d?)")
 """A, Option A, optionA, option_a, choice_3."""
-_PARTS = {"numbered pictures": "picture", "lettered options": "options"}
 _OPTION_START = re.compile(r"(?:^|[\s;,|])\(?([A-Z])\s?[.):]\s*")
-_EMPTY = ("", "nan", "<na>")
-_NO_HINT = ("none", "null", "n/a", "-")
+_IMAGE_TOKEN = re.compile(r"<image>|<\|image\|>|\[image\]|<image_placeholder>", re.IGNORECASE)
+_IMAGE_PLACE = re.compile(r"<image[ _]?(\d{1,2})>", re.IGNORECASE)
 
 Plan = Mapping[str, tuple[str, ...]]
 """Field: the columns of a row that may hold it, the best first."""
@@ -76,34 +72,37 @@ _KNOWN = {bare(name): (name, 0) for name in SETTINGS} | {
 }
 
 
+@lru_cache(maxsize=4096)
+def field_of(name: str) -> tuple[str, int]:
+    """The field that a column holds, and its rank among those that do; "" for none."""
+    key = bare(name)
+    if match := _NUMBERED.fullmatch(key):
+        return NUMBERED, int(match[1])
+    if key not in _KNOWN and (match := _LETTERED.fullmatch(key)):
+        return LETTERED, int(match[2]) if match[2] else LETTERS.index(match[1].upper()) + 1
+    return _KNOWN.get(key, ("", 0))
+
+
 @lru_cache(maxsize=512)
 def plan(names: tuple[str, ...], given: tuple[tuple[str, tuple[str, ...]], ...]) -> Plan:
     """Which columns hold which field; `given` is what the owner of the file says of it."""
     by_hand = {bare(it): (what, at) for what, held in given for at, it in enumerate(held)}
     taken = {what for what, _ in given}
+    taken |= {
+        part for part, whole in ((NUMBERED, "picture"), (LETTERED, "options")) if whole in taken
+    }
     ranked = defaultdict[str, list[tuple[int, str]]](list)
     for name in names:
-        key = bare(name)
-        what, rank = by_hand.get(key) or _KNOWN.get(key) or ("", 0)
-        if not what and (match := _NUMBERED.fullmatch(key)):
-            what, rank = "numbered pictures", int(match[1])
-        elif not what and (place := place_of(name)) is not None:
-            what, rank = "lettered options", place
-        if what and (key in by_hand or _PARTS.get(what, what) not in taken):
-            ranked[what].append((rank, name))
-    lettered = ranked["lettered options"]
+        what, rank = field_of(name)
+        if bare(name) in by_hand:
+            what, rank = by_hand[bare(name)]
+        elif what in taken:
+            continue
+        ranked[what].append((rank, name))
+    lettered = ranked[LETTERED]
     if len(lettered) < 2 or min(lettered)[0] > 1:  # x and y are no options
-        del ranked["lettered options"]
-    return {what: tuple(name for _, name in sorted(held)) for what, held in ranked.items()}
-
-
-@lru_cache(maxsize=4096)
-def place_of(name: str) -> int | None:
-    """Which option a column holds: A or option_b is 1 and 2, Choice 3 is 3."""
-    match = _LETTERED.fullmatch(bare(name))
-    if match is None:
-        return None
-    return int(match[2]) if match[2] else LETTERS.index(match[1].upper()) + 1
+        del ranked[LETTERED]
+    return {what: tuple(name for _, name in sorted(held)) for what, held in ranked.items() if what}
 
 
 # --- cells ----------------------------------------------------------------------------------
@@ -112,12 +111,10 @@ def place_of(name: str) -> int | None:
 def is_empty(value: object) -> bool:
     """Nothing, or what spreadsheets and data frames write for nothing."""
     if isinstance(value, str):
-        return len(value) < 8 and value.strip().casefold() in _EMPTY
-    if isinstance(value, float):
-        return value != value
+        return len(value) < 8 and value.strip().casefold() in ("", "nan", "<na>")
     if isinstance(value, dict):
         return all(map(is_empty, value.values()))
-    return value is None or value in ([], ())
+    return value is None or value != value or value in ([], ())
 
 
 def text_of(value: object) -> str:
@@ -141,7 +138,7 @@ def line_of(value: object) -> str:
 
 def hint_of(value: object) -> str:
     text = text_of(value)
-    return "" if text.casefold() in _NO_HINT else text
+    return "" if text.casefold() in ("none", "null", "n/a", "-") else text
 
 
 def literal(text: str) -> Any:
@@ -174,10 +171,11 @@ def several(value: object) -> tuple[Any, ...]:
 
 
 def answers_of(value: object) -> tuple[str, ...]:
-    """The answers of which each is right.
+    """The answers of which each is right; of what many people said, what three of them did, as the
+    VQA score has it.
 
-    >>> answers_of('["1"]'), answers_of([{"answer": 3}, 4])
-    (('1',), ('3', '4'))
+    >>> answers_of('["1"]'), answers_of([{"answer": 3}, 4]), answers_of(["a", "a", "a", "b", "b"])
+    (('1',), ('3', '4'), ('a',))
     """
     if isinstance(value, dict):
         held = (value.get(key) for key in ("answer", "value", "text", "label"))
@@ -186,16 +184,11 @@ def answers_of(value: object) -> tuple[str, ...]:
     parts = listed(value)
     if not parts or any(isinstance(part, list) for part in parts):
         return tuple(filter(None, [text_of(value)]))
-    return _agreed([answer for part in parts for answer in answers_of(part)])
-
-
-def _agreed(answers: Sequence[str]) -> tuple[str, ...]:
-    """Of what many people said, what three of them did, as the VQA score has it."""
-    counted = Counter(answers)
-    if len(answers) < 5 or len(counted) == len(answers):
+    counted = Counter(answer for part in parts for answer in answers_of(part))
+    most = max(counted.values(), default=1)
+    if counted.total() < 5 or most == 1:
         return tuple(counted)
-    common = [answer for answer, times in counted.most_common() if times >= 3]
-    return tuple(common) or (counted.most_common(1)[0][0],)
+    return tuple(it for it, times in counted.most_common() if times >= min(3, most))
 
 
 def options_of(value: object) -> tuple[str, ...]:
@@ -206,14 +199,13 @@ def options_of(value: object) -> tuple[str, ...]:
     >>> options_of(["(A) red", "(B) green"]), options_of("red; green"), options_of("red")
     (('red', 'green'), ('red', 'green'), ())
     """
-    if isinstance(value, str) and value.strip().startswith("{"):
+    if isinstance(value, str) and value.lstrip().startswith("{"):
         value = literal(value)
     if isinstance(value, dict):
-        if isinstance(value.get("text"), list):
-            return options_of(value["text"])
         filled = {str(key).strip().upper(): it for key, it in value.items() if not is_empty(it)}
-        if not all(len(key) == 1 and key in LETTERS for key in filled):
-            return options_of(list(value.values()))
+        if not all(key in LETTERS and len(key) == 1 for key in filled):
+            texts = value.get("text")
+            return options_of(texts if isinstance(texts, list) else list(value.values()))
         places = range(LETTERS.index(max(filled, default="A")) + 1)
         return tuple(line_of(filled.get(LETTERS[at])) for at in places)
     parts = listed(value)
@@ -222,10 +214,14 @@ def options_of(value: object) -> tuple[str, ...]:
     texts = [line_of(_content(part)) for part in parts or ()]
     if sum(map(bool, texts)) < 2 or len(texts) > len(LETTERS):
         return ()
-    lettered = [re.match(r"\(?([A-Z])\s?[.):]\s*(?=\S)", text) for text in texts]
-    if all(it and it[1] == letter for it, letter in zip(lettered, LETTERS, strict=False)):
-        texts = [text[it.end() :] for text, it in zip(texts, lettered, strict=True) if it]
-    return tuple(texts)
+    lettered = [
+        re.match(rf"\(?{it}\s?[.):]\s*(?=\S)", text)
+        for it, text in zip(LETTERS, texts, strict=False)
+    ]
+    return tuple(
+        text[it.end() :] if it and all(lettered) else text
+        for text, it in zip(texts, lettered, strict=True)
+    )
 
 
 def _content(part: object) -> object:
@@ -246,70 +242,29 @@ def _split(text: str) -> Iterator[str]:
         for start, end in zip(starts, ends, strict=True):
             yield text[start.end() : end].strip(" \t\n;,|")
         return
-    mark = next((it for it in "\n;|," if it in text.strip()), None)
-    if mark:
+    if mark := next((it for it in "\n;|," if it in text.strip()), None):
         yield from (part.strip() for part in text.strip().split(mark) if part.strip())
 
 
-# --- the side file --------------------------------------------------------------------------
+def with_places(question: str, pictures: int) -> str:
+    """The question with its marks for pictures: `<image 1>` where they matter, else none.
 
+    Raises: SuiteError when it speaks of more pictures than there are.
 
-class _Tables(Struct, forbid_unknown_fields=True):
-    columns: dict[str, str | list[str]] = {}
-    all: dict[str, Any] = {}
-    category: dict[str, dict[str, Any]] = {}
-    case: dict[str, dict[str, Any]] = {}
-
-
-class SideFile:
-    """`<suite>.graders.toml`: what no rule can guess of somebody else's suite.
-
-    [columns]                    # field = column, or a list of them
-    question = "ask"
-    [all]                        # every case
-    [category."Serial numbers"]  # the cases of a category; wins over [all]
-    [case.0003-plate]            # one case; wins over both
-    grader = "decimal"
-    tolerance = 0.5
+    >>> with_places("<image>\\nHow many?", 1), with_places("Is <image> or <image> older?", 2)
+    ('How many?', 'Is <image 1> or <image 2> older?')
     """
-
-    def __init__(self, path: Path, findings: Findings) -> None:
-        self._problem = partial(findings.problem, shown(path.name))
-        self._tables = _Tables()
-        try:
-            if os.path.lexists(path):
-                self._tables = msgspec.convert(parsed(path), _Tables)
-        except msgspec.ValidationError as exc:
-            self._problem(str(exc), f"its tables are {', '.join(_Tables.__struct_fields__)}")
-        self.columns: dict[str, tuple[str, ...]] = {}
-        for key, value in self._tables.columns.items():
-            what = "picture" if key in ("image", "images", "pictures") else key
-            self.columns[what] = (value,) if isinstance(value, str) else tuple(value)
-            if what not in (*NAMES, *SETTINGS):
-                self._problem(f"columns: {shown(key)} is not a field", f"use {', '.join(NAMES)}")
-        self._unused = {("category", it) for it in self._tables.category}
-        self._unused |= {("case", it) for it in self._tables.case}
-
-    def apply(
-        self, grader: str, options: dict[str, Any], *, case_id: str, category: str
-    ) -> tuple[str, dict[str, Any]]:
-        """The grader and options that hold for a case; options of another grader fall away."""
-        self._unused -= {("category", category), ("case", case_id)}
-        tables = self._tables
-        for table in (tables.all, tables.category.get(category), tables.case.get(case_id)):
-            changed = dict(table or {})
-            named = str(changed.pop("grader", grader))
-            options = (options if named == grader else {}) | changed if table else options
-            grader = named
-        return grader, options
-
-    def report_unused(self, columns: Iterable[str]) -> None:
-        """Name what the suite does not have; `columns` are those with content."""
-        unused = [f"{section} {shown(name)}" for section, name in sorted(self._unused)]
-        there = set(map(bare, columns))
-        named = (name for held in self.columns.values() for name in held)
-        unused += [
-            f"column {shown(name)} with content" for name in named if bare(name) not in there
-        ]
-        for what in unused:
-            self._problem(f"the suite has no {what}", "correct the name, or delete it")
+    if "<" not in question and "[" not in question:
+        return question
+    tokens = len(_IMAGE_TOKEN.findall(question))
+    spoken_of = max(tokens, *map(int, _IMAGE_PLACE.findall(question)), 0)
+    if spoken_of > pictures:
+        raise SuiteError(
+            f"the question speaks of {spoken_of} pictures, and the row has {pictures}",
+            fix="give the row all of its pictures, or leave it out",
+        )
+    parts = [part.strip() for part in _IMAGE_TOKEN.split(question)]
+    if not tokens or sum(map(bool, parts)) <= 1:  # all before the text, or behind it
+        return "".join(parts) if tokens else question
+    numbers = iter(range(1, tokens + 1))
+    return _IMAGE_TOKEN.sub(lambda _: f"<image {next(numbers)}>", question).strip()

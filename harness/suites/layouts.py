@@ -1,4 +1,4 @@
-"""Rows that hold their question in a way of their own, and files that hold none.
+"""Arrangements of rows: what a JSON document holds, and rows that nest their question.
 
 Chats (LLaVA, messages, inspect, OpenAI evals, Gemini), promptfoo's tests, questions and answers in
 two files (VQA): each becomes plain rows. What is for something else is refused with a recipe.
@@ -7,26 +7,16 @@ two files (VQA): each becomes plain rows. What is for something else is refused 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, NoReturn
-
-import msgspec
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from harness.errors import SuiteError
-from harness.images.files import read_regular, shown
-from harness.suites.fields import NAMES, bare, is_empty
+from harness.images import shown
+from harness.suites.fields import NAMES, NUMBERED, field_of, is_empty
 
-MAX_JSON_BYTES = 2**31
-_CHATS = (
-    *("conversations", "conversation", "messages", "input", "prompt", "dialog", "texts"),
-    "contents",
-)
-_NESTED = ("row", "vars", "metadata", "extra_info", "reward_model", "meta", "question")
-_ABOUT, _HINTS = ("metadata", "extra_info", "meta"), NAMES["hint"]
-"""What tells of a row is not shown to the model, even where it is called its context."""
-_ROLES = {"": "user", "user": "user", "human": "user", "system": "system"} | dict.fromkeys(
+Cells = dict[str, Any]
+_ROWS_KEYS = ("data", "rows", "questions", "examples", "samples", "items", "instances", "test")
+_ROLES = {"user": "user", "human": "user", "": "user", "system": "system"} | dict.fromkeys(
     ("assistant", "gpt", "model", "bot"), "assistant"
 )
 _PICTURES = (
@@ -34,57 +24,163 @@ _PICTURES = (
     *("inlineData", "inline_data", "fileData", "file_data"),
 )
 """Keys of a part of a message that hold its picture."""
-_IDS = {bare(name) for name in NAMES["id"]}
-_ANSWERS = {bare(name) for name in NAMES["answer"]}
-_EXPECTED = re.compile(r"(equals|i?contains(?:-any|-all)?|i?starts-with):\s*(.+)", re.DOTALL)
+_ABOUT = ("metadata", "extra_info", "meta")
+"""What tells of a row is not shown to the model, even where it is called its context."""
+_WHOLE = ("picture", NUMBERED, "answer", "options", "aliases", "fields", "schema")
+"""Fields in which an object is a value; in any other column it holds columns."""
+_EXPECTED = re.compile(r"(?:equals|i?contains(-any)?|i?starts-with):\s*(.+)", re.DOTALL)
 _IMAGE_TOKEN = re.compile(r"^\s*<image>|<image>\s*$", re.IGNORECASE)
 _CSV = "write a questions.csv with file_name,question,answer"
-Cells = dict[str, Any]
-Rows = Iterator[tuple[str, int, Cells]]
-"""The file, with what its rows are counted in; a number; and cells by column."""
+_LABEL_STUDIO = "Label Studio's JSON, which nests its answers"
+_EXPORT = (
+    "export the project as CSV, name the columns of question and answer in [columns] of the side"
+    " file, and give the folder of the pictures with --images"
+)
+_BATCH = "a batch of requests to a model, which holds no answers"
+_ASKED = f"{_CSV}: the text and picture of each request, and the right answer"
+_COCO = "COCO: boxes and classes, without questions"
+_COUNTS = f"{_CSV}: How many cars are there? of each image, and the count of its annotations"
+_OF_ELSE = (
+    ({"images", "annotations", "categories"}, _COCO, _COUNTS),
+    ({"data", "annotations"}, _LABEL_STUDIO, _EXPORT),
+    ({"data", "predictions"}, _LABEL_STUDIO, _EXPORT),
+    ({"custom_id", "body"}, _BATCH, _ASKED),
+    ({"request"}, _BATCH, _ASKED),
+)
+"""Keys of what holds no question with a right answer, what it is, and what to make of it."""
 
 
-def unfolded(rows: Rows) -> Rows:
-    """The questions that rows ask, each as a plain row.
+def _refuse(keys: Mapping[str, Any], name: str) -> None:
+    for needed, what, fix in _OF_ELSE:
+        if needed <= keys.keys() and any(isinstance(keys[it], dict | list) for it in needed):
+            raise SuiteError(f"{name} is {what}", fix=fix)
+
+
+# --- documents ------------------------------------------------------------------------------
+
+
+def rows_of_document(
+    document: Any, name: str, beside: Iterable[tuple[str, Mapping[str, Any]]]
+) -> tuple[Iterable[Any], list[str]]:
+    """The rows of a JSON document: an array, an array under a key, an object of rows by their ids,
+    of columns, or one row; and the keys of arrays that were not read. `beside` are documents in
+    the same folder, by their names.
+
+    Raises: SuiteError when it holds none.
+    """
+    if isinstance(document, list):
+        return document, []
+    if not isinstance(document, dict):
+        raise SuiteError(f"{name} holds no rows", fix="make it an array of objects")
+    if len(document.keys() & {"images", "annotations", "categories"}) > 2:
+        _refuse(document, name)
+    arrays = [key for key, it in document.items() if it and _is_objects(it) and not _is_chat(it)]
+    known = [key for key in _ROWS_KEYS if key in arrays]
+    if held := next(iter(known), arrays[0] if len(arrays) == 1 else None):
+        rows = document[held]
+        if held in ("questions", "annotations") and all("question_id" in it for it in rows):
+            return _paired(rows, held, name, beside), []
+        return rows, [key for key in arrays if key != held]
+    return _by_key(document, name), []
+
+
+def _is_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(it, dict) for it in value)
+
+
+def _by_key(document: Cells, name: str) -> Iterable[Cells]:
+    """An object whose values are the rows, or the columns; or that is the one row."""
+    held = list(document.values())
+    first = held[0] if held else None
+    if isinstance(first, dict) and _is_objects(held):
+        if len(held) == 1 and _is_objects(list(first.values())):
+            return _by_key(first, name)
+        if len(held) > 1 and "0" in first and all(it.keys() == first.keys() for it in held):
+            return ({key: it[at] for key, it in document.items()} for at in first)  # pandas
+        return ({"_key": key, **value} for key, value in document.items())
+    if len(held) > 1 and all(isinstance(it, list) and len(it) == len(held[0]) for it in held):
+        return (dict(zip(document, cells, strict=True)) for cells in zip(*held, strict=True))
+    if any(field_of(key)[0] == "question" or _is_chat(it) for key, it in document.items()):
+        return [document]
+    if not document:
+        return []
+    raise SuiteError(
+        f"{name} holds no rows: an object with {shown(', '.join(document))}",
+        fix="make it an array of objects with image, question and answer",
+    )
+
+
+def _paired(
+    rows: list[Cells], mine: str, name: str, beside: Iterable[tuple[str, Mapping[str, Any]]]
+) -> list[Cells]:
+    """Rows that hold question and answer both; VQA's are joined with those in the other file.
+
+    Raises: SuiteError when there is none.
+    """
+    there = {field_of(key)[0] for row in rows[:1] for key in row}
+    if {"question", "answer"} <= there:
+        return rows
+    other = "annotations" if mine == "questions" else "questions"
+    found = next((it[other] for key, it in beside if other in key.casefold() and other in it), None)
+    if found is None or not _is_objects(found):
+        fix = f"put the file with the {other} beside it, with {other} in its name"
+        raise SuiteError(f"{name} holds {mine} without {other}", fix=fix)
+    questions, annotations = (rows, found) if mine == "questions" else (found, rows)
+    by_id = {it.get("question_id"): it for it in annotations}
+    joined = [{**by_id.get(it.get("question_id"), {}), **it} for it in questions]
+    for row in joined:
+        if row.get("multiple_choice_answer"):  # what most of the ten people said
+            row.pop("answers", None)
+    return joined
+
+
+# --- rows -----------------------------------------------------------------------------------
+
+
+def questions_of(row: Cells, where: str) -> list[Cells]:
+    """The questions that a row asks, each as a plain row.
 
     Raises: SuiteError for a row of a format that asks none.
     """
-    for file, line, row in rows:
-        try:
-            yield from ((file, line, it) for it in _questions(row))
-        except SuiteError as error:
-            raise SuiteError(f"{file} {line}: {error.problem}", fix=error.fix) from None
-
-
-def _questions(row: Cells) -> list[Cells]:
-    if isinstance(row.get("data"), dict) and ("annotations" in row or "predictions" in row):
-        raise SuiteError(
-            "this is Label Studio's JSON, which nests its answers",
-            fix="export the project as CSV instead, name the columns of question and answer in"
-            " [columns] of the side file, and give the folder of the pictures with --images",
-        )
-    if isinstance(row.get("request"), dict) or ("custom_id" in row and "body" in row):
-        raise SuiteError(
-            "this is a batch of requests to a model, which holds no answers",
-            fix=f"{_CSV}: the text and picture of each request, and the right answer",
-        )
-    for key in _NESTED:
-        if isinstance(inner := row.get(key), dict):
-            row = {name: value for name, value in row.items() if name != key}
-            about = _HINTS if key in _ABOUT else ()
-            row |= {f"{key}.{it}" if it in row or it in about else it: inner[it] for it in inner}
-    row = _tested(row)
-    for key in _CHATS:
-        chat = row.get(key)
-        if isinstance(chat, list) and chat and all(isinstance(turn, dict) for turn in chat):
+    if not any(isinstance(it, dict | list) or key.startswith("__") for key, it in row.items()):
+        return [row]
+    _refuse(row, f"{where}: this")
+    row = _tested(_unfolded(row), where)
+    for key, chat in row.items():
+        if _is_chat(chat):
             return _chat({name: row[name] for name in row if name != key}, chat)
     return [row]
+
+
+def _unfolded(row: Cells) -> Cells:
+    """With the columns that objects in it hold; the row's own go before them."""
+    nested = {
+        key: it
+        for key, it in row.items()
+        if isinstance(it, dict) and "bytes" not in it and field_of(key)[0] not in _WHOLE
+    }
+    if not nested:
+        return row
+    row = {key: it for key, it in row.items() if key not in nested}
+    for key, inner in nested.items():
+        about = NAMES["hint"] if key in _ABOUT else ()
+        row |= {f"{key}.{it}" if it in row or it in about else it: inner[it] for it in inner}
+    return _unfolded(row)
+
+
+def _is_chat(value: Any) -> bool:
+    roles = ("role", "from", "user", "parts")
+    return (
+        bool(value)
+        and _is_objects(value)
+        and all(any(it in turn for it in roles) for turn in value)
+    )
 
 
 def _chat(rest: Cells, turns: list[Cells]) -> list[Cells]:
     """A row for every question, with the turns before it as its context, and the reply to it as
     the answer; for the last alone, where a column holds the answer."""
-    answered = any(bare(name) in _ANSWERS and not is_empty(rest[name]) for name in rest)
+    answered = any(field_of(name)[0] == "answer" and not is_empty(rest[name]) for name in rest)
     rows: list[Cells] = []
     system, before, last, pictures = "", "", "", list[Any]()
     for role, text, new in _messages(turns):
@@ -94,11 +190,11 @@ def _chat(rest: Cells, turns: list[Cells]) -> list[Cells]:
         if role == "user":
             pictures = [*pictures, *new]
             if last != "user":
-                row = rest if answered else {**rest, "answer": None}
-                hint = f"{rest.get('hint') or ''}\n{before}".strip() if before else rest.get("hint")
-                rows.append(row | {"question": system, "hint": hint})
-            question = f"{rows[-1]['question']}\n{text}".strip()
-            rows[-1] |= {"question": question, **({"images": pictures} if pictures else {})}
+                hint = f"{rest.get('hint') or ''}\n{before}".strip()
+                rows.append({**rest, "question": system, "hint": hint})
+            rows[-1]["question"] = f"{rows[-1]['question']}\n{text}".strip()
+            if pictures:
+                rows[-1]["images"] = pictures
             before += f"Question: {_IMAGE_TOKEN.sub('', text).strip()}\n"
         elif rows:
             before += f"Answer: {text}\n"
@@ -108,7 +204,7 @@ def _chat(rest: Cells, turns: list[Cells]) -> list[Cells]:
     if answered:
         return rows[-1:]
     for number, row in enumerate(rows[1:], start=2):
-        row |= {name: f"{row[name]}-{number}" for name in row if bare(name) in _IDS}
+        row |= {name: f"{row[name]}-{number}" for name in row if field_of(name)[0] == "id"}
     return rows
 
 
@@ -130,112 +226,25 @@ def _messages(turns: list[Cells]) -> Iterator[tuple[str, str, list[Any]]]:
             yield _ROLES[role], text, [it for it in pictures if it]
 
 
-def _tested(row: Cells) -> Cells:
-    """The answer that a promptfoo assertion states, as a column or as an object."""
-    asserted = row.get("assert")
-    stated = [str(row[name]) for name in row if name.startswith("__expected") and row[name]]
-    if isinstance(asserted, list) and asserted and all(isinstance(it, dict) for it in asserted):
-        for it in asserted:
-            value = it.get("value")
-            text = ",".join(map(str, value)) if isinstance(value, list) else value
-            stated.append(f"{it.get('type')}:{text}")
-    row = {
-        name.removeprefix("__metadata:"): value
-        for name, value in row.items()
-        if not name.startswith("__expected") and not (stated and name == "assert")
-    }
+def _tested(row: Cells, where: str) -> Cells:
+    """The answer that a promptfoo assertion states, as a column or as an object.
+
+    Raises: SuiteError when several do, or none states an answer.
+    """
+    stated = [str(it) for name, it in row.items() if name.startswith("__expected") and it]
+    asserted = row.get("assert") or ()
+    for it in asserted if _is_objects(asserted) else ():
+        value = it.get("value")
+        text = ",".join(map(str, value)) if isinstance(value, list) else value
+        stated.append(f"{it.get('type')}:{text}")
     if not stated:
         return row
     match = _EXPECTED.fullmatch(stated[0])
     if len(stated) > 1 or (match is None and re.match(r"[a-z-]+:", stated[0])):
-        raise SuiteError(
-            f"the assertions {shown(', '.join(stated))} do not state one answer",
-            fix=f"use one equals: or contains:, or {_CSV}",
-        )
-    if match is None:
-        return {**row, "answer": stated[0]}
-    values = re.split(r"\s*,\s*", match[2].strip()) if "-a" in match[1] else [match[2].strip()]
-    grader = {"grader": "list"} if match[1].endswith("-all") else {}
-    return {**row, "answer": values if len(values) > 1 else values[0], **grader}
-
-
-def pair(path: Path, document: Mapping[str, msgspec.Raw]) -> Iterator[Cells] | None:
-    """VQA's questions joined with the annotations that lie beside them; None for other files.
-
-    Raises: SuiteError when one of the two is missing.
-    """
-    mine, other = "questions", "annotations"
-    if mine not in document:
-        mine, other = other, mine
-    rows = _objects(document, mine)
-    there = {"answer", "answers"} if mine == "questions" else {"question"}
-    if not rows or not all("question_id" in it and not there & it.keys() for it in rows):
-        return None
-    for beside in sorted(path.parent.glob("*.json")):
-        if beside == path or other not in beside.name.casefold():
-            continue
-        with suppress(msgspec.DecodeError):
-            held = msgspec.json.decode(
-                read_regular(beside, limit_bytes=MAX_JSON_BYTES), type=dict[str, msgspec.Raw]
-            )
-            found = {mine: rows, other: _objects(held, other)}
-            annotations = {it.get("question_id"): it for it in found["annotations"]}
-            return (annotations.get(it["question_id"], {}) | it for it in found["questions"])
-    raise SuiteError(
-        f"{shown(path)} holds {mine} without {other}",
-        fix=f"put the file with the {other} beside it, with {other} in its name",
-    )
-
-
-def _objects(document: Mapping[str, msgspec.Raw], key: str) -> list[Cells]:
-    with suppress(msgspec.DecodeError):
-        rows = msgspec.json.decode(document.get(key, b"[]"), type=list[Cells])
-        for row in rows:
-            if row.get("multiple_choice_answer"):  # what most of the ten people said
-                row.pop("answers", None)
-        return rows
-    return []
-
-
-# --- what is refused ------------------------------------------------------------------------
-
-
-def refuse_document(path: Path, document: Mapping[str, msgspec.Raw]) -> None:
-    """
-    Raises: SuiteError for annotations of pictures, which ask no question.
-    """
-    if {"images", "annotations", "categories"} <= document.keys():
-        raise SuiteError(
-            f"{shown(path)} is COCO: boxes and classes, without questions",
-            fix=f"{_CSV}: for each of its images a question such as How many cars are there?, "
-            "and the count of its annotations as the answer",
-        )
-
-
-_RECIPES = {
-    ".tar": (
-        "is a WebDataset shard",
-        "unpack it with mkdir set && tar xf {name} -C set; then {csv} from its .json or .txt files",
-    ),
-    ".yaml .yml": (
-        "is YAML, such as promptfoo's configuration",
-        "{csv}: a row for each of its tests",
-    ),
-    ".zip .7z .rar": ("is an archive", "unpack it, and name the folder or the file in it"),
-    ".gz .tgz .bz2 .xz .zst": ("is compressed", "unpack it: gunzip {name}"),
-    ".xls .ods": ("is a workbook that cannot be read", "save the sheet as CSV UTF-8 or .xlsx"),
-    ".xml .txt .md": ("is text that is no table", "{csv}"),
-    ".pkl .pickle .npz .npy": ("is Python's own, and could run code", "save it with to_parquet"),
-    ".pdf": ("is a document", "{csv}, with {name}#1 as file_name for its first page"),
-}
-
-
-def refuse_file(path: Path, readable: str) -> NoReturn:
-    """
-    Raises: SuiteError that says what the file is, and what to make of it.
-    """
-    kind = next((it for it in _RECIPES if path.suffix.lower() in it.split()), "")
-    what, fix = _RECIPES.get(
-        kind, ("is not a suite", f"name a folder, or a file that ends in {readable}")
-    )
-    raise SuiteError(f"{shown(path)} {what}", fix=fix.format(name=shown(path.name), csv=_CSV))
+        what = f"{where}: the assertions {shown(', '.join(stated))} do not state one answer"
+        raise SuiteError(what, fix=f"use one equals: or contains:, or {_CSV}")
+    answer: Any = match[2].strip() if match else stated[0]
+    if match and match[1]:
+        answer = re.split(r"\s*,\s*", answer)
+    kept = (name for name in row if not name.startswith("__expected") and name != "assert")
+    return {**{name.removeprefix("__metadata:"): row[name] for name in kept}, "answer": answer}

@@ -8,19 +8,18 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import Struct
+from msgspec.structs import replace
 
 from harness import graders
 from harness.errors import SuiteError
 from harness.graders.question import lettered
-from harness.images import header
+from harness.images import header, read_regular, shown, split_page
 from harness.images.drawn import contact_sheet
-from harness.images.files import read_regular, shown, split_page
 from harness.records import Case
 from harness.stats import wilson_interval
-from harness.suites import read
-from harness.suites.rows import UNCATEGORIZED
-from harness.suites.suite import Finding, Level, Suite, finding, slug, write_whole
+from harness.suites import UNCATEGORIZED, Finding, Findings, Level, Suite, read, slug
+from harness.suites.pictures import write_whole
 
 MAX_OVERALL = 0.20
 MAX_CATEGORY = 0.34
@@ -88,17 +87,18 @@ def lint(path: Path, *, images: Path | None = None, strict: bool = False) -> Rep
     Raises: SuiteError when there is no suite at all.
     """
     suite, found = read(path, images=images)
-    cases, sha256 = suite.cases, dict[str, str]()
-    scores = policies(cases)
-    findings = [*found.problems, *found.remarks]
     if suite.categories == (UNCATEGORIZED,):
-        findings.append(finding(Level.NOTE, "columns", "none says the category"))
-    findings += _of_pictures(suite, sha256)
-    findings += [*_repeats(cases, sha256), *_spoilt(cases)]
-    findings += _guessable(scores, cases)
+        found.note("columns", "none says the category")
+    sha256 = _look_at_pictures(suite, found)
+    _find_repeats(suite.cases, sha256, found)
+    _find_spoilt(suite.cases, found)
+    scores = policies(suite.cases)
+    for what in _guessable(scores, suite.cases):
+        found.warning("guessable", what)
+    findings = [*found.problems, *found.remarks]
     if strict:
         worse = {Level.WARNING: Level.PROBLEM}
-        findings = [structs.replace(it, level=worse.get(it.level, it.level)) for it in findings]
+        findings = [replace(it, level=worse.get(it.level, it.level)) for it in findings]
     return Report(
         suite=suite,
         pictures=len(set(sha256.values())),
@@ -132,12 +132,13 @@ def write_sheets(suite: Suite, folder: Path) -> list[Path]:
 # --- pictures and answers -------------------------------------------------------------------
 
 
-def _of_pictures(suite: Suite, sha256: dict[str, str]) -> Iterator[Finding]:
-    """Decode each picture once; say which are damaged, alike, or not sent as they are."""
+def _look_at_pictures(suite: Suite, found: Findings) -> Mapping[str, str]:
+    """Decode each picture once; say which are damaged, alike, or not sent as they are. Their
+    names, each with the sha256 of its bytes."""
     paths: dict[str, Path] = {}
     for case in suite.cases:
         paths.update(zip(case.pictures, suite.pictures(case), strict=True))
-    quirks: Counter[str] = Counter()
+    quirks, sha256 = Counter[str](), dict[str, str]()
     limit = suite.side_px()
     for image, path in paths.items():
         file, page = split_page(str(path))
@@ -146,17 +147,16 @@ def _of_pictures(suite: Suite, sha256: dict[str, str]) -> Iterator[Finding]:
         try:
             head = header(data, shown(path), page=page, whole=True)
         except SuiteError as error:
-            yield finding(Level.PROBLEM, shown(image), error.problem, error.fix)
+            found.error(shown(image), error)
             continue
         quirks.update(head.quirks)
         if 0 < limit < max(head.width_px, head.height_px):
             quirks[f"longer than {limit} px"] += 1
     for quirk, count in quirks.most_common():
-        what = f"{count} will be sent as PNG, made from: {quirk}"
-        yield finding(Level.NOTE, "pictures", what)
+        found.note("pictures", f"{count} will be sent as PNG, made from: {quirk}")
     if copies := len(sha256) - len(set(sha256.values())):
-        what = f"{copies} are copies of others under another name"
-        yield finding(Level.NOTE, "pictures", what)
+        found.note("pictures", f"{copies} are copies of others under another name")
+    return sha256
 
 
 def answer_of(case: Case) -> str:
@@ -171,59 +171,53 @@ def answer_of(case: Case) -> str:
     return f"{(left + right) / 2:g}, {(top + bottom) / 2:g}"
 
 
-def _repeats(cases: Sequence[Case], sha256: Mapping[str, str]) -> Iterator[Finding]:
+def _find_repeats(cases: Sequence[Case], sha256: Mapping[str, str], found: Findings) -> None:
     """Questions put twice to one picture, by its bytes; with two answers they contradict."""
     seen: dict[tuple[str, ...], Case] = {}
     for case in cases:
         asked = " ".join(case.question.casefold().split())
         first = seen.setdefault((asked, *(sha256[image] for image in case.pictures)), case)
-        if first is case:
-            continue
         one, other = answer_of(first), answer_of(case)
-        if one == other:
-            what = f"asks what {first.id} asks of the same picture"
-            yield finding(Level.WARNING, case.id, what)
-        else:
-            what = f"contradicts {first.id}: {other!r} here, {one!r} there"
-            yield finding(Level.PROBLEM, case.id, what)
+        if one != other:
+            found.problem(case.id, f"contradicts {first.id}: {other!r} here, {one!r} there")
+        elif first is not case:
+            found.warning(case.id, f"asks what {first.id} asks of the same picture")
 
 
-def _spoilt(cases: Sequence[Case]) -> Iterator[Finding]:
+def _find_spoilt(cases: Sequence[Case], found: Findings) -> None:
     """Answers that a spreadsheet seems to have turned into numbers or dates."""
     lengths = defaultdict[str, Counter[int]](Counter)
     for case in cases:
-        digits = answer_of(case).isdecimal()
-        lengths[case.question][len(answer_of(case)) if digits else 0] += 1
-    for case in cases:
         answer = answer_of(case)
-        (usual, times), all_ = lengths[case.question].most_common(1)[0], lengths[case.question]
-        is_code = usual >= _CODE_DIGITS and 2 * times > all_.total() > 2 and 0 not in all_
-        wanted = usual if is_code else 0
-        if asked := _DIGITS_ASKED.search(case.question):
-            said = asked[1].lower()
-            wanted = _NUMBERS.index(said) + 3 if said in _NUMBERS else int(said[:3])
+        lengths[case.question][len(answer) if answer.isdecimal() else 0] += 1
+    for case in cases:
+        answer, what = answer_of(case), ""
         if _FLOAT_OF_A_CODE.fullmatch(answer):
             what = "looks like a long code that a spreadsheet rounded"
         elif _DATE_OF_A_RANGE.fullmatch(answer):
             what = "looks like a text that a spreadsheet took for a date"
-        elif answer.isdecimal() and len(answer) < wanted:
+        elif answer.isdecimal() and len(answer) < _digits(case.question, lengths[case.question]):
             what = "has fewer digits than asked for: did a spreadsheet eat leading zeros?"
-        else:
-            continue
-        yield finding(Level.WARNING, case.id, f"{answer!r} {what}")
+        if what:
+            found.warning(case.id, f"{answer!r} {what}")
+
+
+def _digits(question: str, lengths: Counter[int]) -> int:
+    """How many an answer should have: as the question says, or as most answers to it have."""
+    if asked := _DIGITS_ASKED.search(question):
+        said = asked[1].lower()
+        return _NUMBERS.index(said) + 3 if said in _NUMBERS else int(said[:3])
+    ((usual, times),) = lengths.most_common(1)
+    is_code = usual >= _CODE_DIGITS and 2 * times > lengths.total() > 2 and 0 not in lengths
+    return usual if is_code else 0
 
 
 # --- guessing -------------------------------------------------------------------------------
 
-
-def _type(case: Case) -> str:
-    return _TYPES.get(case.grader, "text")
-
-
 _CONSTANTS: Mapping[str, tuple[str, Callable[[Case], str]]] = {
     "constant": ("one answer to all", lambda _: "all"),
     "category": ("the commonest of each category", lambda case: case.category),
-    "type": ("the commonest of each answer type", _type),
+    "type": ("the commonest of each answer type", lambda case: _TYPES.get(case.grader, "text")),
 }
 """Policies that always give the best single answer of a case's group."""
 
@@ -232,36 +226,38 @@ def policies(cases: Sequence[Case]) -> tuple[Policy, ...]:
     """What six ways to answer without looking would score."""
     if not cases:
         return ()
-
-    def right(case: Case, answer: str) -> bool:
-        if answer_of(case).casefold() == answer.casefold():
-            return True
-        return len(cases) <= _MAX_GRADED and graders.grade(case, answer).passed
-
-    def best(members: Sequence[Case]) -> str:
-        answers = Counter(map(answer_of, members)).most_common(_MAX_CANDIDATES)
-        if len(cases) > _MAX_GRADED:
-            same = Counter(answer_of(case).casefold() for case in members)
-            return max((it for it, _ in answers), key=lambda it: same[it.casefold()])
-        return max((it for it, _ in answers), key=lambda it: sum(right(c, it) for c in members))
-
-    found = []
+    found, graded = [], len(cases) <= _MAX_GRADED
     for name, (says, group) in _CONSTANTS.items():
         groups = defaultdict[str, list[Case]](list)
         for case in cases:
             groups[group(case)].append(case)
-        answers = {key: best(members) for key, members in groups.items()}
-        shares = [float(right(case, answers[group(case)])) for case in cases]
+        answers = {key: _best(members, graded) for key, members in groups.items()}
+        shares = [float(_is_right(case, answers[group(case)], graded)) for case in cases]
         found.append(_policy(name, says, cases, shares, answers))
-    named = [options_named(case) for case in cases]
-    for name, says, at in (("first", "the first", slice(1)), ("last", "the last", slice(-1, None))):
-        shares = [
-            float(any(right(case, option) for option in options[at]))
-            for case, options in zip(cases, named, strict=True)
-        ]
-        found.append(_policy(name, f"{says} option named", cases, shares))
-    shares = [1 / len(options) if options else 0.0 for options in named]
+    named = [(case, options_named(case)) for case in cases]
+    for name, at in (("first", 0), ("last", -1)):
+        shares = [float(bool(it) and _is_right(case, it[at], graded)) for case, it in named]
+        found.append(_policy(name, f"the {name} option named", cases, shares))
+    shares = [1 / len(options) if options else 0.0 for _, options in named]
     return (*found, _policy("guess", "a guess among the options named", cases, shares))
+
+
+def _is_right(case: Case, answer: str, graded: bool) -> bool:
+    same = answer_of(case).casefold() == answer.casefold()
+    return same or (graded and graders.grade(case, answer).passed)
+
+
+def _best(members: Sequence[Case], graded: bool) -> str:
+    """The answer that is right for the most of them."""
+    answers = Counter(map(answer_of, members)).most_common(_MAX_CANDIDATES)
+    same = Counter(answer_of(case).casefold() for case in members)
+
+    def score(answer: str) -> int:
+        if graded:
+            return sum(_is_right(case, answer, graded) for case in members)
+        return same[answer.casefold()]
+
+    return max((answer for answer, _ in answers), key=score)
 
 
 def _policy(
@@ -294,8 +290,6 @@ def options_named(case: Case) -> list[str]:
     ['no', 'yes']
     >>> options_named(case("Is it above or below the belt?", "choice", choices=["below", "above"]))
     ['above', 'below']
-    >>> options_named(case("How many?", "integer"))
-    []
     """
     asked = case.question.casefold()
     options = ["yes", "no"] if case.grader == "yes_no" else []
@@ -307,7 +301,7 @@ def options_named(case: Case) -> list[str]:
     return sorted(options, key=lambda option: asked.rfind(option.casefold()) % (len(asked) + 1))
 
 
-def _guessable(scores: Sequence[Policy], cases: Sequence[Case]) -> Iterator[Finding]:
+def _guessable(scores: Sequence[Policy], cases: Sequence[Case]) -> Iterator[str]:
     """Policies that score more without looking than a suite should allow.
 
     A few prompts cannot be spread widely, and some of them are guessed by luck: under 30 only the
@@ -315,13 +309,13 @@ def _guessable(scores: Sequence[Policy], cases: Sequence[Case]) -> Iterator[Find
     and luck, explain.
     """
     if len(cases) < _MANY:
-        groups = {"constant": 1, "category": len({case.category for case in cases})}
-        groups["type"] = len(set(map(_type, cases)))
-        over = []
-        for policy in scores:
-            passed = policy.overall * len(cases) - groups.get(policy.name, 0)
-            if wilson_interval(max(0.0, passed), len(cases)).low > MAX_OVERALL:
-                over.append(policy)
+        groups = {name: len(set(map(group, cases))) for name, (_, group) in _CONSTANTS.items()}
+        by_luck = ((it, it.overall * len(cases) - groups.get(it.name, 0)) for it in scores)
+        over = [
+            policy
+            for policy, more in by_luck
+            if wilson_interval(max(0.0, more), len(cases)).low > MAX_OVERALL
+        ]
         for policy in sorted(over, key=lambda policy: -policy.overall)[:1]:
             yield _guessed(policy, _percent(policy.overall), MAX_OVERALL)
         return
@@ -337,10 +331,9 @@ def _guessable(scores: Sequence[Policy], cases: Sequence[Case]) -> Iterator[Find
             yield _guessed(policy, f"{_percent(shares[where])} in {where}{more}", MAX_CATEGORY)
 
 
-def _guessed(policy: Policy, share: str, most: float) -> Finding:
-    what = f"{policy.says}: {share}, over {_percent(most)}"
-    return Finding(level=Level.WARNING, where="guessable", what=what)
+def _guessed(policy: Policy, share: str, most: float) -> str:
+    return f"{policy.says}: {share}, over {_percent(most)}"
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+    return f"{100 * share:.1f} %"

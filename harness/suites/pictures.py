@@ -15,12 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from harness.errors import SuiteError
-from harness.images import header
-from harness.images.files import read_regular, shown, split_page
-from harness.images.pixels import fitted
-from harness.records import Case
-from harness.suites.fields import is_empty
-from harness.suites.suite import Suite, located, write_whole
+from harness.images import encode, header, read_regular, shown, split_page
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://|data:|file:", re.IGNORECASE)
 _MAX_MEASURED = 300
@@ -35,14 +30,6 @@ _HOLDERS = (
     *("fileUri", "file_uri"),
 )
 """Keys of an object that hold its picture, the best first."""
-_IMAGE_TOKEN = re.compile(r"<image>|<\|image\|>|\[image\]|<image_placeholder>", re.IGNORECASE)
-_IMAGE_PLACE = re.compile(r"<image[ _]?(\d{1,2})>", re.IGNORECASE)
-
-
-class RowNumber(str):
-    """A picture cell that names another row, or a picture by its number."""
-
-    __slots__ = ()
 
 
 class Pictures:
@@ -54,7 +41,7 @@ class Pictures:
         self._places = tuple(map(str, self.folders))
         self._allowed = [path for folder in self.folders for path in _reach(folder.resolve())]
         self._found: dict[str, bytes | SuiteError] = {}
-        self._unpacked: dict[str, str] = {}
+        self._unpacked: dict[bytes, str] = {}
         self._resolved = lru_cache(maxsize=4096)(Path.resolve)
 
     def sha256(self, name: str) -> str:
@@ -73,14 +60,11 @@ class Pictures:
         return found.hex()
 
     def _hashed(self, name: str) -> bytes:
-        path = self.path(name)
-        file, page = split_page(name)
+        path, (file, page) = self.path(name), split_page(name)
         path = path.with_name(PurePosixPath(file).name)
         if not os.path.lexists(path):
-            near = (
-                self._near(file) or "correct the path, or name the pictures' folder: --images DIR"
-            )
-            raise SuiteError(f"{shown(self._root / file)}: there is no such file", fix=near)
+            fix = self._near(file) or "correct the path, or name the pictures' folder: --images DIR"
+            raise SuiteError(f"{shown(self._root / file)}: there is no such file", fix=fix)
         data = read_regular(path)
         header(data, shown(name), page=page)
         return hashlib.sha256(data).digest()  # half of what its text takes
@@ -89,31 +73,21 @@ class Pictures:
         """
         Raises: SuiteError for an address, an absolute path, `..`, or a link out of the suite.
         """
-        path = PurePosixPath(name)
+        path, what = PurePosixPath(name), f"picture {shown(name)}"
         if _URL.match(name):
-            raise SuiteError(
-                f"picture {shown(name)} is an address, not a path", fix="download it into the suite"
-            )
+            raise SuiteError(f"{what} is an address, not a path", fix="download it into the suite")
         if not name or path.is_absolute() or ".." in path.parts or "\\" in name:
-            raise SuiteError(
-                f"picture {shown(name)} is not a path inside the suite",
-                fix=self._near(name)
-                or "name it relative to the suite's folder, with forward slashes",
-            )
+            fix = "name it relative to the suite's folder, with forward slashes"
+            raise SuiteError(f"{what} is not a path inside the suite", fix=self._near(name) or fix)
         try:
             found = located(self.folders, name)
             file = found.with_name(PurePosixPath(split_page(name)[0]).name or ".")
-            target = (
-                file.resolve() if file.is_symlink() else self._resolved(file.parent) / file.name
-            )
+            is_link = file.is_symlink()
+            target = file.resolve() if is_link else self._resolved(file.parent) / file.name
         except (OSError, RuntimeError, ValueError) as exc:  # a loop of links; half a character
-            raise SuiteError(
-                f"picture {shown(name)} cannot be found", fix="give the file another name"
-            ) from exc
+            raise SuiteError(f"{what} cannot be found", fix="give the file another name") from exc
         if not any(target.is_relative_to(folder) for folder in self._allowed):
-            raise SuiteError(
-                f"picture {shown(name)} is a link out of the suite", fix="copy the picture into it"
-            )
+            raise SuiteError(f"{what} is a link out of the suite", fix="copy the picture into it")
         return found
 
     # --- cells ------------------------------------------------------------------------------
@@ -124,7 +98,7 @@ class Pictures:
         Raises: SuiteError when it holds none.
         """
         if isinstance(value, dict):
-            held = next((it for key in _HOLDERS if not is_empty(it := value.get(key))), None)
+            held = next((value[key] for key in _HOLDERS if value.get(key)), None)
             if held is None:
                 raise SuiteError(
                     f"its picture is an object with {shown(', '.join(map(str, value)))}",
@@ -139,15 +113,15 @@ class Pictures:
         path = text.replace("\\", "/").removeprefix("./")
         if path.startswith("file://") and not path.startswith("file:///"):
             path = path.removeprefix("file://").removeprefix("./")
-        if beside := self._spelled(path):
-            yield beside
+        if there := self._spelled(path):
+            yield there
         elif text.startswith("data:") or (len(text) > _NO_BASE64 and "." not in text):
             yield self._unpack(_decoded(text))
         elif len(path) < _MAX_PATHS_CHARS and _LIST_OF_PATHS.fullmatch(path):
             for part in re.split(r"\s*[;,|]\s*", path):
                 yield from self.names(part)
         else:
-            yield path if "." in path or "/" in path else RowNumber(path)
+            yield path
 
     def has(self, value: Any) -> bool:
         """Whether a cell names a file that is there."""
@@ -170,16 +144,16 @@ class Pictures:
 
         Raises: SuiteError for what is no picture, or when the cache cannot be written.
         """
-        digest = hashlib.sha256(data).hexdigest()
+        digest = hashlib.sha256(data).digest()
         if digest not in self._unpacked:
             is_pdf = data.startswith(b"%PDF")
             kind = "pdf" if is_pdf else header(data, "its picture").format.lower()
-            name = f"{digest}.{kind}"
+            name = f"{digest.hex()}.{kind}"
             path = self._cache / name
             if not path.exists() or path.read_bytes() != data:
                 write_whole(path, data)
             if not is_pdf:  # whose pages are still to be checked
-                self._found[name] = bytes.fromhex(digest)
+                self._found[name] = digest
             self._unpacked[digest] = name
         return self._unpacked[digest]
 
@@ -192,53 +166,35 @@ class Pictures:
         self._allowed.append(folder.resolve())
         return folder
 
-    def followed(
-        self, names: tuple[str, ...], by_id: Mapping[str, tuple[str, ...]]
-    ) -> tuple[str, ...]:
-        """The names with those of other rows' pictures, or of numbered files, put in.
+    def followed(self, name: str, by_id: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+        """The picture; where the name is a number, those of that row, or the file so numbered.
 
-        Raises: SuiteError when a number names none.
+        Raises: SuiteError when it names none.
         """
-        found: list[str] = []
-        for name in names:
-            if not isinstance(name, RowNumber):
-                found.append(name)
-            elif there := by_id.get(name) or self._by_number(name):
-                found.extend(there)
-            else:
-                raise SuiteError(
-                    "its picture is neither a file nor base64 nor the index of a row:"
-                    f" {shown(name) or 'nothing'}",
-                    fix="name a file, or the row that holds the picture",
-                )
-        return names if found == list(names) else tuple(found)
+        if not refers(name) or self.has(name):
+            return (name,)
+        numbered = self._files.get(_folded(name)) or self._files.get(name.lstrip("0"), [])
+        if name in by_id or (name and len(numbered) == 1):
+            return by_id.get(name) or tuple(numbered)
+        raise SuiteError(
+            "its picture is neither a file nor base64 nor the index of a row:"
+            f" {shown(name) or 'nothing'}",
+            fix="name a file, or the row that holds the picture",
+        )
 
-    # --- files ------------------------------------------------------------------------------
-
-    def _by_number(self, number: str) -> list[str]:
-        """The one picture whose file name is or ends in this number, as COCO numbers them."""
-        found = self._numbered.get(number) or self._numbered.get(number.lstrip("0") or "0", [])
-        return found if len(found) == 1 else []
+    # --- names like it ----------------------------------------------------------------------
 
     @cached_property
-    def _numbered(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for name in (name for names in self._files.values() for name in names):
-            stem = PurePosixPath(name).stem
-            ending = re.search(r"(\d+)$", stem)
-            for key in {stem, (ending[1].lstrip("0") or "0") if ending else stem}:
-                found.setdefault(key, []).append(name)
-        return found
-
-    @cached_property
-    def _files(self) -> dict[str, list[str]]:
-        """Folded stem of a file: the paths that have it, in the suite's folder and --images."""
+    def _files(self) -> Mapping[str, list[str]]:
+        """The files in the suite's folder and --images, by stem and by the number that it ends in,
+        as COCO numbers its pictures."""
         found: dict[str, list[str]] = {}
         for folder in self.folders[:2]:
             walked = (Path(here, name) for here, _, names in os.walk(folder) for name in names)
             for path in islice(walked, _MAX_LOOKED_AT):
-                relative = path.relative_to(folder).as_posix()
-                found.setdefault(_folded(path.stem), []).append(relative)
+                number = path.stem[len(path.stem.rstrip("0123456789")) :]
+                for key in {_folded(path.stem), number.lstrip("0") or number}:
+                    found.setdefault(key, []).append(path.relative_to(folder).as_posix())
         return found
 
     def _near(self, name: str) -> str | None:
@@ -260,6 +216,53 @@ class Pictures:
         return f"it lies in another folder: add --images {shown(beside)}"
 
 
+def refers(name: str) -> bool:
+    """Whether a picture is named by a number or an id, not by a path."""
+    return "." not in name and "/" not in name
+
+
+def located(folders: Sequence[Path], name: str) -> Path:
+    """Where the picture lies; in the first folder when it lies nowhere."""
+    file, _ = split_page(name)
+    there = (it for it in folders if "\0" not in file and os.path.lexists(it / file))
+    return next(there, folders[0]) / name
+
+
+def shrinking(paths: Iterable[Path], longest_side_px: int) -> str | None:
+    """Which pictures a limit makes smaller, with both sizes, in words; of the first few hundred."""
+    found = []
+    for path in list(dict.fromkeys(paths))[: _MAX_MEASURED if longest_side_px else 0]:
+        if ".pdf" not in path.name.lower():  # which is rendered at the limit
+            head = header(read_regular(path), shown(path.name))
+            if max(head.width_px, head.height_px) > longest_side_px:
+                found.append(path)
+    if not found:
+        return None
+    sent = encode(found[0], longest_side_px=longest_side_px)
+    width_px, height_px = sent.file_size_px or (0, 0)
+    sizes = f"{width_px} x {height_px}, is sent as {sent.width_px} x {sent.height_px}"
+    more = f", and {len(found) - 1:,} more are made smaller" if len(found) > 1 else ""
+    return f"{shown(found[0].name)}, {sizes}{more}"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file of a suite, creating its folder; two processes may write it at once.
+
+    Raises: SuiteError when there is no room or no right to; then `path` is as it was.
+    """
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_bytes(data)
+        unfinished.replace(path)
+    except OSError as exc:
+        unfinished.unlink(missing_ok=True) if path.parent.is_dir() else None
+        raise SuiteError(
+            f"{shown(path)} cannot be written: {exc.strerror}",
+            fix="make room there and the folder writable, or choose another",
+        ) from exc
+
+
 def _decoded(text: str) -> bytes:
     """The bytes of a picture in base64, or in a data URI.
 
@@ -268,52 +271,8 @@ def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode("".join(text.rpartition(",")[2].split()), validate=True)
     except ValueError as exc:
-        raise SuiteError(
-            f"its picture is not valid base64: {exc}", fix="export the row again"
-        ) from exc
-
-
-def with_places(question: str, pictures: int) -> str:
-    """The question with its marks for pictures: `<image 1>` where they matter, else none.
-
-    Raises: SuiteError when it speaks of more pictures than there are.
-
-    >>> with_places("<image>\\nHow many?", 1), with_places("Is <image> or <image> older?", 2)
-    ('How many?', 'Is <image 1> or <image 2> older?')
-    """
-    tokens = len(_IMAGE_TOKEN.findall(question))
-    spoken_of = max(tokens, *map(int, _IMAGE_PLACE.findall(question)), 0)
-    if spoken_of > pictures:
-        raise SuiteError(
-            f"the question speaks of {spoken_of} pictures, and the row has {pictures}",
-            fix="give the row all of its pictures, or leave it out",
-        )
-    parts = [part.strip() for part in _IMAGE_TOKEN.split(question)]
-    if not tokens or sum(map(bool, parts)) <= 1:  # all before the text, or behind it
-        return "".join(parts) if tokens else question
-    numbers = iter(range(1, tokens + 1))
-    return _IMAGE_TOKEN.sub(lambda _: f"<image {next(numbers)}>", question).strip()
-
-
-def shrinking(suite: Suite, cases: Iterable[Case], longest_side_px: int) -> str | None:
-    """Which pictures a limit makes smaller, with both sizes, in words; of the first few hundred."""
-    if not longest_side_px:
-        return None
-    paths: Sequence[Path] = list(dict.fromkeys(it for case in cases for it in suite.pictures(case)))
-    found = []
-    for path in paths[:_MAX_MEASURED]:
-        if split_page(str(path))[1] or path.suffix.lower() == ".pdf":  # rendered at the limit
-            continue
-        head = header(read_regular(path), shown(path.name))
-        size = (head.width_px, head.height_px)
-        if (small := fitted(size, longest_side_px)) != size:
-            name, both = (
-                shown(path.name),
-                [f"{width} x {height}" for width, height in (size, small)],
-            )
-            found.append(f"{name}, {both[0]}, is sent as {both[1]}")
-    more = f", and {len(found) - 1:,} more are made smaller" if len(found) > 1 else ""
-    return f"{found[0]}{more}" if found else None
+        what = f"its picture is not valid base64: {exc}"
+        raise SuiteError(what, fix="export the row again") from exc
 
 
 def _reach(folder: Path) -> Iterator[Path]:

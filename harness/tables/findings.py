@@ -10,8 +10,8 @@ import msgspec
 
 from harness.graders.audit import Audit, Tally
 from harness.records import Case
+from harness.suites import Level
 from harness.suites.lint import MAX_CATEGORY, MAX_OVERALL, Policy, Report, answer_of
-from harness.suites.suite import Level
 from harness.tables import Block, Cell, Column, Line, Row, Table, rows_of
 from harness.text import as_text, one_line
 

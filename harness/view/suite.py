@@ -16,9 +16,9 @@ from harness import suites
 from harness.errors import SuiteError, UsageError
 from harness.graders import infer, problems
 from harness.records import Case
+from harness.suites import Finding, slug
 from harness.suites.lint import lint
-from harness.suites.own import append_case, rewrite_case, with_free_id
-from harness.suites.suite import Finding, slug
+from harness.suites.writing import append_case, rewrite_case, with_free_id
 from harness.text import as_text
 from harness.view.library import Library, Missing
 from harness.view.pages import form, library, number, page

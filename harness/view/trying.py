@@ -22,7 +22,7 @@ from harness.errors import CallError, UsageError
 from harness.images.drawn import lighter
 from harness.records import ModelCard
 from harness.runner.panel import TASKS, PanelAnswer, question_for
-from harness.suites.own import append_case, with_free_id
+from harness.suites.writing import append_case, with_free_id
 from harness.text import inert
 from harness.view.library import Missing
 from harness.view.pages import body, form, library, page

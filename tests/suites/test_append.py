@@ -11,7 +11,7 @@ from PIL import Image
 from harness.errors import SuiteError
 from harness.records import Case
 from harness.suites import load
-from harness.suites.own import append_case
+from harness.suites.writing import append_case
 
 CASE = Case(
     id="tray-1",

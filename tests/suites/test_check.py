@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from harness.records import Case
+from harness.suites import Level
 from harness.suites.lint import Report, lint, options_named, policies
-from harness.suites.suite import Level
 
 from .conftest import Workshop
 
@@ -232,7 +232,7 @@ def test_a_suite_that_guessing_beats_is_warned_of(shop: Workshop) -> None:
 
     warned = found(lint(shop.root), Level.WARNING)
 
-    assert warned == ["guessable: one answer to all: 100.0\xa0%, over 20.0\xa0%"]
+    assert warned == ["guessable: one answer to all: 100.0 %, over 20.0 %"]
 
 
 def test_a_category_that_guessing_beats_is_warned_of(shop: Workshop) -> None:
@@ -253,7 +253,7 @@ def test_a_category_that_guessing_beats_is_warned_of(shop: Workshop) -> None:
 
     warned = found(lint(shop.root), Level.WARNING)
 
-    assert "guessable: one answer to all: 100.0\xa0% in Presence, over 34.0\xa0%" in warned
+    assert "guessable: one answer to all: 100.0 % in Presence, over 34.0 %" in warned
 
 
 def test_a_few_prompts_with_answers_of_their_own_raise_no_alarm(shop: Workshop) -> None:

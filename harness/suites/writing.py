@@ -1,4 +1,4 @@
-"""Our own format: a TOML file per category. Read, begun, grown, and changed a case at a time."""
+"""Suites of one's own: begun, grown, and changed a case at a time."""
 
 from __future__ import annotations
 
@@ -8,93 +8,47 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from harness import graders
 from harness.errors import SuiteError
-from harness.images import header
+from harness.images import header, read_regular, shown
 from harness.images.drawn import samples
-from harness.images.files import read_regular, shown
 from harness.records import Case
-from harness.suites.suite import Findings, Placed, slug, write_whole
+from harness.suites import parse_toml, slug
+from harness.suites.pictures import write_whole
 
 _CASE_LINE = re.compile(r"^\[\[case\]\][ \t]*(?:#.*)?$", re.MULTILINE)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STEM_CHARS = 80
+_COLUMNS = "id,file_name,question,answer,options,category,difficulty,grader,tolerance,unit,aliases"
+_ROWS = """\
+dots-1,dots.png,How many dots are there? Answer with a number.,7,,Counting,easy,integer,,,
+dots-2,dots.png,Which colour do most of the dots have?,B,red; blue; green,Colours,easy,,,,
+dots-3,dots.png,Is there a green dot? Answer yes or no.,no,,Colours,medium,yes_no,,,
+label-1,label.png,What is the part number on the label?,AX-0417,,Reading,easy,code,,,
+label-2,label.png,What is printed above it?,PART NO.,,Reading,hard,text,,,PART NO; PART NUMBER
+chart-1,chart.png,How many kg were made on Tuesday?,45,,Reading,hard,decimal,2,kg,
+"""
+_README = """\
+# {name}: a suite for evalrun
+
+`questions.csv` has a row for each question; pictures lie in `images/`.
+Needed: file_name, question, answer. `options` (a; b; c) are sent with letters.
+`grader` says how answers are compared, with tolerance, unit or aliases; empty: inferred.
+
+    evalrun check {path}                  # what is wrong, and how each answer is graded
+    evalrun --suite {path} --model NAME   # ask a model
+
+Replace the rows and pictures by your own, the pictures under any names.
+"""
 
 
-class _Document(Struct, kw_only=True):
-    """A TOML file. What it says of the suite as a whole must agree with the other files."""
-
-    suite: str | None = None
-    version: str | None = None
-    license: str | None = None
-    image_max_side_px: Annotated[int, Meta(ge=0)] | None = None
-    category: str | None = None
-    case: list[dict[str, Any]] = []
-
-
-def parsed(path: Path) -> dict[str, Any]:
-    """
-    Raises: SuiteError, naming the file and the line.
-    """
-    try:
-        return tomllib.loads(read_regular(path).decode("utf-8-sig"))
-    except (ValueError, RecursionError) as exc:
-        raise SuiteError(f"{shown(path)} is not valid TOML: {exc}", fix="correct the line") from exc
-
-
-def read(files: Sequence[Path], findings: Findings) -> tuple[dict[str, Any], list[Placed]]:
-    """What the files say of the suite, and its cases, each with where it stands."""
-    facts: dict[str, Any] = {}
-    cases: list[Placed] = []
-    for path in files:
-        name = shown(path.name)
-        try:
-            table = parsed(path)
-            document = msgspec.convert(table, _Document)
-        except (SuiteError, msgspec.ValidationError) as exc:
-            what = exc.problem if isinstance(exc, SuiteError) else str(exc)
-            findings.problem(name, what, "correct the value")
-            continue
-        for key in table.keys() - set(_Document.__struct_fields__):
-            findings.problem(name, f"unknown key {shown(key)}", "delete it, or correct its name")
-        for key in ("suite", "version", "license", "image_max_side_px"):
-            stated = getattr(document, key)
-            if stated is not None and facts.setdefault(key, stated) != stated:
-                what = f"{key} is {stated}, and {facts[key]} in another file"
-                findings.problem(name, what, "make them agree")
-        for number, row in enumerate(document.case, start=1):
-            label = it if isinstance(it := row.get("id"), str) else str(number)
-            where = f"{name}, case {shown(label)}"
-            try:
-                cases.append((where, _case({"category": document.category, **row})))
-            except msgspec.ValidationError as exc:
-                findings.problem(where, str(exc), "correct the field; texts stand in quotes")
-    return facts, cases
-
-
-def _case(table: dict[str, Any]) -> Case:
-    """Raises: msgspec.ValidationError, naming the field."""
-    fields = set(Case.__struct_fields__) - {"options"}
-    known = {key: value for key, value in table.items() if key in fields and value is not None}
-    images = known.get("images")
-    if isinstance(images, list) and images:
-        known = {"image": images[0], **known}
-    options = {key: value for key, value in table.items() if key not in fields}
-    case = msgspec.convert({**known, "options": options}, Case)
-    if images and case.image != images[0]:
-        raise msgspec.ValidationError("`images` is a list that does not begin with `image`")
-    return case if len(case.images) > 1 else replace(case, images=())
-
-
-# --- writing --------------------------------------------------------------------------------
+# --- cases ----------------------------------------------------------------------------------
 
 
 def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
@@ -109,18 +63,21 @@ def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
         header(read_regular(picture), shown(picture), whole=True)
     _check(case)
     if case.id in _ids(folder):
-        raise SuiteError(
-            f"{shown(folder)} has a case {shown(case.id)} already", fix="choose another id"
-        )
-    stems = [case.id, *(f"{case.id}-{number}" for number in range(2, len(pictures) + 1))]
-    kept = tuple(_kept(folder, *it) for it in zip(stems, pictures, strict=True))
+        what = f"{shown(folder)} has a case {shown(case.id)} already"
+        raise SuiteError(what, fix="choose another id")
+    kept = tuple(
+        _kept(folder, f"{case.id}-{number}" if number > 1 else case.id, picture)
+        for number, picture in enumerate(pictures, start=1)
+    )
     case = replace(case, image=kept[0], images=kept if len(kept) > 1 else ())
     path = folder / "prompts" / f"{_stem(case.category)}.toml"
+    category: object = case.category
+    before = f"suite = {_value(folder.resolve().name)}\ncategory = {_value(category)}"
     if path.exists():
-        before, category = path.read_text("utf-8-sig").rstrip("\n"), parsed(path).get("category")
-    else:
-        category = case.category
-        before = f"suite = {_value(folder.resolve().name)}\ncategory = {_value(category)}"
+        before, category = (
+            path.read_text("utf-8-sig").rstrip("\n"),
+            parse_toml(path).get("category"),
+        )
     write_whole(path, f"{before}\n\n{_case_text(case, category)}".encode())
     return path
 
@@ -144,7 +101,7 @@ def rewrite_case(folder: Path, id_: str, case: Case | None) -> Path:
     if case:
         _check(case)
     for path in sorted(folder.glob("prompts/*.toml")):
-        before = parsed(path)
+        before = parse_toml(path)
         ids = [it.get("id") for it in before.get("case", [])]
         if id_ not in ids:
             continue
@@ -178,18 +135,15 @@ def _ids(folder: Path) -> set[str]:
 
     Raises: SuiteError when it holds something other than a TOML suite.
     """
-    files = sorted(folder.glob("prompts/*.toml"))
-    if not files and os.path.lexists(folder) and not folder.is_dir():
+    paths = sorted(folder.glob("prompts/*.toml"))
+    if not paths and os.path.lexists(folder) and not folder.is_dir():
         raise SuiteError(f"{shown(folder)} cannot be written: a file", fix="name a folder")
-    others = [
-        it.name for it in folder.glob("*") if it.suffix in (".csv", ".tsv", ".json", ".jsonl")
-    ]
-    if not files and others:
-        raise SuiteError(
-            f"{shown(folder)} holds {shown(others[0])}, and is not a suite that can be appended to",
-            fix="name a folder that holds prompts/*.toml, or one that does not exist yet",
-        )
-    return {str(table.get("id")) for path in files for table in parsed(path).get("case", [])}
+    for other in () if paths else folder.glob("*"):
+        if other.suffix in (".csv", ".tsv", ".json", ".jsonl"):
+            what = f"{shown(folder)} is not a suite that can be appended to"
+            fix = "name a folder that holds prompts/*.toml, or one that does not exist yet"
+            raise SuiteError(f"{what}: it has {shown(other.name)}", fix=fix)
+    return {str(table.get("id")) for path in paths for table in parse_toml(path).get("case", [])}
 
 
 def _kept(folder: Path, name: str, picture: Path) -> str:
@@ -229,42 +183,19 @@ def _value(value: Any) -> str:
     >>> _value('a "b"'), _value(("x", 1)), _value({"a b": 0.5})
     ('"a \\\\"b\\\\""', '["x", 1]', '{"a b" = 0.5}')
     """
-    match value:
-        case dict():
-            return "{" + ", ".join(f"{_key(key)} = {_value(value[key])}" for key in value) + "}"
-        case list() | tuple():
-            return "[" + ", ".join(map(_value, value)) + "]"
-        case _:  # a JSON scalar is a TOML one, but for DEL in a text
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_key(key)} = {_value(value[key])}" for key in value) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    # a JSON scalar is a TOML one, but for DEL in a text
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _key(key: str) -> str:
     return key if _BARE_KEY.fullmatch(key) else _value(key)
 
 
-# --- starting -------------------------------------------------------------------------------
-
-_COLUMNS = "id,file_name,question,answer,options,category,difficulty,grader,tolerance,unit,aliases"
-_ROWS = """\
-dots-1,dots.png,How many dots are there? Answer with a number.,7,,Counting,easy,integer,,,
-dots-2,dots.png,Which colour do most of the dots have?,B,red; blue; green,Colours,easy,,,,
-dots-3,dots.png,Is there a green dot? Answer yes or no.,no,,Colours,medium,yes_no,,,
-label-1,label.png,What is the part number on the label?,AX-0417,,Reading,easy,code,,,
-label-2,label.png,What is printed above it?,PART NO.,,Reading,hard,text,,,PART NO; PART NUMBER
-chart-1,chart.png,How many kg were made on Tuesday?,45,,Reading,hard,decimal,2,kg,
-"""
-_README = """\
-# {name}: a suite for evalrun
-
-`questions.csv` has a row for each question; pictures lie in `images/`.
-Needed: file_name, question, answer. `options` (a; b; c) are sent with letters.
-`grader` says how answers are compared, with tolerance, unit or aliases; empty: inferred.
-
-    evalrun check {path}                  # what is wrong, and how each answer is graded
-    evalrun --suite {path} --model NAME   # ask a model
-
-Replace the rows and pictures by your own, the pictures under any names.
-"""
+# --- a new suite ----------------------------------------------------------------------------
 
 
 class Started(Struct, frozen=True, kw_only=True):
@@ -302,13 +233,12 @@ def start(folder: Path, photos: Path | None = None) -> Started:
 
 def _rows_of(folder: Path, photos: Path, left_out: list[str]) -> list[list[str]]:
     """A row for each picture in the folder of photos, which is copied into the suite."""
-    rows = []
     try:
         found = sorted(it for it in photos.iterdir() if it.is_file() and it.name[0] != ".")
     except OSError as exc:
-        raise SuiteError(
-            f"{shown(photos)} cannot be read: {exc.strerror}", fix="name a folder of photos"
-        ) from exc
+        what = f"{shown(photos)} cannot be read: {exc.strerror}"
+        raise SuiteError(what, fix="name a folder of photos") from exc
+    rows = []
     for photo in found:
         try:
             data = read_regular(photo)

@@ -1,0 +1,203 @@
+"""Where a suite lies: the files of one table, in a folder, on their own, or on the hub.
+
+The hub's sets go by their address: `hf://owner/set[@revision][/split or path]`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePath, PurePosixPath
+from typing import TypeVar
+
+from msgspec import Struct
+
+from harness.errors import SuiteError, install_command
+from harness.images import shown
+
+_AnyPath = TypeVar("_AnyPath", bound=PurePath)
+FOREIGN = (".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow")
+"""What files of rows end in."""
+_READABLE = (".toml", *FOREIGN)
+_QUESTIONS = "questions.csv"
+_NOT_A_SUITE = re.compile(
+    r"^(pyproject|evalrun)\.toml$|\.graders\.toml$|\.schema\.json$"
+    r"|^(package|state|dataset_infos?|dataset_dict)\.json$|^cache-.*\.arrow$|^\."
+)
+"""Files that may lie in a suite's folder and hold no cases."""
+_SHARD = re.compile(r"-\d{4,5}-of-\d{4,5}(?:-[0-9a-f]{8,})?$")
+_ADDRESS = re.compile(
+    r"hf:/{1,2}(?P<repo>[\w.-]+/[\w.-]+)"
+    r"(?:@(?P<revision>refs/(?:pr|convert)/[\w.-]+|[\w.%-]+))?(?:/(?P<part>.+))?"
+)
+_PICTURES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "pdf")
+_CSV = "write a questions.csv with file_name,question,answer"
+_RECIPES = {
+    ".tar": (
+        "is a WebDataset shard",
+        f"unpack it: mkdir set && tar xf {{name}} -C set; then {_CSV} from its .json or .txt files",
+    ),
+    ".yaml .yml": (
+        "is YAML, such as promptfoo's configuration",
+        f"{_CSV}: a row for each of its tests",
+    ),
+    ".zip .7z .rar": ("is an archive", "unpack it, and name the folder or the file in it"),
+    ".gz .tgz .bz2 .xz .zst": ("is compressed", "unpack it: gunzip {name}"),
+    ".xls .ods": ("is a workbook that cannot be read", "save the sheet as CSV UTF-8 or .xlsx"),
+    ".xml .txt .md": ("is text that is no table", _CSV),
+    ".pkl .pickle .npz .npy": ("is Python's own, and could run code", "save it with to_parquet"),
+    ".pdf": ("is a document", f"{_CSV}, with {{name}}#1 as file_name for its first page"),
+    "": ("is not a suite", f"name a folder, or a file that ends in {', '.join(_READABLE)}"),
+}
+"""What other files are, and what to make of them."""
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """The files that hold the cases, and what their place says of them."""
+
+    tables: list[Path]
+    root: Path
+    """The folder that pictures are named from."""
+    name: str
+    version: str | None = None
+    pictures: Path | None = None
+    """Another folder that has them."""
+
+
+def find(path: Path) -> Found:
+    """
+    Raises: SuiteError when there is no suite, or several.
+    """
+    if str(path).startswith("hf:/"):
+        return _fetch(path)
+    suffix = path.suffix.lower()
+    if not os.path.isdir(path):  # unlike Path.is_dir, it takes any name
+        if suffix not in _READABLE:
+            kind = next(it for it in _RECIPES if suffix in it.split() or not it)
+            what, fix = _RECIPES[kind]
+            raise SuiteError(f"{shown(path)} {what}", fix=fix.format(name=shown(path.name)))
+        in_prompts = suffix == ".toml" and path.parent.name == "prompts"
+        root = path.parent.parent if in_prompts else path.parent
+        name = path.resolve().parent.name if path.stem == "questions" else path.stem
+        return Found(tables=[path], root=root, name=name)
+    name = path.resolve().name
+    if tables := sorted(path.glob("prompts/*.toml")):
+        return Found(tables=tables, root=path, name=name)
+    found = _candidates(path)
+    named = [it for it in found if it.name == _QUESTIONS]
+    tomls = [it for it in found if it.suffix == ".toml"]
+    if tomls and not named:
+        root = path.parent if name == "prompts" else path
+        return Found(tables=tomls, root=root, name=root.resolve().name)
+    return Found(tables=_one_table(path, named or found), root=path, name=name)
+
+
+def table_of(path: PurePath) -> str:
+    """What the shards of one table have in common: `test` for test-00000-of-00002.parquet."""
+    return _SHARD.sub("", path.stem)
+
+
+def _candidates(folder: Path) -> list[Path]:
+    """Files right in the folder that may be a suite, in the order of their names."""
+    try:
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _READABLE)
+    except OSError as exc:
+        what = f"{shown(folder)} cannot be read: {exc.strerror}"
+        raise SuiteError(what, fix="make it a folder you may read") from exc
+    return [path for path in found if not _NOT_A_SUITE.search(path.name)]
+
+
+def _one_table(folder: Path, found: list[Path]) -> list[Path]:
+    """The one table in a folder; its shards, or those of a folder `data` in it, are one."""
+    if not found and (folder / "data").is_dir():
+        found = _candidates(folder / "data")
+    if len(found) == 2 and all(it.suffix == ".json" for it in found):  # VQA's
+        found = [it for it in found if "questions" in it.name.casefold()] or found
+    groups = _grouped(found)
+    if len(groups) == 1:
+        return next(iter(groups.values()))
+    if groups:
+        named = ", ".join(shown(paths[0]) for paths in list(groups.values())[:8])
+        raise SuiteError(f"{shown(folder)} holds several suites", fix=f"name one of {named}")
+    nested = {
+        it.parent if it.suffix == ".arrow" else it
+        for it in folder.glob("*/*")
+        if it.suffix.lower() in _READABLE
+    }
+    examples = f", e.g. {', '.join(map(shown, sorted(nested)[:4]))}" if nested else ""
+    raise SuiteError(
+        f"{shown(folder)} holds no suite",
+        fix=f"put prompts/*.toml or {_QUESTIONS} into it, or name the file{examples}",
+    )
+
+
+def _grouped(paths: Iterable[_AnyPath]) -> Mapping[str, list[_AnyPath]]:
+    groups: dict[str, list[_AnyPath]] = {}
+    for it in paths:
+        groups.setdefault(f"{it.parent / table_of(it)}{it.suffix}", []).append(it)
+    return groups
+
+
+# --- the hub --------------------------------------------------------------------------------
+
+
+def _fetch(path: Path) -> Found:
+    """Download the one table of the set that is meant, and its pictures where they are files.
+
+    Raises: SuiteError when there is no such set, revision or table, or several tables.
+    """
+    match = _ADDRESS.fullmatch(str(path))
+    if match is None:
+        what = f"{shown(path)} is not the address of a set"
+        raise SuiteError(what, fix="write hf://owner/set[@revision]")
+    repo, what = match["repo"], f"hf://{match['repo']}"
+    try:
+        from huggingface_hub import HfApi, errors, snapshot_download
+    except ImportError as exc:
+        problem = f"{what}: huggingface_hub is not installed"
+        raise SuiteError(problem, fix=install_command("parquet")) from exc
+    try:
+        info = HfApi().dataset_info(repo, revision=match["revision"])
+        chosen = _chosen([it.rfilename for it in info.siblings or []], match["part"] or "", what)
+        kinds = [] if chosen[0].endswith(".parquet") else _PICTURES
+        patterns = [*chosen, *(f"*.{it}" for kind in kinds for it in (kind, kind.upper()))]
+        root = Path(
+            snapshot_download(repo, repo_type="dataset", revision=info.sha, allow_patterns=patterns)
+        )
+    except (errors.HTTPError, errors.HFValidationError, OSError) as exc:  # type: ignore[attr-defined]
+        problem, fix = f"{what} cannot be downloaded: ", "look to the network, or name local files"
+        problem += shown(str(exc).strip().partition("\n")[0])
+        if isinstance(exc, errors.RevisionNotFoundError):
+            problem = f"{what} has no revision {shown(match['revision'] or 'main')}"
+            fix = "name a branch, a tag or a commit, or leave it out"
+        elif isinstance(exc, errors.RepositoryNotFoundError):  # gated ones included
+            problem = f"the hub does not give {what} to everybody, or has none"
+            fix = "correct the name, or accept its terms there and export HF_TOKEN=…"
+        raise SuiteError(problem, fix=fix) from exc
+    tables = [root / it for it in chosen]
+    return Found(tables=tables, root=tables[0].parent, name=repo, version=info.sha, pictures=root)
+
+
+def _chosen(names: Sequence[str], part: str, repo: str) -> list[str]:
+    """The files of the one table: Parquet before any other format."""
+    paths = [PurePosixPath(it) for it in sorted(names)]
+    tables: Mapping[str, list[PurePosixPath]] = {}
+    for kinds in ((".parquet",), tuple(set(FOREIGN) - {".parquet", ".json"}), (".json",)):
+        of_kind = [it for it in paths if it.suffix.lower() in kinds]
+        tables = tables or _grouped(it for it in of_kind if not part or part in _names_of(it))
+    if len(tables) == 1:
+        return list(map(str, next(iter(tables.values()))))
+    if not tables:
+        raise SuiteError(
+            f"{repo} has no table{f' {shown(part)}' if part else ''} that can be read",
+            fix=f"look at https://huggingface.co/datasets/{repo.removeprefix('hf://')}",
+        )
+    named = [f"{repo}/{shown(table).rpartition('.')[0]}" for table in list(tables)[:8]]
+    raise SuiteError(f"{repo} holds several tables", fix=f"name one of {', '.join(named)}")
+
+
+def _names_of(path: PurePosixPath) -> tuple[str, ...]:
+    """What a table may be called behind the set's address."""
+    table, folder = table_of(path), path.parent
+    return (str(path), str(folder / table), folder.name, table, str(folder))
