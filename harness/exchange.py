@@ -11,7 +11,6 @@ import json
 import re
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -128,7 +127,7 @@ def eval_results(run: Run) -> str:
 def eee_scores(run: Run, *, samples: bytes | None = None) -> dict[str, Any]:
     """The scores, and where the file with the single answers lies. Raises: IncompleteRun."""
     score, header = _complete_score(run), run.header
-    parts = (*score.categories, score.overall)
+    server, is_ours = header.server, header.backend == "llamacpp"
     beside = samples and {
         "format": "jsonl",
         "file_path": f"{eee_path(header)}_samples.jsonl",
@@ -139,17 +138,26 @@ def eee_scores(run: Run, *, samples: bytes | None = None) -> dict[str, Any]:
     return _known(
         schema_version=EEE_SCHEMA,
         evaluation_id=_evaluation_id(header),
-        evaluation_timestamp=header.started_at.isoformat(),
         retrieved_timestamp=str(int(datetime.now(UTC).timestamp())),
         source_metadata={
-            "source_name": "evalrun",
             "source_type": "evaluation_run",
             "source_organization_name": "not stated",
             "evaluator_relationship": "third_party",
         },
         eval_library={"name": "evalrun", "version": header.evalrun_version},
-        model_info=_eee_model(header),
-        evaluation_results=[_eee_result(header, it) for it in parts],
+        model_info=_known(
+            name=header.model,
+            id=header.model,
+            developer=_developer(header),
+            inference_engine=_known(name=header.backend, version=server and server.build),
+            additional_details=_known(
+                deployment_type="self_deployed" if is_ours else "unknown",
+                model_availability="open_weights" if is_ours else "unknown",
+                quantization=server and server.quantization,
+                served_at=header.base_url,
+            ),
+        ),
+        evaluation_results=[_eee_result(header, it) for it in (*score.categories, score.overall)],
         detailed_evaluation_results=beside,
     )
 
@@ -180,27 +188,9 @@ def _developer(header: RunHeader) -> str | None:
     return named if slash else card.organization.value if card and card.organization else None
 
 
-def _eee_model(header: RunHeader) -> dict[str, Any]:
-    server, is_ours = header.server, header.backend == "llamacpp"
-    return _known(
-        name=header.model,
-        id=header.model,
-        developer=_developer(header),
-        inference_engine=_known(name=header.backend, version=server and server.build),
-        additional_details=_known(
-            deployment_type="self_deployed" if is_ours else "unknown",
-            model_availability="open_weights" if is_ours else "unknown",
-            quantization=server and server.quantization,
-            projector=server and server.mmproj_file,
-            served_at=header.base_url,
-        ),
-    )
-
-
 def _eee_result(header: RunHeader, part: Score) -> dict[str, Any]:
-    sampling = header.sampling
-    more = _taken(sampling, "seed") | _taken(header, "image_max_side_px", "grader_version", "blind")
     interval = {"lower": part.low, "upper": part.high, "confidence_level": 0.95, "method": "Wilson"}
+    metric = {"score_type": "continuous", "min_score": 0, "max_score": 1, "lower_is_better": False}
     return {
         "evaluation_name": f"{header.suite}: {part.category}",
         "source_data": {
@@ -208,68 +198,48 @@ def _eee_result(header: RunHeader, part: Score) -> dict[str, Any]:
             "source_type": "other",
             "additional_details": {"sha256": header.suite_sha256},
         },
-        "metric_config": {
-            "evaluation_description": "share of questions about pictures answered right",
-            "lower_is_better": False,
-            "score_type": "continuous",
-            "min_score": 0,
-            "max_score": 1,
-        },
+        "metric_config": metric,
         "score_details": {
             "score": part.share,
             "details": {"passed": str(part.passed), "asked": str(part.asked)},
             "uncertainty": {"confidence_interval": interval, "num_samples": part.asked},
         },
         "generation_config": {
-            "generation_args": _taken(sampling, "temperature", "max_tokens"),
-            "additional_details": {name: str(value).lower() for name, value in more.items()},
+            "generation_args": _taken(header.sampling, "temperature", "max_tokens"),
         },
     }
 
 
 def _eee_sample(header: RunHeader, record: Record) -> dict[str, Any]:
     case, outcome, verdict = record.case, record.outcome, record.final
-    reply = outcome if isinstance(outcome, Reply) else None
     expected = [case.expected] if isinstance(case.expected, str) else list(case.expected)
-    method = {"judge": "llm_judge", "person": "human"}.get(record.verdict_by or "", "custom")
-    read = {
-        "turn_idx": 0,
-        "source": "output.raw",
-        "is_terminal": True,
-        "extracted_value": verdict and verdict.answer,
-        "extraction_method": method,
-    }
-    more = {"repeat": str(record.repeat), "images": " ".join(case.pictures)}
     passed = record.state == "pass"
-    return {
+    found: dict[str, Any] = {
         "schema_version": EEE_SCHEMA,
         "evaluation_id": _evaluation_id(header),
         "model_id": header.model,
         "evaluation_name": f"{header.suite}: {case.category}",
         "sample_id": case.id,
-        "sample_hash": hashlib.sha256("".join([case.question, *expected]).encode()).hexdigest(),
         "interaction_type": "single_turn",
         "input": {"raw": case.question, "reference": expected},
-        "output": {"raw": [reply.text] if reply else []},
-        "messages": None,
-        "answer_attribution": [] if read["extracted_value"] is None else [read],
+        "output": {"raw": []},
+        "answer_attribution": [],
         "evaluation": {"score": float(passed), "is_correct": passed},
-        "error": None if isinstance(outcome, Reply) else f"{outcome.kind}: {outcome.message}",
-        "metadata": _known(**_taken(case, "difficulty"), state=record.state) | more,
-        **(_eee_figures(reply) if reply else {}),
+        "metadata": {"state": record.state, "repeat": str(record.repeat)},
     }
-
-
-def _eee_figures(reply: Reply) -> dict[str, Any]:
-    usage, first, latency = _usage([reply]), reply.ttft_s, reply.latency_s
-    more = _known(
-        input_tokens_cache_read=reply.tokens_cached, reasoning_tokens=reply.tokens_reasoning
-    )
-    times = latency is not None and _known(
-        latency_ms=1000 * latency, time_to_first_token_ms=None if first is None else 1000 * first
-    )
-    found = {"token_usage": usage and usage | more, "performance": times}
-    return {name: value for name, value in found.items() if value}
+    if isinstance(outcome, CallFailure):
+        return found | {"error": f"{outcome.kind}: {outcome.message}"}
+    found["output"]["raw"].append(outcome.text)
+    if verdict and verdict.answer is not None:
+        method = {"judge": "llm_judge", "person": "human"}.get(record.verdict_by or "", "custom")
+        read = {"turn_idx": 0, "source": "output.raw", "is_terminal": True}
+        more = {"extracted_value": verdict.answer, "extraction_method": method}
+        found["answer_attribution"].append(read | more)
+    if usage := _usage(outcome):
+        found["token_usage"] = usage
+    if outcome.latency_s is not None:
+        found["performance"] = {"latency_ms": 1000 * outcome.latency_s}
+    return found
 
 
 # A log of inspect_ai, version 2, as JSON. Source: `inspect_ai/log/_log.py` of inspect_ai 0.3.285,
@@ -278,93 +248,60 @@ def _eee_figures(reply: Reply) -> dict[str, Any]:
 
 def inspect_log(run: Run) -> dict[str, Any]:
     """Failed calls are samples with an error, and no score."""
-    header, records = run.header, in_suite_order(run.header, run.records())
-    score = summarise(run)
-    ended = max((it.started_at for it in records), default=header.started_at)
-    usage = _usage(it.outcome for it in records)
+    header, score = run.header, summarise(run)
+    parts = {"accuracy": score.overall, **{part.category: part for part in score.categories}}
+    metrics = {
+        name: {"name": name, "value": part.share}
+        for name, part in parts.items()
+        if part.share is not None
+    }
     why = {} if score.complete else {"error": _error(f"incomplete: {score.overall.missing}")}
     return {
         "version": 2,
         "status": "success" if score.complete else "error",
-        "eval": _inspect_spec(header, records),
-        "plan": {"name": "plan", "steps": [{"solver": "generate", "params": {}}], "config": {}},
-        "results": _inspect_results(score),
-        "stats": {
-            "started_at": header.started_at.isoformat(),
-            "completed_at": ended.isoformat(),
-            "model_usage": {header.model: usage} if usage else {},
+        "eval": {
+            "created": header.started_at.isoformat(),
+            "task": header.suite,
+            "task_version": header.suite_version,
+            "dataset": {"name": header.suite, "samples": header.prompts},
+            "model": header.model,
+            "model_base_url": header.base_url,
+            "model_generate_config": {
+                **_taken(header.sampling, "temperature", "max_tokens", "seed"),
+                "system_message": header.system,
+            },
+            "config": {"epochs": header.repeats},
+        },
+        "results": {
+            "total_samples": score.overall.asked,
+            "completed_samples": score.overall.asked - score.overall.errors,
+            "scores": [{"name": "evalrun", "scorer": "evalrun", "metrics": metrics}],
         },
         **why,
-        "samples": [_inspect_sample(header, record) for record in records],
-    }
-
-
-def _inspect_spec(header: RunHeader, records: list[Record]) -> dict[str, Any]:
-    return {
-        "run_id": header.run,
-        "created": header.started_at.isoformat(),
-        "task": header.suite,
-        "task_id": f"{header.suite}@{header.suite_sha256[:12]}",
-        "task_version": header.suite_version,
-        "dataset": {
-            "name": header.suite,
-            "samples": header.prompts,
-            "sample_ids": list(dict.fromkeys(record.case.id for record in records)),
-            "shuffled": False,
-        },
-        "model": header.model,
-        "model_base_url": header.base_url,
-        "model_generate_config": {
-            **_taken(header.sampling, "temperature", "max_tokens", "seed"),
-            "system_message": header.system,
-        },
-        "config": {"epochs": header.repeats},
-        "packages": {"evalrun": header.evalrun_version},
-        "scorers": [{"name": "evalrun"}],
-        "metadata": _taken(header, "suite_sha256", "blind"),
-    }
-
-
-def _inspect_results(score: ModelScore) -> dict[str, Any]:
-    parts = {"accuracy": score.overall, **{part.category: part for part in score.categories}}
-    metrics = {
-        name: {"name": name, "value": part.share, "params": {}}
-        for name, part in parts.items()
-        if part.share is not None
-    }
-    return {
-        "total_samples": score.overall.asked,
-        "completed_samples": score.overall.asked - score.overall.errors,
-        "scores": [{"name": "evalrun", "scorer": "evalrun", "params": {}, "metrics": metrics}],
+        "samples": [_inspect_sample(header, it) for it in in_suite_order(header, run.records())],
     }
 
 
 def _inspect_sample(header: RunHeader, record: Record) -> dict[str, Any]:
     case, outcome, verdict = record.case, record.outcome, record.final
-    messages = [{"role": "user", "content": case.question, "source": "input"}]
     found: dict[str, Any] = {
         "id": case.id,
         "epoch": record.repeat + 1,
         "input": case.question,
         "target": case.expected if isinstance(case.expected, str) else list(case.expected),
-        "messages": messages,
-        "output": {"model": header.model, "choices": []},
-        "metadata": {
-            **_taken(case, "category", "difficulty"),
-            "images": list(case.pictures),
-            "image_sha256": record.image_sha256,
-        },
+        "metadata": _taken(case, "category", "difficulty", "pictures"),
         "started_at": record.started_at.isoformat(),
     }
-    if not isinstance(outcome, Reply) or verdict is None:
+    if isinstance(outcome, CallFailure) or verdict is None:
         return found | {"error": _error(getattr(outcome, "message", ""))}
-    messages.append({"role": "assistant", "content": outcome.text, "source": "generate"})
+    said = {"role": "assistant", "content": outcome.text, "source": "generate"}
     stop = "max_tokens" if outcome.truncated else "stop"
+    found["messages"] = [{"role": "user", "content": case.question, "source": "input"}, said]
     found["output"] = {
         "model": header.model,
-        "choices": [{"message": messages[-1], "stop_reason": stop}],
+        "choices": [{"message": said, "stop_reason": stop}],
         "completion": outcome.text,
-        "usage": _usage([outcome]),
+        "usage": _usage(outcome),
         "time": outcome.latency_s,
     }
     value = {"pass": "C", "fail": "I", "cut": "N"}[record.state]  # correct, incorrect, no answer
@@ -372,13 +309,12 @@ def _inspect_sample(header: RunHeader, record: Record) -> dict[str, Any]:
     return found | {"scores": {"evalrun": score}}
 
 
-def _usage(outcomes: Iterable[Reply | CallFailure]) -> dict[str, int] | None:
-    """None where no reply came with its tokens: they are not known then, and not 0."""
-    replies = [it for it in outcomes if isinstance(it, Reply) and it.tokens_in is not None]
-    into = sum(it.tokens_in or 0 for it in replies)
-    out = sum(it.tokens_out or 0 for it in replies)
-    tokens = {"input_tokens": into, "output_tokens": out, "total_tokens": into + out}
-    return tokens if replies else None
+def _usage(reply: Reply) -> dict[str, int] | None:
+    """None where the reply came without its tokens: they are not known then, and not 0."""
+    into, out = reply.tokens_in, reply.tokens_out
+    if into is None or out is None:
+        return None
+    return {"input_tokens": into, "output_tokens": out, "total_tokens": into + out}
 
 
 def _error(message: str) -> dict[str, str]:

@@ -1,61 +1,37 @@
-"""Every prompt with what each model replied, cut to a length that a page can bear."""
+"""Every prompt with what each model replied."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.comparison.sides import Side
-from harness.records import CallFailure, Case, Record, Reply, State
+from harness.records import Case, Record, Reply, State
 from harness.tables import dollars, seconds
-from harness.text import as_text, inert
+from harness.text import as_text
 
-_HEAD_CHARS, _TAIL_CHARS = 6_000, 2_000
-"""Of a reply that the page holds; the rest stays in the run file."""
-_REASON_CHARS = 400
 _GRAVEST: tuple[State, ...] = ("error", "cut", "fail", "pass")
-
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """One reply, or why there is none, as a page shows it."""
-
-    state: State
-    reason: str
-    text: str = ""
-    length: int = 0
-    """Characters of the whole reply."""
-    reasoning: str = ""
-    read: str | None = None
-    """The answer that the grader read out of it."""
-    facts: tuple[str, ...] = ()
-    """Times, tokens, cost."""
-    marks: tuple[str, ...] = ()
-    """What a reader must know: who gave the verdict, how the reply came about."""
-
-    @property
-    def left_out(self) -> int:
-        """Characters that only the run file holds."""
-        return max(0, self.length - _HEAD_CHARS - _TAIL_CHARS)
 
 
 class Answers(Struct, frozen=True, kw_only=True):
     """One model's answers to a prompt: one for every repeat that was asked."""
 
     label: str
-    answers: Sequence[Answer]
+    records: Sequence[Record]
 
     @property
     def verdict(self) -> str:
-        if len(self.answers) == 1:
-            return self.answers[0].state
-        passed = sum(it.state == "pass" for it in self.answers)
-        return f"pass {passed} of {len(self.answers)}" if self.answers else "not asked"
+        if len(self.records) == 1:
+            return self.state
+        passed = sum(it.state == "pass" for it in self.records)
+        return f"pass {passed} of {len(self.records)}" if self.records else "not asked"
 
     @property
     def state(self) -> State:
         """pass when every answer passed, else the most serious of them."""
-        return min((it.state for it in self.answers), key=_GRAVEST.index, default="error")
+        return min((it.state for it in self.records), key=_GRAVEST.index, default="error")
 
 
 class Picture(Struct, frozen=True):
@@ -82,12 +58,12 @@ class Prompt(Struct, frozen=True, kw_only=True):
     @property
     def differ(self) -> bool:
         """Some passed and others did not."""
-        return len({it.verdict for it in self.models if it.answers and it.state != "error"}) > 1
+        return len({it.verdict for it in self.models if it.records and it.state != "error"}) > 1
 
     @property
     def classes(self) -> set[str]:
         """What the filters of a page choose by."""
-        states = [it.state for it in self.models if it.answers]
+        states = [it.state for it in self.models if it.records]
         passed = states.count("pass")
         held = {"all-pass": passed == len(states), "none-pass": not passed, "differ": self.differ}
         held |= {f"fail-{at}": it.state == "fail" for at, it in enumerate(self.models)}
@@ -101,14 +77,14 @@ class Prompt(Struct, frozen=True, kw_only=True):
 
 def prompts(sides: Sequence[Side]) -> list[Prompt]:
     """The prompts of all runs in the order of the first; the same words make the same prompt."""
-    found: dict[tuple[object, ...], tuple[Case, list[Picture], dict[str, list[Answer]]]] = {}
+    found: dict[tuple[object, ...], tuple[Case, list[Picture], dict[str, list[Record]]]] = {}
     measured = [(it.label, it.header, it.runs) for it in sides if it.header is not None]
     for label, header, runs in measured:
         for record in (record for run in runs for record in run.records()):
             case = record.case
             key = (case.id, case.question, case.image, case.expected)
-            _, pictures, answers = found.setdefault(key, (case, [], {}))
-            answers.setdefault(label, []).append(answer(record))
+            shared, pictures, answers = found.setdefault(key, (case, [], {}))
+            answers.setdefault(label, []).append(replace(record, case=shared))
             if not pictures:
                 pictures += pictures_of(record, header.image_max_side_px)
     order = list(dict.fromkeys(name for _, header, _ in measured for name in header.categories))
@@ -118,7 +94,7 @@ def prompts(sides: Sequence[Side]) -> list[Prompt]:
             number=number,
             case=case,
             pictures=pictures,
-            models=[Answers(label=it, answers=answers.get(it, ())) for it, _, _ in measured],
+            models=[Answers(label=it, records=answers.get(it, ())) for it, _, _ in measured],
         )
         for number, (case, pictures, answers) in enumerate(listed, start=1)
     ]
@@ -130,40 +106,19 @@ def pictures_of(record: Record, max_side_px: int) -> list[Picture]:
     return [Picture(sha256, path, max_side_px) for sha256, path in paired]
 
 
-def answer(record: Record) -> Answer:
-    outcome, verdict = record.outcome, record.final
-    if isinstance(outcome, CallFailure):
-        why = f"{outcome.kind}: {outcome.message}"
-        return Answer(state="error", reason=inert(why, _REASON_CHARS))
-    return Answer(
-        state=record.state,
-        reason=inert(verdict.reason if verdict else "", _REASON_CHARS),
-        text=_shortened(outcome.text),
-        length=len(outcome.text),
-        reasoning=_shortened(outcome.reasoning or ""),
-        read=inert(verdict.answer, _REASON_CHARS) if verdict and verdict.answer else None,
-        facts=_facts(record, outcome),
-        marks=_marks(record, outcome),
-    )
-
-
-def _shortened(text: str) -> str:
-    if len(text) <= _HEAD_CHARS + _TAIL_CHARS:
-        return inert(text)
-    return f"{inert(text[:_HEAD_CHARS])}\n[…]\n{inert(text[-_TAIL_CHARS:])}"
-
-
-def _facts(record: Record, reply: Reply) -> tuple[str, ...]:
+def figures(record: Record, reply: Reply) -> list[str]:
+    """Times, tokens, cost, as far as they are known."""
     known = {
         seconds(reply.latency_s): reply.latency_s,
         f"first token {seconds(reply.ttft_s)}": reply.ttft_s,
         f"{reply.tokens_out or 0:,} tokens": reply.tokens_out,
         dollars(record.cost_usd): record.cost_usd,
     }
-    return tuple(words for words, figure in known.items() if figure is not None)
+    return [words for words, figure in known.items() if figure is not None]
 
 
-def _marks(record: Record, reply: Reply) -> tuple[str, ...]:
+def caveats(record: Record, reply: Reply) -> list[str]:
+    """What a reader must know: who gave the verdict, how the reply came about."""
     held = {
         "verdict corrected by a person": record.verdict_by == "person",
         "verdict by the model judge": record.verdict_by == "judge",
@@ -171,4 +126,4 @@ def _marks(record: Record, reply: Reply) -> tuple[str, ...]:
         "picture was in the server’s cache": reply.image_cached,
         f"answered at attempt {reply.effort.attempts}": reply.effort.attempts > 1,
     }
-    return tuple(words for words, is_so in held.items() if is_so)
+    return [words for words, is_so in held.items() if is_so]

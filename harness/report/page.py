@@ -10,7 +10,7 @@ import base64
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ from harness.records import EncodedImage, ServerFacts
 from harness.records.settings import memory, resume_command
 from harness.report import charts
 from harness.report.album import album
-from harness.report.answers import Prompt, prompts
+from harness.report.answers import Prompt, caveats, figures, prompts
 from harness.tables import compare, scores
 from harness.text import inert, one_line
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_PROMPTS = 2_000
+_HEAD_CHARS, _TAIL_CHARS = 6_000, 2_000
+"""Of a reply that the page holds; the rest stays in the run file."""
 
 
 def gather(
@@ -98,8 +100,9 @@ def environment(*more: Path) -> jinja2.Environment:
     )
     made.globals.update(words=tables, compare=compare, charts=charts, version=harness.__version__)
     made.globals.update(marks=marks, provenance=provenance, resume_command=resume_command)
+    made.globals.update(figures=figures, caveats=caveats, held_chars=_HEAD_CHARS + _TAIL_CHARS)
     made.filters.update(count="{:,}".format, sentence=lambda text: text[:1].upper() + text[1:])
-    made.filters.update(data_uri=_data_uri)
+    made.filters.update(data_uri=_data_uri, shortened=_shortened, brief=partial(inert, limit=400))
     return made
 
 
@@ -110,6 +113,12 @@ def _finalize(value: Any) -> Any:
 
 def _data_uri(image: EncodedImage) -> Markup:
     return Markup(f"data:{image.media_type};base64,{image.base64.decode()}")  # noqa: S704
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _HEAD_CHARS + _TAIL_CHARS:
+        return text
+    return f"{text[:_HEAD_CHARS]}\n[…]\n{text[-_TAIL_CHARS:]}"
 
 
 class Page(Struct, frozen=True, kw_only=True):

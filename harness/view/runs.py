@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from harness import store
 from harness.records import Record, RunHeader
-from harness.report.answers import Answer, Picture, answer, pictures_of
+from harness.report.answers import Picture, pictures_of
 from harness.tables import scores
 from harness.text import as_text
 from harness.view.index import FLAGS, STATES, Filters, Index
@@ -30,7 +30,6 @@ class Card(Struct, frozen=True, kw_only=True):
     """One record as a page shows it."""
 
     record: Record
-    answer: Answer
     pictures: list[Picture]
     run: str
     label: str
@@ -49,7 +48,6 @@ class Card(Struct, frozen=True, kw_only=True):
 def card(record: Record, header: RunHeader, name: str) -> Card:
     return Card(
         record=record,
-        answer=answer(record),
         pictures=pictures_of(record, header.image_max_side_px),
         run=name,
         label=header.model,
