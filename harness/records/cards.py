@@ -20,7 +20,7 @@ class Fact(Struct, Generic[T], frozen=True, kw_only=True):
     """ISO date: the one the source gives for it, else the day the source was read."""
 
 
-class GgufSource(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GgufSource(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """Where the weights of a local model live on the Hugging Face hub."""
 
     repo: str
@@ -46,7 +46,9 @@ class GgufFiles(Struct, frozen=True, kw_only=True):
     mmproj: str
 
 
-class HostedSource(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class HostedSource(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """A hosted endpoint that serves the model."""
 
     preset: str
@@ -55,7 +57,9 @@ class HostedSource(Struct, frozen=True, kw_only=True, omit_defaults=True):
     as_of: str | None = None
 
 
-class PublishedScore(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class PublishedScore(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """Figures somebody else published: shown, marked, never mixed with ours."""
 
     passed: int
@@ -108,7 +112,7 @@ class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
     published: PublishedScore | None = None
 
 
-class Preset(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Preset(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A known OpenAI-compatible endpoint."""
 
     name: str
