@@ -15,9 +15,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness import __version__, catalogue, images, store
-from harness.adapters import Request, Target, machine, opener
+from harness.adapters import Request, Target, machine
 from harness.adapters.llamacpp import server
-from harness.adapters.routes import Route, look_around, routes
+from harness.adapters.routes import Route, look_around, opener, routes
 from harness.errors import (
     EXTRAS,
     EvalrunError,

@@ -14,7 +14,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from harness.adapters.base import Adapter, Request
+from harness.adapters import Adapter, Request
 from harness.errors import CallError, TargetError
 from harness.graders.clean import without_reasoning
 from harness.records import EncodedImage, Judgement, Record, Reply, Sampling, Verdict

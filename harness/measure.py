@@ -22,8 +22,7 @@ from typing import Any
 import msgspec
 
 from harness import __version__, catalogue, store, suites, targets
-from harness.adapters import Adapter
-from harness.adapters.base import HEADER_FIELDS
+from harness.adapters import HEADER_FIELDS, Adapter
 from harness.adapters.replay import Replay
 from harness.adapters.routes import Route
 from harness.errors import EvalrunError, ResultsError, TargetError, UsageError

@@ -17,11 +17,11 @@ from typing import Any
 import msgspec
 
 from harness import catalogue
-from harness.adapters import Adapter, Limits, Target, opener
+from harness.adapters import Adapter, Limits, Target
 from harness.adapters.endpoints import RESERVED, checked
 from harness.adapters.llamacpp.weights import missing_bytes, quantized
 from harness.adapters.replicas import open_replicas
-from harness.adapters.routes import Route, resolve
+from harness.adapters.routes import Route, opener, resolve
 from harness.errors import TargetError, UsageError
 from harness.graders.regions import CONVENTIONS
 from harness.judge import SAMPLING, Judge

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.adapters.base import Target
+from harness.adapters import Target
 from harness.adapters.llamacpp.weights import quantized
 from harness.adapters.routes import Route, bare_name, look_around, resolve
 from harness.catalogue import Catalogue, load

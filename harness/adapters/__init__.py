@@ -1,55 +1,141 @@
-"""One file per way to reach a model. To add one of ours: write its opener, and a line in the table.
+"""The ways to reach a model: what an adapter is given, and what it must be able to do.
 
-Third parties name an opener of theirs in the entry-point group `evalrun.adapters`.
+`routes` finds out which adapter with which target reaches a model from here. To add one of ours:
+write its opener, and a line in the table there. Third parties name an opener of theirs in the
+entry-point group `evalrun.adapters`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
-from types import MappingProxyType
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from threading import Event
+from typing import Any, Literal, Protocol
 
-from harness.adapters.base import Adapter, Limits, Opener, Request, Target
-from harness.errors import TargetError
+from msgspec import Struct, field
 
-__all__ = ["BUILT_IN", "Adapter", "Limits", "Opener", "Request", "Target", "names", "opener"]
-
-BUILT_IN: Mapping[str, str] = MappingProxyType(
-    {
-        "openai": "harness.adapters.openai:open_openai",
-        "anthropic": "harness.adapters.anthropic:open_anthropic",
-        "llamacpp": "harness.adapters.llamacpp:open_llamacpp",
-        "demo": "harness.adapters.llamacpp:open_demo",
-        "replay": "harness.adapters.replay:open_replay",
-    }
-)
-"""Name -> where its opener lives; loaded only when it is chosen."""
+from harness.records import EncodedImage, GgufSource, Reply, RunHeader, Sampling, ServerFacts
 
 
-def names() -> list[str]:
-    """Every adapter there is, ours first."""
-    return [*BUILT_IN, *sorted(_third_party().keys() - BUILT_IN.keys())]
+class Request(Struct, frozen=True, kw_only=True):
+    """What is put to the model: the pictures, then the question."""
+
+    id: str
+    question: str
+    images: tuple[EncodedImage, ...] = ()
+    """In the question's order; none when asked blind."""
+    repeat: int = 0
+    """The seed sent is the sampling seed plus this."""
+    max_tokens: int | None = None
+    """None: the sampling's own limit."""
+    body: dict[str, Any] = {}
+    """Further parameters of this one call, as the wire names them."""
+    answer_schema: dict[str, Any] | None = None
+    """The JSON schema that the reply is held to; None: any text."""
+    schema_in_words: bool = False
+    """Where the endpoint takes no schema, the question may state it; else the run ends there."""
+    thinking: str | None = None
+    """How much to think before this one answer; None: as the sampling says."""
+    on_text: Callable[[str], None] | None = None
+    """Is given the reply as far as it has come, where the server streams it."""
 
 
-def opener(name: str) -> Opener:
-    """Raises: TargetError for an unknown adapter, or one that cannot be loaded."""
-    place = BUILT_IN.get(name) or _third_party().get(name)
-    if place is None:
-        raise TargetError(
-            f"no adapter is called {name!r}", fix=f"choose one of {', '.join(names())}"
-        )
-    module, _, function = place.partition(":")
-    try:
-        found: Opener = getattr(import_module(module.strip()), function.strip())
-    except (ImportError, AttributeError) as error:
-        raise TargetError(
-            f"the adapter {name!r} cannot be loaded from {place}: {error}",
-            fix="install or repair the package that brings it",
-        ) from error
-    return found
+class Limits(Struct, frozen=True, kw_only=True):
+    """How long a call may take and how often it is tried."""
+
+    timeout_s: float = 120.0
+    """Of silence, not of the whole reply."""
+    tries: int = 8
+    """A 429 does not use one up."""
+    max_wait_s: float = 120.0
+    """The longest Retry-After that is honoured; beyond it the call does not answer."""
+    give_up_s: float = 60.0
+    """How long a server may be gone before the run ends."""
 
 
-def _third_party() -> dict[str, str]:
-    from importlib.metadata import entry_points  # takes a while, and is seldom needed
+def _say_nothing(_: str) -> None: ...
 
-    return {it.name: it.value for it in entry_points(group="evalrun.adapters")}
+
+class Target(Struct, frozen=True, kw_only=True):
+    """Whom to ask, and how: everything an adapter needs to open itself."""
+
+    model: str
+    """The name in records and tables."""
+    model_id: str | None = None
+    """The name the server knows it by; None: the same."""
+    base_url: str | None = None
+    api_key_env: str | None = None
+    """Name of the environment variable that holds the key; the key itself is never stored."""
+    gguf: Path | None = None
+    mmproj: Path | None = None
+    weights: GgufSource | None = None
+    """Where to fetch the weights when `gguf` is not given."""
+    replay: Path | None = None
+    """A recorded run file, for the replay adapter."""
+    preset: str | None = None
+    """The catalogue's name of the endpoint, when it is a known one."""
+    sampling: Sampling = Sampling()
+    body: dict[str, Any] = {}
+    """Further request parameters, as the user gave them."""
+    sends_pictures: bool = True
+    """False in a blind run, and for a judge that is shown none: then no eyes are needed."""
+    system: str | None = None
+    image_tokens: tuple[int, int] | None = None
+    """The fewest and the most tokens a picture may take, for a server of our own."""
+    image_detail: Literal["low", "high", "auto"] | None = None
+    """How closely a hosted model looks, where its endpoint takes it."""
+    server_args: tuple[str, ...] = ()
+    """Further flags for a server of our own, each as `--flag` or `--flag=value`."""
+    cold: bool = False
+    """Switch the server's prompt cache off, so that every latency is a cold one."""
+    concurrency: int | None = None
+    """None: the adapter's own default (1 local, 8 hosted)."""
+    limits: Limits = Limits()
+    stopping: Event = field(default_factory=Event)
+    """Set when the run ends: every wait between attempts is called off."""
+    notify: Callable[[str], None] = _say_nothing
+    """Told what goes on while opening (loading, downloading, warnings), a line at a time."""
+    log: Callable[[dict[str, Any]], None] | None = None
+    """Given every exchange with the model: the request as it was sent, the reply or the error."""
+
+
+HEADER_FIELDS = set(Target.__struct_fields__) & set(RunHeader.__struct_fields__)
+"""The fields of a target that a run's header repeats."""
+
+
+class Adapter(Protocol):
+    """An open model. `ask` is called from several threads at once."""
+
+    @property
+    def backend(self) -> str:
+        """The adapter's name in the table of adapters."""
+
+    @property
+    def base_url(self) -> str | None:
+        """Where it talks to, without credentials; None when it talks to nobody."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls may be in flight."""
+
+    @property
+    def server(self) -> ServerFacts | None:
+        """What preflight found out about a local server."""
+
+    @property
+    def shards_by_picture(self) -> bool:
+        """Whether all questions on one picture should go through one worker (prompt cache)."""
+
+    def ask(self, prompt: Request) -> Reply:
+        """Put one question about one picture to the model.
+
+        Raises: CallError when no reply came back. An empty content is a reply.
+        """
+
+
+Opener = Callable[[Target], AbstractContextManager[Adapter]]
+"""Opens an adapter (starts a server, checks it sees), and closes it at the end.
+
+Raises TargetError when the model cannot be used.
+"""

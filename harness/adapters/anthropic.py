@@ -6,19 +6,25 @@ Source: https://docs.anthropic.com/en/api/messages and .../messages-streaming
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
-from harness.adapters.base import Request, Target
+from harness.adapters import Request, Target
 from harness.adapters.endpoints import key_from, kind_of, listed_models, open_transport
-from harness.adapters.openai import DEFAULT_CONCURRENCY, PICTURE_HERE, OpenAIChat
-from harness.adapters.replies import Draft, as_count, as_dict, read_stream
-from harness.errors import BadReply
-from harness.records import EncodedImage, Reply
-from harness.transport import ErrorInside, Incoming, quoted
+from harness.adapters.openai import (
+    DEFAULT_CONCURRENCY,
+    PICTURE_HERE,
+    Draft,
+    OpenAIChat,
+    as_count,
+    as_dict,
+    no_answer_in,
+)
+from harness.records import EncodedImage
+from harness.transport import ErrorInside
 
 VERSION = "2023-06-01"
 
@@ -27,7 +33,7 @@ class AnthropicChat(OpenAIChat):
     """A model behind the Messages API."""
 
     path = "messages"
-    adaptable: ClassVar = {"temperature": {"temperature": None}}
+    adaptable: ClassVar = {"temperature": None}
     constraining = "output_config"
 
     def picture(self, image: EncodedImage) -> dict[str, Any]:
@@ -50,42 +56,31 @@ class AnthropicChat(OpenAIChat):
     def constrained(self, schema: dict[str, Any]) -> dict[str, Any]:
         return {self.constraining: {"format": {"type": "json_schema", "schema": schema}}}
 
-    def read(self, incoming: Incoming, on_text: Callable[[str], None] | None) -> Reply:
-        if incoming.is_stream():
-            return read_stream(incoming, _take, on_text)
-        body, draft = incoming.json(), Draft()
-        whole = as_dict(body)
-        blocks = whole.get("content")
-        for block in blocks if isinstance(blocks, list) else ():
-            _take({"delta": block}, draft)
-        _take({**whole, "message": whole, "delta": whole}, draft)
-        if not isinstance(blocks, list):
-            raise BadReply(
-                f"no content in the reply, but {quoted(body)}",
-                fix="check that the base URL is that of Anthropic's Messages API",
-            )
-        return draft.reply()
-
-
-def _take(event: Any, draft: Draft) -> bool:
-    """Add what an event of a message holds, a delta or a block; whether it is the last."""
-    it = as_dict(event)
-    error = as_dict(it.get("error"))
-    if error or it.get("type") == "error":
-        raise ErrorInside(error)  # in a stream: overloaded, limited, a fault
-    start, delta = as_dict(it.get("message")), as_dict(it.get("delta"))
-    used = draft.rest.setdefault("used", {})
-    used |= as_dict(start.get("usage")) | as_dict(it.get("usage"))
-    draft.rest |= {"model": start.get("model") or draft.rest.get("model"), "usage": _usage(used)}
-    for place, name in ((draft.text, "text"), (draft.reasoning, "thinking")):
-        if isinstance(delta.get(name), str):
-            place.append(delta[name])
-    reason = delta.get("stop_reason")
-    if isinstance(reason, str):
-        draft.finish_reason = reason
-        if reason == "refusal":
-            draft.refusal = [*draft.text] if any(draft.text) else ["stop_reason: refusal"]
-    return it.get("type") == "message_stop"
+    def take(self, event: Any, draft: Draft) -> bool:
+        """A whole message holds what the events bring one by one."""
+        it = as_dict(event)
+        error = as_dict(it.get("error"))
+        if error or it.get("type") == "error":
+            raise ErrorInside(error)  # in a stream: overloaded, limited, a fault
+        whole = it if "content" in it else {}
+        start, delta = as_dict(it.get("message")) or whole, as_dict(it.get("delta")) or whole
+        blocks = whole.get("content", [delta])
+        if "type" not in it or not isinstance(blocks, list):
+            raise no_answer_in(event)
+        for block in map(as_dict, blocks):
+            for place, name in ((draft.text, "text"), (draft.reasoning, "thinking")):
+                if isinstance(block.get(name), str):
+                    place.append(block[name])
+        used = draft.rest.setdefault("used", {})
+        used |= as_dict(start.get("usage")) | as_dict(it.get("usage"))
+        model = start.get("model") or draft.rest.get("model")
+        draft.rest |= {"model": model, "usage": _usage(used)}
+        reason = delta.get("stop_reason")
+        if isinstance(reason, str):
+            draft.finish_reason = reason
+            if reason == "refusal":
+                draft.refusal = [*draft.text] if any(draft.text) else ["stop_reason: refusal"]
+        return it.get("type") == "message_stop"
 
 
 def _usage(used: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
-from harness.adapters.base import Target
+from harness.adapters import Target
 from harness.errors import EvalrunError, TargetError, UsageError
 from harness.text import nearest, one_line
 from harness.transport import Transport
@@ -32,21 +32,15 @@ _BUDGET = "BUDGET"
 """Stands for the number of tokens."""
 Parameters = Mapping[str, Any]
 
-
-def _effort(off: Parameters | None = None) -> dict[str, Parameters]:
-    return {it: {"reasoning_effort": it} for it in LEVELS} | {
-        "off": off or {"reasoning_effort": "none"}
-    }
-
-
-def _template(on: bool, **more: Any) -> Parameters:
-    """Templates call the switch by one of two names."""
-    return {"chat_template_kwargs": {"enable_thinking": on, "thinking": on, **more}}
-
-
-_TEMPLATE_EFFORT = {
-    it: {**_template(True, reasoning_effort=it), "reasoning_effort": it} for it in LEVELS
-} | {"off": _template(False)}
+_ON, _OFF = ({"enable_thinking": it, "thinking": it} for it in (True, False))
+"""Templates call the switch by one of two names."""
+_EFFORT: dict[str, Parameters] = {it: {"reasoning_effort": it} for it in LEVELS}
+_EFFORT["off"] = {"reasoning_effort": "none"}
+_TEMPLATE: dict[str, Parameters] = {
+    it: {"chat_template_kwargs": {**_ON, "reasoning_effort": it}, "reasoning_effort": it}
+    for it in LEVELS
+}
+_TEMPLATE["off"] = {"chat_template_kwargs": _OFF}
 
 
 class EndpointKind(Struct, frozen=True):
@@ -57,7 +51,7 @@ class EndpointKind(Struct, frozen=True):
     known_by: tuple[str, ...]
     """Its hosts, or what `owned_by` says of the models that such a server lists."""
     source: str
-    levels: Mapping[str, Parameters] = field(default_factory=_effort)
+    levels: Mapping[str, Parameters] = field(default_factory=lambda: _EFFORT)
     budget: Parameters | None = None
     """With `_BUDGET` where the number goes; None: it takes none."""
     least_budget: int = 1
@@ -68,27 +62,23 @@ KINDS = (
         "llamacpp",
         ("llamacpp",),
         "llama.cpp tools/server/README.md; budget per request: ggml-org/llama.cpp#23673",
-        _TEMPLATE_EFFORT,
-        budget={**_template(True), "thinking_budget_tokens": _BUDGET},
+        _TEMPLATE,
+        {"chat_template_kwargs": _ON, "thinking_budget_tokens": _BUDGET},
     ),
     EndpointKind(
         "vllm",
         ("vllm",),
         "https://docs.vllm.ai/en/latest/features/reasoning_outputs.html",
-        _TEMPLATE_EFFORT,
-        budget={**_template(True), "thinking_token_budget": _BUDGET},
+        _TEMPLATE,
+        {"chat_template_kwargs": _ON, "thinking_token_budget": _BUDGET},
     ),
     EndpointKind(
         "sglang",
         ("sglang",),
         "https://docs.sglang.io/docs/advanced_features/thinking_budget (a budget is a hint)",
-        _TEMPLATE_EFFORT,
+        _TEMPLATE,
     ),
-    EndpointKind(
-        "ollama",
-        ("library",),
-        "ollama/ollama#14820: reasoning_effort, with none; no budget: #17566",
-    ),
+    EndpointKind("ollama", ("library",), "ollama/ollama#14820; no budget: #17566"),
     EndpointKind(
         "lmstudio",
         ("organization_owner",),
@@ -110,7 +100,7 @@ KINDS = (
         ("openrouter.ai",),
         "https://openrouter.ai/docs/use-cases/reasoning-tokens",
         {it: {"reasoning": {"effort": "none" if it == "off" else it}} for it in LEVELS},
-        budget={"reasoning": {"max_tokens": _BUDGET}},
+        {"reasoning": {"max_tokens": _BUDGET}},
     ),
     EndpointKind(
         "mistral", ("api.mistral.ai",), "https://docs.mistral.ai/inference/conversations/reasoning"
@@ -120,7 +110,7 @@ KINDS = (
         "together",
         ("api.together.ai", "api.together.xyz"),
         "https://docs.together.ai/docs/inference/chat/reasoning",
-        _effort(off={"reasoning": {"enabled": False}}),
+        {**_EFFORT, "off": {"reasoning": {"enabled": False}}},
     ),
     EndpointKind(
         "anthropic",
@@ -128,7 +118,7 @@ KINDS = (
         "https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking",
         {it: {"thinking": {"type": "adaptive"}, "output_config": {"effort": it}} for it in LEVELS}
         | {"off": {"thinking": {"type": "disabled"}}},
-        budget={"thinking": {"type": "enabled", "budget_tokens": _BUDGET}},
+        {"thinking": {"type": "enabled", "budget_tokens": _BUDGET}},
         least_budget=1024,
     ),
 )
@@ -136,8 +126,8 @@ UNKNOWN = EndpointKind(
     "",
     (),
     "nothing is known of it: what most servers take is sent, and the outcome reported",
-    _effort(off={"reasoning_effort": "none", **_template(False)}),
-    budget={"thinking_budget_tokens": _BUDGET, "thinking_token_budget": _BUDGET},
+    {**_EFFORT, "off": {"reasoning_effort": "none", "chat_template_kwargs": _OFF}},
+    {"thinking_budget_tokens": _BUDGET, "thinking_token_budget": _BUDGET},
 )
 RESERVED: Mapping[str, str] = {
     "model": "the model is named by --model",
@@ -186,7 +176,7 @@ def checked(text: str, option: str = "--thinking") -> str:
 def parameters(target: Target, kind: EndpointKind) -> dict[str, Any]:
     """What a request carries besides: the user's own --body, and what the options come to.
 
-    Raises: UsageError for a level that the endpoint does not take, or a key given twice.
+    Raises: UsageError for what cannot be sent there, or is set twice.
     """
     by_option = {
         f"--thinking {target.sampling.thinking}": _of_thinking(target, kind),
@@ -266,8 +256,8 @@ def check_pictures(target: Target, kind: str, *, started: bool = False) -> None:
     if not target.image_tokens or started:
         return
     fewest, most = target.image_tokens
+    settings = _processor(target, fewest, most)
     if kind != "vllm":
-        pixels = json.dumps(_pixels(target, fewest, most))
         batch = max(2048, most)
         raise UsageError(
             "--image-tokens is for vLLM, and for a server that evalrun starts: this one cannot "
@@ -275,9 +265,9 @@ def check_pictures(target: Target, kind: str, *, started: bool = False) -> None:
             fix="leave it out (a hosted model may take --image-detail), or start your server so:\n"
             f"    llama-server … --image-min-tokens {fewest} --image-max-tokens {most} "
             f"--ubatch-size {batch} --batch-size {batch}\n"
-            f"    vllm serve … --mm-processor-kwargs {shlex.quote(pixels)}",
+            f"    vllm serve … --mm-processor-kwargs {shlex.quote(json.dumps(settings))}",
         )
-    if not _is_gemma(target) and _side_px(target) is None:
+    if "min_pixels" in settings and _side_px(target) is None:
         target.notify(
             f"WARNING: --image-tokens is sent as min_pixels and max_pixels, {_USUAL_SIDE_PX} x "
             f"{_USUAL_SIDE_PX} pixels a token; nothing is known of {target.model}'s processor"
@@ -286,8 +276,9 @@ def check_pictures(target: Target, kind: str, *, started: bool = False) -> None:
 
 def _processor(target: Target, fewest: int, most: int) -> dict[str, int]:
     """vLLM passes a setting on to a model's processor, and not all of them take the same."""
-    if not _is_gemma(target):
-        return _pixels(target, fewest, most)
+    if not re.search(r"(?i)gemma-?4", f"{target.model} {target.model_id}"):
+        pixels = (_side_px(target) or _USUAL_SIDE_PX) ** 2
+        return {"min_pixels": fewest * pixels, "max_pixels": most * pixels}
     fitting = [it for it in _GEMMA_TOKENS if fewest <= it <= most]
     if not fitting:
         raise UsageError(
@@ -298,19 +289,9 @@ def _processor(target: Target, fewest: int, most: int) -> dict[str, int]:
     return {"max_soft_tokens": fitting[-1]}
 
 
-def _pixels(target: Target, fewest: int, most: int) -> dict[str, int]:
-    pixels = (_side_px(target) or _USUAL_SIDE_PX) ** 2
-    return {"min_pixels": fewest * pixels, "max_pixels": most * pixels}
-
-
-def _is_gemma(target: Target) -> bool:
-    return re.search(r"gemma-?4", f"{target.model} {target.model_id}", re.IGNORECASE) is not None
-
-
 def _side_px(target: Target) -> int | None:
-    names = f"{target.model} {target.model_id}"
-    found = (side for name, side in _SIDE_PX.items() if re.search(name, names, re.IGNORECASE))
-    return next(found, None)
+    names = f"{target.model} {target.model_id}".lower()
+    return next((side for name, side in _SIDE_PX.items() if re.search(name, names)), None)
 
 
 def key_from(variable: str | None) -> str | None:
@@ -390,8 +371,5 @@ def same_model(wanted: str, listed: str) -> bool:
     >>> same_model("claude-haiku-4-5", "claude-haiku-4-5-20251001")
     True
     """
-    forms = {wanted, wanted.partition(":")[0], re.sub(r"-20\d{6}$", "", wanted)}
-    listed = re.sub(r"-20\d{6}$", "", listed)
-    return (
-        listed in forms or listed.removesuffix(":latest") in forms or listed == f"models/{wanted}"
-    )
+    listed = re.sub(r"^models/|:latest$|-20\d{6}$", "", listed)
+    return listed in (wanted, wanted.partition(":")[0], re.sub(r"-20\d{6}$", "", wanted))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
+from harness.adapters import HEADER_FIELDS, Request, Target
 from harness.adapters.anthropic import AnthropicChat
-from harness.adapters.base import HEADER_FIELDS, Request, Target
 from harness.adapters.endpoints import kind_of
 from harness.adapters.llamacpp import LlamaCpp
 from harness.adapters.openai import IN_WORDS, LEFT_OUT, OpenAIChat, as_sent
@@ -15,8 +15,6 @@ from harness.records import EncodedImage, Record, Reply, RunHeader, ServerFacts
 from harness.transport import Transport
 
 _PNG: tuple[Literal["image/png"]] = ("image/png",)
-_MORE_ROOM = re.compile(r"max_tokens: (\d+), as the first reply was cut")
-_CHANGE = re.compile(rf"(\w+): (\w+|{LEFT_OUT})")
 
 
 def request_of(header: RunHeader, record: Record) -> dict[str, Any]:
@@ -29,27 +27,25 @@ def request_of(header: RunHeader, record: Record) -> dict[str, Any]:
         EncodedImage(data=b"", media_type=kind, width_px=0, height_px=0, sha256=it)
         for it, kind in zip(sha256s, record.media_types or _PNG * len(sha256s), strict=True)
     )
-    adapted = record.outcome.adapted if isinstance(record.outcome, Reply) else ()
-    more_room = next(filter(None, map(_MORE_ROOM.fullmatch, adapted)), None)
-    named = record.case.options.get("schema")
+    adapted = "\n".join(record.outcome.adapted if isinstance(record.outcome, Reply) else ())
+    more_room = re.search(r"^max_tokens: (\d+), as the first reply was cut$", adapted, re.M)
     request = Request(
         id=record.case.id,
         question=record.case.question,
         images=images,
         repeat=record.repeat,
         max_tokens=int(more_room[1]) if more_room else None,
-        answer_schema=constraint(record.case) if header.answer_format else named,
+        answer_schema=constraint(record.case)
+        if header.answer_format
+        else record.case.options.get("schema"),
     )
-    request = request.in_words() if IN_WORDS in adapted else request
-    found = filter(None, map(_CHANGE.fullmatch, adapted))
-    changes = {it[1]: None if it[2] == LEFT_OUT else it[2] for it in found}
-    with Transport(header.base_url or "http://localhost") as transport:
-        return as_sent(_adapter(header, transport).whole_payload(request, changes), sha256s)
-
-
-def _adapter(header: RunHeader, transport: Transport) -> OpenAIChat:
+    found = re.findall(rf"^(\w+): (\w+|{LEFT_OUT})(?:{IN_WORDS})?$", adapted, re.M)
+    changes = {old: None if new == LEFT_OUT else new for old, new in found}
     target = Target(preset=header.endpoint, **{it: getattr(header, it) for it in HEADER_FIELDS})
-    if header.backend in ("llamacpp", "demo"):
-        return LlamaCpp(transport, target, header.server or ServerFacts())
-    made = AnthropicChat if header.backend == "anthropic" else OpenAIChat
-    return made(transport, target, kind=kind_of(target))
+    with Transport(header.base_url or "http://localhost") as transport:
+        if header.backend in ("llamacpp", "demo"):
+            chat: OpenAIChat = LlamaCpp(transport, target, header.server or ServerFacts())
+        else:
+            made = AnthropicChat if header.backend == "anthropic" else OpenAIChat
+            chat = made(transport, target, kind=kind_of(target))
+        return as_sent(chat.whole_payload(request, changes), sha256s)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.adapters.base import Request, Target
+from harness.adapters import Request, Target
 from harness.errors import CallError, RequestRefused, ResultsError, TargetError
 from harness.records import CallFailure, Reply, ServerFacts
 from harness.store import read

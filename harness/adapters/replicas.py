@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.adapters.base import Adapter, Opener, Request, Target
+from harness.adapters import Adapter, Opener, Request, Target
 from harness.adapters.endpoints import models_of, open_transport, same_model
 from harness.errors import CallTimeout, EvalrunError, TargetError, Unreachable
 from harness.records import Reply

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,9 +20,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.adapters import BUILT_IN
-from harness.adapters import names as adapter_names
-from harness.adapters.base import Target
+from harness.adapters import Opener, Target
 from harness.adapters.endpoints import UNKNOWN, check_pictures, key_from, kind_of, models_of
 from harness.adapters.llamacpp import server as llama_server
 from harness.adapters.llamacpp import weights
@@ -36,6 +35,14 @@ DEMO = "demo"
 SERVER, WEIGHTS = "running server", "local weights"
 LLAMA_CPP_URLS = ("http://127.0.0.1:8080/v1", "http://127.0.0.1:9931/v1")
 """llama-server's default port, the older and the newer one."""
+_BUILT_IN: Mapping[str, str] = {
+    "openai": "harness.adapters.openai:open_openai",
+    "anthropic": "harness.adapters.anthropic:open_anthropic",
+    "llamacpp": "harness.adapters.llamacpp:open_llamacpp",
+    DEMO: "harness.adapters.llamacpp:open_demo",
+    "replay": "harness.adapters.replay:open_replay",
+}
+"""An adapter's name -> where its opener lives; loaded only when it is chosen."""
 _FEWEST_BITS = 4
 _LOOK_S, _NAMED_LOOK_S = 0.3, 3.0
 """How long a server may take to list its models; one that the user named has longer."""
@@ -45,6 +52,32 @@ _FORM = re.compile(
 """What servers append to a model's name to say in which form they hold it."""
 _GENERIC_NAMES = {"ggml-model", "model"}
 """File names that many repositories give their weights."""
+
+
+def opener(backend: str) -> Opener:
+    """What opens an adapter, ours or a third party's.
+
+    Raises: TargetError for an unknown adapter, or one that cannot be loaded.
+    """
+    place = _BUILT_IN.get(backend) or _third_party().get(backend)
+    if place is None:
+        known = ", ".join([*_BUILT_IN, *_third_party()])
+        raise TargetError(f"no adapter is called {backend!r}", fix=f"choose one of {known}")
+    module, _, function = place.partition(":")
+    try:
+        found: Opener = getattr(import_module(module.strip()), function.strip())
+    except (ImportError, AttributeError) as error:
+        raise TargetError(
+            f"the adapter {backend!r} cannot be loaded from {place}: {error}",
+            fix="install or repair the package that brings it",
+        ) from error
+    return found
+
+
+def _third_party() -> dict[str, str]:
+    from importlib.metadata import entry_points  # takes a while, and is seldom needed
+
+    return {it.name: it.value for it in entry_points(group="evalrun.adapters")}
 
 
 class Running(Struct, frozen=True, kw_only=True):
@@ -108,8 +141,7 @@ def look_around(presets: Iterable[Preset]) -> list[Running]:
     local = [(it.base_url, it.name) for it in presets if is_loopback(it.base_url)]
     addresses = [*((url, None) for url in LLAMA_CPP_URLS), *local]
     with ThreadPoolExecutor(max_workers=len(addresses)) as pool:
-        found = pool.map(lambda it: _look(*it), addresses)
-        return [it for it in found if it is not None]
+        return [it for it in pool.map(lambda it: _look(*it), addresses) if it is not None]
 
 
 def _look(
@@ -121,12 +153,9 @@ def _look(
             listed = models_of(transport, wait_s)
     except EvalrunError:
         return None
-    return Running(
-        base_url=base_url,
-        preset=preset,
-        is_llama_cpp=any(it.get("owned_by") == "llamacpp" for it in listed),
-        models=tuple(str(it["id"]) for it in listed if it.get("id")),
-    )
+    llama_cpp = any(it.get("owned_by") == "llamacpp" for it in listed)
+    models = tuple(str(it["id"]) for it in listed if it.get("id"))
+    return Running(base_url=base_url, preset=preset, is_llama_cpp=llama_cpp, models=models)
 
 
 def resolve(name: str | None, given: Target, *, backend: str | None, catalogue: Catalogue) -> Route:
@@ -134,9 +163,12 @@ def resolve(name: str | None, given: Target, *, backend: str | None, catalogue: 
 
     Raises: UsageError, or TargetError with a command for each route when none is open.
     """
+    if given.gguf is not None and given.base_url is not None:
+        raise UsageError("--gguf names weights and --base-url a server", fix="give one of the two")
     if given.base_url is not None:
         given = replace(given, base_url=api_root(given.base_url))
-    route = _Resolver(name, given, catalogue).resolve(backend)
+    resolver = _Resolver(name, given, backend, catalogue)
+    route = resolver.as_given() or resolver.by_name()
     _check_settings(route)
     url = route.target.base_url
     if route.target.concurrency is None and url is not None and is_loopback(url):
@@ -149,10 +181,9 @@ def _check_settings(route: Route) -> None:
     """Raises: UsageError for a setting that this route cannot be given."""
     target = route.target
     if target.server_args and not route.starts_a_server:
-        flags = shlex.join(target.server_args)
         raise UsageError(
             "--server-arg is for a server that evalrun starts, and this one runs already",
-            fix=f"start it with {flags}, and leave --server-arg out",
+            fix=f"start it with {shlex.join(target.server_args)}, and leave --server-arg out",
         )
     known = kind_of(target)
     if route.backend != "openai":
@@ -164,51 +195,60 @@ def _check_settings(route: Route) -> None:
 class _Resolver:
     """One name, what the options say of it, and what the catalogue does."""
 
-    def __init__(self, name: str | None, given: Target, catalogue: Catalogue) -> None:
+    def __init__(
+        self, name: str | None, given: Target, backend: str | None, catalogue: Catalogue
+    ) -> None:
         self._name, self._given, self._catalogue = name, given, catalogue
         self._card = catalogue.get(name) if name else None
         self._model = self._card.name if self._card else name
-
-    def resolve(self, backend: str | None) -> Route:
-        given, presets = self._given, self._catalogue.presets
-        preset = presets.get(backend) if backend else None
-        if backend and preset is None and backend not in adapter_names():
-            known = ", ".join([*adapter_names(), *presets])
+        self._preset = catalogue.presets.get(backend) if backend else None
+        self._backend = _adapter(self._preset) if self._preset else backend
+        if backend and not self._preset and backend not in (*_BUILT_IN, *_third_party()):
+            known = ", ".join([*_BUILT_IN, *_third_party(), *catalogue.presets])
             raise TargetError(f"no backend is called {backend!r}", fix=f"choose one of {known}")
-        if given.gguf is not None and given.base_url is not None:
-            raise UsageError(
-                "--gguf names weights and --base-url a server", fix="give one of the two"
-            )
+
+    def as_given(self) -> Route | None:
+        """Where the options say where it is: a recording, a server, weights, the demonstration."""
+        given, preset, backend = self._given, self._preset, self._backend
         if given.replay is not None:
             return self._route("replay", model=self._name or recorded_model(given.replay))
-        at_home = preset and (not given.base_url or _same_host(given.base_url, preset.base_url))
-        if given.base_url is not None and not at_home:
-            return self._at(given.base_url, _adapter(preset) if preset else backend)
+        if given.base_url and not (preset and _same_host(given.base_url, preset.base_url)):
+            return self._at(given.base_url, backend)
         if given.gguf is not None:
             return self._route(backend or "llamacpp", model=self._model or given.gguf.stem)
-        if backend in (None, DEMO) and self._card is None and self._name in (None, DEMO):
+        if backend in (None, DEMO) and not self._card and self._name in (None, DEMO):
             if given.mmproj is not None:
                 raise TargetError(
                     "the demonstration model has a projector of its own",
                     fix="leave --mmproj out, or name another model",
                 )
             return self._route(DEMO, model=DEMO)
+        return None
+
+    def by_name(self) -> Route:
+        """A model that is named: through a backend, or wherever it is found."""
+        preset, backend, card = self._preset, self._backend, self._card
         if self._name is None:
             raise TargetError(
-                f"--backend {backend} does not say which model to ask",
-                fix="name one with --model NAME",
+                "--backend does not say which model to ask", fix="name one with --model NAME"
             )
         if preset is not None:
             return self._through(preset)
+        if backend == "llamacpp":
+            return self._with_weights(self._name)
         if backend is not None:
-            return self._with_weights(self._name) if backend == "llamacpp" else self._route(backend)
-        if self._card is not None and self._card.base_url is not None:
-            return self._at_entry(self._card.base_url)
+            return self._route(backend)
+        if card is not None and card.base_url is not None:
+            return self._at_entry(api_root(card.base_url))
         return self._found(self._name)
 
     def _route(self, backend: str, **known: Any) -> Route:
         target = replace(self._given, **({"model": self._model} | known))
         return Route(backend=backend, target=target, card=self._card)
+
+    def _taken(self, route: Route) -> Route:
+        self._given.notify(f"{route.target.model}: {route.via}: {route.note}")
+        return route
 
     def _through(self, preset: Preset) -> Route:
         """An endpoint that was named: its address, and its key, which goes to no other host."""
@@ -224,9 +264,10 @@ class _Resolver:
 
     def _id_at(self, preset: Preset | None) -> str | None:
         """The endpoint's own name for the model, where the catalogue has one."""
-        hosted = self._card.hosted if self._card and preset else ()
-        ids = (it.model_id for it in hosted if preset and it.preset == preset.name)
-        return next(ids, self._name)
+        hosted = self._card.hosted if self._card else ()
+        return next(
+            (it.model_id for it in hosted if preset and it.preset == preset.name), self._name
+        )
 
     def _with_weights(self, name: str) -> Route:
         """A server of our own, whose weights are downloaded if they have to be."""
@@ -253,7 +294,7 @@ class _Resolver:
         if backend is None:
             own = near and seen is not None and seen.is_llama_cpp
             backend = "llamacpp" if own else _adapter(preset) if preset else "openai"
-        known: dict[str, Any] = {"preset": preset.name if preset else None}
+        known: dict[str, Any] = {"preset": preset.name if preset else None, "base_url": base_url}
         if self._name is not None:
             return self._route(backend, model_id=self._id_at(preset), **known)
         models = seen.models if seen is not None else ()
@@ -272,15 +313,14 @@ class _Resolver:
 
         Raises: UsageError where a key would be sent there.
         """
-        shown = without_credentials(api_root(base_url))
+        shown = without_credentials(base_url)
         if self._given.api_key_env is not None:
             raise UsageError(
                 f"no key is sent to {shown}, the base_url of {self._model} in evalrun.toml",
                 fix=f"type --base-url {shown} to send it there, or leave --api-key-env out",
             )
-        self._given = replace(self._given, base_url=api_root(base_url))
         self._given.notify(f"{self._model}: {shown}, from your catalogue")
-        return self._at(api_root(base_url), None)
+        return self._at(base_url, None)
 
     def _found(self, name: str) -> Route:
         """No option says where it is: look."""
@@ -291,18 +331,13 @@ class _Resolver:
                     return self._taken(_to_server(server, served, replace(self._given, model=name)))
         card = self._card or self._catalogue.find(name)  # raises, naming the nearest
         every = routes(card, self._given, self._catalogue, running)
-        for route in every:
-            if route.open:
-                return self._taken(route)
+        if taken := next((it for it in every if it.open), None):
+            return self._taken(taken)
         closed = "".join(f"\n    {route.via}: {route.note}" for route in every)
         commands = "".join(f"\n    {route.command}" for route in every)
         raise TargetError(
             f"{card.name} cannot be reached from here:{closed}", fix=f"do one of these:{commands}"
         )
-
-    def _taken(self, route: Route) -> Route:
-        self._given.notify(f"{route.target.model}: {route.via}: {route.note}")
-        return route
 
 
 def routes(
@@ -318,15 +353,11 @@ def routes(
 
 
 def _served(card: ModelCard, given: Target, running: Iterable[Running]) -> Iterator[Route]:
+    route = Route(backend="openai", target=given, card=card, via=SERVER)
     if card.base_url is not None:
-        yield Route(
-            backend="openai",
-            target=replace(given, base_url=card.base_url, api_key_env=None),
-            card=card,
-            via=SERVER,
-            note=f"{without_credentials(card.base_url)}, from your catalogue",
-            command=_command(card, ""),
-        )
+        note = f"{without_credentials(card.base_url)}, from your catalogue"
+        target = replace(given, base_url=card.base_url, api_key_env=None)
+        yield replace(route, target=target, note=note, command=_command(card))
     names = [card.name, *card.aliases, *(it.model_id for it in card.hosted)]
     names += [card.gguf.model_file] if card.gguf else []
     names += [card.files.model] if card.files else []
@@ -335,15 +366,9 @@ def _served(card: ModelCard, given: Target, running: Iterable[Running]) -> Itera
             yield replace(_to_server(server, served, given), card=card)
             return
     if card.gguf or card.files or not card.hosted:  # weights that anybody can serve
-        yield Route(
-            backend="openai",
-            target=given,
-            card=card,
-            via=SERVER,
-            note="no server on this machine serves it",
-            command=_command(card, "--base-url http://127.0.0.1:8080/v1"),
-            open=False,
-        )
+        command = _command(card, "--base-url http://127.0.0.1:8080/v1")
+        note = "no server on this machine serves it"
+        yield replace(route, note=note, command=command, open=False)
 
 
 def _to_server(server: Running, served: str, given: Target) -> Route:
@@ -360,23 +385,24 @@ def _weights(card: ModelCard, given: Target) -> Iterator[Route]:
     """`files` are the user's own; `gguf` says where the hub has them."""
     route = Route(backend="llamacpp", target=given, card=card, via=WEIGHTS)
     if card.files is not None:
-        paths = [Path(it).expanduser() for it in (card.files.model, card.files.mmproj)]
-        missing = [path for path in paths if not path.is_file()]
-        if missing:
-            command = _command(card, "--gguf FILE --mmproj FILE")
-            note = f"{missing[0]} does not exist"
+        gguf, mmproj = (Path(it).expanduser() for it in (card.files.model, card.files.mmproj))
+        if missing := [path for path in (gguf, mmproj) if not path.is_file()]:
+            command, note = (
+                _command(card, "--gguf FILE --mmproj FILE"),
+                f"{missing[0]} does not exist",
+            )
             yield replace(route, note=note, command=command, open=False)
         else:
-            target = replace(given, gguf=paths[0], mmproj=given.mmproj or paths[1])
-            yield _with_server(card, route, target, f"{paths[0].name}, from your catalogue")
+            target = replace(given, gguf=gguf, mmproj=given.mmproj or mmproj)
+            yield _with_server(route, target, f"{gguf.name}, from your catalogue")
     source = card.gguf
     if source is None or (bits_in(source.quantization) or 16) < _FEWEST_BITS:
         return
     if found := weights.cached(source):
-        mmproj = given.mmproj or found.mmproj
-        target = replace(given, gguf=found.gguf, mmproj=mmproj, weights=source)
-        note = f"{source.quantization} weights in the local cache"
-        yield _with_server(card, route, target, note)
+        target = replace(
+            given, gguf=found.gguf, mmproj=given.mmproj or found.mmproj, weights=source
+        )
+        yield _with_server(route, target, f"{source.quantization} weights in the local cache")
     else:
         size = f"{source.size_gb:.1f} GB" if source.size_gb else "weights"
         yield replace(
@@ -388,10 +414,11 @@ def _weights(card: ModelCard, given: Target) -> Iterator[Route]:
         )
 
 
-def _with_server(card: ModelCard, route: Route, target: Target, note: str) -> Route:
-    route = replace(route, target=target, note=note, command=_command(card, "--backend llamacpp"))
+def _with_server(route: Route, target: Target, note: str) -> Route:
     if llama_server.available():
-        return route
+        assert route.card is not None
+        command = _command(route.card, "--backend llamacpp")
+        return replace(route, target=target, note=note, command=command)
     install = install_command("local")
     note = f"{note}, but there is no llama.cpp server to run them"
     return replace(route, note=note, command=install, open=False, missing=install)
@@ -399,35 +426,33 @@ def _with_server(card: ModelCard, route: Route, target: Target, note: str) -> Ro
 
 def _hosted(card: ModelCard, given: Target, source: HostedSource, preset: Preset) -> Route:
     key_env, command = preset.api_key_env, _command(card, f"--backend {preset.name}")
-    note, missing = f"nothing answers at {preset.base_url}", None
-    target = replace(given, preset=preset.name)
-    has_key = bool(key_env and os.environ.get(key_env, "").strip())
-    if has_key:
-        note = f"asked as {source.model_id!r}, with the key in {key_env}"
-        target = replace(
-            target, base_url=preset.base_url, api_key_env=key_env, model_id=source.model_id
-        )
-    elif key_env is not None:
-        note, missing = f"{key_env} is not set", f"set {key_env}"
-        command = f"export {key_env}=…; {command}"
-    return Route(
+    route = Route(
         backend=_adapter(preset),
-        target=target,
+        target=replace(given, preset=preset.name),
         card=card,
         via=preset.name,
-        note=note,
+        note=f"nothing answers at {preset.base_url}",
         command=command,
-        open=has_key,
-        missing=missing,
+        open=False,
     )
+    if key_env is None:
+        return route
+    if not os.environ.get(key_env, "").strip():
+        note, command = f"{key_env} is not set", f"export {key_env}=…; {command}"
+        return replace(route, note=note, command=command, missing=f"set {key_env}")
+    target = replace(
+        route.target, base_url=preset.base_url, api_key_env=key_env, model_id=source.model_id
+    )
+    note = f"asked as {source.model_id!r}, with the key in {key_env}"
+    return replace(route, target=target, note=note, open=True)
 
 
 def _adapter(preset: Preset) -> str:
     """An endpoint with an adapter of its own name is asked through that one."""
-    return preset.name if preset.name in BUILT_IN else "openai"
+    return preset.name if preset.name in _BUILT_IN else "openai"
 
 
-def _command(card: ModelCard, options: str) -> str:
+def _command(card: ModelCard, options: str = "") -> str:
     return f"evalrun --model {shlex.quote(card.name)} {options}".rstrip()
 
 

@@ -17,7 +17,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 import harness
-from harness.adapters import Adapter, Request, Target, opener
+from harness.adapters import Adapter, Request, Target
+from harness.adapters.routes import opener
 from harness.errors import EvalrunError
 from harness.records import EncodedImage, Reply, ServerFacts
 

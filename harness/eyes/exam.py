@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from itertools import groupby, islice
 
-from harness.adapters.base import Adapter
+from harness.adapters import Adapter
 from harness.errors import CallError, NoVision, RequestRefused, TargetError, UsageError
 from harness.eyes import reading
 from harness.eyes.questions import ARRIVAL_CALLS, AT_ONCE, Answer, Question

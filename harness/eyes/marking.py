@@ -8,8 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
 
-from harness.adapters import opener
-from harness.adapters.routes import Route
+from harness.adapters.routes import Route, opener
 from harness.errors import NoVision, TargetError
 from harness.eyes import reading
 from harness.eyes.card import EyeCard

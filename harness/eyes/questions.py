@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 from PIL import Image
 
-from harness.adapters.base import Request
+from harness.adapters import Request
 from harness.eyes import charts
 from harness.graders.clean import without_reasoning
 from harness.records import EncodedImage, Reply

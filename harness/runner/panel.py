@@ -12,8 +12,8 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.adapters import Request, opener
-from harness.adapters.routes import Route
+from harness.adapters import Request
+from harness.adapters.routes import Route, opener
 from harness.catalogue import Catalogue
 from harness.errors import EvalrunError, TargetError, UsageError
 from harness.records import Reply

@@ -12,8 +12,7 @@ import pytest
 
 from harness import store
 from harness.adapters import Limits, Request, Target
-from harness.adapters.openai import open_openai
-from harness.adapters.replies import read_reply
+from harness.adapters.openai import OpenAIChat, open_openai
 from harness.errors import BadReply, RequestRefused, ServerFault, TargetError
 from harness.records import Record, Reply
 from harness.transport import Transport
@@ -51,7 +50,9 @@ def chunked(text: str, *, kind: str | None = "text/event-stream", end: bool = Tr
 
 def read(server: VisionServer, **settings: Any) -> Reply:
     with Transport(server.url, tries=1, timeout_s=20, **settings) as transport:
-        return transport.post("chat/completions", b"{}", read_reply).value
+        return transport.post(
+            "chat/completions", b"{}", OpenAIChat(transport, Target(model="m")).read
+        ).value
 
 
 def only(tmp_path: Path) -> Record:
@@ -120,7 +121,7 @@ def test_a_worker_uses_one_connection_for_all_its_streams(vision_server: VisionS
     vision_server.default = answer
     with Transport(vision_server.url) as transport:
         for _ in range(5):
-            transport.post("chat/completions", b"{}", read_reply)
+            transport.post("chat/completions", b"{}", OpenAIChat(transport, Target(model="m")).read)
 
     assert len(ports) == 1
 
@@ -132,7 +133,10 @@ def test_a_kept_connection_that_the_server_closed_costs_no_try(vision_server: Vi
 
     vision_server.then(answer_and_close, say("red"))
     with Transport(vision_server.url, tries=1) as transport:
-        texts = [transport.post("x", b"{}", read_reply).value.text for _ in range(2)]
+        texts = [
+            transport.post("x", b"{}", OpenAIChat(transport, Target(model="m")).read).value.text
+            for _ in range(2)
+        ]
 
     assert texts == ["red", "red"]
 
@@ -265,7 +269,9 @@ def test_a_rate_limit_is_waited_for_as_the_server_says(
 ) -> None:
     vision_server.then(fail(429, message, **headers))
     with Transport(vision_server.url) as transport:
-        call = transport.post("chat/completions", b"{}", read_reply)
+        call = transport.post(
+            "chat/completions", b"{}", OpenAIChat(transport, Target(model="m")).read
+        )
 
     assert call.effort.attempts == 2
     assert 0.29 <= call.effort.backoff_s < 0.4

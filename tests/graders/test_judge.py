@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.adapters.base import Request
+from harness.adapters import Request
 from harness.errors import Unreachable
 from harness.graders import grade
 from harness.images import plain

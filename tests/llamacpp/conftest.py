@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.adapters.base import Target
+from harness.adapters import Target
 from harness.adapters.llamacpp import DEMO
 from harness.adapters.llamacpp.weights import Weights
 from tests.llamacpp.tools import Notes

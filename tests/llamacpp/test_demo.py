@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from harness import images
-from harness.adapters import opener
-from harness.adapters.base import Adapter, Request, Target
+from harness.adapters import Adapter, Request, Target
 from harness.adapters.llamacpp.weights import Weights
+from harness.adapters.routes import opener
 from tests.conftest import Evalrun
 from tests.llamacpp.tools import prompt
 from tools.demo_model.__main__ import write

@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.adapters import opener
-from harness.adapters.base import Adapter, Target
+from harness.adapters import Adapter, Target
 from harness.adapters.llamacpp.server import find, flags_for, serving
 from harness.adapters.llamacpp.weights import Weights
+from harness.adapters.routes import opener
 from harness.errors import TargetError
 from tests.llamacpp.tools import Notes, altered, eventually, prompt, running, script
 
@@ -215,8 +215,8 @@ def test_no_server_is_left_behind_by_an_error(target: Target) -> None:
 HOLDER = """
 import sys
 from pathlib import Path
-from harness.adapters import opener
-from harness.adapters.base import Target
+from harness.adapters.routes import opener
+from harness.adapters import Target
 target = Target(model="demo", gguf=Path(sys.argv[1]), mmproj=Path(sys.argv[2]))
 with opener("llamacpp")(target):
     print("up", flush=True)

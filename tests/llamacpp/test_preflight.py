@@ -6,7 +6,7 @@ import io
 
 from PIL import Image
 
-from harness.adapters.base import Request
+from harness.adapters import Request
 from harness.adapters.llamacpp import look
 from harness.records import Reply
 

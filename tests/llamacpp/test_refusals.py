@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.adapters import opener
-from harness.adapters.base import Target
+from harness.adapters import Target
 from harness.adapters.llamacpp.server import trouble_lines
 from harness.adapters.llamacpp.weights import Weights
+from harness.adapters.routes import opener
 from harness.errors import TargetError
 from tests.llamacpp.tools import Notes, altered, prompt, running_server, script
 

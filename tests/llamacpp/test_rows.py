@@ -15,10 +15,10 @@ import msgspec
 import pytest
 from PIL import Image
 
-from harness.adapters import opener
-from harness.adapters.base import Adapter, Request, Target
+from harness.adapters import Adapter, Request, Target
 from harness.adapters.llamacpp.weights import Weights
 from harness.adapters.openai import OpenAIChat
+from harness.adapters.routes import opener
 from harness.errors import RequestRefused, TargetError
 from harness.records import EncodedImage, Sampling
 from harness.transport import Transport

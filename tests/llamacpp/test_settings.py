@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from harness import images
-from harness.adapters import opener
-from harness.adapters.base import Request, Target
+from harness.adapters import Request, Target
 from harness.adapters.llamacpp.weights import Weights
+from harness.adapters.routes import opener
 from harness.errors import UsageError
 from tests.llamacpp.tools import Notes, dynamic_projector, prompt, script
 

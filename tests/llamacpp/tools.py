@@ -16,8 +16,7 @@ import numpy as np
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
 
 from harness import images
-from harness.adapters import llamacpp
-from harness.adapters.base import Request
+from harness.adapters import Request, llamacpp
 
 CHILD = Path(llamacpp.__file__).with_name("child.py")
 

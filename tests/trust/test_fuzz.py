@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import store, suites
-from harness.adapters.replies import from_body, read_stream, take
+from harness.adapters import Target
+from harness.adapters.openai import OpenAIChat
 from harness.errors import CallError, ResultsError, SuiteError
 from harness.records import Case, Record, RunHeader, Verdict
 from harness.text import inert
-from harness.transport import ErrorInside
+from harness.transport import ErrorInside, Transport
 from harness.transport.faults import message_in, seconds_in
 from tests.conftest import clean_environment
 from tests.store.test_store import header, record
@@ -49,16 +50,22 @@ NEARLY_RIGHT = st.fixed_dictionaries(
 )
 
 
-class Streamed:
-    """The events of a reply, without the socket."""
+class Arrived:
+    """What a server sent, without the socket: a body, or a stream of one event."""
 
     done = True
 
-    def __init__(self, events: list[Any]) -> None:
-        self._events = events
+    def __init__(self, body: Any, *, streamed: bool) -> None:
+        self._body, self._streamed = body, streamed
+
+    def is_stream(self) -> bool:
+        return self._streamed
+
+    def json(self) -> Any:
+        return self._body
 
     def events(self) -> list[Any]:
-        return self._events
+        return [self._body]
 
     def be_quick(self, seconds: float) -> None: ...
 
@@ -71,9 +78,10 @@ class Streamed:
 def test_any_body_is_a_reply_that_can_be_stored_or_a_call_not_heard(
     tmp_path: Path, body: Any
 ) -> None:
-    for read in (lambda: from_body(body), lambda: read_stream(_streamed(body), take)):
+    chat = OpenAIChat(Transport("http://127.0.0.1:9/v1"), Target(model="m"))
+    for streamed in (False, True):
         try:
-            reply = read()
+            reply = chat.read(Arrived(body, streamed=streamed))  # type: ignore[arg-type]
         except (CallError, ErrorInside) as error:
             inert(str(error)).encode()
             continue
@@ -86,10 +94,6 @@ def test_any_body_is_a_reply_that_can_be_stored_or_a_call_not_heard(
             writer.append(kept)
         (back,) = store.read(writer.path).records()
         assert back == kept
-
-
-def _streamed(body: Any) -> Any:
-    return Streamed([body])
 
 
 @QUIETLY

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from harness import store
-from harness.adapters.replies import read_reply
+from harness.adapters import Target
+from harness.adapters.openai import OpenAIChat
 from harness.errors import BadReply, CallError
 from harness.records import Record, Reply
 from harness.transport import Transport
@@ -143,7 +144,7 @@ def test_an_odd_body_is_a_call_not_heard_or_an_empty_answer_and_no_crash(
 
     with Transport(vision_server.url, tries=1) as transport:
         try:
-            call = transport.post("x", b"{}", read_reply)
+            call = transport.post("x", b"{}", OpenAIChat(transport, Target(model="m")).read)
             text, words = call.value.text, ""
         except CallError as error:
             text, words = "", error.as_failure().message
@@ -236,7 +237,7 @@ def test_a_line_of_a_stream_without_end_is_cut_off(vision_server: VisionServer) 
         Transport(vision_server.url, tries=1) as transport,
         pytest.raises(BadReply, match="64 MiB"),
     ):
-        transport.post("x", b"{}", read_reply)
+        transport.post("x", b"{}", OpenAIChat(transport, Target(model="m")).read)
 
 
 def test_a_gzip_bomb_stays_folded(

@@ -19,13 +19,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from harness import images
-from harness.adapters import machine
-from harness.adapters.base import Request, Target
+from harness.adapters import Request, Target, machine
 from harness.adapters.endpoints import kind_of, open_transport
 from harness.adapters.llamacpp import server
 from harness.adapters.llamacpp.weights import Weights, locate, quantization_in, sha256
-from harness.adapters.openai import OpenAIChat, to_body
-from harness.adapters.replies import as_count, as_dict
+from harness.adapters.openai import OpenAIChat, as_count, as_dict, to_body
 from harness.errors import CallError, CallTimeout, NoVision, TargetError, Unreachable, UsageError
 from harness.records import Machine, Reply, Sampling, ServerFacts
 from harness.text import one_line

@@ -23,8 +23,7 @@ from threading import Lock
 
 from msgspec import Struct
 
-from harness.adapters import machine
-from harness.adapters.base import Target
+from harness.adapters import Target, machine
 from harness.adapters.endpoints import budget_of
 from harness.adapters.llamacpp.child import GRACE_S
 from harness.adapters.llamacpp.weights import Weights

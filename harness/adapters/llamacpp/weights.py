@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from platformdirs import user_cache_path
 
-from harness.adapters.base import Target
+from harness.adapters import Target
 from harness.errors import TargetError, UsageError, install_command
 from harness.records import GgufSource, ModelCard
 from harness.text import one_line, size_text
