@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from harness.adapters import Adapter, Request
 from harness.errors import CallError, TargetError
-from harness.graders.clean import without_reasoning
+from harness.graders.extract import without_reasoning
 from harness.records import EncodedImage, Judgement, Record, Reply, Sampling, Verdict
 
 Scope = Literal["unread", "all"]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from harness.adapters import Request
 from harness.eyes import charts
-from harness.graders.clean import without_reasoning
+from harness.graders.extract import without_reasoning
 from harness.records import EncodedImage, Reply
 
 READ_CODE = "Which code is written in the picture? Answer with the code alone."

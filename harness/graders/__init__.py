@@ -1,8 +1,8 @@
 """Graders: (case, reply text) -> Verdict. No I/O, no clock, no randomness, no model.
 
-`grade` is the one door. A reply is cleaned (`clean`) and taken apart (`extract`), a kind's finder
-finds the values in it, and `decide` says which of them is the answer; then it is compared. To add
-a grader: write its check, and a line in `GRADERS`.
+`grade` is the one door. A reply is cleaned and taken apart (`extract`), a kind's finder finds the
+values in it, and `decide` says which of them is the answer; then it is compared. To add a grader:
+write its check, and a line in `GRADERS`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Any
 import msgspec
 
 from harness.errors import SuiteError
-from harness.graders import calendar, choices, measures, places, regions, structures, texts, yes_no
-from harness.graders.decide import Check, Misfit, Task, no_answer
+from harness.graders import choices, notations, quantities, regions, structures, texts
+from harness.graders.decide import Check, Misfit, no_answer
 from harness.graders.extract import loops, plainly_stated, take_apart
 from harness.graders.inference import infer as infer
 from harness.records import Case, GradeContext, Reply, Verdict
 from harness.text import one_line
 
-GRADER_VERSION = "3"
+GRADER_VERSION = "4"
 """Raised with every change of a verdict."""
 
 
 class Grader(msgspec.Struct, frozen=True):
     """How one kind of answer is recognised."""
 
-    check: Callable[[Task], Check]
+    check: Callable[[Case], Check]
     """Makes the check of one case. Raises Misfit."""
     options: Mapping[str, type | tuple[type, ...]] = {}
     repeats: bool = False
@@ -39,18 +39,18 @@ class Grader(msgspec.Struct, frozen=True):
 
 _NUMBER, _FRAME = (int, float), {"format": str, "coordinates": str}
 GRADERS = {
-    "yes_no": Grader(yes_no.yes_no),
-    "integer": Grader(measures.integer),
-    "decimal": Grader(measures.decimal, {"tolerance": _NUMBER, "unit": str}),
-    "money": Grader(measures.money, {"currency": str}),
+    "yes_no": Grader(choices.yes_no),
+    "integer": Grader(quantities.integer),
+    "decimal": Grader(quantities.decimal, {"tolerance": _NUMBER, "unit": str}),
+    "money": Grader(quantities.money, {"currency": str}),
     "choice": Grader(choices.choice, {"choices": list, "aliases": dict}),
     "text": Grader(texts.text, {"aliases": list}),
     "code": Grader(texts.code, {"case_sensitive": bool}),
-    "position": Grader(places.position),
+    "position": Grader(notations.position),
     "list": Grader(structures.a_list, {"ordered": bool}),
-    "date": Grader(calendar.date),
-    "time": Grader(calendar.time),
-    "dimensions": Grader(places.dimensions),
+    "date": Grader(notations.date),
+    "time": Grader(notations.time),
+    "dimensions": Grader(notations.dimensions),
     "transcription": Grader(texts.transcription, {"max_cer": _NUMBER}, repeats=True),
     "grid": Grader(structures.grid, repeats=True),
     "json": Grader(structures.a_json, {"fields": (list, dict), "schema": dict}, repeats=True),
@@ -76,10 +76,8 @@ def grade(
     try:
         check = _check(*_key(case))
     except Misfit as error:
-        raise SuiteError(
-            f"{case.id or 'the case'}: {error}",
-            fix="correct the case in its suite; `evalrun check` lists all problems",
-        ) from error
+        fix = "correct the case in its suite; `evalrun check` lists all problems"
+        raise SuiteError(f"{case.id or 'the case'}: {error}", fix=fix) from error
     grader = GRADERS[case.grader]
     if grader.located:
         check = partial(check, context=context)
@@ -88,11 +86,9 @@ def grade(
     reply = take_apart(text)
     if reply.loops and not grader.repeats:
         return no_answer("repeats itself without end")
-    if truncated:
-        reply = plainly_stated(reply)
-    if reply.fault == "empty reply" and reasoning:
-        reply = msgspec.structs.replace(reply, fault="only reasoning, no answer")
-    verdict = no_answer(reply.fault) if reply.fault else check(reply)
+    reply = plainly_stated(reply) if truncated else reply
+    fault = "only reasoning, no answer" if reasoning and not text.strip() else reply.fault
+    verdict = no_answer(fault) if fault else check(reply)
     if truncated and not verdict.passed and verdict.answer is None:
         return Verdict(passed=False, answer=None, reason="cut before it stated an answer", cut=True)
     return verdict
@@ -115,8 +111,7 @@ def grade_reply(case: Case, reply: Reply, *, context: GradeContext | None = None
 def problems(case: Case) -> list[str]:
     """What is wrong with a case's grader, options or expected answer; empty when it can be graded.
 
-    >>> case = Case(id="a", category="", question="", image="", expected="four", grader="date")
-    >>> problems(case)
+    >>> problems(field_case("date", "four", {}))
     ["'four' is not one date"]
     """
     try:
@@ -134,10 +129,9 @@ def _key(case: Case) -> tuple[str, str | tuple[str, ...], str, bytes]:
 @lru_cache(maxsize=4096)
 def _check(name: str, expected: str | tuple[str, ...], question: str, options: bytes) -> Check:
     """The check of a case, kept for its next reply. Raises: Misfit."""
-    grader = GRADERS.get(name)
+    grader, given = GRADERS.get(name), msgspec.json.decode(options)
     if grader is None:
         raise Misfit(f"grader {name!r} is not one of {', '.join(GRADERS)}")
-    given = msgspec.json.decode(options)
     for option, value in given.items():
         kind = grader.options.get(option)
         if kind is None:
@@ -145,7 +139,7 @@ def _check(name: str, expected: str | tuple[str, ...], question: str, options: b
             raise Misfit(f"option {option!r}: grader {name!r} takes {takes}")
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise Misfit(f"option {option!r} has the wrong type: {value!r}")
-    return grader.check(Task(grader=name, expected=expected, options=given, question=question))
+    return grader.check(field_case(name, expected, given, question))
 
 
 def field_case(grader: str, expected: Any, options: dict[str, Any], question: str = "") -> Case:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from harness.graders import field_case, grade, infer, problems
-from harness.graders.clean import spelled_value
+from harness.graders.extract import spelled_value
 from harness.records import Case, Verdict
 
 T = TypeVar("T")
@@ -17,24 +17,29 @@ OURS = "evalrun"
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of an answers file; other fields are ignored."""
+    """One line of an answers file; other fields are ignored. Without a grader, it is inferred."""
 
     question: str
     reference: str | int | float | bool | tuple[str, ...]
     response: str | None
     id: str | int | None = None
     grader: str | None = None
-    """None: inferred from question and reference."""
     options: dict[str, Any] = {}
     truncated: bool = False
 
 
 class Labelled(Recorded, frozen=True, kw_only=True):
-    """An answer that a careful reader judged."""
+    """An answer that a careful reader judged, and how many models gave it."""
 
     label: Literal["pass", "fail", "ambiguous"]
     models: int = 1
-    """How many models gave this very answer."""
+
+
+class Disagreement(Labelled, frozen=True, kw_only=True):
+    """An answer that we grade otherwise than the readers."""
+
+    answer: str | None
+    reason: str
 
 
 class Unreadable(ValueError):
@@ -50,11 +55,7 @@ def decoded(line: bytes, kind: type[T]) -> T:
 
 
 def graded(answer: Recorded) -> tuple[Case, Verdict]:
-    """Grade one recorded answer. Raises: Unreadable when its grader cannot work with it.
-
-    >>> graded(Recorded(question="How many?", reference=4, response="Four."))[1].passed
-    True
-    """
+    """Grade one recorded answer. Raises: Unreadable when its grader cannot work with it."""
     given = answer.reference
     expected = given if isinstance(given, tuple) else spelled_value(given)
     grader, options = answer.grader, answer.options
@@ -68,12 +69,11 @@ def graded(answer: Recorded) -> tuple[Case, Verdict]:
 
 
 class Tally(msgspec.Struct, kw_only=True):
-    """Judgements of one way of grading, counted."""
+    """Judgements of one way of grading, beside those of the readers, counted."""
 
     both_pass: int = 0
     both_fail: int = 0
     wrong_pass: int = 0
-    """Passed by the rule, failed by the readers."""
     wrong_fail: int = 0
 
     @property
@@ -94,11 +94,12 @@ class Tally(msgspec.Struct, kw_only=True):
         >>> round(Tally(both_pass=20, both_fail=15, wrong_pass=5, wrong_fail=10).kappa, 3)
         0.4
         """
-        if not self.total:
-            return 1.0
-        rule_passes = (self.both_pass + self.wrong_pass) / self.total
-        reader_passes = (self.both_pass + self.wrong_fail) / self.total
-        chance = rule_passes * reader_passes + (1 - rule_passes) * (1 - reader_passes)
+        of = self.total or 1
+        rule, reader = (
+            (self.both_pass + self.wrong_pass) / of,
+            (self.both_pass + self.wrong_fail) / of,
+        )
+        chance = rule * reader + (1 - rule) * (1 - reader)
         return 1.0 if chance == 1 else (self.agreement - chance) / (1 - chance)
 
     def add(self, rule: bool, reader: bool, count: int) -> None:
@@ -106,25 +107,15 @@ class Tally(msgspec.Struct, kw_only=True):
         setattr(self, name, getattr(self, name) + count)
 
 
-class Disagreement(Labelled, frozen=True, kw_only=True):
-    """An answer that we grade otherwise than the readers."""
-
-    answer: str | None
-    reason: str
-
-
 class Audit(msgspec.Struct, kw_only=True):
-    """Agreement with readers, counted by models and by distinct answers."""
+    """Agreement with readers: of each way of grading, ours first, counted by models and by distinct
+    answers; of ours alone per type of grader; and how many answers were ambiguous."""
 
     by_models: dict[str, Tally]
-    """Each way of grading, ours first; an answer counts as often as models gave it."""
     by_answers: dict[str, Tally]
-    """The same, each distinct answer once."""
     by_grader: dict[str, Tally]
-    """Ours alone, per type of grader, counted by models."""
     disagreements: list[Disagreement]
     left_out: int = 0
-    """Answers labelled ambiguous."""
 
 
 def _letters(text: str) -> str:
@@ -140,13 +131,7 @@ CARELESS: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def audit(answers: Iterable[Labelled]) -> Audit:
-    """Grade answers that readers labelled, in every way, and count. Raises: Unreadable.
-
-    >>> line = Labelled(question="How many?", reference="4", response="14", label="fail")
-    >>> found = audit([line])
-    >>> found.by_models["contains"].wrong_pass, found.by_models["evalrun"].wrong_pass
-    (1, 0)
-    """
+    """Grade answers that readers labelled, in every way, and count. Raises: Unreadable."""
     by_models, by_answers = ({way: Tally() for way in (OURS, *CARELESS)} for _ in range(2))
     result = Audit(by_models=by_models, by_answers=by_answers, by_grader={}, disagreements=[])
     for answer in answers:

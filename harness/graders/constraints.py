@@ -6,28 +6,35 @@ from typing import Any
 
 import msgspec
 
-from harness.graders.measures import quantity
-from harness.graders.places import cells
+from harness.graders.notations import cells
+from harness.graders.quantities import quantity
 from harness.graders.question import lettered
 from harness.records import Case
 
 Schema = dict[str, Any]
-_POSITIONS = [f"{row} {column}" for row in ("top", "center", "bottom")
-              for column in ("left", "center", "right")]  # fmt: skip
+
+
+def _array(items: Schema, least: int, most: int) -> Schema:
+    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
+
+
+def _text(**limits: Any) -> Schema:
+    return {"type": "string", **limits}
+
+
+_NUMBER, _SIDES = {"type": "number"}, ("left", "center", "right")
+_POSITIONS = [f"{row} {column}" for row in ("top", "center", "bottom") for column in _SIDES]
 _ANSWERS: dict[str, Schema] = {
-    "yes_no": {"type": "string", "enum": ["yes", "no"]},
+    "yes_no": _text(enum=["yes", "no"]),
     "integer": {"type": "integer"},
-    "money": {"type": "number"},
-    "list": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 100},
-    "date": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
-    "time": {"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?$"},
-    "point": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
-    "box": {
-        "type": "array",
-        "items": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
-        "minItems": 1,
-        "maxItems": 100,
-    },
+    "decimal": _NUMBER,
+    "money": _NUMBER,
+    "position": _text(enum=[*_POSITIONS, "top", "bottom", *_SIDES]),
+    "list": _array(_text(), 1, 100),
+    "date": _text(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    "time": _text(pattern="^[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?$"),
+    "point": _array(_NUMBER, 2, 2),
+    "box": _array(_array(_NUMBER, 4, 4), 1, 100),
 }
 
 
@@ -36,36 +43,22 @@ def constraint(case: Case) -> Schema | None:
 
     A single answer stands in the field `answer`, where graders read it.
     """
-    expected = str(case.expected)
-    match case.grader:
-        case "json":
-            return case.options.get("schema") or _like(msgspec.json.decode(expected))
-        case "choice":
-            answer: Schema | None = {
-                "type": "string",
-                "enum": [*lettered(case.question)] or [*map(str, case.options.get("choices", ()))],
-            }
-        case "position" if cells(expected):
-            answer = {"type": "string", "pattern": "^R[0-9]{1,2}C[0-9]{1,2}$"}
-        case "position":
-            sides = ["top", "bottom", "left", "right", "center"]
-            answer = {"type": "string", "enum": [*_POSITIONS, *sides]}
-        case "decimal" if quantity(expected).unit:
-            answer = {"type": "string", "pattern": r'^-?[0-9]+(\.[0-9]+)? ?[^0-9"\\\n]{1,12}$'}
-        case "decimal":
-            answer = {"type": "number"}
-        case _:
-            answer = _ANSWERS.get(case.grader)
+    expected, answer = str(case.expected), _ANSWERS.get(case.grader)
+    if case.grader == "json":
+        return case.options.get("schema") or _like(msgspec.json.decode(expected))
+    if case.grader == "choice":
+        choices = map(str, case.options.get("choices", ()))
+        answer = _text(enum=[*lettered(case.question)] or [*choices])
+    elif case.grader == "position" and cells(expected):
+        answer = _text(pattern="^R[0-9]{1,2}C[0-9]{1,2}$")
+    elif case.grader == "decimal" and quantity(expected).unit:
+        answer = _text(pattern=r'^-?[0-9]+(\.[0-9]+)? ?[^0-9"\\\n]{1,12}$')
     return _object({"answer": answer}) if answer else None
 
 
 def _object(properties: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+    closed = {"required": list(properties), "additionalProperties": False}
+    return {"type": "object", "properties": properties, **closed}
 
 
 def _like(value: Any) -> Schema:
@@ -74,15 +67,11 @@ def _like(value: Any) -> Schema:
     >>> _like({"total": 2.3, "items": ["tea"]})["properties"]
     {'total': {'type': 'number'}, 'items': {'type': 'array', 'items': {'type': 'string'}}}
     """
-    match value:
-        case bool():
-            return {"type": "boolean"}
-        case int() | float():
-            return {"type": "number"}
-        case str():
-            return {"type": "string"}
-        case list():
-            return {"type": "array", "items": _like(value[0]) if value else {}}
-        case dict():
-            return _object({name: _like(field) for name, field in value.items()})
+    if isinstance(value, dict):
+        return _object({name: _like(field) for name, field in value.items()})
+    if isinstance(value, list):
+        return {"type": "array", "items": _like(value[0]) if value else {}}
+    for kind, name in ((bool, "boolean"), (int | float, "number"), (str, "string")):
+        if isinstance(value, kind):
+            return {"type": name}
     return {}

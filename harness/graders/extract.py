@@ -1,21 +1,22 @@
-"""A reply taken apart: its sentences, which of them states the answer, why there may be none."""
+"""From what a model sent to sentences in plain text, and which of them states the answer.
+
+Every pattern is linear: no nested repetition, and what it may span is bounded.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from msgspec import Struct
+import msgspec
 from msgspec.structs import replace
 
-from harness.graders.clean import plain, without_reasoning
-from harness.graders.words import LISTS, phrase
+from harness.graders.words import CHARACTERS, LISTS, TEX, any_of, pattern, phrase
 
-LONGEST_READ = 40_000
-"""Characters. Of a longer reply the first and the last half of this are read."""
-_LONGEST_SCANNED = 1_000_000
-"""Characters. Of a longer one, reasoning included, the rest is not looked at."""
-_MOST_STATEMENTS = 400
+_LONGEST_READ, _LONGEST_SCANNED, _MOST_STATEMENTS = 40_000, 1_000_000, 400
+"""Characters without and with reasoning, sentences: of more, both ends are read."""
 PLAIN, CONCLUSION, ANSWER = range(3)
 """How plainly a sentence states an answer."""
 CANNOT_TELL = "refuses or says it cannot tell"
@@ -32,11 +33,11 @@ class Statement(NamedTuple):
     """Says that it replaces what was said before: "final answer", "therefore", "correction"."""
 
 
-class Reply(Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True):
     """A reply without reasoning and markup."""
 
     text: str
-    statements: tuple[Statement, ...]
+    statements: tuple[Statement, ...] = ()
     fault: str | None = None
     """Why there is nothing to read."""
     loops: bool = False
@@ -45,31 +46,56 @@ class Reply(Struct, frozen=True):
     """The text with its markup."""
 
     @property
-    def answers(self) -> list[str]:
-        """What the reply says is its answer."""
-        return [it.text for it in self.statements if it.rank == ANSWER and it.text]
+    def answer(self) -> str | None:
+        """What the reply at last says is its answer."""
+        said = [it.text for it in self.statements if it.rank == ANSWER and it.text]
+        return said[-1] if said else None
 
 
-_PICTURE = "(?:image|picture|photo|attachment)s?"
-_GIVEN = "(?:provided|attached|uploaded|included|shared|received|loaded|given|available|visible)"
+_THINK = r"(?:think|thinking|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think)"
+_REASONING = pattern(
+    rf"(?P<open><\s?{_THINK}\s?>|\[THINK\]|◁think▷)|</\s?{_THINK}\s?>|\[/THINK\]|◁/think▷",
+    "reasoning is never graded",
+)
+_FINAL_CHANNEL = "<|channel|>final<|message|>"
+_TAG = pattern(
+    r"(<(?:final_)?answer>|<\|begin_of_box\|>)|<br\s?/?>|</(?:p|li|(?:final_)?answer)>|<\|end_of_box\|>",
+    "tags around an answer or at the end of a line",
+)
+_NUMBERED = pattern(r"^[ ]{0,12}\**\d{1,2}[.)]\**[ ]+(?=\S)", "numbered lines", re.MULTILINE)
+_MARKUP = pattern(
+    r"^[ ]{0,12}(?:(?:#{1,6}[ ]+|>[ ]?|[-*+•‣▪●][ ]+){1,4}|(?:```|~~~)[\w+-]{0,20}[ ]*$)"
+    r"|~~[^~\n]{1,200}~~|!?\[([^\[\]\n]{1,200})\]\((?:https?:|#|/)[^()\s]{0,500}\)"
+    r"|<\|[^|<>\n]{1,40}\|>|</?[a-zA-Z][^<>\n]{0,80}>|`"
+    r"|\*\*+|(?<!\w)\*(?=\S)|(?<=\S)\*(?!\w)|(?<![\w_])_{1,3}(?=[^\s_])|(?<=[^\s_])_{1,3}(?![\w_])",
+    "headings, quotes, bullets, fences, what is struck out, links, tags, stars, underlines",
+    re.MULTILINE,
+)
+_MARKED = pattern(r"[^a-zA-Z0-9 ,.'!?:;/%()-]|^\W*-", "anything but words: a quick look")
+_TEX = pattern(
+    r"\\[dt]?frac\s?\{(?P<top>[^{}]{1,40})\}\s?\{(?P<under>[^{}]{1,40})\}"
+    r"|\\(?P<command>[a-zA-Z]{2,14})(?![a-zA-Z])\s?|\\(?P<sign>[*_#$%&`~{}>.;: -])"
+    r"|(?P<line>\$\$|\\[\\\[\]])|\^\{?\\circ\}?|(?P<comma>\{,\})|\\[(),!]|[{}~]",
+    "LaTeX: fractions, commands, signs, groups",
+    0,
+)
+_BOX = pattern(r"\$?\\(?:boxed|fbox)\s?\{", "LaTeX: a box is an answer", 0)
+_MATH = pattern(r"\$([^$\s](?:[^$\n]{0,200}[^$\s])?)\$(?!\d)", "$mathematics$ is not money", 0)
+_AT_ONCE = ("yes", "no", "true", "false")
+_ANSWER_KEYS = ("final_answer", "finalanswer", "answer", "result", "value", "output", "response")
 _CUE = phrase("the answer is ..., in several languages; I would choose ...")
-_CUE_WORDS = LISTS["cue_words"]
-"""Every such cue holds one of these: a quick look."""
 _CONCLUDES = phrase("a conclusion")
 _CORRECTS = phrase("the answer that a reply ends up with counts")
 _POLITE = phrase("politeness is no answer")
-_SURE = phrase("politeness in front")
+_HINT = pattern(any_of(LISTS["cue_words"]), "words of which such a cue holds one: a quick look")
+_ANYTHING = pattern(r"[^\W_]|[?-]", "lines that say something")
 _BREAK = phrase("where a sentence ends")
+_SIMPLE = phrase("a short reply without anything to take apart")
 _REFUSALS = {
     "refused by a content filter": phrase("a content filter fails with that reason"),
-    "says it sees no image": phrase(
-        "a model that was sent no picture must not look like one that saw nothing",
-        picture=_PICTURE,
-        given=_GIVEN,
-    ),
+    "says it sees no image": phrase("no picture was sent, which is not one that shows nothing"),
     CANNOT_TELL: phrase("a refusal fails"),
 }
-_SIMPLE = phrase("a short reply without anything to take apart")
 
 
 @lru_cache(maxsize=256)
@@ -82,15 +108,130 @@ def take_apart(raw: str) -> Reply:
     """
     if len(raw) < 32 and _SIMPLE.match(raw):
         return Reply(raw.strip(), (Statement(raw.strip(), PLAIN, alone=True),), body=raw)
-    body = without_reasoning(raw[:_LONGEST_SCANNED])
-    if len(raw) > _LONGEST_SCANNED:
-        body += without_reasoning(raw[-_LONGEST_SCANNED // 2 :])
-    if len(body) > LONGEST_READ:
-        body = body[: LONGEST_READ // 2] + "\n" + body[-LONGEST_READ // 2 :]
+    body = _ends(without_reasoning(_ends(raw, _LONGEST_SCANNED)), _LONGEST_READ)
     text = plain(body)
     if not text.strip(" \n.*_#`"):
-        return Reply("", (), "only reasoning, no answer" if raw.strip() else "empty reply")
+        return Reply("", fault="only reasoning, no answer" if raw.strip() else "empty reply")
     return Reply(text, _statements(text), loops=loops(body), body=body)
+
+
+def _ends(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]}\n{text[-most // 2 :]}"
+
+
+def without_reasoning(text: str) -> str:
+    r"""Text outside reasoning blocks; one that never ends swallows the rest.
+
+    >>> without_reasoning("<think>3? no, 4</think>4"), without_reasoning("so 3</think> 4")
+    ('\n4', ' 4')
+    >>> without_reasoning("<think>hm, 4 or 5")
+    ''
+    """
+    text = text.rsplit(_FINAL_CHANNEL, 1)[-1]
+    kept: list[str] = []
+    start, inside = 0, False
+    for mark in _REASONING.finditer(text):
+        if not mark["open"] and not inside:
+            kept.clear()  # the template swallowed the opening tag
+        elif mark["open"] and not inside:
+            kept.append(text[start : mark.start()])
+        inside, start = bool(mark["open"]), mark.end()
+    return "\n".join(kept if inside else [*kept, text[start:]])
+
+
+def plain(text: str) -> str:
+    r"""The words alone, line by line.
+
+    >>> plain("**Answer:** `4`"), plain("It is $\\boxed{4}$.")
+    ('Answer: 4', 'It is \nAnswer: 4\n.')
+    >>> plain('{"answer": 4}'), plain(r"$\frac{1}{2} \mathrm{~cm}$")
+    ('Answer: 4', '1/2 cm')
+    """
+    if text.isascii() and not _MARKED.search(text):
+        return text.strip()
+    text = usual_characters(text)
+    bare = text.strip("` \n").removeprefix("json").strip()
+    text = without_tex(_out_of_json(bare) if bare[:1] in ("{", "[") else text)
+    text = _TAG.sub(lambda m: "\nAnswer: " if m[1] else "\n", text)
+    text = _MARKUP.sub(r"\1", text)
+    return (_NUMBERED.sub("", text) if len(_NUMBERED.findall(text)) > 1 else text).strip()
+
+
+def usual_characters(text: str) -> str:
+    """Typographic and full-width characters as their plain ones."""
+    text = text.translate(CHARACTERS)
+    if text.isascii():
+        return text
+    wide = re.sub("[\uff01-\uff5e]+", lambda m: unicodedata.normalize("NFKC", m[0]), text)
+    return unicodedata.normalize("NFC", wide)
+
+
+def without_tex(text: str) -> str:
+    r"""
+    >>> without_tex(r"$16 \sqrt { 5 }$ and 12{,}000, $55^{\circ}$")
+    '16 √ 5  and 12,000, 55°'
+    """
+    if "\\" in text or "{,}" in text:
+        text = _TEX.sub(_spelled_command, _boxes_as_answers(text))
+    return _MATH.sub(r"\1", text) if text.count("$") > 1 else text
+
+
+def _spelled_command(found: re.Match[str]) -> str | Any:
+    match found.lastgroup:
+        case "under":
+            return f"{without_tex(found['top'])}/{without_tex(found['under'])}"
+        case "command":
+            return TEX.get(found["command"], f"{found['command']} ")
+        case "sign":
+            return found[found.lastgroup]
+        case "line":
+            return "\n"
+        case "comma":
+            return ","
+    return "°" if "circ" in found[0] else ""
+
+
+def _boxes_as_answers(text: str) -> str:
+    out: list[str] = []
+    start = 0
+    for box in _BOX.finditer(text):
+        if box.start() >= start:
+            depth, end = 1, box.end()
+            while depth and end < min(len(text), box.end() + 500):
+                depth += {"{": 1, "}": -1}.get(text[end], 0)
+                end += 1
+            out += [text[start : box.start()], "\nAnswer: ", text[box.end() : end - 1], "\n"]
+            start = end + text.startswith("$", end)
+    return "".join([*out, text[start:]])
+
+
+def _out_of_json(text: str) -> str:
+    """The answer field of a JSON reply as an answer line; other replies as they are."""
+    try:
+        said: Any = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    while isinstance(said, list | dict) and len(said) == 1:
+        said = said[0] if isinstance(said, list) else next(iter(said.values()))
+    if isinstance(said, dict):
+        named = {str(key).lower().replace(" ", "_"): value for key, value in said.items()}
+        said = next((named[key] for key in _ANSWER_KEYS if key in named), said)
+    inner = said if isinstance(said, list) else [said]
+    nested = any(isinstance(item, list | dict) for item in inner)
+    return text if nested else f"Answer: {spelled_value(said)}"
+
+
+def spelled_value(value: Any) -> str:
+    """A value of JSON as a person writes it.
+
+    >>> spelled_value(True), spelled_value(4.0), spelled_value(["a", 2]), spelled_value(None)
+    ('yes', '4', 'a, 2', 'null')
+    """
+    if isinstance(value, list | tuple):
+        return ", ".join(map(spelled_value, value))
+    if value is None or isinstance(value, bool):
+        return {True: "yes", False: "no", None: "null"}[value]
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def refusal(text: str) -> str | None:
@@ -98,8 +239,6 @@ def refusal(text: str) -> str | None:
 
     >>> refusal("I'm sorry, I cannot see any image."), refusal("I can't tell from this angle.")
     ('says it sees no image', 'refuses or says it cannot tell')
-    >>> refusal("No, I see no cracks.") is None
-    True
     """
     text = text[:4000]
     return next((why for why, said in _REFUSALS.items() if said.search(text)), None)
@@ -107,14 +246,12 @@ def refusal(text: str) -> str | None:
 
 def plainly_stated(reply: Reply) -> Reply:
     """Of a reply that was cut, what it says is its answer: the rest may have led elsewhere."""
-    first = reply.statements[:1]
-    brief = [s for s in first if s.alone and len(s.text.split()) <= 6]
-    at_once = [s for s in first if s.text.lower().startswith(("yes", "no", "true", "false"))]
-    kept = [s for s in reply.statements if s.rank == ANSWER and s.text] or brief or at_once
-    if kept:
+    stated = [s for s in reply.statements if s.rank == ANSWER and s.text]
+    said = [s for s in reply.statements[:1] if s.alone and len(s.text.split()) <= 6]
+    at_once = [s for s in reply.statements[:1] if s.text.lower().startswith(_AT_ONCE)]
+    if kept := stated or said or at_once:
         return replace(reply, statements=tuple(kept))
-    fault = reply.fault or "cut before it stated an answer"
-    return Reply("", (), fault)
+    return Reply("", fault=reply.fault or "cut before it stated an answer")
 
 
 def loops(text: str, length: int = 480, longest: int = 160) -> bool:
@@ -130,26 +267,22 @@ def _statements(text: str) -> tuple[Statement, ...]:
     found: list[Statement] = []
     announced = False
     for line in text.split("\n"):
-        line = _SURE.sub("", line.strip())
-        if not any(c.isalnum() or c in "?-" for c in line):
-            continue
-        parts = [part.strip() for part in _BREAK.split(line) if part and part.strip()]
+        line = _POLITE.sub("", line.strip())
+        parts = [it.strip() for it in _BREAK.split(line) if it and _ANYTHING.search(it)]
         for part in parts:
-            statement = _read(part, alone=len(parts) == 1, announced=announced)
+            statement = _statement(part, alone=len(parts) == 1, announced=announced)
             announced = statement.rank == ANSWER and statement.text[-1:] in ("", ":")
             if not announced:
                 found.append(statement)
         if len(found) > _MOST_STATEMENTS:
             del found[_MOST_STATEMENTS // 2 : -_MOST_STATEMENTS // 2]
-    meant = [s for s in found if s.rank == ANSWER or not _POLITE.search(s.text)]
-    return tuple(it for statement in meant or found for it in _corrected(statement))
+    return tuple(it for statement in found for it in _corrected(statement))
 
 
-def _read(part: str, *, alone: bool, announced: bool) -> Statement:
+def _statement(part: str, *, alone: bool, announced: bool) -> Statement:
     """One sentence; an answer without text announces the next one."""
     concludes = bool(_CONCLUDES.search(part))
-    hinted = any(word in part.lower() for word in _CUE_WORDS)
-    if hits := list(_CUE.finditer(part)) if hinted else []:
+    if hits := list(_CUE.finditer(part)) if _HINT.search(part) else []:
         final = concludes or "final" in hits[-1][0].lower()
         return Statement(part[hits[-1].end() :].strip(), ANSWER, alone, final)
     rank = ANSWER if announced else CONCLUSION if concludes else PLAIN

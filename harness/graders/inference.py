@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from harness.graders.calendar import dates, times
 from harness.graders.choices import named
-from harness.graders.decide import Mention, Misfit
-from harness.graders.measures import asked_unit, quantity
-from harness.graders.numbers import numbers
-from harness.graders.places import cells, dimensions_in, places
+from harness.graders.decide import Finder
+from harness.graders.notations import cells, dates, dimensions_in, places, times
+from harness.graders.quantities import as_quantity, asked_unit, numbers
 from harness.graders.question import asked_words, lettered, plain_question
 from harness.graders.structures import items_of, rows_of
 from harness.graders.texts import NULLS, normal
-from harness.graders.words import LISTS, TABLES, folded, pattern, phrase, rivals, without_article
+from harness.graders.words import LISTS, TABLES, folded, kin, pattern, phrase, without_article
 
 Inferred = tuple[str, dict[str, Any]]
 
 _MONEY, _ASKS_MONEY = phrase("an amount with its currency"), phrase("asks for money")
 _ASKS_CODE, _ASKS_TEXT = phrase("asks for a code"), phrase("asks for a text")
 _ASKS_LIST, _ASKS_ORDER = phrase("asks for a list"), phrase("asks for an order")
-_ASKS_COUNT = phrase("asks for a count")
+_ASKS_COUNT, _QUESTION = phrase("asks for a count"), phrase("which ...")
 _ASKS_PLACE = pattern(r"\b(?:where|position|locat\w+|corner|side|quadrant)\b", "asks for a place")
 _CODE = phrase("looks like a code")
 _NUMBER = pattern(r"[-+]?(?:\d[\d.,' ]*|\.\d+)", "a number without a unit")
+_WHOLE = pattern(r"[-+]?(?:\d+|\d{1,3}(?:[, ']\d{3})+)", "a whole number")
+_DOTTED = pattern(r"\d\d?\.(?:\d\d?\.)?(?:19|20)\d\d", "3.4.2021 is a date")
 _LINK = pattern(r"\s*(?:,\s*(?:or|and)\s+|\bor\b|,(?!\d)|/(?!\d)|;|\|)\s*", "between options")
-_OFFERS = pattern(r"\bor\b|[/\"']", "options between or, a slash or in quotes")
-_QUESTION = phrase("which ...")
-_DIGIT = pattern(r"\d", "a digit")
-_LETTERS = pattern(r"[^\W\d_]+", "words without digits")
+_OFFERS = pattern(r"\bor\b|[/\"']", "options between or, a slash or in quotes: a quick look")
+_OR = pattern(r"\bor\b|/", "options between or, a slash")
+_PREPOSITION = pattern(r"^(?:(?:to|on|in|at|from) )?(?:(?:the|an?) )?", "in front of an option")
+_SENTENCE = pattern(r"[.?!:()\n]+(?:\s|$)|[()]", "where a question may change its subject")
+_DIGIT, _LETTERS = pattern(r"\d", "a digit"), pattern(r"[^\W\d_]+", "words without digits")
 _KNOWN_WORDS = frozenset(
     word
-    for table in (*(TABLES[it] for it in ("units", "currencies", "months", "places")),
-                  *(" ".join(LISTS[it]) for it in ("ones", "tens", "ordinals", "measuring")))
-    for word in re.findall(r"[^\W\d_]+", table)
+    for lines in (*(TABLES[it] for it in ("units", "currencies", "months", "places")),
+                  *(LISTS[it] for it in ("ones", "tens", "ordinals", "measuring")))
+    for word in re.findall(r"[^\W\d_]+", " ".join(lines))
 )  # fmt: skip
 """Whatever numbers, dates, times, sizes and places are written with."""
 _MOST_WORDS = 4
@@ -51,8 +52,6 @@ def infer(question: str, expected: str | tuple[str, ...]) -> Inferred:
     (('integer', {}), ('yes_no', {}))
     >>> infer("Is it left or right of the truck?", "left")
     ('choice', {'choices': ['left', 'right']})
-    >>> infer("What is the serial number?", "00412"), infer("What is the price?", "2.30")
-    (('code', {}), ('money', {}))
     """
     if not isinstance(expected, str):
         return "list", _order(question)
@@ -84,9 +83,9 @@ def _lettered(question: str, written: str) -> Inferred | str | None:
     if not single or places(question):
         return None
     last = max(letters[0], "J")
-    letter = options or last == "J" or "letter" in asked_words(question)
     offered = [chr(code) for code in range(ord("A"), ord(last) + 1)]
-    return ("choice", {"choices": offered}) if letter else None
+    asked = options or last == "J" or "letter" in asked_words(question)
+    return ("choice", {"choices": offered}) if asked else None
 
 
 def _closed(question: str, written: str) -> Inferred | str | None:
@@ -95,9 +94,8 @@ def _closed(question: str, written: str) -> Inferred | str | None:
         return "yes_no"
     if folded(written) in NULLS:
         return "text"
-    measured = _measured(written)
-    place = measured and _is_whole(places, written)
-    if (measured and _is_whole(cells, written)) or (place and re.search(r"[\s-]", written)):
+    place = _is_whole(places, written)
+    if (place and re.search(r"[\s-]", written)) or _is_whole(cells, written):
         return "position"
     if choices := options_in(question, written):
         return "choice", {"choices": choices}
@@ -111,39 +109,42 @@ def options_in(question: str, expected: str) -> list[str]:
     ['Red', 'orange', 'green', 'blue']
     >>> options_in("Is it 'right side up' or 'upside down'?", "upside down")
     ['right side up', 'upside down']
-    >>> options_in("Is it the first or the second?", "the first")
-    ['first', 'second']
     """
     if _NUMBER.fullmatch(expected) or not _OFFERS.search(question):
         return []
     wanted = folded(without_article(expected))
     quoted = [it.strip() for it in re.findall(r"[\"']([^\"'\n]{1,60})[\"']", question)]
-    if len(quoted) > 1 and wanted in map(folded, quoted):
-        return list(dict.fromkeys(quoted))
-    for sentence in re.split(r"[.?!:()\n]+(?:\s|$)|[()]", question):
-        parts = [part for part in _LINK.split(sentence) if part.strip()]
-        if len(parts) < 2 or not re.search(r"\bor\b|/", sentence, re.IGNORECASE):
-            continue
-        sizes = {len(part.split()) for part in parts[1:-1]}
-        count = max([len(wanted.split()), *(sizes if len(sizes) == 1 else ())])
-        if len(parts) > 2 and len(parts[0].split()) > count and _QUESTION.match(parts[0]):
-            parts = parts[1:] if wanted in folded(" ".join(parts[1:])) else parts
-        last = re.sub(r"^(?:(?:to|on|in|at|from) )?(?:(?:the|an?) )?", "", parts[-1]).split()
-        first = parts[0].split()[-count:]
-        options = [" ".join(first), *parts[1:-1], " ".join(last[:count])]
-        options = [without_article(option.strip(" \"'.,")) for option in options]
+    listed = (_listed(it, wanted) for it in _SENTENCE.split(question) if _OR.search(it))
+    for options in (quoted, *listed):
         short = all(0 < len(option.split()) <= _MOST_WORDS for option in options)
-        if short and wanted in map(folded, options) and len({*options}) > 1:
+        if (short or options is quoted) and wanted in map(folded, options) and len({*options}) > 1:
             return list(dict.fromkeys(options))
     return []
 
 
+def _listed(sentence: str, wanted: str) -> list[str]:
+    """What a sentence may offer: of the words around "or" as many as the answer has."""
+    parts = [part for part in _LINK.split(sentence) if part.strip()]
+    sizes = {len(part.split()) for part in parts[1:-1]}
+    count = max([len(wanted.split()), *(sizes if len(sizes) == 1 else ())])
+    if len(parts) > 2 and len(parts[0].split()) > count and _QUESTION.match(parts[0]):
+        parts = parts[1:] if wanted in folded(" ".join(parts[1:])) else parts
+    if len(parts) < 2:
+        return []
+    first, last = parts[0].split()[-count:], _PREPOSITION.sub("", parts[-1]).split()[:count]
+    options = [" ".join(first), *parts[1:-1], " ".join(last)]
+    return [without_article(option.strip(" \"'.,")) for option in options]
+
+
+@lru_cache(maxsize=16)
 def _measured(written: str) -> bool:
-    """Whether every word of an answer is one of a number, a date, a time, a size or a place."""
     return _KNOWN_WORDS.issuperset(_LETTERS.findall(written.lower()))
 
 
-def _is_whole(find: Callable[[str], list[Mention]], written: str) -> bool:
+def _is_whole(find: Finder, written: str) -> bool:
+    """Whether an answer is one value of a kind; what has other words is not looked at."""
+    if not _measured(written):
+        return False
     found = find(written)
     return len(found) == 1 and (found[0].start, found[0].end) == (0, len(written.rstrip(" .,")))
 
@@ -151,32 +152,22 @@ def _is_whole(find: Callable[[str], list[Mention]], written: str) -> bool:
 def _with_digits(question: str, written: str) -> str | None:
     if not _DIGIT.search(written):
         return None
-    if not _measured(written):
-        return _coded(question, written)
-    number = bool(_NUMBER.fullmatch(written))
-    if _is_whole(dates, written) and (
-        not number or re.fullmatch(r"\d\d?\.(?:\d\d?\.)?(19|20)\d\d", written)
-    ):
+    number = _NUMBER.fullmatch(written)
+    if _is_whole(dates, written) and (not number or _DOTTED.fullmatch(written)):
         return "date"
-    if not number and _is_whole(times, written):
+    if number and as_quantity(written):
+        return _number(question, written)
+    if _is_whole(times, written):
         return "time"
     least = 1 if re.match(r"\d+ ?(?:'|ft|feet) ?\d", written) else 2
-    if _is_whole(lambda text: dimensions_in(text, least), written) and "," not in written:
+    if "," not in written and _is_whole(lambda text: dimensions_in(text, least), written):
         return "dimensions"
     if _MONEY.fullmatch(written):
         return "money"
-    try:
-        quantity(written)
-        if number and len(numbers(written)) == 1:
-            return _number(question, written)
-    except Misfit:
-        return _coded(question, written)
-    return "decimal"
-
-
-def _coded(question: str, written: str) -> str | None:
-    brief = len(written.split()) <= 5
-    return "code" if _CODE.fullmatch(written) or (brief and _ASKS_CODE.search(question)) else None
+    if _is_whole(numbers, written):
+        return "decimal"
+    coded = len(written.split()) <= 5 and _ASKS_CODE.search(question)
+    return "code" if coded or _CODE.fullmatch(written) else None
 
 
 def _number(question: str, written: str) -> str:
@@ -189,20 +180,17 @@ def _number(question: str, written: str) -> str:
         return "decimal"
     if _ASKS_MONEY.search(question) and "how many" not in question.lower():
         return "money"
-    return "integer" if re.fullmatch(r"[-+]?(?:\d+|\d{1,3}(?:[, ']\d{3})+)", written) else "decimal"
+    return "integer" if _WHOLE.fullmatch(written) else "decimal"
 
 
 def _in_words(question: str, written: str) -> Inferred | str | None:
-    count = len(written.split())
-    if rivals(written):
+    count, items = len(written.split()), len(items_of(written)) if "," in written else 0
+    if kin(written)[1]:
         return "text"
-    said = numbers(written) if _measured(written) else ()
-    if any(it.end - it.start == len(written) and not it.value.unit for it in said):
+    if _is_whole(numbers, written):
         return "integer"
-    items = len(items_of(written)) if "," in written else 0
-    if count <= 12 and (
-        items > 2 or (items == 2 and (_ASKS_LIST.search(question) or _ASKS_ORDER.search(question)))
-    ):
+    asks_list = _ASKS_LIST.search(question) or _ASKS_ORDER.search(question) if items == 2 else None
+    if count <= 12 and (items > 2 or asks_list):
         return "list", _order(question)
     if count <= 5 and _ASKS_CODE.search(question):
         return "code"

@@ -1,21 +1,16 @@
-"""What a question says about its answer: its words, its numbers, its options."""
+"""What a question says about its answer: its words, what it counts, its options."""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
 
-from harness.graders.clean import usual_characters, without_tex
+from harness.graders.extract import usual_characters, without_tex
 from harness.graders.words import content, pattern, phrase, stem, words
 
-_HOW_MANY = phrase("what is counted")
+_HOW_MANY, _POLAR = phrase("what is counted"), phrase("a question of yes or no")
 _PLURAL = pattern(r"\b(?:\w+[^\Wsu]s|people|children|men|women|feet|teeth)\b", "plurals")
-_POLAR = phrase("a question of yes or no")
-_INSTRUCTION = r"(?:answer|please|return|only|choose|reply|before|provide|the last|your)\b"
-_AFTER_OPTIONS = pattern(
-    rf"\n\s*\n|(?:\n|[.?!] +)(?={_INSTRUCTION})|\s*\([a-z](?:\s*[,/]\s*(?:or |and )?[a-z])+\)",
-    "instructions behind the last option",
-)
+_AFTER_OPTIONS = phrase("instructions behind the last option")
 _FIRST_MARK = pattern(r"a[).:]", "what any marks begin with: a quick look")
 _MARKS = (
     pattern(r"(?<!\w)\(([a-z])\)\s*", "(A) nut (B) bolt"),
@@ -71,31 +66,25 @@ def lettered(question: str) -> dict[str, str]:
 
     >>> lettered("Which one? A) nuts B) bolts"), lettered("Pick: (a) a nut; (b) a bolt (a, b)")
     ({'A': 'nuts', 'B': 'bolts'}, {'A': 'a nut', 'B': 'a bolt'})
-    >>> lettered("How many?\\nOptions: A: none, B: 2")
-    {'A': 'none', 'B': '2'}
     """
     text = plain_question(question)
     for mark in _MARKS if _FIRST_MARK.search(text) else ():
-        hits = _chain(list(mark.finditer(text)))
-        if len(hits) < 2:
-            continue
-        ends = [*(hit.start() for hit in hits[1:]), len(text)]
-        said = [text[hit.end() : end] for hit, end in zip(hits, ends, strict=True)]
-        said[-1] = _AFTER_OPTIONS.split(said[-1])[0]
-        options = (option.split("\n\n")[0].strip(" \n,;") for option in said)
-        return {hit[1].upper(): option for hit, option in zip(hits, options, strict=True)}
+        if hits := _chain(list(mark.finditer(text))):
+            ends = [*(hit.start() for hit in hits[1:]), len(text)]
+            said = [text[hit.end() : end] for hit, end in zip(hits, ends, strict=True)]
+            said[-1] = _AFTER_OPTIONS.split(said[-1])[0]
+            options = (option.split("\n\n")[0].strip(" \n,;") for option in said)
+            return {hit[1].upper(): option for hit, option in zip(hits, options, strict=True)}
     return {}
 
 
 def _chain(hits: list[re.Match[str]]) -> list[re.Match[str]]:
-    """The longest run of A, B, C..., the last of several."""
+    """The longest run of A, B, C..., the last of several; empty without two."""
     best: list[re.Match[str]] = []
     run: list[re.Match[str]] = []
     for hit in hits:
-        if hit[1].upper() == "A":
-            run = [hit]
-        elif run and ord(hit[1].upper()) == ord(run[-1][1].upper()) + 1:
-            run.append(hit)
+        follows = run and ord(hit[1].upper()) == ord(run[-1][1].upper()) + 1
+        run = [*run, hit] if follows else [hit] if hit[1].upper() == "A" else run
         if len(run) >= max(2, len(best)):
             best = run
     return best

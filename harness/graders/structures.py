@@ -5,52 +5,48 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from harness.graders.clean import spelled_value
-from harness.graders.decide import Check, Misfit, Task, no_answer
-from harness.graders.extract import Reply, refusal
-from harness.graders.numbers import numbers, parsed
+from harness.graders.decide import Check, Misfit, no_answer, one
+from harness.graders.extract import Reply, refusal, spelled_value
+from harness.graders.quantities import numbers, parsed
 from harness.graders.words import folded, pattern, phrase, stem
 from harness.records import Case, Verdict
 
-_SEPARATOR = phrase("between items of a list")
-_LEAD = phrase("in front of a list")
+_SEPARATOR, _LEAD = phrase("between items of a list"), phrase("in front of a list")
 _NOTHING = phrase("no item of a list")
 _NO_ITEM = pattern(r"^(?:the|an?|figures?|both|options?) ", "words in front of an item")
 _RULE = pattern(r"[\s|:+=-]*-{2,}[\s|:+=-]*", "rules of Markdown tables")
 _BLANKS = frozenset(("", "-", "_", ".", "blank", "empty", "none", "null", "n/a"))
-_JSON_TRIES = 20
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
-"""Of a JSON schema."""
+_SCHEMA = {"type", "properties", "items", "required", "anyOf", "oneOf", "$ref", "$defs"}
+_MISSING = object()
 
 
-def a_list(task: Task) -> Check:
+def a_list(case: Case) -> Check:
     """Several items, in any order if `ordered` does not say more."""
-    wanted = [_item(item) for item in items_of(task.expected)]
-    if len(wanted) < 2 and isinstance(task.expected, str):
-        raise Misfit(f"{task.expected!r} is not a list; separate the items with commas")
+    wanted = [_item(item) for item in items_of(case.expected)]
+    if len(wanted) < 2 and isinstance(case.expected, str):
+        raise Misfit(f"{case.expected!r} is not a list; separate the items with commas")
     if not wanted:
         raise Misfit("the expected list is empty")
 
     def check(reply: Reply) -> Verdict:
         items = _said_items(reply, wanted)
-        same = sorted(items) == sorted(wanted)
-        passed = items == wanted or (same and not task.options.get("ordered"))
-        shared = sum((Counter(items) & Counter(wanted)).values())
+        missing, extra = Counter(wanted) - Counter(items), Counter(items) - Counter(wanted)
+        shared = len(wanted) - missing.total()
         if not shared and (why := refusal(reply.text)):
             return no_answer(why)
-        differ = {
-            "missing": Counter(wanted) - Counter(items),
-            "too many": Counter(items) - Counter(wanted),
-        }
-        faults = [f"{what}: {', '.join(them)[:80]}" for what, them in differ.items() if them]
+        faults = [f"missing: {', '.join(missing)[:80]}"] if missing else []
+        faults += [f"too many: {', '.join(extra)[:80]}"] if extra else []
+        if case.options.get("ordered") and not faults and items != wanted:
+            faults = ["the same items in another order"]
         return Verdict(
-            passed=passed,
+            passed=not faults,
             answer=", ".join(items) or None,
-            reason="the same items" if passed else [*faults, "the same items in another order"][0],
+            reason=faults[0] if faults else "the same items",
             measures={"f1": round(2 * shared / (len(items) + len(wanted)), 4)},
         )
 
@@ -73,14 +69,13 @@ def _item(item: str) -> str:
     if len(found) == 1 and found[0].end - found[0].start == len(plain) and not found[0].value.unit:
         return f"{found[0].value.number.normalize():f}"
     *first, last = re.split(r"[\s-]+", plain)
-    last = last.removesuffix("s") if last.isalpha() and len(last) > 3 and last[-2] != "s" else last
-    return " ".join([*first, stem(last) if last.endswith("xe") else last])
+    return " ".join([*first, stem(last) if last.isalpha() and len(last) > 3 else last])
 
 
 def _said_items(reply: Reply, wanted: list[str]) -> list[str]:
     """Items of the answer line, of a list, or of the statement that names most of them."""
-    if reply.answers:
-        return _split(reply.answers[-1])
+    if reply.answer:
+        return _split(reply.answer)
     lines = [_split(s.text) for s in reply.statements if s.text] or [[]]
     if len(lines) == 1 and len(lines[0]) < 2:
         return [_item(word) for word in reply.text.split()]
@@ -100,9 +95,9 @@ def _split(text: str) -> list[str]:
     return [item for part in items_of(text) if (item := _item(part.strip(" .\"'()[]")))]
 
 
-def grid(task: Task) -> Check:
+def grid(case: Case) -> Check:
     """A table, cell by cell."""
-    wanted = rows_of(task.one)
+    wanted = rows_of(one(case))
     width = len(wanted[0])
     if {len(row) for row in wanted} != {width} or len(wanted) * width < 2:
         raise Misfit("the rows of the expected grid have different lengths")
@@ -110,7 +105,6 @@ def grid(task: Task) -> Check:
     def check(reply: Reply) -> Verdict:
         runs = groupby(rows_of(reply.body), key=lambda row: len(row) == width)
         rows = [[], *(list(run) for fits, run in runs if fits)][-1]
-        answer = "\n".join(" | ".join(row) for row in rows) or None
         differences = (
             f"row {r}, column {c}: {said!r}, expected {cell!r}"
             for r, (want, have) in enumerate(zip(wanted, rows, strict=False), start=1)
@@ -119,6 +113,7 @@ def grid(task: Task) -> Check:
         )
         fault = f"{len(rows)} rows, expected {len(wanted)}" if len(rows) != len(wanted) else None
         fault = fault or next(differences, None)
+        answer = "\n".join(" | ".join(row) for row in rows) or None
         return Verdict(passed=fault is None, answer=answer, reason=fault or "the same cells")
 
     return check
@@ -137,34 +132,32 @@ def _cells(line: str) -> list[str]:
     return ["" if (cell := folded(part.strip("*`[] "))) in _BLANKS else cell for part in parts]
 
 
-def a_json(task: Task) -> Check:
+def a_json(case: Case) -> Check:
     """An object or a list; each of its `fields` with a grader of its own."""
     try:
-        wanted = json.loads(task.one)
+        wanted = json.loads(one(case))
     except ValueError as error:
         raise Misfit(f"the expected answer is not JSON: {error}") from error
-    fields, schema = task.options.get("fields"), task.options.get("schema")
+    fields, schema = case.options.get("fields"), case.options.get("schema")
     if fields is not None and not (isinstance(wanted, dict) and set(fields) <= set(wanted)):
         raise Misfit("a field that counts is not in the expected answer")
-    known = {"type", "properties", "items", "required", "anyOf", "oneOf", "$ref", "$defs"}
-    if schema is not None and not known & schema.keys():
+    if schema is not None and not _SCHEMA & schema.keys():
         raise Misfit("schema is not a JSON schema: it has neither type nor properties")
-    if wrong := [it for it in _types(schema) if it not in _TYPES]:
+    if wrong := _unknown_types(schema):
         raise Misfit(f"schema is not a JSON schema: {wrong[0]!r} is none of {', '.join(_TYPES)}")
-    if isinstance(fields, list):
-        wanted = {name: wanted[name] for name in fields}
     cases = _cases(fields, wanted) if isinstance(fields, dict) else {}
+    counting = {name: wanted[name] for name in fields} if isinstance(fields, list) else wanted
 
     def check(reply: Reply) -> Verdict:
         found = json_in(reply.body)
         if found is None:
             return no_answer(refusal(reply.text) or "no JSON in the reply")
-        faults = _faults(wanted, found, cases)
-        right = {name: fault is None for name, fault in faults.items() if name}
+        faults = _faults(counting, found, cases)
+        right = {name: not fault for name, fault in faults.items() if name}
         return Verdict(
             passed=not any(faults.values()),
             answer=json.dumps(found, ensure_ascii=False),
-            reason=next((fault for fault in faults.values() if fault), "the same fields"),
+            reason=next(filter(None, faults.values()), "the same fields"),
             measures={"fields": round(sum(right.values()) / len(right), 4)} if right else {},
             fields=right,
         )
@@ -172,15 +165,14 @@ def a_json(task: Task) -> Check:
     return check
 
 
-def _types(schema: Any) -> Iterator[Any]:
-    """The types that a JSON schema names, at any depth."""
+def _unknown_types(schema: Any) -> list[Any]:
+    """The types that a JSON schema names, at any depth, but that there are not."""
     if not isinstance(schema, dict):
-        return
+        return []
     kinds, fields = schema.get("type", []), schema.get("properties")
-    yield from kinds if isinstance(kinds, list) else [kinds]
-    inner_schemas = fields.values() if isinstance(fields, dict) else ()
-    for inner in (schema.get("items"), *inner_schemas):
-        yield from _types(inner)
+    unknown = [it for it in (kinds if isinstance(kinds, list) else [kinds]) if it not in _TYPES]
+    inner = [schema.get("items"), *(fields.values() if isinstance(fields, dict) else ())]
+    return [*unknown, *(it for part in inner for it in _unknown_types(part))]
 
 
 def _cases(fields: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Case]:
@@ -204,14 +196,14 @@ def _faults(wanted: Any, said: Any, cases: Mapping[str, Case]) -> dict[str, str 
     from harness.graders import grade
 
     if not isinstance(wanted, dict):
-        return {"": _difference(dict(_leaves(wanted)), dict(_leaves(said)))}
+        return {"": _difference(wanted, said, "")}
     given = {folded(str(name)): it for name, it in said.items()} if isinstance(said, dict) else {}
     faults: dict[str, str | None] = {}
     for name, value in wanted.items():
-        part = {name: given[folded(name)]} if folded(name) in given else {}
-        faults[name] = _difference(dict(_leaves({name: value})), dict(_leaves(part)))
-        if part and name in cases:
-            verdict = grade(cases[name], spelled_value(part[name]))
+        part = given.get(folded(name), _MISSING)
+        faults[name] = _difference(value, part, name)
+        if name in cases and part is not _MISSING:
+            verdict = grade(cases[name], spelled_value(part))
             faults[name] = None if verdict.passed else f"{name}: {verdict.reason}"
     return faults
 
@@ -222,7 +214,7 @@ def json_in(text: str) -> Any:
     >>> json_in("Sure: {'x': 1} no, {\\"x\\": [1, 2]}.")
     {'x': [1, 2]}
     """
-    for _, start in zip(range(_JSON_TRIES), re.finditer(r"[{\[]", text), strict=False):
+    for _, start in zip(range(20), re.finditer(r"[{\[]", text), strict=False):
         try:
             return json.JSONDecoder().raw_decode(text, start.start())[0]
         except (ValueError, RecursionError):
@@ -230,31 +222,25 @@ def json_in(text: str) -> Any:
     return None
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Path and value of each leaf; of a list also how long it is."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{path}.{folded(str(name))}".lstrip("."))
-    elif isinstance(value, list):
-        yield f"length of {path or 'the list'}", len(value)
-        for at, inner in enumerate(value):
-            yield from _leaves(inner, f"{path}[{at}]")
+def _difference(wanted: Any, said: Any, path: str) -> str | None:
+    """Where a value differs from the expected one, in words; more fields than expected do not."""
+    where = path or "the reply"
+    if said is _MISSING:
+        return f"{where}: missing"
+    if isinstance(wanted, dict):
+        have = {folded(str(k)): v for k, v in said.items()} if isinstance(said, dict) else {}
+        parts = [(v, have.get(folded(k), _MISSING), f"{path}.{k}") for k, v in wanted.items()]
+    elif isinstance(wanted, list):
+        if not isinstance(said, list) or len(said) != len(wanted):
+            return f"{where}: not {len(wanted)} items"
+        parts = [(*it, f"{path}[{i}]") for i, it in enumerate(zip(wanted, said, strict=True))]
     else:
-        yield path, value
-
-
-def _difference(wanted: Mapping[str, Any], said: Mapping[str, Any]) -> str | None:
-    """The first leaf that is missing or differs, in words."""
-    for path, value in wanted.items():
-        if path not in said:
-            return f"{path or 'the reply'}: missing"
-        if _plain(value) != _plain(said[path]):
-            return f"{path or 'the reply'}: {said[path]}, expected {value}"
-    return None
+        return f"{where}: {said}, expected {wanted}" if _plain(wanted) != _plain(said) else None
+    return next((fault for part in parts if (fault := _difference(*part))), None)
 
 
 def _plain(value: Any) -> Any:
     """A number however it is written; else its folded text."""
     written = str(value).strip().lstrip("$£€ ")
-    number = parsed(written)[0] if re.fullmatch(r"[-+]?[\d.,' ]*\d", written) else None
-    return folded(str(value)) if number is None or isinstance(value, bool) else number
+    number = not isinstance(value, bool) and re.fullmatch(r"[-+]?[\d.,' ]*\d", written)
+    return parsed(written)[0] if number else folded(str(value))

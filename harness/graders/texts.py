@@ -4,42 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
-from functools import partial
 
 from harness.graders.choices import phrases
-from harness.graders.clean import without_tex
-from harness.graders.decide import Check, Mention, Misfit, Task, affirmed, checking, no_answer
-from harness.graders.extract import Reply, refusal
+from harness.graders.decide import Check, Mention, Misfit, affirmed, checking, no_answer, one
+from harness.graders.extract import Reply, refusal, without_tex
 from harness.graders.question import asked_stems, asked_words
-from harness.graders.words import LISTS, content, folded, phrase, rivals, synonyms, without_article
-from harness.records import Verdict
+from harness.graders.words import LISTS, content, folded, kin, pattern, phrase, without_article
+from harness.records import Case, Verdict
 
 NULLS = ("null", "none", "n/a", "nil", "nothing")
-_SAYS_NULL = phrase("what a question calls NULL")
-_NAME = phrase("names")
-_JOINED = phrase("two names are two answers")
 _ALTERNATIVE = phrase("an alternative fails")
-_LISTED = phrase("a list is no answer")
-_LIST_BEFORE = phrase("a list in front is no answer")
+_LISTED, _LIST_BEFORE = phrase("a list is no answer"), phrase("a list in front is no answer")
+_NAMES_BESIDE = (
+    pattern(r"([A-Z][\w'-]*)\"? (?:and|&) (?:the )?\"?$", "Kent and Surrey are two answers", 0),
+    pattern(r"^\"? (?:and|&) (?:the )?\"?([A-Z][\w'-]*)", "Surrey and Kent are, too", 0),
+)
 _ASIDE = phrase("another answer, beside which the expected one stands")
 _COPULA = phrase("a copula")
-_EMPTY = frozenset(content(" ".join(LISTS["no_answers"])))
-_GENERIC = frozenset(LISTS["generic_names"])
+_EMPTY, _GENERIC = frozenset(content(" ".join(LISTS["no_answers"]))), LISTS["generic_names"]
+_CODE, _GOES_ON = phrase("codes"), phrase("code that goes on")
+_LEAD_IN = phrase("It says: ...")
+_SLIPS = 2
+"""In a transcription, at most, and one in ten characters, where its case does not say more."""
 
 
-def text(task: Task) -> Check:
-    """A word or a few; NULL where the question calls nothing so."""
-    spellings = [task.one, *map(str, task.options.get("aliases", ()))]
-    if folded(task.one) in NULLS:
-        return checking(
-            task, partial(_nulls, asked_stems(task.question)), lambda value: value is True
-        )
-    check = checking(task, _TextFinder(spellings, task.question), lambda value: value is True)
+def text(case: Case) -> Check:
+    """A word or a few."""
+    spellings = [one(case), *map(str, case.options.get("aliases", ()))]
+    spellings += NULLS if folded(one(case)) in NULLS else ()
+    check = checking(case, _TextFinder(spellings, case.question), lambda value: value is True)
     spelled = {_bare(without_tex(name)) for name in spellings}
 
     def check_text(reply: Reply) -> Verdict:
-        if _bare(reply.text) in spelled:
-            return Verdict(passed=True, answer=reply.text, reason=f"says {task.one}")
+        if _bare(reply.text) in spelled and not reply.text.endswith("?"):
+            return Verdict(passed=True, answer=reply.text, reason=f"says {one(case)}")
         return check(reply)
 
     return check_text
@@ -58,43 +56,26 @@ class _TextFinder:
         terms: dict[str, Hashable] = {}
         for spelling in spellings:
             name = without_article(folded(without_tex(spelling)))
-            terms |= dict.fromkeys(
-                (name, *synonyms(name), *_variants(spelling, name, person)), True
-            )
-        kin = {word for term in terms for word in rivals(term)} - terms.keys()
-        self._closed = bool(kin)
+            names = (name, *kin(name)[0], *_variants(spelling, name, person))
+            terms |= dict.fromkeys(names, True)
+        rivals = {word: word for term in terms for word in kin(term)[1] if word not in terms}
+        self._closed = bool(rivals)
         """Every other answer is known: another colour, another weekday."""
-        self._own = phrases(terms | dict.fromkeys(kin, False))
+        self._own = phrases(rivals | terms)
         self._longest = max(len(name.split()) for name in terms)
 
     def __call__(self, said: str) -> list[Mention]:
         own = self._own(said)
         if own:
-            return self._among_others(said, own) if all(m.value for m in own) else own
-        if refusal(said):
-            return []
+            return self._among_others(said, own) if all(m.value is True for m in own) else own
         copula = _COPULA.search(said)
-        if copula and self._asked & set(content(said[: copula.start()])):
-            fresh = [w for w in content(said[copula.end() :]) if w not in self._asked]
-            if fresh:  # "The animal is a deer"
-                return [Mention(copula.end(), len(said), " ".join(fresh))]
-        short = len(said.split()) <= max(4, self._longest + 1) and bool(self._fresh(said))
-        if short and not self._closed:
-            return [Mention(0, len(said), folded(said))]
-        return [] if self._closed else self._names(said, [])[:1]
-
-    def _names(self, said: str, own: Sequence[Mention]) -> list[Mention]:
-        """Names and quotations that are neither the expected text nor out of the question."""
-        found = []
-        for match in _NAME.finditer(said):
-            name, one_word = match[1] or match[0], not match[1] and " " not in match[0]
-            first = match.start() < 2 and not own
-            opens = one_word and (first or said[match.end() : match.end() + 1] == ",")
-            taken = any(m.start < match.end() and match.start() < m.end for m in own)
-            new = any(w not in self._asked for w in content(name))
-            if new and not (taken or opens):
-                found.append(Mention(*match.span(), folded(name)))
-        return found
+        if self._closed or refusal(said):
+            return []
+        about_it = copula and self._asked & {*content(said[: copula.start()])}
+        if copula and about_it and (fresh := self._fresh(said[copula.end() :])):
+            return [Mention(copula.end(), len(said), " ".join(fresh))]  # "The animal is a deer"
+        short = len(said.split()) <= max(4, self._longest + 1) and self._fresh(said)
+        return [Mention(0, len(said), folded(said))] if short else []
 
     def _among_others(self, said: str, own: list[Mention]) -> list[Mention]:
         """The expected text, unless another answer stands in front of it or beside it."""
@@ -104,12 +85,10 @@ class _TextFinder:
         before, tail = said[: mine.start], said[mine.end : mine.end + 40]
         brief = len(said.split()) <= len(said[mine.start : mine.end].split()) + 6
         listed = _LISTED.match(tail) or (_LIST_BEFORE.search(before) and self._fresh(before))
-        if _ALTERNATIVE.match(tail) or (brief and listed and not _COPULA.search(said)):
+        beside = _NAMES_BESIDE[0].search(before) or _NAMES_BESIDE[1].match(tail)
+        named = beside and not self._closed and self._fresh(beside[1])
+        if named or _ALTERNATIVE.match(tail) or (brief and listed and not _COPULA.search(said)):
             return [mine._replace(hedge=said)]
-        for name in [] if self._closed else self._names(said, own):
-            start, end = min(mine.start, name.start), max(mine.end, name.end)
-            if _JOINED.match(said[min(mine.end, name.end) : max(mine.start, name.start)]):
-                return [mine._replace(hedge=said[start:end])]
         joints = list(_ASIDE.finditer(before))
         other = " ".join(self._fresh(before[: joints[-1].start()])) if joints else ""
         return [Mention(0, mine.start, other)] if other else [mine]
@@ -133,27 +112,12 @@ def _variants(written: str, name: str, person: bool) -> list[str]:
     return [f"{names[0]} {names[-1]}".lower()] if person and 2 < len(names) == len(parts) else []
 
 
-def _nulls(asked: frozenset[str], said: str) -> list[Mention]:
-    """ "The SKU does not exist", "no defect is visible": what the question calls NULL."""
-    if folded(said) in NULLS:
-        return [Mention(0, len(said.rstrip("?")), True)]
-    if refusal(said):
-        return []
-    if match := _SAYS_NULL.search(said):
-        return [Mention(*match.span(), True)]
-    fresh = any(w not in asked for w in content(said)) or not content(said)
-    return [Mention(0, len(said), folded(said))] if fresh and len(said.split()) <= 4 else []
-
-
-_CODE, _GOES_ON = phrase("codes"), phrase("code that goes on")
-
-
-def code(task: Task) -> Check:
+def code(case: Case) -> Check:
     """A serial number or tag, character by character; only spaces and hyphens may differ."""
-    exact = bool(task.options.get("case_sensitive", False))
-    written = task.one
+    exact = bool(case.options.get("case_sensitive", False))
+    written = one(case)
     in_words = not any(c.isdigit() for c in written) and any(c.islower() for c in written)
-    asked = asked_words(task.question)
+    asked = asked_words(case.question)
 
     def key(said: str) -> str:
         said = " ".join(said.split()) if in_words else re.sub(r"[\s\-\[\]]", "", said)
@@ -161,7 +125,7 @@ def code(task: Task) -> Check:
 
     wanted = key(written)
     if not wanted:
-        raise Misfit(f"{task.one!r} is not a code")
+        raise Misfit(f"{one(case)!r} is not a code")
     between, pieces = (r"\s+", written.split()) if in_words else (r"[\s-]?", [*wanted])
     spelled = between.join(map(re.escape, pieces))
     whole = re.compile(rf"(?<!\w){spelled}(?!\w)", 0 if exact else re.IGNORECASE)
@@ -180,7 +144,7 @@ def code(task: Task) -> Check:
             return [Mention(0, len(said), key(said.strip(" .\"'")))]
         return sorted(found, key=lambda m: m.start)
 
-    return checking(task, find, lambda value: value == wanted)
+    return checking(case, find, lambda value: value == wanted)
 
 
 def _alike(word: str, written: str) -> bool:
@@ -192,16 +156,12 @@ def _alike(word: str, written: str) -> bool:
     return digits or (word.isupper() and len(word) >= max(3, len(written) - 2))
 
 
-_LEAD_IN = phrase("It says: ...")
-_SLIPS = 2
-
-
-def transcription(task: Task) -> Check:
+def transcription(case: Case) -> Check:
     """Running text; one slip in ten characters, two at most, if `max_cer` does not say more."""
-    wanted = normal(task.one)
+    wanted = normal(one(case))
     if not wanted:
-        raise Misfit(f"{task.one!r} holds nothing to transcribe")
-    share = task.options.get("max_cer")
+        raise Misfit(f"{one(case)!r} holds nothing to transcribe")
+    share = case.options.get("max_cer")
     limit = int(len(wanted) * share) if share is not None else min(_SLIPS, len(wanted) // 10)
 
     def check(reply: Reply) -> Verdict:
@@ -221,7 +181,7 @@ def transcription(task: Task) -> Check:
         return Verdict(
             passed=passed,
             answer=said[best][:200],
-            reason=slips if passed else f"expected {task.one[:80]!r}",
+            reason=slips if passed else f"expected {one(case)[:80]!r}",
             measures={
                 "cer": round(Levenshtein.distance(best, wanted) / len(wanted), 4),
                 "wer": round(Levenshtein.distance(theirs, ours) / len(ours), 4),
@@ -239,8 +199,8 @@ def normal(said: str) -> str:
 
 def _transcriptions(reply: Reply) -> list[str]:
     """The pieces of a reply that may be the transcription."""
-    if reply.answers:
-        return [reply.text[reply.text.rfind(reply.answers[-1]) :], reply.answers[-1]]
+    if reply.answer:
+        return [reply.text[reply.text.rfind(reply.answer) :], reply.answer]
     quoted, lead = re.findall(r"\"([^\"]{1,4000})\"", reply.text), _LEAD_IN.match(reply.text)
     found = [reply.text, *quoted[:1], " ".join(quoted)]
     return [*found, reply.text[lead.end() :]] if lead else found

@@ -1,10 +1,11 @@
-"""Words and patterns of all graders: one spelling, stems, rivals and opposites of a word."""
+"""Words and patterns of all graders: one spelling, stems, rivals of a word."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 import unicodedata
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +14,14 @@ PATTERNS: list[LazyPattern] = []
 _METHODS = ("search", "match", "fullmatch", "finditer", "findall", "sub", "split")
 _WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 LISTS: dict[str, list[str]] = {name: text.split() for name, text in _WORDS["lists"].items()}
-TABLES: dict[str, str] = _WORDS["tables"]
+TABLES: dict[str, list[str]] = {
+    name: text.replace("\n ", " ").strip().splitlines() for name, text in _WORDS["tables"].items()
+}
 CHARACTERS = str.maketrans({c: by for by, chars in _WORDS["characters"].items() for c in chars})
 TEX = {command: by for by, names in _WORDS["tex"].items() for command in names.split()}
-STOPWORDS = frozenset(LISTS["stopwords"])
+_STOPWORDS = frozenset(LISTS["stopwords"])
+_QUOTES = str.maketrans(dict.fromkeys('"“”(){}[]*`', " "))
+_RIVALS = [[group.split() for group in line.split("|")] for line in TABLES["rivals"]]
 
 
 class LazyPattern:
@@ -29,11 +34,12 @@ class LazyPattern:
     def __getattr__(self, method: str) -> Any:
         if method not in _METHODS:
             raise AttributeError(method)
-        self.switch(re.compile(self.source, self.flags))
+        self.switch(self.source)
         return self.__dict__[method]
 
-    def switch(self, compiled: re.Pattern[str]) -> None:
+    def switch(self, source: str) -> None:
         """Match like another one; `bench/grading.py --ablate` takes one that matches nothing."""
+        compiled = re.compile(source, self.flags)
         self.__dict__.update({method: getattr(compiled, method) for method in _METHODS})
 
 
@@ -42,64 +48,36 @@ def pattern(source: str, note: str, flags: int = re.IGNORECASE) -> re.Pattern[st
 
 
 @cache
-def phrase(name: str, **parts: str) -> re.Pattern[str]:
-    """A pattern of natural language: of the table `phrases` in words.toml, with `<parts>`."""
+def phrase(name: str) -> re.Pattern[str]:
+    """A pattern of natural language, of the table `phrases` in words.toml; <<LIST>> is any word of
+    a list."""
     entry = _WORDS["phrases"][name]
-    source = "".join(entry["regex"])
-    for part, words in parts.items():
-        source = source.replace(f"<{part}>", words)
+    source = re.sub("<<(.+?)>>", lambda it: any_of(LISTS[it[1]]), "".join(entry["regex"]))
     return pattern(source, name, 0 if entry.get("case") else re.IGNORECASE)
 
 
-def any_of(words: Any) -> str:
+def any_of(words: Iterable[str]) -> str:
     """An alternation that prefers the longest."""
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
-def _table(text: str, between: str) -> dict[str, tuple[int, int]]:
-    """Word -> number of its line, number of its group on it."""
-    return {
-        word: (row, column)
-        for row, line in enumerate(text.replace("\n ", " ").strip().splitlines())
-        for column, group in enumerate(line.split(between))
-        for word in group.split()
-    }
+@lru_cache(maxsize=1024)
+def kin(word: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Other spellings of a word, and its rivals: other colours for a colour, opposites.
 
-
-_RIVALS = _table(TABLES["rivals"], "|")
-_ANTONYMS = _table(TABLES["antonyms"], "/")
-_WORD = pattern(r"[^\W_]+(?:['.][^\W_]+)*", "words")
-_SPACED = pattern(r"[\s\"“”(){}\[\]*`]+", "quotes and spaces")
-
-
-def rivals(word: str) -> frozenset[str]:
-    """The words that would be another answer: other colours for a colour.
-
-    >>> "blue" in rivals("red"), "gray" in rivals("grey"), "shorter" in antonyms("longer")
-    (True, False, True)
+    >>> [sorted(it) for it in kin("closed")]
+    [['closed', 'shut'], ['open', 'opened']]
     """
-    return _others(_RIVALS, folded(word).replace("-", "").replace(" ", ""))
-
-
-def antonyms(word: str) -> frozenset[str]:
-    return _others(_ANTONYMS, word)
-
-
-def _others(table: dict[str, tuple[int, int]], word: str) -> frozenset[str]:
-    if (at := table.get(word)) is None:
-        return frozenset()
-    return frozenset(w for w, (row, col) in table.items() if row == at[0] and col != at[1])
-
-
-def synonyms(word: str) -> frozenset[str]:
-    """Other spellings of a word with rivals."""
-    at = _RIVALS.get(word)
-    return frozenset(w for w, place in _RIVALS.items() if place == at) if at else frozenset()
+    word = folded(word).replace("-", "").replace(" ", "")
+    for line in _RIVALS:
+        if own := next((group for group in line if word in group), None):
+            return frozenset(own), frozenset(it for group in line if group != own for it in group)
+    return frozenset(), frozenset()
 
 
 @lru_cache(maxsize=8192)
 def folded(text: str) -> str:
-    """One spelling of a short text: no case, accents, outer punctuation, double spaces.
+    """One spelling of a short text: no case, accents, quotes, outer punctuation, double spaces.
 
     >>> folded(" **Nestlé.** "), folded("M&M’s")
     ('nestle', "m&m's")
@@ -107,16 +85,14 @@ def folded(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFD", text.replace("’", "'"))
         text = "".join(c for c in text if not unicodedata.combining(c))
-    return _SPACED.sub(" ", text).strip(" \t\n.,;:!?*_`\"'").lower()
+    return " ".join(text.translate(_QUOTES).split()).strip(" .,;:!?*_`'").lower()
 
 
 def without_article(text: str) -> str:
-    """
-    >>> without_article("the first"), without_article("apple")
-    ('first', 'apple')
-    """
-    head, _, rest = text.partition(" ")
-    return rest if rest and head.lower() in ("a", "an", "the") else text
+    return re.sub("^(?:an?|the) (?=.)", "", text, flags=re.IGNORECASE)
+
+
+_WORD = pattern(r"[^\W_]+(?:['.][^\W_]+)*", "words")
 
 
 def words(text: str) -> list[str]:
@@ -137,15 +113,11 @@ def stem(word: str) -> str:
     if len(word) > 3 and word.endswith("s") and word[-2] not in "sui":
         word = word[:-1]
     for ending in ("ing", "ed"):
-        if len(word) > len(ending) + 2 and word.endswith(ending):
+        if len(word) > len(ending) + 2:
             word = word.removesuffix(ending)
     return word.removesuffix("e") if len(word) > 3 else word
 
 
 def content(text: str) -> list[str]:
-    """Stems of the words that carry meaning, in order.
-
-    >>> content("Is the lid of the jars cracked?")
-    ['lid', 'jar', 'crack']
-    """
-    return [stem(word) for word in words(text) if word not in STOPWORDS]
+    """Stems of the words that carry meaning, in order."""
+    return [stem(word) for word in words(text) if word not in _STOPWORDS]

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.graders import field_case, grade, infer, problems
-from harness.graders.numbers import numbers
+from harness.graders.quantities import numbers
 from harness.records import Case
 from harness.text import one_line
 
