@@ -44,12 +44,11 @@ def reach_all(
     """
     routes: list[Route] = []
     unreached: list[PanelAnswer] = []
-    sampling, limits = sampling or SamplingOptions(), replace(PATIENCE, timeout=timeout_s)
+    limits = replace(PATIENCE, timeout=timeout_s)
+    more |= {"known": known, "stopping": stopping, "say": say}
     for model in models:
         try:
-            route = targets.reach(
-                model, sampling, limits, known=known, stopping=stopping, say=say, **more
-            )
+            route = targets.reach(model, sampling or SamplingOptions(), limits, **more)
             targets.confirm_download(route, yes=model.yes, confirm=confirm)
         except (TargetError, UsageError) as error:
             unreached.append(PanelAnswer(model=model.one or "", route=None, error=error))

@@ -29,11 +29,9 @@ from harness.errors import EvalrunError, ResultsError, TargetError, UsageError
 from harness.eyes.card import EyeCard, newest
 from harness.graders import GRADER_VERSION
 from harness.images import encode
-from harness.judge import Judge
-from harness.options import RunOptions, SuiteOptions
+from harness.options import RunOptions
 from harness.records import Case, EncodedImage, Fact, ModelScore, Record, RunHeader
 from harness.runner import Asking, Job, Runner, plan
-from harness.store import RunWriter
 from harness.suites import Suite
 from harness.suites.pictures import shrinking
 from harness.suites.shuffling import in_other_order
@@ -77,21 +75,16 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 def estimate(work: Work) -> Estimate:
     """Every picture is read and checked on the way. Raises: SuiteError for a broken one."""
-    suite, options = work.suite.pictures, work.options.suite
-    pictures = {
-        path: encode(path, longest_side_px=work.side_px)
-        for path in dict.fromkeys(path for case in work.cases for path in suite(case))
-    }
-    seen = [pictures[path] for case in work.cases for path in suite(case) if not options.blind]
-    tokens_in = options.repeats * (
-        sum(len(case.question) // CHARACTERS_PER_TOKEN for case in work.cases)
-        + sum(it.width_px * it.height_px // PIXELS_PER_TOKEN for it in seen)
-    )
-    asked = len(work.cases) * options.repeats
+    paths = [path for case in work.cases for path in work.suite.pictures(case)]
+    pictures = {it: encode(it, longest_side_px=work.side_px) for it in dict.fromkeys(paths)}
+    seen = [] if work.options.suite.blind else [pictures[it] for it in paths]
+    tokens_in = sum(len(case.question) // CHARACTERS_PER_TOKEN for case in work.cases)
+    tokens_in += sum(it.width_px * it.height_px // PIXELS_PER_TOKEN for it in seen)
+    repeats = work.options.suite.repeats
     return Estimate(
-        asked=asked,
+        asked=(asked := len(work.cases) * repeats),
         pictures=[*pictures.values()],
-        tokens_in=tokens_in,
+        tokens_in=tokens_in * repeats,
         most_tokens_out=asked * work.route.target.sampling.max_tokens,
     )
 
@@ -142,19 +135,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The tables that were rebuilt."""
 
 
-def measure(
-    options: RunOptions,
-    *,
-    watch: Watch = unwatched,
-    say: Say = silent,
-    stopping: Event | None = None,
-) -> Outcome:
+def measure(options: RunOptions, *, watch: Watch = unwatched, say: Say = silent) -> Outcome:
     """Ask a model every question of a suite. The same options resume a run that is incomplete.
 
     Raises: EvalrunError when the suite, the model or its server cannot be used, or nothing was
             answered.
     """
-    stopping = stopping or Event()
+    stopping = Event()
     try:
         return carry_out(prepare(options, stopping, say), stopping, watch=watch, say=say)
     finally:
@@ -168,16 +155,17 @@ def prepare(
 
     Raises: UsageError, SuiteError, TargetError.
     """
-    known, named = catalogue.load(), options.target.one
-    given = options.sampling
+    known, named, given = catalogue.load(), options.target.one, options.sampling
     sampling = targets.with_entry(given, known.get(named) if named else None)
     options = replace(options, sampling=sampling)
     _check(options)
     chosen = options.suite
     suite = suite or suites.load(chosen.suite, images=chosen.images, skip_broken=chosen.skip_broken)
-    for remark in suite.remarks:
-        say(f"{remark.level}: {one_line(str(remark), 400)}")
-    cases = _chosen(suite, chosen)
+    cases = suites.select(
+        suite, categories=chosen.category, prompts=chosen.prompt, limit=chosen.limit
+    )
+    if chosen.shuffle_options is not None:
+        cases = in_other_order(cases, chosen.shuffle_options)
     route = targets.reach(
         options.target,
         sampling,
@@ -188,41 +176,30 @@ def prepare(
         sends_pictures=not chosen.blind,
     )
     targets.check_placement(options.placement, route)
+    url = route.target.base_url
+    card = newest(
+        options.output.results, route.target.model, without_credentials(url) if url else None
+    )
+    for remark in suite.remarks:
+        say(f"{remark.level}: {one_line(str(remark), 400)}")
     limit_px = sampling.image_max_side
     sent = () if chosen.blind else (it for case in cases for it in suite.pictures(case))
     if limit_px and (made := shrinking(sent, limit_px)):
         say(one_line(made, 400))
-    url = route.target.base_url
-    endpoint = without_credentials(url) if url else None
-    card = newest(options.output.results, route.target.model, endpoint)
     if card is not None and card.coordinates and sampling.coordinates == "auto":
         say(f"coordinates {card.coordinates}, as the sight test {card.id} found")
+    of_entry = targets.of_entry(given, route.card)
     return Work(
-        options=options,
-        suite=suite,
-        cases=cases,
-        route=route,
-        eye_card=card,
-        of_entry=targets.of_entry(given, route.card),
+        options=options, suite=suite, cases=cases, route=route, eye_card=card, of_entry=of_entry
     )
-
-
-def _chosen(suite: Suite, options: SuiteOptions) -> tuple[Case, ...]:
-    cases = suites.select(
-        suite, categories=options.category, prompts=options.prompt, limit=options.limit
-    )
-    seed = options.shuffle_options
-    return cases if seed is None else in_other_order(cases, seed)
 
 
 def _check(options: RunOptions) -> None:
     """Raises: UsageError for options that contradict each other."""
     targets.coordinates(options.sampling.coordinates, card=None)
-    if not options.suite.answer_format:
-        return
     given = targets.body(options.sampling.body).keys() & {"response_format", "grammar"}
     other = "--replay" if options.target.replay else f"--body {min(given)}" if given else None
-    if other:
+    if other and options.suite.answer_format:
         raise UsageError(
             f"--answer-format and {other} both decide what a reply looks like",
             fix="leave one of the two out",
@@ -247,22 +224,12 @@ def carry_out(
     options = work.options
     targets.confirm_download(work.route, yes=options.target.yes, confirm=confirm)
     with ExitStack() as stack:
-        adapter = _open(work, stack, say)
-        judge = targets.open_judge(options.judge, options.limits, stack, stopping, say)
-        asking = _asking(work, adapter, judge)
-        opened = _open_run(options, _header(work, adapter, more), say)
+        adapter = _open_model(work, stack, say)
+        asking = _asking(work, adapter, stack, stopping, say)
+        opened = _open_run(work, _header(work, adapter, more), say)
         stack.enter_context(opened.writer)
         budget = _Budget(options.limits.max_cost, opened.cost_usd, stopping)
-        runner = Runner(
-            _plan(work, adapter, opened, at_random),
-            budget.bounding(asking.ask),
-            # A model far away is sent questions ahead; its own side bounds the calls in flight.
-            workers=getattr(adapter, "workers", adapter.concurrency),
-            stopping=stopping,
-            # A server here computes on this machine: work beside it would slow what is timed.
-            prepare=asking.prepare if adapter.server is None else None,
-        )
-        error = _ask_all(runner, opened, watch)
+        error = _ask_all(_runner(work, asking, opened, budget, at_random), opened, watch)
     score = opened.tally.score()
     if error is not None and score.overall.errors == score.overall.asked:
         raise error
@@ -275,10 +242,10 @@ def carry_out(
     )
 
 
-def _open(work: Work, stack: ExitStack, say: Say) -> Adapter:
-    log = targets.open_log(work.options.log, stack)
-    target = msgspec.structs.replace(work.route.target, log=log)
+def _open_model(work: Work, stack: ExitStack, say: Say) -> Adapter:
     options = work.options
+    log = targets.open_log(options.log, stack)
+    target = msgspec.structs.replace(work.route.target, log=log)
     adapter = stack.enter_context(
         targets.opened(target, work.route.backend, options.placement, options.target)
     )
@@ -290,19 +257,10 @@ def _open(work: Work, stack: ExitStack, say: Say) -> Adapter:
     return adapter
 
 
-def _plan(work: Work, adapter: Adapter, opened: _Opened, at_random: bool) -> list[list[Job]]:
-    by_picture = adapter.shards_by_picture and adapter.concurrency > 1
-    return plan(
-        work.cases,
-        repeats=work.options.suite.repeats,
-        done=opened.done,
-        by_picture=by_picture,
-        at_random=at_random,
-    )
-
-
-def _asking(work: Work, adapter: Adapter, judge: Judge | None) -> Asking:
-    options, target = work.options, work.route.target
+def _asking(work: Work, adapter: Adapter, stack: ExitStack, stopping: Event, say: Say) -> Asking:
+    """How each question is asked, and its reply judged."""
+    options, target, card = work.options, work.route.target, work.route.card
+    judge = targets.open_judge(options.judge, options.limits, stack, stopping, say)
     found = work.eye_card.coordinates if work.eye_card else None
     return Asking(
         adapter=adapter,
@@ -313,10 +271,30 @@ def _asking(work: Work, adapter: Adapter, judge: Judge | None) -> Asking:
         # A recording says the same again, however much room it is given.
         retry_tokens=None if target.replay else target.sampling.max_tokens_retry,
         review=judge.review if judge else None,
-        coordinates=targets.coordinates(
-            options.sampling.coordinates, found=found, card=work.route.card
-        ),
+        coordinates=targets.coordinates(options.sampling.coordinates, found=found, card=card),
         constrained=options.suite.answer_format == "constrained",
+    )
+
+
+def _runner(
+    work: Work, asking: Asking, opened: _Opened, budget: _Budget, at_random: bool
+) -> Runner[Job, Record]:
+    adapter = asking.adapter
+    jobs = plan(
+        work.cases,
+        repeats=work.options.suite.repeats,
+        done=opened.done,
+        by_picture=adapter.shards_by_picture and adapter.concurrency > 1,
+        at_random=at_random,
+    )
+    return Runner(
+        jobs,
+        budget.bounding(asking.ask),
+        # A model far away is sent questions ahead; its own side bounds the calls in flight.
+        workers=getattr(adapter, "workers", adapter.concurrency),
+        stopping=budget.stopping,
+        # A server here computes on this machine: work beside it would slow what is timed.
+        prepare=asking.prepare if adapter.server is None else None,
     )
 
 
@@ -341,31 +319,30 @@ def _ask_all(runner: Runner[Job, Record], opened: _Opened, watch: Watch) -> Eval
 def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:
     """`run` stays empty: the store names the run when it creates the file."""
     options, suite, target, card = work.options, work.suite, work.route.target, work.eye_card
-    ids = "\n".join(case.id for case in work.cases)
-    shared = {it: getattr(target, it) for it in HEADER_FIELDS}
-    of_adapter = {"base_url": adapter.base_url, "concurrency": adapter.concurrency}
-    header = RunHeader(
-        **(shared | of_adapter),
+    chosen, ids = options.suite, "\n".join(case.id for case in work.cases)
+    fields: dict[str, Any] = {it: getattr(target, it) for it in HEADER_FIELDS}
+    fields |= {it: getattr(adapter, it) for it in ("base_url", "concurrency", "backend", "server")}
+    fields |= more
+    return RunHeader(
+        **fields,
         run="",
-        backend=adapter.backend,
         endpoint=getattr(adapter, "endpoint", None),
         suite=suite.name,
         suite_version=suite.version,
         suite_sha256=suite.sha256,
         suite_prompts=len(suite.cases),
-        suite_path=suites.address(options.suite.suite) if options.suite.suite else None,
-        images_path=suites.address(options.suite.images) if options.suite.images else None,
+        suite_path=suites.address(chosen.suite) if chosen.suite else None,
+        images_path=suites.address(chosen.images) if chosen.images else None,
         categories=dict(Counter(case.category for case in work.cases)),
         prompts_sha256=hashlib.sha256(ids.encode()).hexdigest(),
-        repeats=options.suite.repeats,
+        repeats=chosen.repeats,
         grader_version=GRADER_VERSION,
         image_max_side_px=work.side_px,
         coordinates=targets.coordinates(options.sampling.coordinates, card=None),
-        options_order=options.suite.shuffle_options,
-        answer_format=options.suite.answer_format,
-        blind=options.suite.blind,
+        options_order=chosen.shuffle_options,
+        answer_format=chosen.answer_format,
+        blind=chosen.blind,
         price=work.route.price,
-        server=adapter.server,
         judge=options.judge.judge,
         judge_thinking=options.judge.judge_thinking,
         eye_card=card.id if card else None,
@@ -373,66 +350,58 @@ def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:
         evalrun_version=__version__,
         started_at=datetime.now(UTC),
     )
-    return msgspec.structs.replace(header, **more)
 
 
-class _Opened(msgspec.Struct, frozen=True, kw_only=True):
+class _Opened:
     """The run file to write to, and what it holds already."""
 
-    writer: RunWriter
-    header: RunHeader
-    tally: Tally
-    done: set[tuple[str, int]] = set()
-    cost_usd: float = 0.0
-    created: bool = False
-    """Nothing but the header is in the file."""
+    def __init__(self, writer: store.RunWriter, *, created: bool, include_cached: bool) -> None:
+        run = store.read(writer.path)
+        self.writer, self.header, self.created = writer, run.header, created
+        self.tally = Tally(run.header, include_cached=include_cached)
+        self.done: set[tuple[str, int]] = set()
+        self.cost_usd = 0.0
+        for record in run.records():
+            if record.answered:
+                self.tally.add(record)
+                self.done.add(record.key)
+                self.cost_usd += record.cost_usd or 0.0
 
 
-def _open_run(options: RunOptions, header: RunHeader, say: Say) -> _Opened:
+def _open_run(work: Work, header: RunHeader, say: Say) -> _Opened:
     """The newest run of this header if it did not come to its end, else a new one.
 
     Raises: ResultsError when --resume insists and the newest run has other settings.
     """
-    results, include_cached = options.output.results, options.output.include_cached
-    path = None if options.output.resume is False else _unfinished(results, header)
-    if path is None and options.output.resume:
-        _refuse_other_settings(results, header)
-    if path is not None and (reopened := _reopened(path, include_cached)) is not None:
-        there, asked = len(reopened.done), reopened.header.asked
-        if there:
-            say(f"resuming {reopened.header.run}: {there} of {asked} are there already")
-        if there == asked:
-            say("it was stopped just before its end; --fresh asks everything anew")
-        return reopened
-    writer = store.create(results, header)
-    header = store.read(writer.path).header
-    tally = Tally(header, include_cached=include_cached)
-    return _Opened(writer=writer, header=header, tally=tally, created=True)
+    output = work.options.output
+    writer = None if output.resume is False else _unfinished(output.results, header)
+    if writer is None and output.resume:
+        _refuse_other_settings(output.results, header)
+    created = writer is None
+    writer = writer or store.create(output.results, header)
+    opened = _Opened(writer, created=created, include_cached=output.include_cached)
+    there, asked = len(opened.done), opened.header.asked
+    if there:
+        say(f"resuming {opened.header.run}: {there} of {asked} are there already")
+    if there == asked:
+        say("it was stopped just before its end; --fresh asks everything anew")
+    return opened
 
 
-def _unfinished(results: Path, header: RunHeader) -> Path | None:
-    """The newest run of this header, if it lacks records, or was killed before its tables."""
+def _unfinished(results: Path, header: RunHeader) -> store.RunWriter | None:
+    """The newest run of this header, if it lacks records, or was killed before its tables.
+
+    None when there is none, or another evalrun is writing to it.
+    """
     run = store.newest_alike(results, header)
     if run is None:
         return None
-    whole = len(run.answered_keys()) >= run.header.asked
-    return None if whole and is_published(results, run.header.run) else run.path
-
-
-def _reopened(path: Path, include_cached: bool) -> _Opened | None:
-    """None when another evalrun is writing to it."""
+    if len(run.answered_keys()) >= header.asked and is_published(results, run.header.run):
+        return None
     try:
-        writer = store.reopen(path)
+        return store.reopen(run.path)
     except ResultsError:
         return None
-    run = store.read(path)
-    tally, done, cost_usd = Tally(run.header, include_cached=include_cached), set(), 0.0
-    for record in run.records():
-        if record.answered:
-            tally.add(record)
-            done.add(record.key)
-            cost_usd += record.cost_usd or 0.0
-    return _Opened(writer=writer, header=run.header, done=done, tally=tally, cost_usd=cost_usd)
 
 
 def _refuse_other_settings(results: Path, header: RunHeader) -> None:
@@ -452,9 +421,9 @@ class _Budget:
     """Money spent so far. Once it is enough, no further call is begun."""
 
     def __init__(self, most_usd: float | None, spent_usd: float, stopping: Event) -> None:
-        self._most_usd, self._spent_usd, self._stopping = most_usd, spent_usd, stopping
+        self._most_usd, self._spent_usd, self.stopping = most_usd, spent_usd, stopping
         self._lock = threading.Lock()
-        self._stop_when_exhausted()
+        self._spend(0.0)
 
     @property
     def exhausted(self) -> bool:
@@ -465,13 +434,13 @@ class _Budget:
 
         def asked(job: Job) -> Record:
             record = ask(job)
-            with self._lock:
-                self._spent_usd += record.cost_usd or 0.0
-            self._stop_when_exhausted()
+            self._spend(record.cost_usd or 0.0)
             return record
 
         return asked
 
-    def _stop_when_exhausted(self) -> None:
+    def _spend(self, usd: float) -> None:
+        with self._lock:
+            self._spent_usd += usd
         if self.exhausted:
-            self._stopping.set()
+            self.stopping.set()

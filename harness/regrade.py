@@ -4,7 +4,7 @@ named. The old run stays; the new one stands beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -57,14 +57,19 @@ class Regraded(Struct, frozen=True):
 
 
 def regrade(run: Run, judge: Judge | None = None, pictures: Suite | None = None) -> Regraded:
-    """`pictures`: the suite, for a judge that sees them.
+    """`pictures`: the suite, for a judge that sees them. A person's correction stands.
 
     Raises: SuiteError when it holds other pictures than the model saw.
     """
-    before = list(run.records())
-    after = [_again(record, judge, pictures, run.header) for record in before]
-    changes = [it for pair in zip(before, after, strict=True) for it in _changes(*pair)]
-    return Regraded(run, after, changes)
+    records: list[Record] = []
+    changes: list[Change] = []
+    for record in run.records():
+        now = _again(record, judge, pictures, run.header)
+        records.append(now)
+        was, new = record.final, now.final
+        if was is not None and new is not None and was.passed != new.passed:
+            changes.append(Change(record.case.id, record.repeat, was, new))
+    return Regraded(run, records, changes)
 
 
 def _again(record: Record, judge: Judge | None, suite: Suite | None, header: RunHeader) -> Record:
@@ -74,13 +79,6 @@ def _again(record: Record, judge: Judge | None, suite: Suite | None, header: Run
     verdict = grade_reply(record.case, record.outcome, context=record.context)
     fresh = replace(record, verdict=verdict, judgement=None)
     return fresh if judge is None else judge.review(fresh, _pictures(record, suite, header))
-
-
-def _changes(before: Record, after: Record) -> Iterator[Change]:
-    """A person's correction stands whatever the rules say now."""
-    old, new = before.final, after.final
-    if old is not None and new is not None and old.passed != new.passed:
-        yield Change(after.case.id, after.repeat, old, new)
 
 
 def _pictures(record: Record, suite: Suite | None, header: RunHeader) -> tuple[EncodedImage, ...]:
@@ -101,11 +99,10 @@ def judged(corrected: Sequence[Record], judge: Judge) -> tuple[dict[str, Tally],
     """How far the rules and a judge agree with a person; how often the judge gave no verdict."""
     tallies, silent = {"rules": Tally(), "judge": Tally()}, 0
     for record in corrected:
-        assert record.correction is not None
-        assert record.verdict is not None
-        person = record.correction.passed
+        if record.correction is None or record.verdict is None:
+            continue
+        person, judgement = record.correction.passed, judge.review(record, ()).judgement
         tallies["rules"].add(record.verdict.passed, person, 1)
-        judgement = judge.review(record, ()).judgement
         if judgement is None or judgement.verdict is None:
             silent += 1
         else:

@@ -1,57 +1,68 @@
 """The application: a table of commands, each loaded when it is asked for, and one door for errors.
 
-A new command: a function that typer reads, and a line in the table. One thing is ours: a parameter
-(or a field) whose type is a group stands for every option in it, and the group's name is their
-heading in `--help`.
+A new command: a function, and a line in the table. A parameter whose type is a group stands for
+every option in it, under the group's name in `--help`; one without a default is the option of that
+name in `harness.options`.
 """
 
 from __future__ import annotations
 
+import glob
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
-from types import MappingProxyType
-from typing import Annotated, Any, get_args, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.models import OptionInfo
 
-from harness import __version__
-from harness.cli.output import complain, leave
-from harness.errors import EvalrunError, ExitCode
-from harness.text import inert
+from harness import __version__, catalogue
+from harness.cli import settings
+from harness.cli.output import Voice, complain, leave
+from harness.errors import EvalrunError, ExitCode, UsageError
+from harness.options import DECLARED, DEFAULT_RESULTS, SHARED, CommandOptions, RunOptions
+from harness.text import inert, nearest
 
-COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "run": ("run:run", "Ask a model every question of a suite, save each answer, show scores."),
-        "compare": ("comparing:compare", "Compare models or runs: is the later one really better?"),
-        "sweep": ("sweep:sweep", "Try a grid of settings: which one for this machine, this job?"),
-        "leaderboard": ("comparing:leaderboard", "Rank every model's newest complete run."),
-        "report": ("pages:report", "Write one HTML page about runs, to keep and to pass on."),
-        "view": ("pages:view", "Look at runs, try models and correct verdicts in the browser."),
-        "ask": ("ask:ask", "Ask one question about pictures; all answers side by side."),
-        "eyes": ("eyes:eyes", "Test what an endpoint sees, on charts of known truth."),
-        "runs": ("runs:list_runs", "List the runs there are, oldest first."),
-        "show": ("runs:show", "Show a run: its scores, and the prompts it failed."),
-        "export": ("runs:export", "Export runs as CSV: a row per prompt, or per category."),
-        "regrade": ("grading:regrade", "Grade a run's kept replies again, with today's graders."),
-        "check": ("suites:check", "Look a suite over: questions, answers, pictures, guessing."),
-        "new": ("suites:new", "Start a suite of your own: a small one that works, or your photos."),
-        "models": ("here:models", "List the models of the catalogue, or show one."),
-        "doctor": ("here:doctor", "Check this machine: server, packages, keys, a question."),
-        "grade": ("grading:grade", "Grade recorded answers: a JSON line out for every line in."),
-        "audit": ("grading:audit", "Compare our verdicts with those of careful readers."),
-    }
-)
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("app:run", "Ask a model every question of a suite, save each answer, show scores."),
+    "compare": ("compare:compare", "Compare models or runs: is the later one really better?"),
+    "sweep": ("sweep:sweep", "Try a grid of settings: which one for this machine, this job?"),
+    "leaderboard": ("compare:leaderboard", "Rank every model's newest complete run."),
+    "report": ("compare:report", "Write one HTML page about runs, to keep and to pass on."),
+    "view": ("runs:view", "Look at runs, try models and correct verdicts in the browser."),
+    "ask": ("ask:ask", "Ask one question about pictures; all answers side by side."),
+    "eyes": ("eyes:eyes", "Test what an endpoint sees, on charts of known truth."),
+    "runs": ("runs:list_runs", "List the runs there are, oldest first."),
+    "show": ("runs:show", "Show a run: its scores, and the prompts it failed."),
+    "export": ("runs:export", "Export runs as CSV: a row per prompt, or per category."),
+    "regrade": ("grading:regrade", "Grade a run's kept replies again, with today's graders."),
+    "check": ("suites:check", "Look a suite over: questions, answers, pictures, guessing."),
+    "new": ("suites:new", "Start a suite of your own: a small one that works, or your photos."),
+    "models": ("machine:models", "List the models of the catalogue, or show one."),
+    "doctor": ("machine:doctor", "Check this machine: server, packages, keys, a question."),
+    "grade": ("grading:grade", "Grade recorded answers: a JSON line out for every line in."),
+    "audit": ("grading:audit", "Compare our verdicts with those of careful readers."),
+}
 """Name -> module and function, and its line in `--help`, which is that of its docstring."""
 
-_SETTINGS = {"help_option_names": ["-h", "--help"]}
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
 _OF_THE_APPLICATION = frozenset(
     ["-h", "--help", "-V", "--version", "--install-completion", "--show-completion"]
 )
+
+
+def run(*, options: RunOptions, command: CommandOptions, context: typer.Context) -> int:
+    """Ask a model every question of a suite, save each answer, show scores.
+
+    Without a model: the demonstration model, on a real llama.cpp server, needing no key. Defaults
+    of your own stand under [run] in evalrun.toml, or in variables such as EVALRUN_MODEL.
+    """
+    from harness.cli import run as running  # `run --help` needs none of what it imports
+
+    return running.run(options, command, context)
 
 
 class Command(TyperCommand):
@@ -59,22 +70,17 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
-        asks_for_help = bool({*ctx.help_option_names} & {*args})
-        if any(it.envvar for it in self.params) and not (ctx.resilient_parsing or asks_for_help):
-            from harness.cli import settings  # loads the catalogue
-
+        acts = not ctx.resilient_parsing and not {*ctx.help_option_names} & {*args}
+        if acts and any(it.envvar for it in self.params):
             settings.apply(ctx)
         rest = super().parse_args(ctx, args)
-        if rest and not ctx.resilient_parsing:
-            from harness.cli import guesses  # loads the catalogue
-
-            raise guesses.unexpected_words(self.name or "", rest)
+        if rest and acts:
+            raise _unexpected_words(self.name or "", rest)
         return rest
 
     def invoke(self, ctx: Any) -> Any:
-        from harness.cli import settings  # loads the catalogue
-
         settings.check_keys(ctx)
+        Voice.quiet = ctx.params.get("quiet", False)
         return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -87,19 +93,6 @@ class Command(TyperCommand):
         for heading, records in headings.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
-
-
-def command_of(name: str, body: Callable[..., Any]) -> TyperCommand:
-    """What typer makes of a function."""
-    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    alone.command(name, cls=Command, context_settings=_SETTINGS)(_flattened(body))
-    built = typer.main.get_command(alone)
-    assert isinstance(built, TyperCommand)
-    for param in built.params:
-        if getattr(param, "multiple", False):  # EVALRUN_CATEGORY=Reading,Counting
-            param.type = copy(param.type)
-            param.type.envvar_list_splitter = ","  # type: ignore[misc]
-    return built
 
 
 class Commands(TyperGroup):
@@ -116,9 +109,8 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         if args[0] not in COMMANDS and not ctx.resilient_parsing:
-            from harness.cli import guesses  # loads the catalogue
-
-            raise guesses.unknown_command(args[0], COMMANDS)
+            fix = _meant(args[0]) or "see `evalrun --help`"
+            raise UsageError(f"{inert(args[0])!r} is not a command", fix=fix)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> None:
@@ -145,63 +137,127 @@ class Commands(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def _flattened(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`command` as typer reads it: the options of its groups one by one.
-
-    Of two options of one name the first counts.
-    """
-    hints = get_type_hints(command, include_extras=True)
-    taken = inspect.signature(command).parameters
+def command_of(name: str, body: Callable[..., Any]) -> TyperCommand:
+    """What typer makes of a function, whose groups are built from their options."""
+    hints, taken = get_type_hints(body), inspect.signature(body).parameters
 
     def call(**given: Any) -> Any:
-        return command(**{name: _built(hints[name], name, given) for name in taken})
+        return body(**{it: _built(hints[it], it, given) for it in taken})
 
-    parameters: dict[str, inspect.Parameter] = {}
-    for name, parameter in taken.items():
-        for one in _parameters(name, hints[name], parameter.default, heading=None):
-            parameters.setdefault(one.name, one)
-    call.__signature__ = inspect.Signature([*parameters.values()])  # type: ignore[attr-defined]
-    call.__doc__ = command.__doc__
-    return call
+    found: dict[str, inspect.Parameter] = {}
+    for it in taken.values():
+        for one in _parameters(it.name, hints[it.name], it.default):
+            found.setdefault(one.name, one)  # of two options of one name the first counts
+    call.__signature__ = inspect.Signature([*found.values()])  # type: ignore[attr-defined]
+    call.__doc__ = body.__doc__
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    alone.command(name, cls=Command, context_settings=_CONTEXT)(call)
+    built = typer.main.get_command(alone)
+    assert isinstance(built, TyperCommand)
+    for param in built.params:
+        if name == "run":
+            param.envvar = _variable(param.name or "")
+        if getattr(param, "multiple", False):  # EVALRUN_CATEGORY=Reading,Counting
+            param.type = copy(param.type)
+            param.type.envvar_list_splitter = ","  # type: ignore[misc]
+    return built
 
 
-_SHARED = ("harness.options", "harness.cli.run")
-"""Where the groups stand whose options take defaults from [run] and EVALRUN_*, in every command."""
+def _variable(name: str) -> str:
+    return f"EVALRUN_{name.upper()}"
 
 
 def _parameters(
-    name: str, hint: Any, default: Any, *, heading: str | None, shared: bool = False
+    name: str, hint: Any, declared: Any, heading: str | None = None
 ) -> Iterator[inspect.Parameter]:
+    """What typer reads for a parameter: each option of a group, one that stands in
+    `harness.options`, one declared right here, or the context.
+    """
     if is_dataclass(hint):
-        hints = get_type_hints(hint, include_extras=True)
         under = f"{hint.__name__.removesuffix('Options')} options"  # type: ignore[union-attr]
-        shared = hint.__module__ in _SHARED
+        hints = get_type_hints(hint)
         for it in fields(hint):
-            yield from _parameters(
-                it.name, hints[it.name], _default(it), heading=under, shared=shared
-            )
+            yield from _parameters(it.name, hints[it.name], it, under)
         return
-    if heading is not None:
-        kind, info = get_args(hint)
-        info = copy(info)
-        info.rich_help_panel = heading
-        if isinstance(info, OptionInfo) and shared:
-            info.envvar, info.show_envvar = f"EVALRUN_{name.upper()}", False
-        hint = Annotated[kind, info]
+    field = declared if getattr(declared, "metadata", None) else DECLARED.get(name)
+    default: Any = inspect.Parameter.empty
+    if field is not None:
+        info = copy(field.metadata["typer"])
+        info.rich_help_panel, info.show_envvar = heading, False
+        info.envvar = _variable(name) if field is SHARED.get(name) else None
+        if hint is bool and info.default is ...:  # without flags of its own it gets no --no-FLAG
+            info.param_decls = (f"--{name.replace('_', '-')}",)
+        if name == "profile" and info.envvar:
+            info.is_eager, info.callback = True, settings.apply
+        if field.default is not MISSING:
+            default = field.default
+        elif field.default_factory is not MISSING:
+            default = field.default_factory()
+        hint = Annotated[hint, info]
     yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
-
-
-def _default(it: Field[Any]) -> Any:
-    if it.default_factory is not MISSING:
-        return it.default_factory()
-    return inspect.Parameter.empty if it.default is MISSING else it.default
 
 
 def _built(hint: Any, name: str, given: dict[str, Any]) -> Any:
     if not is_dataclass(hint):
         return given[name]
-    hints = get_type_hints(hint, include_extras=True)
+    hints = get_type_hints(hint)
     return hint(**{it.name: _built(hints[it.name], it.name, given) for it in fields(hint)})  # type: ignore[operator]
+
+
+_MEANT: Mapping[str, str] = {
+    "`evalrun runs` (measured) or `evalrun models` (known)": "list ls",
+    "`evalrun runs`": "results history",
+    "`evalrun --help`": "help usage",
+    "`evalrun --version`": "version",
+    "`evalrun --model NAME`": "test eval evaluate start bench",
+    "`evalrun compare A B`": "diff vs",
+    "`evalrun leaderboard`": "rank ranking scores",
+    "`evalrun check SUITE`": "lint validate suite",
+    "`evalrun export RUN`": "csv json",
+    "`evalrun new DIR`": "init create",
+}
+"""The command that does it, and the words that somebody may have typed for it."""
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+def _unexpected_words(command: str, words: list[str]) -> UsageError:
+    """For words that are left over, such as NAME in `evalrun run NAME`."""
+    name = f"name a model with --model: `evalrun --model {inert(words[0])}`"
+    meant = (_thing(words[0]) or name) if command == "run" else None
+    return UsageError(
+        f"`evalrun {command}` does not take {inert(words[0])!r}",
+        fix=meant or f"see `evalrun {command} --help`",
+    )
+
+
+def _meant(word: str) -> str | None:
+    """The command that somebody meant who typed a word that is none."""
+    for command, words in _MEANT.items():
+        if word.lower() in words.split():
+            return f"did you mean {command}?"
+    close = nearest(word, COMMANDS)
+    return _thing(word) or (f"did you mean `evalrun {close[0]}`?" if close else None)
+
+
+def _thing(word: str) -> str | None:
+    """What can be done with the file, the folder or the model of that name."""
+    path = Path(word)
+    if path.is_dir():
+        if any(path.glob("*/*.jsonl")):
+            return f"for the runs in that folder: `evalrun runs --results {word}`"
+        return f"for the suite in that folder: `evalrun --suite {word}`"
+    if path.suffix.lower() in _PICTURES:
+        return f'ask about the picture: `evalrun ask {word} "How many …?"`'
+    if path.suffix.lower() == ".gguf":
+        return f"weights and projector: `evalrun --gguf {word} --mmproj FILE`"
+    if path.is_file():
+        return f"a run is shown by `evalrun show {word}`, a suite asked by `evalrun --suite {word}`"
+    if list(DEFAULT_RESULTS.glob(f"{glob.escape(word)}/*.jsonl")):
+        return f"show its newest run: `evalrun show {word}`; or ask it: `evalrun --model {word}`"
+    known = catalogue.load()
+    card = known.get(word)
+    close = [card.name] if card else [it for it in known.nearest(word) if it[0] == word[0].lower()]
+    return f"name a model with --model: `evalrun --model {close[0]}`" if close else None
 
 
 app = typer.Typer(
@@ -209,7 +265,7 @@ app = typer.Typer(
     cls=Commands,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: loading rich's Markdown for it takes 0.2 s
-    context_settings=_SETTINGS,
+    context_settings=_CONTEXT,
 )
 
 

@@ -1,82 +1,76 @@
-"""`ask`: one question about one or more pictures, to several models at once."""
+"""`ask`: one question about one or more pictures, to several models at once.
+
+The answers stand side by side: live on a terminal, a block each elsewhere, JSON for programs.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Literal
+from typing import Any, Literal
 
 import msgspec
-from typer import Argument, Option
+from rich.columns import Columns
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+from rich.text import Text
 
 from harness import catalogue, targets
 from harness.adapters import Request
 from harness.ask import agreement, case_of, reach_all
 from harness.catalogue import Catalogue
-from harness.cli.answers import Answer, Board, as_json
-from harness.cli.output import AsJson, Quiet, confirm, console, print_json, say
+from harness.cli.output import confirm, console, is_watched, print_json, say
 from harness.cli.progress import Interrupts
-from harness.cli.run import Profile
-from harness.errors import ExitCode, UsageError
+from harness.errors import CallError, ExitCode, UsageError
 from harness.graders import grade_reply
 from harness.images import encode
-from harness.options import (
-    ApiKeyEnv,
-    Backend,
-    BaseUrls,
-    LogOptions,
-    Model,
-    ModelOptions,
-    SamplingOptions,
-    Timeout,
-    Yes,
-)
-from harness.records import Case
+from harness.options import LogOptions, ModelOptions, SamplingOptions, argument, option
+from harness.records import Case, Verdict
 from harness.runner.consensus import sentence_on
-from harness.runner.panel import ask_all, question_for, with_task
+from harness.runner.panel import PanelAnswer, ask_all, question_for, with_task
 from harness.suites import LONGEST_SIDE_PX, Level
 from harness.suites.lint import lint
 from harness.suites.writing import append_case, with_free_id
-from harness.text import one_line
+from harness.tables import dollars, seconds
+from harness.text import inert, one_line
+from harness.transport import without_credentials
 
 _FINDINGS_SHOWN = 10
+_NARROWEST = 30
+"""Columns that a model's answer needs to stand beside another's."""
+_LONGEST = 4_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class AskOptions:
     """Everything `evalrun ask` can be told."""
 
-    words: Annotated[
-        list[str],
-        Argument(
-            metavar="IMAGE... [QUESTION]",
-            help="Pictures, then what to ask; --task brings its own.",
-            show_default=False,
-        ),
-    ]
-    model: Model = field(default_factory=list)
-    base_url: BaseUrls = field(default_factory=list)
-    api_key_env: ApiKeyEnv = None
-    backend: Backend = None
-    task: Annotated[
-        Literal["ocr", "caption", "vqa"] | None,
-        Option(help="A standard prompt, for models that have the task."),
-    ] = None
-    expected: Annotated[str | None, Option(help="The right answer: the replies are graded.")] = None
-    save: Annotated[
-        Path | None, Option(help="Folder of a suite of your own to append it to; needs --expected.")
-    ] = None
-    category: Annotated[str, Option(help="Its category there.")] = "Asked"
+    words: list[str] = argument(
+        "Pictures, then what to ask; --task brings its own.", metavar="IMAGE... [QUESTION]"
+    )
+    model: list[str]
+    base_url: list[str]
+    api_key_env: str | None
+    backend: str | None
+    task: Literal["ocr", "caption", "vqa"] | None = option(
+        "A standard prompt, for models that have the task."
+    )
+    expected: str | None = option("The right answer: the replies are graded.")
+    save: Path | None = option("Folder of a suite of your own to append it to; needs --expected.")
+    category: str = option("Its category there.", "Asked")
+    timeout: float | None
+    profile: str | None
+    yes: bool
+    json: bool
+    quiet: bool
     sampling: SamplingOptions
-    timeout: Timeout = None
-    profile: Profile = None
-    yes: Yes = False
-    json: AsJson = False
-    quiet: Quiet = False
     log: LogOptions
 
     @property
@@ -90,19 +84,18 @@ class AskOptions:
         return None if len(self.words) == 1 or os.path.lexists(last) else last
 
 
-def ask(options: AskOptions) -> int:
+def ask(*, options: AskOptions) -> int:
     """Ask one question about pictures; all answers side by side.
 
     Exits with 5 when a model did not answer.
     """
     question = question_for(options.task, options.question)
-    case = None
+    case, given_px = None, options.sampling.image_max_side
     if options.expected is not None:
         name = f"{options.images[0].stem} {options.question or options.task or ''}"
         case = case_of(question, options.expected, name=name, category=options.category)
     elif options.save is not None:
         raise UsageError("--save needs the right answer", fix="name it, e.g. --expected 5")
-    given_px = options.sampling.image_max_side
     side_px = LONGEST_SIDE_PX if given_px is None else given_px
     images = tuple(encode(path, longest_side_px=side_px) for path in options.images)
     sound = True
@@ -132,7 +125,6 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
     """
     stopping, known = Event(), catalogue.load()
     interrupts = Interrupts(stopping)
-    answered: list[Answer] = []
     with ExitStack() as stack:
         routes, unreached = reach_all(
             _models(options, known),
@@ -147,7 +139,8 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
         if not routes and len(unreached) == 1 and unreached[0].error is not None:
             raise unreached[0].error
         models = [it.model for it in unreached] + [it.target.model for it in routes]
-        board = stack.enter_context(Board(None if options.json else console(), models))
+        board = Board(models, case, None if options.json else console())
+        stack.enter_context(board.shown())
         stack.enter_context(interrupts.handled())
         landing = ask_all(
             routes,
@@ -156,10 +149,15 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
             is_cut=lambda it: grade_reply(case, it).cut if case else it.truncated,
         )
         for panel in (*unreached, *landing):
-            verdict = grade_reply(case, panel.reply) if case and panel.reply else None
-            answered.append(Answer(panel=panel, verdict=verdict))
-            board.landed(answered[-1])
-    _conclude(options, request, answered)
+            board.landed(panel)
+    answered = [it for it in board.answers.values() if it is not None]
+    found = agreement(options.question or request.question, answered, options.task)
+    if options.json:
+        agreed = found and {"agree": found.agree} | msgspec.to_builtins(found)
+        answers = [_as_json(it, board.verdict(it)) for it in answered]
+        print_json(_about(options, request) | {"answers": answers, "agreement": agreed})
+    elif found is not None:
+        console().print(sentence_on(found), markup=False, highlight=False, soft_wrap=True)
     return interrupts.exit_code or _exit_code(answered)
 
 
@@ -183,32 +181,103 @@ def _models(options: AskOptions, known: Catalogue) -> Iterator[ModelOptions]:
         )
 
 
-def _conclude(options: AskOptions, request: Request, answered: Sequence[Answer]) -> None:
-    """Whether they agree; as JSON everything, which is then all that stdout gets."""
-    question = options.question or request.question
-    found = agreement(question, [it.panel for it in answered], options.task)
-    if options.json:
-        print_json(
-            {
-                "question": request.question,
-                "image": str(options.images[0]),
-                "images": [str(path) for path in options.images],
-                "image_sha256": request.images[0].sha256 if request.images else None,
-                "task": options.task,
-                "expected": options.expected,
-                "answers": [as_json(it) for it in answered],
-                "agreement": found and {"agree": found.agree} | msgspec.to_builtins(found),
-            }
-        )
-    elif found is not None:
-        console().print(sentence_on(found), markup=False, highlight=False, soft_wrap=True)
+def _exit_code(answered: Sequence[PanelAnswer]) -> int:
+    """5 when somebody did not answer; when nobody did, the common reason if there is one."""
+    codes = {it.error.exit_code if it.error else ExitCode.DONE for it in answered}
+    return codes.pop() if len(codes) == 1 else ExitCode.INCOMPLETE
 
 
-def _exit_code(answered: Sequence[Answer]) -> int:
-    """5 when somebody did not answer; when nobody was, the common reason if there is one."""
-    errors = [it.panel.error for it in answered if it.panel.error is not None]
-    if not errors:
-        return int(ExitCode.DONE)
-    codes = {error.exit_code for error in errors}
-    common = len(errors) == len(answered) and len(codes) == 1
-    return int(codes.pop() if common else ExitCode.INCOMPLETE)
+def _about(options: AskOptions, request: Request) -> dict[str, Any]:
+    return {
+        "question": request.question,
+        "image": str(options.images[0]),
+        "images": [str(path) for path in options.images],
+        "image_sha256": request.images[0].sha256,
+        "task": options.task,
+        "expected": options.expected,
+    }
+
+
+def _as_json(answer: PanelAnswer, verdict: Verdict | None) -> dict[str, Any]:
+    """One answer for programs; what is not known is null."""
+    target = answer.route.target if answer.route else None
+    fields = "text ttft_s latency_s tokens_in tokens_out truncated image_cached"
+    return {
+        "model": answer.model,
+        "backend": answer.route.backend if answer.route else None,
+        "base_url": without_credentials(target.base_url) if target and target.base_url else None,
+        "answered": answer.reply is not None,
+        "error": answer.error.problem if answer.error else None,
+        "tokens_per_s": answer.tokens_per_s,
+        "cost_usd": answer.cost_usd,
+        "verdict": verdict,
+        **{name: getattr(answer.reply, name, None) for name in fields.split()},
+    }
+
+
+class Board:
+    """The answers as they land; without a console nothing is shown."""
+
+    def __init__(self, models: Sequence[str], case: Case | None, shown: Console | None) -> None:
+        self.answers: dict[str, PanelAnswer | None] = dict.fromkeys(models)
+        self._case, self._console, self._started = case, shown, time.monotonic()
+        self._is_live = shown is not None and is_watched(sys.stdout)
+
+    def shown(self) -> Any:
+        """What is live on a terminal stays in full."""
+        if not self._is_live:
+            return nullcontext()
+        return Live(get_renderable=self._columns, console=self._console)
+
+    def landed(self, answer: PanelAnswer) -> None:
+        self.answers[answer.model] = answer
+        if self._console is not None and not self._is_live:
+            text = Text(one_line(answer.model, 200), style="bold")
+            text.append(f"  {_figures(answer)}", style="dim")
+            self._console.print(text, self._words(answer), "", sep="\n", soft_wrap=True)
+
+    def verdict(self, answer: PanelAnswer) -> Verdict | None:
+        return grade_reply(self._case, answer.reply) if self._case and answer.reply else None
+
+    def _words(self, answer: PanelAnswer) -> Text:
+        """What was said, or why nothing was."""
+        error, reply, verdict = answer.error, answer.reply, self.verdict(answer)
+        if reply is None:
+            # The fix of a failed call speaks of runs; that of an unusable model helps.
+            why = error.problem if isinstance(error, CallError) else str(error)
+            return Text(f"error: {inert(why, _LONGEST)}", style="magenta")
+        text = Text(inert(reply.text.strip() or reply.refusal or "(nothing)", _LONGEST))
+        if verdict is not None:
+            word, style = ("pass", "green") if verdict.passed else ("fail", "red")
+            text.append(f"\n{word}: {one_line(verdict.reason, 200)}", style=style)
+        return text
+
+    def _columns(self) -> Columns:
+        """As many beside each other as the width takes."""
+        width = self._console.width if self._console else _NARROWEST
+        at_once = max(1, min(len(self.answers), width // _NARROWEST))
+        panels = [self._panel(model, answer) for model, answer in self.answers.items()]
+        return Columns(panels, width=width // at_once - 1, padding=(0, 1))
+
+    def _panel(self, model: str, answer: PanelAnswer | None) -> Panel:
+        if answer is None:
+            words = Text(f"waiting … {time.monotonic() - self._started:.0f} s", style="dim")
+        else:
+            words = self._words(answer).append(f"\n{_figures(answer)}", style="dim")
+        return Panel(words, title=Text(one_line(model, 60)), title_align="left")
+
+
+def _figures(answer: PanelAnswer) -> str:
+    """Times, speed, cost: what is known of them."""
+    reply, speed, cost = answer.reply, answer.tokens_per_s, answer.cost_usd
+    if reply is None:
+        return ""
+    known = [
+        f"first token {seconds(reply.ttft_s)}" if reply.ttft_s is not None else None,
+        f"response {seconds(reply.latency_s)}",
+        f"{speed:.1f} tokens/s" if speed else None,
+        dollars(cost) if cost is not None else None,
+        "cut at the token limit" if reply.truncated else None,
+        "picture was cached" if reply.image_cached else None,
+    ]
+    return " · ".join(it for it in known if it)

@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any
 
 from msgspec.structs import replace
-from typer import Option
 
 from harness import targets
-from harness.adapters.routes import Route
-from harness.cli.output import AsJson, Quiet, confirm, print_blocks, print_json, say
+from harness.cli.output import confirm, print_result, say
 from harness.cli.progress import Interrupts
-from harness.cli.run import Profile
 from harness.errors import ExitCode, UsageError
 from harness.eyes.card import save
 from harness.eyes.exam import Exam
 from harness.eyes.marking import examine, table
 from harness.eyes.questions import AT_ONCE, Answer, Question, questions
-from harness.options import (
-    DEFAULT_RESULTS,
-    LimitOptions,
-    LogOptions,
-    MaxCost,
-    ModelOptions,
-    ResultsDir,
-    SamplingOptions,
-)
+from harness.options import LimitOptions, LogOptions, ModelOptions, SamplingOptions, option
 from harness.text import one_line
 
-_SEEDS = 1_000_000
-_TRIES, _MAX_WAIT_S = 3, 30.0
-"""Somebody waits at the terminal: less patience than in a run."""
+_PATIENCE = LimitOptions(tries=3, max_wait=30.0, cold=True, concurrency=AT_ONCE)
+"""Somebody waits at the terminal: less than in a run."""
 _GIVE_UP_S = 5.0
 
 
 def eyes(
+    *,
     target: ModelOptions,
     log: LogOptions,
-    seed: Annotated[int | None, Option(min=0, help="Repeat the charts of this seed.")] = None,
-    charts: Annotated[Path | None, Option(help="Folder to write the charts to.")] = None,
-    max_cost: MaxCost = None,
-    results: ResultsDir = DEFAULT_RESULTS,
-    profile: Profile = None,  # noqa: ARG001 - its callback sees to it
-    json: AsJson = False,
-    quiet: Quiet = False,  # noqa: ARG001 - its callback sees to it
+    seed: int | None = option("Repeat the charts of this seed.", min=0),
+    charts: Path | None = option("Folder to write the charts to."),
+    max_cost: float | None,
+    results: Path,
+    profile: str | None,  # noqa: ARG001 - its callback sees to it
+    json: bool,
+    quiet: bool,  # noqa: ARG001 - the application sees to it
 ) -> int:
     """Test what an endpoint sees, on charts of known truth.
 
@@ -56,19 +45,25 @@ def eyes(
     small may type be; what does a picture cost in tokens; which coordinates does the model give;
     are pictures mixed up. The card is kept beside the model's runs.
     """
-    chosen = random.randrange(_SEEDS) if seed is None else seed  # noqa: S311 - charts, not secrets
-    asked = questions(chosen)
+    if target.replay is not None:
+        raise UsageError("a recording cannot be shown new charts", fix="name a model")
+    chosen = random.randrange(1_000_000) if seed is None else seed  # noqa: S311 - charts only
+    asked, stopping = questions(chosen), Event()
     if charts is not None:
         _write(charts, asked)
-    stopping = Event()
     with ExitStack() as stack:
-        route = _route(target, max_cost, stopping, log=targets.open_log(log, stack))
+        route = targets.reach(
+            *(target, SamplingOptions(), dataclasses.replace(_PATIENCE, max_cost=max_cost)),
+            stopping=stopping,
+            say=say,
+            log=targets.open_log(log, stack),
+        )
+        targets.confirm_download(route, yes=target.yes, confirm=confirm)
+        patience = replace(route.target.limits, give_up_s=_GIVE_UP_S)
+        route = replace(route, target=replace(route.target, limits=patience))
         exam = Exam(asked, price=route.price, max_cost_usd=max_cost, stopping=stopping)
         card = examine(route, exam, chosen, _say, around=Interrupts(stopping).handled())
-    if json:
-        print_json(card)
-    else:
-        print_blocks(table(card))
+    print_result([table(card)], card, as_json=json)
     say(f"kept: {save(results, card)}")  # last: what cannot be kept is shown all the same
     partial = exam.over_budget or stopping.is_set()
     return ExitCode.INCOMPLETE if partial else ExitCode.DONE
@@ -87,20 +82,6 @@ def _write(folder: Path, asked: Sequence[Question]) -> None:
         raise UsageError(
             f"--charts {folder}: {error.strerror}", fix="name a folder you may write to"
         ) from error
-
-
-def _route(
-    options: ModelOptions, max_cost_usd: float | None, stopping: Event, **more: Any
-) -> Route:
-    if options.replay is not None:
-        raise UsageError("a recording cannot be shown new charts", fix="name a model")
-    limits = LimitOptions(
-        tries=_TRIES, max_wait=_MAX_WAIT_S, cold=True, concurrency=AT_ONCE, max_cost=max_cost_usd
-    )
-    route = targets.reach(options, SamplingOptions(), limits, stopping=stopping, say=say, **more)
-    targets.confirm_download(route, yes=options.yes, confirm=confirm)
-    patience = replace(route.target.limits, give_up_s=_GIVE_UP_S)
-    return replace(route, target=replace(route.target, limits=patience))
 
 
 def _say(number: int, of: int, answer: Answer) -> None:

@@ -9,43 +9,31 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import Annotated
-
-import typer
-from typer import Argument, Option
 
 from harness import store, suites
-from harness.cli.output import AsJson, CsvFile, print_blocks, print_json, say, write_csv
+from harness.cli.output import print_json, print_line, print_result, say, write_csv
 from harness.errors import ResultsError, UsageError
 from harness.graders.audit import Labelled, Recorded, Unreadable, decoded, graded
 from harness.graders.audit import audit as audited
-from harness.options import DEFAULT_RESULTS, JudgeOptions, LimitOptions, ResultsDir, RunName
+from harness.options import JudgeOptions, LimitOptions, argument, option
 from harness.regrade import judged
 from harness.regrade import regrade as regraded
 from harness.tables import Line, Value
 from harness.tables.findings import agreement, audit_data, figures, of_audit
 from harness.targets import open_judge
-from harness.text import inert, one_line
+from harness.text import as_text, inert, one_line
 
-_COLUMNS = [
-    "line",
-    "id",
-    "question",
-    "reference",
-    "response",
-    "grader",
-    "passed",
-    "answer",
-    "reason",
-]
+_COLUMNS = (
+    *("line", "id", "question", "reference", "response"),
+    *("grader", "passed", "answer", "reason"),
+)
 _FAULTS_SHOWN = 20
 
 
 def grade(
-    file: Annotated[
-        Path, Argument(help="JSON lines with question, reference, response; - is stdin.")
-    ],
-    csv: CsvFile = None,
+    *,
+    file: Path = argument("JSON lines with question, reference, response; - is stdin."),
+    csv: str | None,
 ) -> None:
     """Grade recorded answers: a JSON line out for every line in.
 
@@ -54,51 +42,30 @@ def grade(
     is written beside the lines, --csv - instead of them.
     """
     faults: list[str] = []
-    rows = _graded(file, faults)
-    if csv != "-":
-        rows = _printed(rows)
-    if csv is None:
-        for _ in rows:
-            pass
-    else:
-        write_csv(csv, _COLUMNS, rows)
-    _report(faults)
-
-
-def _graded(file: Path, faults: list[str]) -> Iterator[dict[str, Value]]:
-    """A row for each line; a bad one says so."""
+    rows: list[dict[str, Value]] = []
     for number, line in _lines(file):
-        row = dict.fromkeys(_COLUMNS, None) | {"line": number}
+        row: dict[str, Value] = {"line": number}
+        source: dict[str, Value] = {}
         try:
             answer = decoded(line, Recorded)
             case, verdict = graded(answer)
         except Unreadable as error:
             faults.append(f"line {number}: {error}")
-            yield row | {"reason": f"not graded: {error}"}
-            continue
-        expected = case.expected
-        yield row | {
-            "id": answer.id,
-            "question": answer.question,
-            "reference": expected if isinstance(expected, str) else ", ".join(expected),
-            "response": answer.response,
-            "grader": case.grader,
-            "passed": verdict.passed,
-            "answer": verdict.answer,
-            "reason": verdict.reason,
-        }
-
-
-def _printed(rows: Iterator[dict[str, Value]]) -> Iterator[dict[str, Value]]:
-    """Each row without what the line itself says, as JSON; a bad one with its error."""
-    for row in rows:
-        shown = {it: row[it] for it in ("line", "id", "passed", "answer", "grader", "reason")}
-        if row["id"] is None:
-            del shown["id"]
-        if row["passed"] is None:
-            shown = {"line": row["line"], "passed": None, "error": str(row["reason"])[12:]}
-        print_json(shown)
-        yield row
+            row |= {"passed": None, "error": str(error)}
+            source["reason"] = f"not graded: {error}"
+        else:
+            row |= {"id": answer.id} if answer.id is not None else {}
+            row |= {"passed": verdict.passed, "answer": verdict.answer}
+            row |= {"grader": case.grader, "reason": verdict.reason}
+            source |= {"question": answer.question, "response": answer.response}
+            source["reference"] = as_text(case.expected)
+        if csv != "-":
+            print_json(row)
+        if csv is not None:
+            rows.append(row | source)
+    if csv is not None:
+        write_csv(csv, _COLUMNS, rows)
+    _report(faults)
 
 
 def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
@@ -126,16 +93,13 @@ def _report(faults: list[str]) -> None:
 
 
 def regrade(
-    run: RunName,
+    *,
+    run: str,
     judge: JudgeOptions,
-    results: ResultsDir = DEFAULT_RESULTS,
-    dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what would change; write nothing.")
-    ] = False,
-    suite: Annotated[
-        Path | None, Option(help="Where the pictures are, for --judge-sees-image.")
-    ] = None,
-    json: AsJson = False,
+    results: Path,
+    dry_run: bool = option("Say what would change; write nothing.", False),
+    suite: Path | None = option("Where the pictures are, for --judge-sees-image."),
+    json: bool,
 ) -> None:
     """Grade a run's kept replies again, with today's graders.
 
@@ -152,8 +116,9 @@ def regrade(
         for it in found.changes:
             repeat = f" (repeat {it.repeat})" if it.repeat else ""
             now, was = it.after, it.before
-            typer.echo(
-                f"{inert(it.prompt)}{repeat}: {_word(was.passed)} -> {_word(now.passed)}: "
+            words = [f"{'pass' if v.passed else 'fail'}" for v in (was, now)]
+            print_line(
+                f"{inert(it.prompt)}{repeat}: {' -> '.join(words)}: "
                 f"{one_line(now.reason, 200)} (was: {one_line(was.reason, 200)})"
             )
         count = len(found.changes)
@@ -164,21 +129,14 @@ def regrade(
         say(f"wrote {found.write(results, judge.judge)}; {old.path} is kept")
 
 
-def _word(passed: bool) -> str:
-    return "pass" if passed else "fail"
-
-
 def audit(
-    source: Annotated[
-        str,
-        Argument(
-            metavar="FILE|RUN",
-            help="Answers with a label: pass, fail or ambiguous. With --judge: a run.",
-        ),
-    ],
+    *,
+    source: str = argument(
+        "Answers with a label: pass, fail or ambiguous. With --judge: a run.", metavar="FILE|RUN"
+    ),
     judge: JudgeOptions,
-    results: ResultsDir = DEFAULT_RESULTS,
-    json: AsJson = False,
+    results: Path,
+    json: bool,
 ) -> None:
     """Compare our verdicts with those of careful readers.
 
@@ -187,7 +145,7 @@ def audit(
     With --judge the judge reads the replies of a run that a person corrected.
     """
     if judge.judge is not None:
-        _audit_judge(store.find(results, source), judge, json=json)
+        _audit_judge(store.find(results, source), judge, as_json=json)
         return
     if not Path(source).exists() and list(results.glob(f"{glob.escape(source)}/*.jsonl")):
         raise UsageError(
@@ -197,14 +155,10 @@ def audit(
     faults: list[str] = []
     found = audited(_readable(Path(source), faults))
     if not faults and not found.by_answers["evalrun"].total and not found.left_out:
-        raise ResultsError(
-            f"nothing was audited: {source} holds no answer",
-            fix="name JSON lines with question, reference, response and label",
+        raise _nothing(
+            f"{source} holds no answer", "name JSON lines with question, reference, response, label"
         )
-    if json:
-        print_json(audit_data(found))
-    else:
-        print_blocks(*of_audit(found))
+    print_result(of_audit(found), audit_data(found), as_json=json)
     _report(faults)
 
 
@@ -219,27 +173,25 @@ def _readable(file: Path, faults: list[str]) -> Iterator[Labelled]:
             yield answer
 
 
-def _audit_judge(path: Path, options: JudgeOptions, *, json: bool) -> None:
+def _audit_judge(path: Path, options: JudgeOptions, *, as_json: bool) -> None:
     """What a judge and the rules say where a person has corrected the verdict."""
     corrected = [it for it in store.read(path).records() if it.correction is not None]
     if not corrected:
-        raise ResultsError(
-            f"nothing was audited: no verdict of {path} was corrected by a person",
-            fix="correct some: evalrun show RUN --fix PROMPT pass --why '...', or evalrun view",
-        )
+        fix = "correct some: evalrun show RUN --fix PROMPT pass --why '...', or evalrun view"
+        raise _nothing(f"no verdict of {path} was corrected by a person", fix)
     with ExitStack() as stack:
         all_of_them = replace(options, judge_scope="all")
         reader = open_judge(all_of_them, LimitOptions(), stack, Event(), say)
         assert reader is not None
         tallies, silent = judged(corrected, reader)
     if silent == len(corrected):
-        raise ResultsError(
-            f"nothing was audited: {options.judge} gave no verdict on any of {silent} replies",
-            fix="name a model that can follow the instructions of a judge",
-        )
-    if json:
-        print_json({"by_answers": figures(tallies), "judge_errors": silent})
-        return
-    print_blocks(agreement(f"{len(corrected)} replies that a person judged, in {path}", tallies))
-    if silent:
-        print_blocks(Line(f"{silent} times the judge gave no verdict"))
+        why = f"{options.judge} gave no verdict on any of {silent} replies"
+        raise _nothing(why, "name a model that can follow the instructions of a judge")
+    title = f"{len(corrected)} replies that a person judged, in {path}"
+    silence = [Line(f"{silent} times the judge gave no verdict")] if silent else []
+    data = {"by_answers": figures(tallies), "judge_errors": silent}
+    print_result([agreement(title, tallies), *silence], data, as_json=as_json)
+
+
+def _nothing(why: str, fix: str) -> ResultsError:
+    return ResultsError(f"nothing was audited: {why}", fix=fix)

@@ -8,11 +8,10 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 import typer
-from typer import Option
 
 from harness.errors import ExitCode, ResultsError, UsageError
 
@@ -31,21 +30,6 @@ class Voice:
     quiet = False
 
 
-def _be_quiet(wanted: bool) -> bool:
-    Voice.quiet = wanted
-    return wanted
-
-
-Quiet = Annotated[
-    bool, Option("--quiet", "-q", callback=_be_quiet, help="Say nothing on stderr but errors.")
-]
-AsJson = Annotated[bool, Option("--json", help="JSON on stdout.")]
-CsvFile = Annotated[str | None, Option(help="CSV file to write, or - for stdout.")]
-GithubSummary = Annotated[
-    bool, Option("--github-summary", help="Append the tables to the page of a GitHub job.")
-]
-
-
 def say(text: str) -> None:
     """A line for the person, on stderr: stdout is for data."""
     if not Voice.quiet:
@@ -53,7 +37,7 @@ def say(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """What is said even with --quiet: errors. A terminal gets whole words on every line."""
+    """What is said even with --quiet: errors."""
     typer.echo(_fitted(text, sys.stderr), err=True)
 
 
@@ -63,15 +47,11 @@ def print_line(text: str) -> None:
 
 
 def _fitted(text: str, stream: TextIO) -> str:
+    """A terminal gets whole words on every line."""
     if not stream.isatty():
         return text
     width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
     return "\n".join(wrapped(line, width) for line in text.splitlines())
-
-
-def confirm(question: str) -> bool:
-    """Ask the person; without one at the terminal, no."""
-    return sys.stdin.isatty() and typer.confirm(question, err=True)
 
 
 def wrapped(line: str, width: int) -> str:
@@ -81,16 +61,17 @@ def wrapped(line: str, width: int) -> str:
       fix: name a file that
         can be read
     """
-    indent = line[: len(line) - len(line.lstrip())]
     if len(line) <= width or line.startswith("  evalrun "):
         return line
-    return textwrap.fill(
-        line,
-        width,
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    fit = textwrap.TextWrapper(width, subsequent_indent=indent)
+    fit.break_long_words = fit.break_on_hyphens = False
+    return fit.fill(line)
+
+
+def confirm(question: str) -> bool:
+    """Ask the person; without one at the terminal, no."""
+    return sys.stdin.isatty() and typer.confirm(question, err=True)
 
 
 def is_watched(stream: TextIO) -> bool:
@@ -111,14 +92,12 @@ def console(*, stderr: bool = False) -> Console:
     return OfAPipe(stderr=stderr)
 
 
-def print_bytes(data: bytes) -> None:
-    """To stdout; UTF-8, whatever the terminal's encoding is."""
-    sys.stdout.buffer.write(data)
-
-
-def print_json(data: object) -> None:
-    """One line of JSON on stdout."""
-    print_bytes(msgspec.json.encode(data) + b"\n")
+def print_result(blocks: Iterable[Block], data: object, *, as_json: bool) -> None:
+    """What a command found: tables for people, or data for programs."""
+    if as_json:
+        print_json(data)
+    else:
+        print_blocks(*blocks)
 
 
 def print_blocks(*blocks: Block, stderr: bool = False) -> None:
@@ -127,6 +106,23 @@ def print_blocks(*blocks: Block, stderr: bool = False) -> None:
 
     shown = console(stderr=stderr)
     shown.print(terminal(blocks, width=shown.width))
+
+
+def print_json(data: object) -> None:
+    """One line of JSON on stdout."""
+    print_bytes(msgspec.json.encode(data) + b"\n")
+
+
+def print_bytes(data: bytes) -> None:
+    """To stdout; UTF-8, whatever the terminal's encoding is."""
+    sys.stdout.buffer.write(data)
+
+
+def write_csv(target: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> None:
+    """To stdout for `-`, else to a file."""
+    from harness.tables import csv_text
+
+    write_text(target, csv_text(columns, rows))
 
 
 def write_text(target: str, text: str, *, note: str = "") -> None:
@@ -143,33 +139,21 @@ def write_text(target: str, text: str, *, note: str = "") -> None:
     say(f"wrote {target}{note}")
 
 
-def write_csv(target: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> None:
-    """To stdout for `-`, else to a file."""
-    from harness.tables import csv_text
+def write_github_summary(blocks: Iterable[Block]) -> None:
+    """Append to the page of this GitHub job. Raises: UsageError outside of one."""
+    from harness.tables import to_markdown
 
-    write_text(target, csv_text(columns, rows))
-
-
-def github_summary() -> Path:
-    """The page of this GitHub job. Raises: UsageError outside of one."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         raise UsageError(
             "--github-summary needs GITHUB_STEP_SUMMARY, which GitHub sets in a job's steps",
             fix="leave it out here, or name a file: GITHUB_STEP_SUMMARY=summary.md",
         )
-    return Path(path)
-
-
-def write_github_summary(blocks: Iterable[Block]) -> None:
-    """Append to the page of this GitHub job. Raises: UsageError outside of one."""
-    from harness.tables import to_markdown
-
-    with github_summary().open("a", encoding="utf-8") as file:
+    with Path(path).open("a", encoding="utf-8") as file:
         file.write(to_markdown(blocks))
 
 
-def format_for_stdout(wanted: Mapping[str, bool]) -> str:
+def format_for_stdout(**wanted: bool) -> str:
     """The one format asked for, else `terminal`; a CSV file is written beside it.
 
     Raises: UsageError for several.

@@ -1,53 +1,310 @@
-"""`evalrun` and `evalrun run`: ask a model a suite's questions, save answers, show scores."""
+"""What `evalrun run` does: one run, or several one after the other and then their comparison.
+
+A run is planned (--dry-run), or carried out and shown: its table, its failures, what is next.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated
+import gc
+import hashlib
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any
 
+import msgspec
 import typer
-from typer import Option
 
-from harness.cli import settings
-from harness.cli.output import GithubSummary, Quiet
-from harness.options import RunOptions, shared
+from harness import catalogue, comparison, store, targets
+from harness.cli import app, settings
+from harness.cli.output import (
+    Voice,
+    complain,
+    confirm,
+    print_blocks,
+    print_line,
+    print_result,
+    say,
+    write_github_summary,
+)
+from harness.cli.progress import Interrupts
+from harness.errors import EvalrunError, ExitCode, TargetError, UsageError
+from harness.measure import Estimate, Outcome, Work, carry_out, estimate, prepare
+from harness.options import DEFAULT_RESULTS, CommandOptions, RunOptions
+from harness.records import CallFailure, EncodedImage, ModelScore, Record
+from harness.records.settings import resume_command
+from harness.tables import compare, dollars, to_data
+from harness.tables.prompts import in_short
+from harness.tables.scores import by_category, details
+from harness.text import inert
+from harness.transport import masked, without_credentials
 
-Profile = Annotated[
-    str | None,
-    shared(
-        "profile",
-        is_eager=True,
-        callback=settings.apply,
-        help="Take the defaults of [profile.NAME] in evalrun.toml.",
-    ),
-]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CommandOptions:
-    """What only the command takes: how it shows a run, and what decides its exit code."""
-
-    profile: Profile = None
-    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be asked; ask nothing.")] = (
-        False
-    )
-    fail_under: Annotated[
-        float | None, Option(min=0, max=100, help="Exit 6 below this score, in per cent.")
-    ] = None
-    json: Annotated[bool, Option("--json", help="Scores as JSON on stdout.")] = False
-    github_summary: GithubSummary = False
-    quiet: Quiet = False
+_GARBAGE_OF_CALLS = 700, 10, 10
+"""Python's own. What a call leaves in cycles may hold its body."""
+_FAILURES_SHOWN, _FIXES_SHOWN = 12, 2
+_INTERRUPTIONS = (ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.HUNG_UP)
+_GRAVEST_FIRST = (
+    *(*_INTERRUPTIONS, ExitCode.BAD_SUITE, ExitCode.BAD_RESULTS, ExitCode.UNUSABLE_TARGET),
+    *(ExitCode.INCOMPLETE, ExitCode.BELOW_BAR, ExitCode.DONE),
+)
 
 
 def run(options: RunOptions, command: CommandOptions, context: typer.Context) -> int:
-    """Ask a model every question of a suite, save each answer, show scores.
+    """From the options to the exit code."""
+    if options.target.models_file or len(options.target.model) > 1:
+        return _run_all(options, command, context)
+    return _run_one(options, command, context)[0]
 
-    Without a model: the demonstration model, on a real llama.cpp server, needing no key. Defaults
-    of your own stand under [run] in evalrun.toml, or in variables such as EVALRUN_MODEL.
+
+def _run_one(
+    options: RunOptions, command: CommandOptions, context: typer.Context
+) -> tuple[int, Path | None]:
+    """The exit code and the run file; none of a dry run."""
+    if command.github_summary:
+        write_github_summary(())  # better now than after the run
+    stopping = Event()
+    work = prepare(options, stopping, say)
+    if command.dry_run:
+        for line in _plan(work, estimate(work), settings.origins(context, work.of_entry)):
+            print_line(inert(line))
+        return ExitCode.DONE, None
+    gc.freeze()  # what stands here stays: searching it again and again costs a fifth of a run
+    gc.set_threshold(*_GARBAGE_OF_CALLS)
+    interrupts = Interrupts(stopping)
+    arguments = tuple(masked(it) for it in sys.argv[1:] if it != "--fresh")
+    outcome = carry_out(
+        *(work, stopping),
+        watch=interrupts.watching,
+        say=say,
+        confirm=confirm,
+        more={"arguments": arguments},
+    )
+    _show(command, outcome)
+    return _exit_code(command, outcome, interrupts.exit_code), outcome.path
+
+
+def _show(command: CommandOptions, outcome: Outcome) -> None:
+    """What there is, however the run ended."""
+    score = outcome.score
+    print_result([by_category(score)], _as_json(score), as_json=command.json)
+    if command.github_summary:
+        write_github_summary([by_category(score)])
+    if not Voice.quiet:
+        _say_failures(outcome.path)
+    for path in (outcome.path, *outcome.published):
+        say(f"wrote {path}")
+    if outcome.error is not None:
+        say(f"stopped: {outcome.error}")
+    if outcome.over_budget:
+        say("stopped: --max-cost is reached")
+    for line in _next(score, outcome.path.parent.parent):
+        say(line)
+
+
+def _exit_code(command: CommandOptions, outcome: Outcome, signalled: int | None) -> int:
+    """An interruption wins, then an incomplete run, then a score below the bar."""
+    score, error, bar = outcome.score, outcome.error, command.fail_under
+    if signalled is not None and not score.complete:
+        return signalled
+    if error is not None and not isinstance(error, TargetError):
+        return error.exit_code
+    if not score.complete:
+        return ExitCode.INCOMPLETE
+    share = score.overall.share
+    if bar is not None and share is not None and 100 * share < bar:
+        say(f"{100 * share:.1f} % is below --fail-under {bar:g}")
+        return ExitCode.BELOW_BAR
+    return ExitCode.DONE
+
+
+def _as_json(score: ModelScore) -> dict[str, Any]:
+    """The same fields as the CSVs, for programs."""
+    header = score.header
+    return {
+        "model": score.model,
+        "run": header.run,
+        "complete": score.complete,
+        "suite": header.suite,
+        "backend": header.backend,
+        "quantization": header.server.quantization if header.server else None,
+        "scores": to_data(by_category(score)),
+        **details(score),
+    }
+
+
+def _say_failures(path: Path) -> None:
+    """The failures by category; a long list is left to `evalrun show`."""
+    counts, first, fixes = Counter[str](), list[Record](), Counter[str]()
+    for record in store.read(path).records():
+        if isinstance(record.outcome, CallFailure) and record.outcome.fix:
+            fixes[record.outcome.fix] += 1
+        if record.state != "pass":
+            counts[record.case.category] += 1
+            first += [record] if len(first) < _FAILURES_SHOWN else []
+    if first:
+        print_blocks(*in_short(first, counts), stderr=True)
+    if more := counts.total() - len(first):
+        say(f"  … and {more} more")
+    for fix, count in fixes.most_common(_FIXES_SHOWN):
+        say(f"  fix for {count} failed calls: {inert(fix)}")
+
+
+def _next(score: ModelScore, results: Path) -> Iterator[str]:
+    """What to do now."""
+    header, overall, sampling = score.header, score.overall, score.header.sampling
+    if score.complete:
+        folder = "" if results == DEFAULT_RESULTS else f" --results {shlex.quote(str(results))}"
+        other = f"evalrun compare {shlex.quote(score.model)} OTHER{folder}"
+        yield f"next: evalrun show {header.run}{folder}   or   {other}"
+        return
+    missing = f"{overall.errors + overall.cut} of {overall.asked} have no answer"
+    yield f"{missing} ({overall.missing})"
+    if overall.cut and header.backend == "replay":
+        yield "a recording cannot be asked again"
+    elif overall.cut:
+        limit = sampling.max_tokens_retry or sampling.max_tokens
+        less = " or let it think less with --thinking off or low" if overall.thought else ""
+        yield f"against replies that are cut:\n  give room with --max-tokens {4 * limit}{less}"
+    if overall.errors:
+        yield f"this finishes the run:\n  {resume_command(header)}"
+
+
+def _plan(work: Work, about: Estimate, origins: Iterator[str]) -> Iterator[str]:
+    """What --dry-run says."""
+    options, suite, target = work.options, work.suite, work.route.target
+    counts = Counter(case.category for case in work.cases)
+    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    at = f" at {without_credentials(target.base_url)}" if target.base_url else ""
+    yield f"suite        {suite.name} {suite.version}, {len(suite.cases)} prompts"
+    yield f"would ask    {about.asked}: {listed}"
+    yield f"of           {target.model} through {work.route.backend}{at}"
+    pictures = "none (--blind)" if options.suite.blind else _sizes(about.pictures)
+    yield f"pictures     {pictures}"
+    sampling = target.sampling
+    yield f"sampling     temperature {sampling.temperature:g}, seed {sampling.seed}"
+    yield f"longest      {sampling.max_tokens} tokens a reply"
+    yield f"tokens in    about {about.tokens_in:,} (pictures differ from model to model)"
+    yield f"cost         {cost(work, about)}"
+    for number, origin in enumerate(origins):
+        yield f"{'' if number else 'options':12} {origin}"
+
+
+def _sizes(images: Sequence[EncodedImage]) -> str:
+    shapes = Counter(f"{it.width_px}x{it.height_px}" for it in images)
+    common = ", ".join(f"{count} of {shape}" for shape, count in shapes.most_common(3))
+    return f"{len(images)} ({common}), {sum(len(it.data) for it in images) / 1e6:.1f} MB"
+
+
+def cost(work: Work, about: Estimate) -> str:
+    """What a run will cost, in words."""
+    price = work.route.price
+    if price is None:
+        return "no price is known"
+    costs = [price.cost_usd(about.tokens_in, it) or 0.0 for it in (0, about.most_tokens_out)]
+    return f"{dollars(costs[0])} to {dollars(costs[1])} (list price of {price.as_of})"
+
+
+Parsed = tuple[RunOptions, CommandOptions, typer.Context]
+
+
+def parsed(words: Sequence[str], parent: Any) -> Parsed:
+    """What `evalrun run` makes of these words, of the environment and of evalrun.toml."""
+
+    def as_given(*, options: RunOptions, command: CommandOptions, context: typer.Context) -> Parsed:
+        return options, command, context
+
+    command = app.command_of("run", as_given)
+    made: Parsed = command.invoke(command.make_context("run", list(words), parent=parent))
+    return made
+
+
+def _run_all(options: RunOptions, command: CommandOptions, context: typer.Context) -> int:
+    """Ask every model in turn; one that cannot be used is reported, and the rest goes on.
+
+    What is finished is noted beside the results, so that the same command goes on after an
+    interruption. Raises: UsageError for a mistake in any of them, before the first is asked.
     """
-    from harness.cli import running, several  # `run --help` needs none of what they import
+    words = {shlex.join(it): it for it in _words_of_each(context, options)}
+    each = {line: parsed(it, context.parent) for line, it in words.items()}
+    name = hashlib.sha256("\n".join(each).encode()).hexdigest()[:12]
+    note = options.output.results / f"several-{name}.json"
+    done: dict[str, str] = {}
+    if note.exists() and options.output.resume is not False:
+        noted = msgspec.json.decode(note.read_bytes(), type=dict[str, str])
+        done = {line: run for line, run in noted.items() if Path(run).exists()}
+    codes: set[int] = set()
+    for line, one in each.items():
+        say(
+            f"finished already: evalrun {inert(line)}" if line in done else f"evalrun {inert(line)}"
+        )
+        code, path = (ExitCode.DONE, None) if line in done else _reported(one)
+        codes.add(code)
+        if code in _INTERRUPTIONS:
+            break
+        if path is not None and code in (ExitCode.DONE, ExitCode.BELOW_BAR):
+            done[line] = str(path)
+            store.replace_text(note, msgspec.json.encode(done).decode())
+    if len(done) == len(each):  # the same command starts anew next time
+        note.unlink(missing_ok=True)
+    if len(done) > 1 and not command.json:
+        names, results = list(done.values()), options.output.results
+        found = comparison.compare(names, results=results, catalogue=catalogue.load())
+        print_blocks(*compare.blocks(found))
+    return gravest(codes)
 
-    models, file = options.target.model, options.target.models_file
-    if several.ALONE not in context.meta and (file or len(models) > 1):
-        return several.run_all(context, models, file, options.output.results)
-    return running.run(options, command, context)
+
+def _reported(one: Parsed) -> tuple[int, Path | None]:
+    try:
+        return _run_one(*one)
+    except EvalrunError as error:
+        complain(f"evalrun: {inert(str(error))}")
+        return error.exit_code, None
+
+
+def gravest(codes: Container[int]) -> int:
+    """The exit code of several runs together."""
+    return next((code for code in _GRAVEST_FIRST if code in codes), ExitCode.DONE)
+
+
+def _words_of_each(context: typer.Context, options: RunOptions) -> Iterator[list[str]]:
+    """The words of each run: what was typed for all, then what its own table says."""
+    known = {it.name or "": it for it in context.command.params}
+    typed = {it: context.params[it] for it in known if settings.is_typed(context, it)}
+    file, models = options.target.models_file, options.target.model
+    tables = [*({"model": name} for name in models), *(_tables(file) if file else ())]
+    named = [str(it.get("model")) for it in tables]
+    urls = targets.addresses(typed.pop("base_url", ()), named)
+    for name, table in zip(named, tables, strict=True):
+        own = {key.replace("-", "_"): value for key, value in table.items()}
+        for key in own:
+            if key not in known or key in ("models_file", "results", "profile"):
+                what = f"{file}: {key.replace('_', '-')} is not an option of one model"
+                raise settings.unknown(key, known, what)
+        address = {"base_url": urls.get(name) or urls.get(None, [])}
+        wanted = typed | {"models_file": [], "model": []} | address | own
+        yield [word for key, value in wanted.items() for word in words_of(known[key], value)]
+
+
+def words_of(param: Any, value: Any) -> list[str]:
+    """An option as it is typed."""
+    if getattr(param, "is_flag", False):
+        if value is None:
+            return []
+        return [param.opts[0]] if value else param.secondary_opts[:1]  # none where no is the rule
+    values = value if isinstance(value, list | tuple) else [value]
+    return [f"{max(param.opts, key=len)}={it}" for it in values]
+
+
+def _tables(file: Path) -> list[Mapping[str, Any]]:
+    """Raises: UsageError for a file without [[model]] tables."""
+    if not file.exists():
+        raise UsageError(f"{file} does not exist", fix="name a TOML file")
+    tables = settings.from_toml(file).get("model")
+    if not isinstance(tables, list) or not all(isinstance(it, dict) for it in tables):
+        raise UsageError(
+            f"{file} has no [[model]] tables", fix='write [[model]] and model = "NAME" for each'
+        )
+    return tables

@@ -1,82 +1,91 @@
-"""`runs`, `show` and `export`: what was measured, read from the run files alone."""
+"""`runs`, `show`, `export` and `view`: what was measured, read from the run files alone."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import webbrowser
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 import typer
-from typer import Argument, Option
 
 from harness import catalogue, store
 from harness.adapters.exchanges import request_of
 from harness.cli.output import (
-    AsJson,
     print_blocks,
     print_bytes,
     print_json,
+    print_result,
     say,
     write_csv,
     write_text,
 )
 from harness.comparison.sides import Names, Side
-from harness.errors import ResultsError, UsageError
+from harness.errors import ResultsError, UsageError, check_extra
 from harness.exchange import eee_path, eee_samples, eee_scores, eval_results, inspect_log, junit
-from harness.options import DEFAULT_RESULTS, IncludeCached, ResultsDir, RunName
+from harness.options import argument, option
 from harness.records import Correction, ModelScore, Record
 from harness.summary import summarise
 from harness.tables import prompts as of_prompts
 from harness.tables import scores, to_data
+from harness.tables.leaderboard import publish
 from harness.text import nearest
 
 
 def list_runs(
-    results: ResultsDir = DEFAULT_RESULTS,
-    delete: Annotated[
-        list[str] | None, Option(metavar="RUN", help="Delete this run (repeatable).")
-    ] = None,
-    yes: Annotated[bool, Option("--yes", "-y", help="Delete without asking.")] = False,
-    json: AsJson = False,
+    *,
+    results: Path,
+    delete: list[str] = option("Delete this run (repeatable).", [], metavar="RUN"),
+    yes: bool = option("Delete without asking.", False, "--yes", "-y"),
+    json: bool,
 ) -> None:
     """List the runs there are, oldest first."""
     if delete:
         _delete(results, delete, yes=yes)
         return
-    found = [(path, _scored(path)) for path in store.runs(results)]
-    for path, score in found:
-        if score is None:
-            say(f"{path} cannot be read: see `evalrun show {path}`")
-    table = scores.listing(score for _, score in found if score is not None)
-    if json:
-        print_json(to_data(table))
-    elif table.rows:
-        print_blocks(table)
+    table = scores.listing(_scored(results))
+    if table.rows or json:
+        print_result([table], to_data(table), as_json=json)
     else:
         say(f"no runs in {results} yet: `evalrun` makes one")
 
 
+def _scored(results: Path) -> Iterator[ModelScore]:
+    for path in store.runs(results):
+        try:
+            yield summarise(store.read(path))
+        except ResultsError:
+            say(f"{path} cannot be read: see `evalrun show {path}`")
+
+
+def _delete(results: Path, runs: Sequence[str], *, yes: bool) -> None:
+    """Delete run files for good, after a question. Raises: UsageError when nobody can answer."""
+    for path in [store.find(results, name) for name in runs]:
+        if not yes and not sys.stdin.isatty():
+            raise UsageError(f"{path} is not deleted without a question", fix="add --yes")
+        if yes or typer.confirm(f"Delete {path}?", err=True):
+            store.delete(path)
+            say(f"deleted {path}")
+    publish(results)
+
+
 def show(
-    run: RunName,
-    results: ResultsDir = DEFAULT_RESULTS,
-    prompt: Annotated[list[str] | None, Option(help="Only this prompt (repeatable).")] = None,
-    everything: Annotated[
-        bool, Option("--all", help="Passed prompts too, not only failures.")
-    ] = False,
-    include_cached: IncludeCached = False,
-    fix: Annotated[
-        tuple[str, str] | None,
-        Option(metavar="PROMPT pass|fail", help="Correct a verdict; needs --why."),
-    ] = None,
-    why: Annotated[str | None, Option(help="The reason for a correction.")] = None,
-    repeat: Annotated[int, Option(help="Which repeat to correct.")] = 0,
-    raw: Annotated[
-        bool, Option("--raw", help="Request and reply as JSON, pictures by checksum.")
-    ] = False,
-    json: AsJson = False,
+    *,
+    run: str,
+    results: Path,
+    prompt: list[str] = option("Only this prompt (repeatable).", []),
+    everything: bool = option("Passed prompts too, not only failures.", False, "--all"),
+    include_cached: bool,
+    fix: tuple[str, str] | None = option(
+        "Correct a verdict; needs --why.", metavar="PROMPT pass|fail"
+    ),
+    why: str | None = option("The reason for a correction."),
+    repeat: int = option("Which repeat to correct.", 0),
+    raw: bool = option("Request and reply as JSON, pictures by checksum.", False),
+    json: bool,
 ) -> None:
     """Show a run: its scores, and the prompts it failed.
 
@@ -93,35 +102,58 @@ def show(
         for it in listed:
             shown = {"request": request_of(opened.header, it), "reply": it.outcome}
             print_bytes(msgspec.json.format(msgspec.json.encode(shown), indent=2) + b"\n")
-        return
-    if json:
+    elif json:
         print_json([of_prompts.row(opened.header, record) for record in listed])
-        return
-    if not prompt:
-        print_blocks(scores.by_category(summarise(opened, include_cached=include_cached)))
-    if not (everything or prompt):
-        listed = [record for record in listed if record.state != "pass"]
-    print_blocks(of_prompts.in_full(listed))
-    if opened.torn:
-        say(f"the last line of {opened.path} is cut short; resuming the run asks it again")
+    else:
+        if not prompt:
+            print_blocks(scores.by_category(summarise(opened, include_cached=include_cached)))
+        if not (everything or prompt):
+            listed = [record for record in listed if record.state != "pass"]
+        print_blocks(of_prompts.in_full(listed))
+        if opened.torn:
+            say(f"the last line of {opened.path} is cut short; resuming the run asks it again")
+
+
+def _chosen(records: Sequence[Record], prompts: Sequence[str], run: str) -> list[Record]:
+    """Raises: UsageError for a prompt that the run does not have."""
+    known = {record.case.id for record in records}
+    for prompt in prompts:
+        if prompt not in known:
+            near = ", ".join(nearest(prompt, known))
+            fix = f"nearest: {near}" if near else f"`evalrun show {run} --all` lists them"
+            raise UsageError(f"{run} has no prompt {prompt!r}", fix=fix)
+    return [record for record in records if record.case.id in prompts]
+
+
+def _correct(path: Path, fix: tuple[str, str], why: str | None, repeat: int, run: str) -> None:
+    prompt, verdict = fix
+    records = _chosen([it for it in store.read(path).records() if it.answered], [prompt], run)
+    if repeat not in [record.repeat for record in records]:
+        raise UsageError(f"{prompt} has no repeat {repeat}", fix="they count from 0: --repeat")
+    if verdict not in ("pass", "fail") or not why:
+        raise UsageError(
+            f"a correction is pass or fail, with a reason (here {verdict!r}, {why or 'no reason'})",
+            fix=f"--fix {prompt} pass --why 'the gauge does read 4.2'",
+        )
+    correction = Correction(
+        prompt=prompt, repeat=repeat, passed=verdict == "pass", why=why, at=datetime.now(UTC)
+    )
+    store.append_correction(path, correction)
+    say(f"kept: {prompt} counts as {verdict} in {path}")
 
 
 def export(
-    runs: Annotated[list[str], Argument(help="Models, runs or files.")],
-    csv: Annotated[str, Option(help="File to write, or - for stdout.")] = "-",
-    form: Annotated[
-        Literal["csv", "eee", "hf", "inspect", "junit"],
-        Option("--format", help="Every Eval Ever, .eval_results, inspect view, JUnit XML."),
-    ] = "csv",
-    out: Annotated[str, Option(help="File for them (eee: folder), or - for stdout.")] = "-",
-    categories: Annotated[
-        bool, Option("--categories", help="A row per category instead of per prompt.")
-    ] = False,
-    side_by_side: Annotated[
-        bool, Option("--side-by-side", help="Join the runs: a row per prompt.")
-    ] = False,
-    results: ResultsDir = DEFAULT_RESULTS,
-    json: AsJson = False,
+    *,
+    runs: list[str] = argument("Models, runs or files."),
+    csv: str = option("File to write, or - for stdout.", "-"),
+    form: Literal["csv", "eee", "hf", "inspect", "junit"] = option(
+        "Every Eval Ever, .eval_results, inspect view, JUnit XML.", "csv", "--format"
+    ),
+    out: str = option("File for them (eee: folder), or - for stdout.", "-"),
+    categories: bool = option("A row per category instead of per prompt.", False),
+    side_by_side: bool = option("Join the runs: a row per prompt.", False),
+    results: Path,
+    json: bool,
 ) -> None:
     """Export runs as CSV: a row per prompt, or per category.
 
@@ -185,50 +217,42 @@ def _line(data: object) -> str:
     return msgspec.json.encode(data).decode() + "\n"
 
 
-def _chosen(records: Sequence[Record], prompts: Sequence[str], run: str) -> list[Record]:
-    """Raises: UsageError for a prompt that the run does not have."""
-    known = {record.case.id for record in records}
-    for prompt in prompts:
-        if prompt not in known:
-            near = ", ".join(nearest(prompt, known))
-            fix = f"nearest: {near}" if near else f"`evalrun show {run} --all` lists them"
-            raise UsageError(f"{run} has no prompt {prompt!r}", fix=fix)
-    return [record for record in records if record.case.id in prompts]
+_REACHED = (
+    "read every run here, ask your models and correct verdicts, over a connection that is not "
+    "encrypted, once they have the whole address"
+)
 
 
-def _scored(path: Path) -> ModelScore | None:
-    try:
-        return summarise(store.read(path))
-    except ResultsError:
-        return None
+def view(
+    *,
+    results: Path,
+    suite: Path | None = option("Suite the pictures are in [default: as the run says; built-in]."),
+    port: int | None = option(
+        "Port; 0 takes a free one [default: 8740, or a free one].", min=0, max=65535
+    ),
+    host: str = option("Address to listen on.", "127.0.0.1"),
+    allow_remote: bool = option(
+        f"Let --host be an address of other machines, which can then {_REACHED}.", False
+    ),
+    no_open: bool = option("Do not open the browser.", False),
+) -> None:
+    """Look at runs, try models and correct verdicts in the browser.
 
-
-def _delete(results: Path, runs: Sequence[str], *, yes: bool) -> None:
-    """Delete run files for good, after a question. Raises: UsageError when nobody can answer."""
-    from harness.tables.leaderboard import publish
-
-    paths = [store.find(results, name) for name in runs]
-    for path in paths:
-        if not yes and not sys.stdin.isatty():
-            raise UsageError(f"{path} is not deleted without a question", fix="add --yes")
-        if yes or typer.confirm(f"Delete {path}?", err=True):
-            store.delete(path)
-            say(f"deleted {path}")
-    publish(results)
-
-
-def _correct(path: Path, fix: tuple[str, str], why: str | None, repeat: int, run: str) -> None:
-    prompt, verdict = fix
-    records = _chosen([it for it in store.read(path).records() if it.answered], [prompt], run)
-    if repeat not in [record.repeat for record in records]:
-        raise UsageError(f"{prompt} has no repeat {repeat}", fix="they count from 0: --repeat")
-    if verdict not in ("pass", "fail") or not why:
+    It serves web pages on this machine alone and prints their address. Ctrl-C ends it.
+    """
+    check_extra("view")
+    if host not in ("127.0.0.1", "localhost", "::1") and not allow_remote:
         raise UsageError(
-            f"a correction is pass or fail, with a reason (here {verdict!r}, {why or 'no reason'})",
-            fix=f"--fix {prompt} pass --why 'the gauge does read 4.2'",
+            f"--host {host} lets other machines {_REACHED}",
+            fix="leave --host out, or add --allow-remote if that is what you want",
         )
-    correction = Correction(
-        prompt=prompt, repeat=repeat, passed=verdict == "pass", why=why, at=datetime.now(UTC)
-    )
-    store.append_correction(path, correction)
-    say(f"kept: {prompt} counts as {verdict} in {path}")
+    from harness.view.app import serve  # they need the extra
+    from harness.view.library import Library
+
+    def started(address: str) -> None:
+        typer.echo(address)
+        say("Ctrl-C ends it")
+        if not no_open:
+            webbrowser.open(address)
+
+    serve(Library(results, suite, catalogue.load()), host=host, port=port, on_start=started)

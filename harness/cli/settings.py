@@ -7,7 +7,7 @@ user's; in a file, the profile that is asked for wins over `[run]`. typer looks 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +31,14 @@ class Setting(NamedTuple):
     value: Any
     file: Path
     table: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: [{self.table}] {self.name.replace('_', '-')}"
+
+    @property
+    def is_projects(self) -> bool:
+        return self.file == catalogue.PROJECT_FILE
 
 
 def apply(context: typer.Context, profile: str | None = None) -> str | None:
@@ -40,28 +48,23 @@ def apply(context: typer.Context, profile: str | None = None) -> str | None:
     Raises: UsageError, naming the file and the key.
     """
     known = {it.name or "": it for it in context.command.params if it.envvar}
-    found = {}
-    for name, setting in read(profile).items():
-        where = f"{setting.file}: [{setting.table}] {name.replace('_', '-')}"
+    context.meta[_FOUND] = found = {}
+    for name, setting in _read(profile).items():
         if name not in known or name == "profile":
-            if context.command.name != "run":
-                continue
-            close = nearest(name, known, most=1)
+            if context.command.name == "run":
+                raise unknown(name, known, f"{setting} is not an option of `evalrun run`")
+            continue
+        if name in NOT_FROM_A_PROJECT and setting.is_projects:
             raise UsageError(
-                f"{where} is not an option of `evalrun run`",
-                fix=f"did you mean {close[0].replace('_', '-')}?" if close else "remove it",
-            )
-        if name in NOT_FROM_A_PROJECT and _is_projects(setting):
-            raise UsageError(
-                f"{where} may not come from the folder that evalrun runs in",
+                f"{setting} may not come from the folder that evalrun runs in",
                 fix=f"put it into your own file, {catalogue.user_files()[0]}, or type the option",
             )
         try:
-            found[name] = setting._replace(value=_as_typed(setting.value, known[name], context))
+            value = _as_typed(setting.value, known[name], context)
         except typer.BadParameter as error:
-            raise UsageError(f"{where}: {error.message}", fix="correct it in the file") from error
+            raise UsageError(f"{setting}: {error.message}", fix="correct it in the file") from error
+        found[name] = setting._replace(value=value)
     context.default_map = {name: setting.value for name, setting in found.items()}
-    context.meta[_FOUND] = found
     return profile
 
 
@@ -70,19 +73,25 @@ def check_keys(context: typer.Context) -> None:
     found: Mapping[str, Setting] = context.meta.get(_FOUND, {})
     for judge in ("", "judge_"):
         key = f"{judge}api_key_env"
-        if context.params.get(key) is None or _source(context, key) == "COMMANDLINE":
+        if context.params.get(key) is None or is_typed(context, key):
             continue
         for name in (f"{judge}base_url", f"{judge}backend"):
-            if _source(context, name) == "DEFAULT_MAP" and _is_projects(found[name]):
-                where = f"{found[name].file}: [{found[name].table}] {name.replace('_', '-')}"
+            if _source(context, name) == "DEFAULT_MAP" and found[name].is_projects:
                 raise UsageError(
-                    f"{where} says where to ask, and a key would be sent there",
+                    f"{found[name]} says where to ask, and a key would be sent there",
                     fix=f"type --{key.replace('_', '-')} {context.params[key]} to send it there",
                 )
 
 
-def _is_projects(setting: Setting) -> bool:
-    return setting.file == catalogue.PROJECT_FILE
+def unknown(name: str, known: Iterable[str], problem: str) -> UsageError:
+    """For an option that does not exist; the fix names the nearest."""
+    close = nearest(name, known, most=1)
+    fix = f"did you mean {close[0].replace('_', '-')}?" if close else "remove it"
+    return UsageError(problem, fix=fix)
+
+
+def is_typed(context: typer.Context, name: str) -> bool:
+    return _source(context, name) == "COMMANDLINE"
 
 
 def _source(context: typer.Context, name: str) -> str:
@@ -95,10 +104,9 @@ def _as_typed(value: Any, param: Any, context: typer.Context) -> Any:
 
     Raises: typer.BadParameter.
     """
-    listed = value if isinstance(value, list) else [value]
-    if len(listed) != 1 and not param.multiple:
+    words = [str(it) for it in (value if isinstance(value, list) else [value])]
+    if len(words) != 1 and not param.multiple:
         raise typer.BadParameter("takes one value")
-    words = [str(it) for it in listed]
     typed = words if param.multiple else words[0]
     param.type_cast_value(context, typed)
     return typed
@@ -112,42 +120,45 @@ def origins(context: typer.Context, entry: Mapping[str, Fact[Any]]) -> Iterator[
     from harness.transport import masked  # loads httpx, and `run --help` comes by here
 
     found: Mapping[str, Setting] = context.meta.get(_FOUND, {})
-    for param in context.command.params:
-        name = param.name or ""
-        kind = _source(context, name)
-        where = {"COMMANDLINE": "typed", "ENVIRONMENT": f"${param.envvar}"}.get(kind)
-        if kind == "DEFAULT_MAP":
-            where = f"[{found[name].table}] of {found[name].file}"
+    values = [(it, value, _where(context, it, found)) for it, value in context.params.items()]
+    values += [
+        (it, fact.value, f"the model's entry in {fact.source}") for it, fact in entry.items()
+    ]
+    for name, value, where in values:
         if where is not None:
-            yield f"--{name.replace('_', '-')} {masked(_shown(context.params[name]))} ({where})"
-    for name, fact in entry.items():
-        where = f"the model's entry in {fact.source}"
-        yield f"--{name.replace('_', '-')} {masked(_shown(fact.value))} ({where})"
+            text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            yield f"--{name.replace('_', '-')} {masked(text)} ({where})"
 
 
-def read(profile: str | None) -> dict[str, Setting]:
+def _where(context: typer.Context, name: str, found: Mapping[str, Setting]) -> str | None:
+    """Where a value comes from, unless it is the usual one."""
+    source = _source(context, name)
+    if source == "DEFAULT_MAP":
+        return f"[{found[name].table}] of {found[name].file}"
+    return {"COMMANDLINE": "typed", "ENVIRONMENT": f"$EVALRUN_{name.upper()}"}.get(source)
+
+
+def _read(profile: str | None) -> dict[str, Setting]:
     """Option -> the value that wins among the files.
 
     Raises: UsageError for a file that cannot be read, or a profile that no file has.
     """
-    found: dict[str, Setting] = {}
-    profiles: set[str] = set()
     contents = {file: from_toml(file) for file in catalogue.user_files()}
-    for file, content in contents.items():
-        for key, value in _table(file, content, "run").items():
-            found[key.replace("-", "_")] = Setting(value, file, "run")
-    for file, content in contents.items():
-        named = _table(file, content, "profile")
-        profiles |= named.keys()
-        for key, value in _table(file, named, str(profile)).items():
-            found[key.replace("-", "_")] = Setting(value, file, f"profile.{profile}")
-    if profile is not None and profile not in profiles:
-        known = ", ".join(sorted(profiles)) or "none"
-        raise UsageError(
-            f"there is no profile {profile!r} (there are: {known})",
-            fix=f"write [profile.{profile}] into evalrun.toml",
-        )
-    return found
+    named = {file: _table(file, it, "profile") for file, it in contents.items()}
+    tables = [(file, "run", _table(file, it, "run")) for file, it in contents.items()]
+    if profile is not None:
+        known = ", ".join(sorted({name for it in named.values() for name in it}))
+        if not any(profile in it for it in named.values()):
+            raise UsageError(
+                f"there is no profile {profile!r} (there are: {known or 'none'})",
+                fix=f"write [profile.{profile}] into evalrun.toml",
+            )
+        tables += [(it, f"profile.{profile}", _table(it, named[it], profile)) for it in named]
+    return {
+        (name := key.replace("-", "_")): Setting(value, file, table, name)
+        for file, table, values in tables
+        for key, value in values.items()
+    }
 
 
 def _table(file: Path, content: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -165,7 +176,3 @@ def from_toml(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{file} cannot be read: {error}", fix="mend or move the file") from error
-
-
-def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

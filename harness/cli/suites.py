@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
 
-from typer import Argument, Option
-
-from harness.cli.output import AsJson, print_blocks, print_json, say
+from harness.cli.output import print_result, say
 from harness.errors import ExitCode
+from harness.options import argument, option
 from harness.suites import builtin
 from harness.suites.lint import lint, write_sheets
 from harness.suites.writing import start
@@ -18,28 +16,21 @@ from harness.text import inert
 
 
 def check(
-    suite: Annotated[
-        Path | None, Argument(help="A suite folder or file; without one, the built-in suite.")
-    ] = None,
-    images: Annotated[
-        Path | None, Option(help="Folder of its pictures, where they lie apart from it.")
-    ] = None,
-    strict: Annotated[bool, Option("--strict", help="Warnings count as problems.")] = False,
-    contact_sheet: Annotated[
-        Path | None,
-        Option(help="Write a sheet of pictures, questions and answers per category here."),
-    ] = None,
-    json: AsJson = False,
+    *,
+    suite: Path | None = argument("A suite folder or file; without one, the built-in suite.", None),
+    images: Path | None = option("Folder of its pictures, where they lie apart from it."),
+    strict: bool = option("Warnings count as problems.", False),
+    contact_sheet: Path | None = option(
+        "Write a sheet of pictures, questions and answers per category here."
+    ),
+    json: bool,
 ) -> int:
     """Look a suite over: questions, answers, pictures, guessing.
 
     Exits with 3 when there is a problem.
     """
     report = lint(suite or builtin(), images=images, strict=strict)
-    if json:
-        print_json(suite_data(report))
-    else:
-        print_blocks(*of_suite(report))
+    print_result(of_suite(report), suite_data(report), as_json=json)
     if contact_sheet is not None:
         for path in write_sheets(report.suite, contact_sheet):
             say(f"wrote {path}")
@@ -47,11 +38,11 @@ def check(
 
 
 def new(
-    folder: Annotated[Path, Argument(help="Folder to make.", show_default=False)],
-    photos: Annotated[
-        Path | None,
-        Option("--from", help="Folder of photos: a row to fill in is written for each."),
-    ] = None,
+    *,
+    folder: Path = argument("Folder to make.", show_default=False),
+    photos: Path | None = option(
+        "Folder of photos: a row to fill in is written for each.", None, "--from"
+    ),
 ) -> None:
     """Start a suite of your own: a small one that works, or your photos."""
     started = start(folder, photos)

@@ -4,44 +4,29 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from msgspec.structs import replace
-from typer import Argument, Option
 
 from harness import targets
-from harness.cli import app
-from harness.cli.output import (
-    AsJson,
-    CsvFile,
-    Quiet,
-    print_blocks,
-    print_bytes,
-    print_json,
-    say,
-    write_csv,
-)
-from harness.cli.run import CommandOptions
-from harness.cli.several import is_typed, words_of
+from harness.cli.output import print_blocks, print_bytes, print_json, say, write_csv
+from harness.cli.run import parsed, words_of
+from harness.cli.settings import is_typed
 from harness.cli.sweeping import Driver, Planned, describe
 from harness.errors import ExitCode, UsageError
 from harness.options import (
-    DEFAULT_RESULTS,
-    ApiKeyEnv,
-    Backend,
-    BaseUrls,
     JudgeOptions,
     LimitOptions,
     LogOptions,
     ModelOptions,
     PlacementOptions,
-    ResultsDir,
-    RunOptions,
     SamplingOptions,
     SuiteOptions,
+    argument,
+    option,
 )
 from harness.sweep import grid, table
 from harness.sweep.choosing import Choice, Prefer, choose
@@ -70,77 +55,59 @@ _OWN = {
 class GridOptions:
     """What is varied."""
 
-    model: Annotated[list[str], Argument(metavar="MODEL...", help="Models to try; `demo` too.")] = (
-        field(default_factory=list)
+    model: list[str] = argument("Models to try; `demo` too.", [], metavar="MODEL...")
+    quant: str | None = option("Quantizations of the weights.", metavar="A,B")
+    mmproj: str | None = option("Picture projectors: files.", metavar="A,B")
+    image_tokens: str | None = option("Tokens of a picture.", metavar="A,B")
+    image_max_side: str | None = option(
+        "Longest side sent, in pixels; 0: the file's own.", metavar="A,B"
     )
-    quant: Annotated[str | None, Option(metavar="A,B", help="Quantizations of the weights.")] = None
-    mmproj: Annotated[str | None, Option(metavar="A,B", help="Picture projectors: files.")] = None
-    image_tokens: Annotated[str | None, Option(metavar="A,B", help="Tokens of a picture.")] = None
-    image_max_side: Annotated[
-        str | None, Option(metavar="A,B", help="Longest side sent, in pixels; 0: the file's own.")
-    ] = None
-    thinking: Annotated[str | None, Option(metavar="A,B", help="How much the model thinks.")] = None
-    cache_type: Annotated[
-        str | None, Option(metavar="A,B", help="Types of a started server's cache: f16, q8_0, …")
-    ] = None
-    concurrency: Annotated[str | None, Option(metavar="A,B", help="Calls in flight.")] = None
-    temperature: Annotated[
-        str | None, Option(metavar="A,B", help="0 takes the likeliest token.")
-    ] = None
-    system: Annotated[list[str], Option(help="A system prompt (repeatable).")] = field(
-        default_factory=list
+    thinking: str | None = option("How much the model thinks.", metavar="A,B")
+    cache_type: str | None = option(
+        "Types of a started server's cache: f16, q8_0, …", metavar="A,B"
     )
-    shuffle_options: Annotated[
-        int | None,
-        Option(min=2, metavar="N", help="Lettered options in N orders; the first is as written."),
-    ] = None
-    vary: Annotated[
-        list[str],
-        Option(metavar="NAME=A,B", help="Any other setting of `evalrun run` (repeatable)."),
-    ] = field(default_factory=list)
-    sweep_file: Annotated[
-        Path | None, Option(help="TOML file with a [sweep] table of these options; a list varies.")
-    ] = None
+    concurrency: str | None = option("Calls in flight.", metavar="A,B")
+    temperature: str | None = option("0 takes the likeliest token.", metavar="A,B")
+    system: list[str] = option("A system prompt (repeatable).", [])
+    shuffle_options: int | None = option(
+        "Lettered options in N orders; the first is as written.", min=2, metavar="N"
+    )
+    vary: list[str] = option(
+        "Any other setting of `evalrun run` (repeatable).", [], metavar="NAME=A,B"
+    )
+    sweep_file: Path | None = option(
+        "TOML file with a [sweep] table of these options; a list varies."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
     """Where the models live."""
 
-    base_url: BaseUrls = field(default_factory=list)
-    api_key_env: ApiKeyEnv = None
-    backend: Backend = None
-    gguf: Annotated[Path | None, Option(help="Weights; --quant finds others beside them.")] = None
-    server_arg: Annotated[list[str], Option(help="A flag for each server that is started.")] = (
-        field(default_factory=list)
-    )
-    yes: Annotated[bool, Option("--yes", "-y", help="Download weights without asking.")] = False
+    base_url: list[str]
+    api_key_env: str | None
+    backend: str | None
+    gguf: Path | None = option("Weights; --quant finds others beside them.")
+    server_arg: list[str] = option("A flag for each server that is started.", [])
+    yes: bool = option("Download weights without asking.", False, "--yes", "-y")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChoiceOptions:
     """What decides, and where it is written."""
 
-    prefer: Annotated[
-        Prefer | None,
-        Option(help="Of settings as good as the best [default: smallest, where sizes are known]."),
-    ] = None
-    stop_early: Annotated[
-        bool,
-        Option("--stop-early", help="End cells that are clearly worse; wrong in 5 % of sweeps."),
-    ] = False
-    results: ResultsDir = DEFAULT_RESULTS
-    profile: Annotated[str | None, Option(help="Defaults of [profile.NAME].")] = None
-    resume: Annotated[
-        bool, Option("--resume/--fresh", help="Take cells that are there, or ask all anew.")
-    ] = True
-    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be asked; ask nothing.")] = (
-        False
+    prefer: Prefer | None = option(
+        "Of settings as good as the best [default: smallest, where sizes are known]."
     )
-    json: AsJson = False
-    md: Annotated[bool, Option("--md", help="Markdown on stdout.")] = False
-    csv: CsvFile = None
-    quiet: Quiet = False
+    stop_early: bool = option("End cells that are clearly worse; wrong in 5 % of sweeps.", False)
+    results: Path
+    profile: str | None = option("Defaults of [profile.NAME].")
+    resume: bool = option("Take cells that are there, or ask all anew.", True, "--resume/--fresh")
+    dry_run: bool = option("Say what would be asked; ask nothing.", False)
+    json: bool
+    md: bool
+    csv: str | None
+    quiet: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +125,7 @@ class SweepOptions:
     log: LogOptions
 
 
-def sweep(options: SweepOptions, context: typer.Context) -> int:
+def sweep(*, options: SweepOptions, context: typer.Context) -> int:
     """Try a grid of settings: which one for this machine, this job?
 
     Every combination is asked by a run of its own. The table says which setting is as good as the
@@ -212,24 +179,12 @@ def _planned(context: typer.Context, options: GridOptions) -> list[Planned]:
         for name in options.model
     }
     each = [word for it in shared if it in _EACH for word in words_of(known[it], shared[it])]
-    made = [(it, _run_options(context, [*it.words, *each])) for it in grid.cells(words, axes)]
+    made = [(it, parsed([*it.words, *each], context.parent)[0]) for it in grid.cells(words, axes)]
     for number, (cell, asked) in enumerate(made):
         if any(asked == other for _, other in made[:number]):  # 0 and 0.0, too
             raise UsageError(f"two cells are the same: {cell.label}", fix="give each value once")
     shareable = [(replace(it, words=tuple(map(masked, it.words))), asked) for it, asked in made]
     return Planned.of(shareable)
-
-
-def _run_options(context: typer.Context, words: Sequence[str]) -> RunOptions:
-    """What `evalrun run` makes of these words, and of evalrun.toml."""
-
-    def as_given(options: RunOptions, command: CommandOptions) -> RunOptions:  # noqa: ARG001
-        return options
-
-    command = app.command_of("run", as_given)
-    made: Any = command.make_context("run", list(words), parent=context.parent)
-    options: RunOptions = command.invoke(made)
-    return options
 
 
 def _settable() -> set[str]:

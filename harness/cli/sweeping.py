@@ -25,8 +25,7 @@ from harness.adapters import Target
 from harness.adapters.llamacpp.weights import missing_bytes
 from harness.cli.output import Voice, complain, is_watched
 from harness.cli.progress import Interrupts, duration, line
-from harness.cli.running import cost
-from harness.cli.several import gravest
+from harness.cli.run import cost, gravest
 from harness.errors import EvalrunError, ExitCode, ResultsError
 from harness.measure import Progress, Watch, Work, carry_out, estimate, prepare
 from harness.options import RunOptions

@@ -47,8 +47,10 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     cpu: str | None = None
     threads: int | None = None
+    """That computed."""
     memory_gb: float | None = None
     gpus: tuple[str, ...] = ()
+    """Each with its memory, whether the server used it or not."""
     gpu_driver: str | None = None
     offloaded_layers: str | None = None
     """On the GPU, of all: "33/33"; None when the server had no GPU to use."""
@@ -73,9 +75,11 @@ class ServerFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     slots: int | None = None
     chat_template_sha256: str | None = None
     system_info: str | None = None
+    """CPU or GPU features as the server reports them."""
     tokens_before_image: int | None = None
     """Cached tokens beyond this many mean that the picture was cached."""
     sees_images: bool | None = None
+    """Whether the coloured test picture was named rightly."""
     machine: Machine | None = None
 
 
@@ -91,10 +95,12 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     model_id: str | None = None
     """The name the endpoint knows the model by; None: the same."""
     endpoint: str | None = None
+    """The kind of endpoint, which decides how thinking is asked for."""
     suite: str
     suite_version: str
     suite_sha256: str
     suite_prompts: int
+    """How many prompts the whole suite has."""
     categories: dict[str, int]
     """Prompts this run asks per category, in the suite's order."""
     prompts_sha256: str
@@ -105,6 +111,7 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     sampling: Sampling
     system: str | None = None
     body: dict[str, Any] = {}
+    """Further request parameters that were given with --body."""
     image_tokens: tuple[int, int] | None = None
     """The fewest and the most tokens of a picture that the server was started with."""
     image_detail: Literal["low", "high", "auto"] | None = None
@@ -115,6 +122,7 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     answer_format: Literal["constrained"] | None = None
     """Whether replies were held to a schema, where the case's grader gives one."""
     server_args: tuple[str, ...] = ()
+    """Further flags that the server was started with."""
     blind: bool = False
     cold: bool = False
     concurrency: int
@@ -126,12 +134,15 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     suite_path: str | None = None
     """Where the suite was read from; None: the built-in one."""
     images_path: str | None = None
+    """The folder of its pictures, where they lie apart from it."""
     eye_card: str | None = None
     """The sight test whose findings `auto` settings follow (`evalrun eyes`)."""
     pictures_shrunk_to_px: int | None = None
     """What it found: to what long side pictures are shrunk on the way."""
     sweep: str | None = None
+    """The sweep that this run is a cell of (`evalrun sweep`)."""
     cell: dict[str, str] = {}
+    """What was varied there, and this cell's values."""
     arguments: tuple[str, ...] = ()
     """What was typed behind `evalrun`, without passwords: the same again resumes the run."""
     evalrun_version: str
@@ -160,6 +171,7 @@ class Setting(Struct, frozen=True):
     """One setting of a run. A test holds that each field of a header has a home in one."""
 
     name: str
+    """In a reader's words."""
     fields: str
     """The fields of the header that hold it."""
     value: Callable[[RunHeader], object]

@@ -231,7 +231,7 @@ def test_a_wrong_setting_of_a_models_entry_is_named(evalrun: Evalrun, tmp_path: 
     done = evalrun("--model", "ours", "--dry-run")
 
     assert done.returncode == 4
-    assert "models.ours.temperature: expected" in done.stderr
+    assert "models.ours.temperature: Expected" in done.stderr
 
 
 def test_defaults_reach_every_command_that_shares_the_option(

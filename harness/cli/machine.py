@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from typer import Argument, Option
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from harness.adapters import machine
 from harness.adapters.llamacpp import server
-from harness.cli.output import AsJson, print_blocks, print_json, say
+from harness.cli.output import print_blocks, print_json, print_result, say
 from harness.errors import ExitCode
 from harness.here import Found, context_tokens, look, models_here
-from harness.options import DEFAULT_RESULTS, ResultsDir
-from harness.tables import Cell, Column, Line, Table
+from harness.options import argument, option
+from harness.tables import Block, Cell, Column, Line, Row, Table
 from harness.tables.cards import of_card
 from harness.text import size_text
 
 
-def doctor(results: ResultsDir = DEFAULT_RESULTS, json: AsJson = False) -> int:
+def doctor(*, results: Path, json: bool) -> int:
     """Check this machine: server, packages, keys, a question."""
     found = look(results)
-    if json:
-        print_json(found)
-    else:
-        rows = [
-            (Cell(key=it.state), it.what, it.says if it.fix is None else f"{it.says}: {it.fix}")
-            for it in found
-        ]
-        headings = "state", "what", "what was found"
-        print_blocks(Table(columns=[Column(heading=it) for it in headings], rows=rows))
+    rows: list[Row] = [
+        (Cell(key=it.state), it.what, it.says if it.fix is None else f"{it.says}: {it.fix}")
+        for it in found
+    ]
+    table = _table(["state", "what", "what was found"], rows)
+    print_result([table], found, as_json=json)
     broken = any(it.state == "broken" for it in found)
     return ExitCode.UNUSABLE_TARGET if broken else ExitCode.DONE
 
 
 def models(
-    name: Annotated[str | None, Argument(help="Show this model; without one, all.")] = None,
-    here: Annotated[
-        bool, Option("--here", help="Only what runs here now, or would once downloaded.")
-    ] = False,
-    json: AsJson = False,
+    *,
+    name: str | None = argument("Show this model; without one, all.", None),
+    here: bool = option("Only what runs here now, or would once downloaded.", False),
+    json: bool,
 ) -> None:
     """List the models of the catalogue, or show one.
 
@@ -50,7 +46,7 @@ def models(
         print_json([_as_json(it) for it in found])
     elif name:
         for it in found:
-            print_blocks(*of_card(it.card), _routes(it), Line(_needs(it)))
+            print_blocks(*of_card(it.card), *_here(it))
     else:
         print_blocks(_listed(found))
         gpus, memory = machine.gpus(), machine.memory_bytes()
@@ -68,16 +64,13 @@ def _listed(found: list[Found]) -> Table:
         Column("fits", "fits"),
         Column("here", "here and now"),
     )
-    rows = [
-        (
-            it.card.name,
-            it.card.parameters.value if it.card.parameters else "",
-            Cell(it.needed_bytes, _gb(it)),
-            "" if it.needed_bytes is None else it.fits or "no",
-            _here(it),
-        )
-        for it in found
-    ]
+    rows: list[Row] = []
+    for it in found:
+        size = it.card.parameters.value if it.card.parameters else ""
+        fits = "" if it.needed_bytes is None else it.fits or "no"
+        missing = " or ".join(route.missing for route in it.routes if route.missing)
+        here = f"yes: {it.open.via}" if it.open else f"no: {missing or 'add it to evalrun.toml'}"
+        rows.append((it.card.name, size, Cell(it.needed_bytes, _gb(it)), fits, here))
     note = f"needs: weights, projector and a context of {context_tokens():,} tokens, estimated"
     return Table(columns=columns, rows=rows, notes=(note,) if rows else ())
 
@@ -86,28 +79,20 @@ def _gb(found: Found) -> str:
     return f"{found.needed_bytes / 1e9:.1f} GB" if found.needed_bytes else ""
 
 
-def _here(found: Found) -> str:
-    """The route that would be taken, else what is missing, in a few words."""
-    if found.open is not None:
-        return f"yes: {found.open.via}"
-    missing = [it.missing for it in found.routes if it.missing]
-    return "no: " + (" or ".join(missing) or "add it to evalrun.toml")
-
-
-def _routes(found: Found) -> Table:
-    rows = [
+def _here(found: Found) -> Iterator[Block]:
+    """The routes to one model, and what running it here would take."""
+    rows: list[Row] = [
         (Cell(key="yes") if it.open else "no", it.via, Cell(it.note, detail=it.command))
         for it in found.routes
     ]
-    headings = "open", "route", "how"
-    return Table(title="Here and now", columns=[Column(heading=it) for it in headings], rows=rows)
+    yield _table(["open", "route", "how"], rows, title="Here and now")
+    if found.needed_bytes is not None:
+        where = f"which fits: {found.fits}" if found.fits else "which is more than there is here"
+        yield Line(f"needs about {_gb(found)} (weights, projector, context), {where}")
 
 
-def _needs(found: Found) -> str:
-    if found.needed_bytes is None:
-        return ""
-    where = f"which fits: {found.fits}" if found.fits else "which is more than there is here"
-    return f"needs about {_gb(found)} (weights, projector, context), {where}"
+def _table(headings: Sequence[str], rows: Sequence[Row], *, title: str = "") -> Table:
+    return Table(title=title, columns=[Column(heading=it) for it in headings], rows=rows)
 
 
 def _as_json(found: Found) -> dict[str, Any]:
