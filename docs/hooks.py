@@ -11,7 +11,7 @@ from typer.main import get_command
 from harness.cli.app import COMMANDS, app
 from harness.errors import ExitCode
 from harness.graders import GRADERS
-from harness.tables.prompts import COLUMNS
+from harness.tables.runs import COLUMNS
 
 MARK = re.compile(r"<!-- from the code: (\w+) -->")
 

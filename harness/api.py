@@ -23,8 +23,9 @@ from harness.options import RunOptions
 from harness.records import ModelScore, Record, Verdict
 from harness.store import Run
 from harness.summary import summarise
-from harness.tables import Table, frame, leaderboard, scores, to_markdown
+from harness.tables import Table, frame, to_markdown
 from harness.tables import compare as compare_tables
+from harness.tables.runs import by_category, listing, ranked
 from harness.text import nearest
 
 
@@ -104,12 +105,12 @@ class Results:
 
     def scores(self) -> pd.DataFrame:
         """A row a run and category, and one of each run named `overall`. Raises: ResultsError."""
-        return frame.of_table(scores.by_category(*map(summarise, self._runs())))
+        return frame.of_table(by_category(*map(summarise, self._runs())))
 
     def leaderboard(self, *, suite: str | None = None, settings: str | None = None) -> pd.DataFrame:
         """Every model's newest complete run of the folder, ranked among comparable ones."""
         board = ranking.leaderboard(self.folder, suite=suite, settings=settings)
-        return frame.of_table(leaderboard.table(board.groups))
+        return frame.of_table(ranked(board.groups))
 
     def _runs(self) -> Iterator[Run]:
         return map(store.read, self.paths)
@@ -122,7 +123,7 @@ class Results:
 
     def _repr_html_(self) -> str:
         """The overall scores, in a notebook."""
-        table = scores.listing(map(summarise, self._runs()))
+        table = listing(map(summarise, self._runs()))
         return frame.of_table(table).to_html(index=False, na_rep="")
 
 

@@ -23,7 +23,7 @@ from harness.records import CallFailure, ModelScore, Record, Reply, RunHeader, S
 from harness.store import Run
 from harness.summary import summarise
 from harness.tables import percent
-from harness.tables.prompts import in_suite_order
+from harness.tables.runs import in_suite_order
 from harness.text import as_text, inert
 
 EEE_SCHEMA = "0.3.0"

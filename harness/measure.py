@@ -36,7 +36,7 @@ from harness.suites import Suite
 from harness.suites.pictures import shrinking
 from harness.suites.shuffling import in_other_order
 from harness.summary import Tally
-from harness.tables.leaderboard import is_published, publish
+from harness.tables.runs import is_published, publish
 from harness.targets import Confirm, Say, silent
 from harness.text import inert, one_line
 from harness.transport import without_credentials

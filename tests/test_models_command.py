@@ -130,8 +130,8 @@ def test_a_card_shows_facts_with_their_source_and_published_figures_as_such(home
     shown = evalrun(home, "models", "mistral-small-2503").stdout
     assert "17 March 2025" in shown
     assert "Roboflow Playground, 2026-06-26" in shown
-    assert "Published, not measured here" in shown
-    assert "overall 38.8 % (26/67), rank 68 of 74" in shown
+    assert "published, not measured here" in shown
+    assert "overall 38.81 % (26/67) poor 28.0 to 50.8; rank 68 of 74" in " ".join(shown.split())
     assert "evalrun --model mistral-small-3.1 --backend llamacpp" in shown
 
 

@@ -129,7 +129,7 @@ def test_mid_p_is_the_exact_p_less_half_of_what_was_seen(first: int, second: int
 
     expected = 1 - seen / 2 if first == second else 2 * (tail - seen / 2)
 
-    assert stats.mcnemar_mid_p(first, second) == pytest.approx(expected, rel=1e-9)
+    assert stats.mcnemar(first, second, mid=True) == pytest.approx(expected, rel=1e-9)
 
 
 @given(st.integers(0, 400), st.integers(0, 400), st.sampled_from([0.0, 1.0]) | st.floats(1e-9, 1))
@@ -147,7 +147,7 @@ def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
 
 
 def test_holm_of_nothing_is_nothing() -> None:
-    assert stats.holm([]) == ()
+    assert stats.holm([]) == []
 
 
 def test_students_quantile_agrees_with_scipy() -> None:
@@ -284,12 +284,6 @@ def test_pass_hat_k_is_the_chance_that_a_random_choice_of_k_repeats_all_passed()
 
 def _choices(n: int, k: int) -> list[tuple[int, ...]]:
     return list(itertools.combinations(range(n), k))
-
-
-def test_a_coin_flip_is_neither_always_right_nor_always_wrong() -> None:
-    counts = {"a": (3, 3), "b": (2, 3), "c": (0, 3), "d": (1, 3)}
-
-    assert stats.flaky(counts) == ("b", "d")
 
 
 def test_the_statistics_import_neither_scipy_nor_numpy() -> None:

@@ -20,8 +20,8 @@ from harness.comparison import ranking
 from harness.errors import ExitCode, ResultsError, check_extra
 from harness.options import argument, option, run_names
 from harness.tables import compare as tables
-from harness.tables import leaderboard as board_tables
 from harness.tables import names as names_of
+from harness.tables import runs as run_tables
 from harness.tables import to_data, to_latex, to_markdown
 from harness.text import inert
 
@@ -75,7 +75,7 @@ def _print(found: comparison.Comparison, form: str, csv: str | None) -> None:
         case "md":
             print_bytes(to_markdown(tables.blocks(found)).encode())
         case "latex":
-            print_bytes(to_latex(tables.for_paper(found)).encode())
+            print_bytes(to_latex(tables.blocks(found)).encode())
         case "terminal":
             print_blocks(*tables.blocks(found))
 
@@ -105,17 +105,17 @@ def leaderboard(
             "no run is of that suite and these settings",
             fix=f"choose among those there are: {there}",
         )
-    table = board_tables.table(board.groups)
+    table = run_tables.ranked(board.groups)
     if csv is not None:
         write_csv(csv, names_of(table), to_data(table))
     if form == "json":
         print_json({"standings": to_data(table), "left_out": board.unranked})
     elif form == "terminal" and board.groups:
-        print_blocks(*board_tables.blocks(board))
+        print_blocks(*run_tables.board(board))
     if not board.groups:
         say(f"no complete run in {results} yet: `evalrun --model NAME` makes one")
         if board.unranked:
-            print_blocks(board_tables.unranked(board), stderr=True)
+            print_blocks(run_tables.unranked(board), stderr=True)
 
 
 def report(

@@ -13,7 +13,7 @@ from harness.errors import ExitCode
 from harness.here import Found, context_tokens, look, models_here
 from harness.options import argument, option
 from harness.tables import Block, Cell, Column, Line, Row, Table
-from harness.tables.cards import of_card
+from harness.tables.compare import of_card
 from harness.text import size_text
 
 

@@ -37,8 +37,7 @@ from harness.options import DEFAULT_RESULTS, CommandOptions, RunOptions
 from harness.records import CallFailure, EncodedImage, ModelScore, Record
 from harness.records.settings import resume_command
 from harness.tables import compare, dollars, to_data
-from harness.tables.prompts import in_short
-from harness.tables.scores import by_category, details
+from harness.tables.runs import by_category, details, in_short
 from harness.text import inert
 from harness.transport import masked, without_credentials
 

@@ -29,9 +29,8 @@ from harness.exchange import eee_path, eee_samples, eee_scores, eval_results, in
 from harness.options import argument, option
 from harness.records import Correction, ModelScore, Record
 from harness.summary import summarise
-from harness.tables import prompts as of_prompts
-from harness.tables import scores, to_data
-from harness.tables.leaderboard import publish
+from harness.tables import runs as tables
+from harness.tables import to_data
 from harness.text import nearest
 
 
@@ -46,7 +45,7 @@ def list_runs(
     if delete:
         _delete(results, delete, yes=yes)
         return
-    table = scores.listing(_scored(results))
+    table = tables.listing(_scored(results))
     if table.rows or json:
         print_result([table], to_data(table), as_json=json)
     else:
@@ -69,7 +68,7 @@ def _delete(results: Path, runs: Sequence[str], *, yes: bool) -> None:
         if yes or typer.confirm(f"Delete {path}?", err=True):
             store.delete(path)
             say(f"deleted {path}")
-    publish(results)
+    tables.publish(results)
 
 
 def show(
@@ -95,7 +94,7 @@ def show(
     if fix is not None:
         _correct(path, fix, why, repeat, run)
     opened = store.read(path)
-    listed = of_prompts.in_suite_order(opened.header, opened.records())
+    listed = tables.in_suite_order(opened.header, opened.records())
     if prompt:
         listed = _chosen(listed, prompt, run)
     if raw:
@@ -103,13 +102,13 @@ def show(
             shown = {"request": request_of(opened.header, it), "reply": it.outcome}
             print_bytes(msgspec.json.format(msgspec.json.encode(shown), indent=2) + b"\n")
     elif json:
-        print_json([of_prompts.row(opened.header, record) for record in listed])
+        print_json([tables.prompt_row(opened.header, record) for record in listed])
     else:
         if not prompt:
-            print_blocks(scores.by_category(summarise(opened, include_cached=include_cached)))
+            print_blocks(tables.by_category(summarise(opened, include_cached=include_cached)))
         if not (everything or prompt):
             listed = [record for record in listed if record.state != "pass"]
-        print_blocks(of_prompts.in_full(listed))
+        print_blocks(tables.in_full(listed))
         if opened.torn:
             say(f"the last line of {opened.path} is cut short; resuming the run asks it again")
 
@@ -173,7 +172,7 @@ def export(
         made = frame.side_by_side((it.header.run, it.runs) for it in sides if it.header)
     else:
         opened = [store.read(store.find(results, name)) for name in runs]
-        of_categories = scores.by_category(*map(summarise, opened)) if categories else None
+        of_categories = tables.by_category(*map(summarise, opened)) if categories else None
         made = frame.of_table(of_categories) if of_categories else frame.of_runs(opened)
     if json:
         print_json(list(frame.to_rows(made)))

@@ -1,4 +1,4 @@
-"""What is compared: runs and published figures by the names they go by, and what they must share.
+"""What is compared: runs and published figures by the names they go by.
 
 `A` is a run, a file, or a model: its newest complete run, else its published figures. `A@SUITE` is
 the model's newest complete run of that suite, `A+B` joins runs over several forms of a suite.
@@ -17,16 +17,14 @@ from msgspec.structs import replace
 
 from harness import stats, store
 from harness.catalogue import Catalogue
+from harness.comparison.ranking import check_comparable, missing
 from harness.errors import ExitCode, ResultsError
 from harness.records import ModelCard, ModelScore, PublishedScore, Record, Reply, RunHeader, Score
-from harness.records.settings import SETTINGS, Setting, cell_in_words, resume_command
+from harness.records.settings import cell_in_words, resume_command
 from harness.store import Run
 from harness.summary import Tally
-from harness.text import one_line
 
 _LONGEST = 500
-_USUAL = frozenset([("temperature", 0.0), ("seed", 1)])
-_UNSET = frozenset([None, "none", "no", "default", "auto", "free", "the model's own"])
 
 
 class Prompt(Struct, gc=False):
@@ -41,12 +39,26 @@ class Prompt(Struct, gc=False):
     """Repeats that passed or failed."""
     passed: int = 0
     text: str = ""
+    """The reply, cut after 500 characters; of several repeats the first that failed."""
     answer: str | None = None
+
+    @property
+    def rate(self) -> float:
+        return self.passed / self.answered
 
     def asks_as(self, other: Prompt) -> bool:
         """In the same words, about the same picture."""
         same = self.question == other.question and self.image == other.image
         return same and self.right == other.right
+
+    def add(self, record: Record) -> None:
+        verdict, reply = record.final, record.outcome
+        if verdict is None or verdict.cut or not isinstance(reply, Reply):
+            return
+        if self.answered == 0 or (self.answered == self.passed and not verdict.passed):
+            self.text, self.answer = reply.text[:_LONGEST], verdict.answer
+        self.answered += 1
+        self.passed += verdict.passed
 
 
 class Steadiness(Struct, frozen=True, kw_only=True):
@@ -80,6 +92,11 @@ class Side(Struct, frozen=True, kw_only=True):
         return self.score.header if self.score else None
 
     @property
+    def name(self) -> str:
+        """The run's id, where it is one."""
+        return self.header.run if self.header else f"{self.label} (published)"
+
+    @property
     def measured(self) -> bool:
         return self.score is not None
 
@@ -90,12 +107,12 @@ class Side(Struct, frozen=True, kw_only=True):
     @property
     def steadiness(self) -> Steadiness | None:
         """None when every prompt was asked once."""
-        repeats = self.repeats
-        counts = {it.id: (it.passed, it.answered) for it in self.prompts.values() if it.answered}
-        share = stats.pass_hat_k(list(counts.values()), repeats) if repeats > 1 else None
-        if share is None:
+        asked = [it for it in self.prompts.values() if it.answered]
+        share = stats.pass_hat_k([(it.passed, it.answered) for it in asked], self.repeats)
+        if share is None or self.repeats == 1:
             return None
-        return Steadiness(repeats=repeats, pass_hat_k=share, flaky=stats.flaky(counts))
+        flaky = tuple(it.id for it in asked if 0 < it.passed < it.answered)
+        return Steadiness(repeats=self.repeats, pass_hat_k=share, flaky=flaky)
 
 
 class IncompleteRun(ResultsError):
@@ -113,7 +130,7 @@ class Names(Struct, frozen=True, kw_only=True):
     """Take incomplete runs too."""
     include_cached: bool = False
     texts: dict[Any, Any] = field(default_factory=dict)
-    """Kept once for all runs that are read."""
+    """Kept once for all runs that are read: memory is what long runs take."""
 
     def resolve(self, name: str) -> Side:
         """Raises: IncompleteRun, or ResultsError with the nearest names."""
@@ -121,23 +138,23 @@ class Names(Struct, frozen=True, kw_only=True):
             side = self.read(store.read(path))
             if side.overall.complete or self.force:
                 return side
-            raise _incomplete(side)
+            raise _does_not_count(side)
         card = self.catalogue.get(name)
         models = dict.fromkeys([name, card.name] if card else [name])
-        paths = list(store.candidates(self.results, models))
         newest, damage = None, list[ResultsError]()
-        for path in paths:
+        for path in store.candidates(self.results, models):
             try:
                 side = self.read(store.read(path))
             except ResultsError as error:
                 damage.append(error)
                 continue
             newest = newest or side
-            if side.overall.complete and counts(side):
+            header = side.runs[0].header
+            if side.overall.complete and not (header.subset or header.blind):
                 return replace(side, passed_over=tuple(it.problem for it in damage))
-        if card is not None and card.published is not None and card.published.asked:
-            return _published(card, card.published)
-        if "+" in name and not paths:
+        if card is not None and (figures := published(card)):
+            return figures
+        if "+" in name and not (newest or damage):
             return self._joined(name)
         if newest is not None and self.force:
             return newest
@@ -166,6 +183,23 @@ class Names(Struct, frozen=True, kw_only=True):
         )
 
 
+def _does_not_count(side: Side) -> ResultsError:
+    """Incomplete, or where only its model is named a subset or a blind run."""
+    overall, header = side.overall, side.runs[0].header
+    if not overall.complete:
+        return IncompleteRun(
+            f"{header.run} is incomplete: {missing(overall)}, so "
+            f"its score is between {100 * overall.low:.1f} % and {100 * overall.high:.1f} %",
+            fix=f"finish it with `{resume_command(header)}`, "
+            "or compare the prompts that were answered with --force",
+        )
+    what = "a blind run" if header.blind else f"a run of {header.prompts} prompts"
+    return ResultsError(
+        f"{header.model} has no complete run of the whole suite, only {what}",
+        fix=f"run it whole, or name that run: {header.run}",
+    )
+
+
 def measure(
     *runs: Run,
     include_cached: bool = False,
@@ -174,15 +208,18 @@ def measure(
 ) -> Side:
     """Read a run, or several forms of the suite joined, to their end, or of them only some prompts.
 
-    What many prompts say is kept once, in `texts`: memory is what long runs take.
-
     Raises: ResultsError, naming the line, when a file is damaged, or for joined runs of unlike
         settings.
     """
-    header, records = _one_run(runs)
+    header = runs[0].header
+    records: Iterable[Record] = runs[0].records()
+    if len(runs) > 1:
+        header, records = _joined_header([run.header for run in runs]), _numbered(runs)
     if only is not None:
-        kept = [record for record in records if record.case.id in only]
-        header, records = _narrowed(header, kept), kept
+        records = [record for record in records if record.case.id in only]
+        counts = Counter({record.case.id: record.case.category for record in records}.values())
+        kept = {category: counts[category] for category in header.categories if counts[category]}
+        header = replace(header, categories=kept)
     tally, prompts = Tally(header, include_cached=include_cached), dict[str, Prompt]()
     once = ({} if texts is None else texts).setdefault
     for record in records:
@@ -191,8 +228,32 @@ def measure(
         if (prompt := prompts.get(case.id)) is None:
             shared = (case.category, case.question, case.image, case.expected)
             prompt = prompts[case.id] = Prompt(case.id, *(once(it, it) for it in shared))
-        _add(prompt, record)
+        prompt.add(record)
     return replace(of_score(tally.score()), runs=runs, prompts=prompts)
+
+
+def _joined_header(headers: Sequence[RunHeader]) -> RunHeader:
+    check_comparable(headers, but=("suite",))
+    hashes = " ".join(header.suite_sha256 for header in headers)
+    categories = Counter[str]()
+    for header in headers:
+        categories.update(header.categories)
+    return replace(
+        headers[0],
+        run=" + ".join(header.run for header in headers),
+        suite=" + ".join(f"{header.suite} {header.suite_version}" for header in headers),
+        suite_sha256=hashlib.sha256(hashes.encode()).hexdigest(),
+        suite_prompts=sum(header.suite_prompts for header in headers),
+        categories=dict(categories),
+    )
+
+
+def _numbered(runs: Sequence[Run]) -> Iterator[Record]:
+    """Ids of the second form and later ones get `@2`, `@3` behind them."""
+    for number, run in enumerate(runs, start=1):
+        for record in run.records():
+            id_ = record.case.id if number == 1 else f"{record.case.id}@{number}"
+            yield replace(record, case=replace(record.case, id=id_))
 
 
 def of_score(score: ModelScore, card: ModelCard | None = None) -> Side:
@@ -206,10 +267,34 @@ def of_score(score: ModelScore, card: ModelCard | None = None) -> Side:
     )
 
 
-def labelled(sides: Sequence[Side]) -> list[Side]:
-    """Under labels that differ."""
+def published(card: ModelCard) -> Side | None:
+    """A model's published figures; None where there are none."""
+    found = card.published
+    if found is None or not found.asked:
+        return None
+    counts = {"overall": (found.passed, found.asked), **found.categories}
+    overall, *categories = [
+        Score(category=name, passed=passed, asked=asked, errors=0, low=it.low, high=it.high)
+        for name, (passed, asked) in counts.items()
+        if (it := stats.wilson_interval(passed, asked))
+    ]
+    measured = {
+        "latency_mean_s": found.latency_mean_s,
+        "cost_per_task_usd": found.cost_per_task_usd,
+    }
+    return Side(
+        label=card.name,
+        card=card,
+        overall=replace(overall, **measured),
+        categories=tuple(categories),
+        published=found,
+    )
+
+
+def labelled(sides: Iterable[Side]) -> list[Side]:
+    """Under labels that differ: the model, else with the cell of its sweep, else the run's id."""
     found = list(sides)
-    for longer in (_with_cell, _whole_name):
+    for longer in (_with_cell, lambda side: side.name):
         labels = [side.label for side in found]
         found = [
             replace(side, label=longer(side)) if labels.count(side.label) > 1 else side
@@ -222,161 +307,3 @@ def _with_cell(side: Side) -> str:
     cell = {} if side.header is None else side.header.cell
     words = cell_in_words({name: it for name, it in cell.items() if name != "model"})
     return f"{side.label}, {words}" if words else side.label
-
-
-def _whole_name(side: Side) -> str:
-    return side.header.run if side.header else f"{side.label} (published)"
-
-
-def missing(score: Score) -> str:
-    """Why a score is a range."""
-    return f"{score.errors + score.cut} of {score.asked} have no answer ({score.missing})"
-
-
-def differences(
-    headers: Sequence[RunHeader], *, must_agree: bool, but: Sequence[str] = ()
-) -> list[str]:
-    """A line for every setting in which a later run differs from the first; unknown is no answer.
-
-    Settings that must agree forbid a comparison, others are merely shown. Suites that share name
-    and version still differ when their hashes do.
-    """
-    found = []
-    for setting in SETTINGS:
-        values = [setting.value(header) for header in headers]
-        differs = len({it for it in values if it is not None}) > 1
-        if differs and setting.must_agree is must_agree and setting.name not in but:
-            listed = " against ".join("unknown" if it is None else str(it) for it in values)
-            found.append(f"{setting.name}: {listed}")
-    return found
-
-
-_OF_EVERY_CELL = ("suite", "grader version", "judge")
-
-
-def cells_of_one_sweep(headers: Sequence[RunHeader]) -> bool:
-    """Whether they were meant to differ."""
-    return len(headers) > 1 and len({it.sweep for it in headers}) == 1 and bool(headers[0].sweep)
-
-
-def insist_on_comparable(headers: Sequence[RunHeader], *, but: Sequence[str] = ()) -> None:
-    """Raises: ResultsError naming every setting in which the runs differ and must not."""
-    if len({it.model for it in headers}) == 1:
-        but = (*but, "blind")
-    if cells_of_one_sweep(headers):
-        but = [it.name for it in SETTINGS if it.name not in _OF_EVERY_CELL]
-    if found := differences(headers, must_agree=True, but=but):
-        listed = "".join(f"\n  - {line}" for line in found)
-        raise ResultsError(
-            f"these runs are not comparable:{listed}",
-            fix="run them with the same settings, name other runs (a model's newest run on a suite "
-            "is MODEL@SUITE), or compare the prompts they share with --force",
-        )
-
-
-def settings_of(header: RunHeader) -> list[tuple[Setting, object]]:
-    """The settings of a run that are set, with their values."""
-    values = [(it, it.value(header)) for it in SETTINGS]
-    return [(it, value) for it, value in values if value not in _UNSET]
-
-
-def unusual_settings(header: RunHeader) -> str:
-    """What must agree, in a line, the suite and what is usual left out."""
-    return ", ".join(
-        f"{it.name} {one_line(str(value), 40)}"
-        for it, value in settings_of(header)
-        if it.must_agree and it.name != "suite" and (it.name, value) not in _USUAL
-    )
-
-
-def group_of(header: RunHeader) -> tuple[object, ...]:
-    """Equal for runs that may be ranked together; a hash does not prove that suites are as long."""
-    return (header.suite_prompts, *(it.value(header) for it in SETTINGS if it.must_agree))
-
-
-def _add(prompt: Prompt, record: Record) -> None:
-    verdict, outcome = record.final, record.outcome
-    if verdict is None or verdict.cut or not isinstance(outcome, Reply):
-        return
-    if prompt.answered == 0 or (prompt.answered == prompt.passed and not verdict.passed):
-        prompt.text, prompt.answer = outcome.text[:_LONGEST], verdict.answer
-    prompt.answered += 1
-    prompt.passed += verdict.passed
-
-
-def _one_run(runs: Sequence[Run]) -> tuple[RunHeader, Iterable[Record]]:
-    """The header and records of one run over all their suites; ids get `@2`, `@3` behind them."""
-    headers = [run.header for run in runs]
-    if len(runs) == 1:
-        return headers[0], runs[0].records()
-    insist_on_comparable(headers, but=("suite",))
-    categories = Counter[str]()
-    for header in headers:
-        categories.update(header.categories)
-    hashes = " ".join(header.suite_sha256 for header in headers)
-    joined = replace(
-        headers[0],
-        run=" + ".join(header.run for header in headers),
-        suite=" + ".join(f"{header.suite} {header.suite_version}" for header in headers),
-        suite_sha256=hashlib.sha256(hashes.encode()).hexdigest(),
-        suite_prompts=sum(header.suite_prompts for header in headers),
-        categories=dict(categories),
-    )
-    return joined, _numbered(runs)
-
-
-def _numbered(runs: Sequence[Run]) -> Iterator[Record]:
-    for number, run in enumerate(runs, start=1):
-        for record in run.records():
-            id_ = record.case.id if number == 1 else f"{record.case.id}@{number}"
-            yield replace(record, case=replace(record.case, id=id_))
-
-
-def _narrowed(header: RunHeader, records: Sequence[Record]) -> RunHeader:
-    """The header of a run of nothing but these records."""
-    counts = Counter({record.case.id: record.case.category for record in records}.values())
-    kept = {category: counts[category] for category in header.categories if counts[category]}
-    return replace(header, categories=kept)
-
-
-def _published(card: ModelCard, published: PublishedScore) -> Side:
-    overall = replace(
-        _score("overall", published.passed, published.asked),
-        latency_mean_s=published.latency_mean_s,
-        cost_per_task_usd=published.cost_per_task_usd,
-    )
-    categories = tuple(_score(name, *counts) for name, counts in published.categories.items())
-    return Side(
-        label=card.name, card=card, overall=overall, categories=categories, published=published
-    )
-
-
-def _score(category: str, passed: int, asked: int) -> Score:
-    low, high = stats.wilson_interval(passed, asked)
-    return Score(category=category, passed=passed, asked=asked, errors=0, low=low, high=high)
-
-
-def _incomplete(side: Side) -> IncompleteRun:
-    overall, header = side.overall, side.runs[0].header
-    return IncompleteRun(
-        f"{header.run} is incomplete: {missing(overall)}, so "
-        f"its score is between {100 * overall.low:.1f} % and {100 * overall.high:.1f} %",
-        fix=f"finish it with `{resume_command(header)}`, "
-        "or compare the prompts that were answered with --force",
-    )
-
-
-def counts(side: Side) -> bool:
-    """A subset or a blind run counts only where it is named."""
-    return side.header is not None and not (side.header.subset or side.header.blind)
-
-
-def _does_not_count(side: Side) -> ResultsError:
-    header = side.runs[0].header
-    if not side.overall.complete:
-        return _incomplete(side)
-    what = "a blind run" if header.blind else f"a run of {header.prompts} prompts"
-    return ResultsError(
-        f"{header.model} has no complete run of the whole suite, only {what}",
-        fix=f"run it whole, or name that run: {header.run}",
-    )

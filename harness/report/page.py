@@ -23,14 +23,15 @@ import harness
 from harness import tables
 from harness.catalogue import Catalogue
 from harness.comparison import Comparison, compare_sides, ranking
-from harness.comparison.sides import Names, Side, insist_on_comparable, labelled, settings_of
+from harness.comparison.ranking import check_comparable, settings_of
+from harness.comparison.sides import Names, Side, labelled
 from harness.errors import ResultsError
 from harness.records import EncodedImage, ServerFacts
 from harness.records.settings import memory, resume_command
 from harness.report import charts
 from harness.report.album import album
 from harness.report.answers import Prompt, caveats, figures, prompts
-from harness.tables import compare, scores
+from harness.tables import compare, runs
 from harness.text import inert, one_line
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,8 +60,7 @@ def gather(
         names, left_out = _ranked(results, include_cached=include_cached)
     meant = Names(results=results, catalogue=catalogue, force=True, include_cached=include_cached)
     found = [meant.resolve(name) for name in names]
-    if not force:
-        insist_on_comparable([side.header for side in found if side.header is not None])
+    check_comparable([side.header for side in found if side.header is not None], force=force)
     comparison = Comparison(sides=(), contrasts=())
     if len(found) > 1:
         comparison = compare_sides(found, names, meant)
@@ -267,6 +267,6 @@ def provenance(side: Side) -> list[tuple[str, str]]:
         "layers on the GPU": server.machine.offloaded_layers if server.machine else None,
         "features of the processor": server.system_info,
         "evalrun": header.evalrun_version,
-        "notes": "; ".join(scores.notes(side.score)),
+        "notes": "; ".join(runs.notes(side.score)),
     }
     return [(name, one_line(str(it), 400)) for name, it in known.items() if it not in (None, "")]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from harness.comparison.contrast import p_value
+from harness.comparison import p_value
 from harness.sweep.reading import Result
 from harness.tables import share_and_counts
 

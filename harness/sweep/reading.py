@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness import stats, store
-from harness.comparison.contrast import difference
+from harness.comparison.ranking import difference
 from harness.comparison.sides import Side, measure
 from harness.errors import ResultsError
 from harness.records import Machine, Reply, Score

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.comparison.contrast import p_value
+from harness.comparison import p_value
 from harness.store import Run
 from harness.sweep.choosing import Choice, frontier
 from harness.sweep.reading import Result
@@ -37,10 +37,10 @@ _COLUMNS = (
     Column("image_tokens", "image tokens", figure=True, drop=5),
     Column("weights_gb", "weights", figure=True),
     Column("peak_gb", "peak", figure=True, drop=4),
-    Column("latency_s", "response", "s"),
+    Column("latency_s", "response", unit="s"),
     Column("tokens_per_s", "tokens/s", figure=True, drop=6),
     Column("answers_per_s", "answers/s", figure=True, drop=1),
-    Column("cost_usd", "cost", "usd", drop=7),
+    Column("cost_usd", "cost", unit="usd", drop=7),
 )
 
 

@@ -2,10 +2,8 @@
 
 A `Table` has a title, columns with names and units, rows and notes; a `Line` is a sentence between
 tables. `to_data` gives rows for JSON, `to_csv`, `to_markdown` and `to_latex` text, and
-`tables.terminal` prints. `rows_of` fills a table by what each column takes of an item.
-
-A table holds values as they are; each renderer makes what it shows harmless by itself, so a model's
-own words may stand in any cell.
+`tables.terminal` prints. Each makes what it shows harmless by itself, so a model's own words may
+stand in any cell.
 """
 
 from __future__ import annotations
@@ -14,6 +12,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -53,9 +52,9 @@ class Column(Struct, frozen=True):
     """A column with a name is for programs (CSV, JSON), one with a heading for people; or both."""
 
     name: str = ""
-    """Its key in CSV and JSON, the unit in it; empty: only people see the column."""
     heading: str | None = None
-    """What stands over it; None: only programs see the column."""
+    of: Callable[[Any], Cell | Value] | str | None = None
+    """What it takes of an item: text is the path of an attribute, None the one of its name."""
     unit: Unit = ""
     """How a number is spelled for people."""
     figure: bool = False
@@ -64,12 +63,19 @@ class Column(Struct, frozen=True):
     """Never broken, as people copy it."""
     drop: int = 0
     """Narrow terminals leave out the column with the highest number first; 0 stays."""
-    of: Callable[[Any], Cell | Value] | None = None
-    """What it takes of an item, for `rows_of`."""
 
     @property
     def is_figure(self) -> bool:
         return self.figure or bool(self.unit)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.is_figure or self.whole
+
+    def take(self, item: Any) -> Cell | Value:
+        of = self.of if callable(self.of) else attrgetter(self.of or self.name)
+        found: Cell | Value = of(item)
+        return found
 
 
 Row = Sequence[Cell | Value]
@@ -106,7 +112,7 @@ Block = Table | Line
 
 def rows_of(items: Iterable[Any], columns: Sequence[Column]) -> list[Row]:
     """A row an item, by what each column takes of it."""
-    return [[it.of(item) if it.of else None for it in columns] for item in items]
+    return [[it.take(item) for it in columns] for item in items]
 
 
 def as_cell(value: Cell | Value) -> Cell:
@@ -162,17 +168,13 @@ def interval(score: Score) -> str:
 _SPELLED: Mapping[str, Callable[[Any], str]] = {
     "s": seconds,
     "usd": dollars,
-    "pct": lambda value: f"{value:.0f} %",
-    "count": lambda value: f"{value:,}",
+    "pct": "{:.0f} %".format,
+    "count": "{:,}".format,
 }
 
 
 def spelled(cell: Cell, column: Column) -> str:
-    """What people read in a cell.
-
-    >>> spelled(Cell(0.0123), Column("latency_s", "response", "s")), spelled(Cell(), Column("x"))
-    ('12 ms', '–')
-    """
+    """What people read in a cell."""
     if cell.text is not None:
         text = cell.text
     elif cell.value is None:
@@ -189,22 +191,18 @@ def for_people(table: Table) -> list[tuple[int, Column]]:
     return [(at, it) for at, it in enumerate(table.columns) if it.heading is not None]
 
 
+def names(table: Table) -> list[str]:
+    """The columns for programs."""
+    return [it.name for it in table.columns if it.name]
+
+
 def to_data(table: Table) -> list[dict[str, Value]]:
     """Each row by the columns' names, for JSON and CSV."""
     named = [(at, it.name) for at, it in enumerate(table.columns) if it.name]
     return [{name: as_cell(row[at]).value for at, name in named} for row in table.rows]
 
 
-def names(table: Table) -> list[str]:
-    """The names of the columns for programs."""
-    return [it.name for it in table.columns if it.name]
-
-
 def to_csv(table: Table) -> str:
-    """
-    >>> to_csv(Table(columns=[Column("a"), Column(heading="b")], rows=[[1, 2]]))
-    'a\\r\\n1\\r\\n'
-    """
     return csv_text(names(table), to_data(table))
 
 
@@ -234,41 +232,45 @@ def csv_cell(value: Value) -> str:
     return f"'{text}" if acts else text
 
 
+def _texts(table: Table, plain: Callable[[str], str], detail: str) -> Iterator[list[str]]:
+    """The headings, then the cells of each row, in a markup."""
+    shown = for_people(table)
+    yield [plain(column.heading or "") for _, column in shown]
+    for row in table.rows:
+        cells = [(as_cell(row[at]), column) for at, column in shown]
+        yield [
+            plain(spelled(it, column)) + (detail.format(plain(it.detail)) if it.detail else "")
+            for it, column in cells
+        ]
+
+
 def to_markdown(blocks: Iterable[Block]) -> str:
     """GitHub's Markdown, with nothing left active in it."""
     parts: list[str] = []
     for block in blocks:
-        if isinstance(block, Line) and block.indent:
+        if isinstance(block, Table):
+            parts += filter(None, _markdown_table(block))
+        elif block.indent:
             item = f"- {plain_markdown(block.text)}"
             follows = bool(parts) and parts[-1].startswith("- ")
             parts[-1:] = [f"{parts[-1]}\n{item}"] if follows else [*parts[-1:], item]
-        else:
-            parts += filter(None, _in_markdown(block))
+        elif text := plain_markdown(block.text):
+            parts.append(f"**{text}**" if "bold" in block.style else text)
     return "\n\n".join(parts) + "\n"
 
 
-def _in_markdown(block: Block) -> Iterator[str]:
-    if isinstance(block, Line):
-        text = plain_markdown(block.text)
-        yield f"**{text}**" if text and "bold" in block.style else text
-        return
-    title, shown = plain_markdown(block.title), for_people(block)
-    if block.folded:
+def _markdown_table(table: Table) -> Iterator[str]:
+    title = plain_markdown(table.title)
+    if table.folded:
         yield f"<details><summary>{title}</summary>"
     elif title:
         yield f"**{title}**"
-    lines = [[plain_markdown(column.heading or "") for _, column in shown]]
-    lines.append(["--:" if column.is_figure else "---" for _, column in shown])
-    lines += [[_markdown_cell(as_cell(row[at]), it) for at, it in shown] for row in block.rows]
-    yield "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    yield "<br>\n".join(f"<sub>{plain_markdown(note)}</sub>" for note in block.notes)
-    if block.folded:
+    head, *lines = _texts(table, plain_markdown, "<br><sub>{}</sub>")
+    rule = ["--:" if column.is_figure else "---" for _, column in for_people(table)]
+    yield "\n".join(f"| {' | '.join(line)} |" for line in (head, rule, *lines))
+    yield "<br>\n".join(f"<sub>{plain_markdown(note)}</sub>" for note in table.notes)
+    if table.folded:
         yield "</details>"
-
-
-def _markdown_cell(cell: Cell, column: Column) -> str:
-    detail = f"<br><sub>{plain_markdown(cell.detail)}</sub>" if cell.detail else ""
-    return f"{plain_markdown(spelled(cell, column))}{detail}"
 
 
 _ACTIVE = re.compile(r"[\\`*_\[\]|~#]|[&<>@]|(?<=[a-z])://|(?<=www)\.", re.IGNORECASE)
@@ -284,24 +286,19 @@ def plain_markdown(text: str) -> str:
     return _ACTIVE.sub(lambda it: _ENTITIES.get(it[0], f"\\{it[0]}"), one_line(text, _LONGEST))
 
 
-def to_latex(blocks: Sequence[Block]) -> str:
-    """For a paper: needs the package booktabs and nothing else. Lines become the caption."""
-    tables = [it for it in blocks if isinstance(it, Table) and not it.folded]
-    notes = dict.fromkeys(note for it in tables for note in it.notes)
-    texts = [plain_latex(it.text) for it in blocks if isinstance(it, Line)]
-    texts += map(plain_latex, notes)
-    caption = " ".join(it if it.endswith((".", "!", "?")) else f"{it}." for it in texts)
-    bodies = ["\n".join(_tabular(it)) for it in tables]
-    return "\n".join(
-        [
-            "% needs \\usepackage{booktabs}",
-            "\\begin{table}",
-            f"\\caption{{{caption}}}",
-            "\n\n\\bigskip\n".join(bodies),
-            "\\end{table}",
-            "",
-        ]
-    )
+def to_latex(blocks: Iterable[Block]) -> str:
+    """For a paper, with the package booktabs; what stands before the tables is the caption."""
+    lines, notes, bodies = list[str](), dict[str, None](), list[str]()
+    for block in blocks:
+        if isinstance(block, Line):
+            lines += [] if bodies or block.indent else [plain_latex(block.text)]
+        elif not block.folded:
+            bodies.append("\n".join(_tabular(block)))
+            notes |= dict.fromkeys(map(plain_latex, block.notes))
+    sentences = [it if it.endswith((".", "!", "?")) else f"{it}." for it in (*lines, *notes)]
+    caption = f"\\begin{{table}}\n\\caption{{{' '.join(sentences)}}}"
+    tables = "\n\n\\bigskip\n".join(bodies)
+    return f"% needs \\usepackage{{booktabs}}\n{caption}\n{tables}\n\\end{{table}}\n"
 
 
 def _tabular(table: Table) -> Iterator[str]:
@@ -309,34 +306,25 @@ def _tabular(table: Table) -> Iterator[str]:
     texts = max(1, sum(not column.is_figure for _, column in shown) - 1)
     wide = f"p{{{0.75 / texts:.2f}\\textwidth}}"
     kinds = ["r" if it.is_figure else "l" if number == 0 else wide for number, it in shown]
-    head = [plain_latex(column.heading or "") for _, column in shown]
+    head, *lines = _texts(table, plain_latex, ", {}")
     head[0] = head[0] or plain_latex(table.title)
     yield f"\\begin{{tabular}}{{{''.join(kinds)}}}\n\\toprule"
     yield f"{' & '.join(head)} \\\\\n\\midrule"
-    for row in table.rows:
-        cells = [(as_cell(row[at]), column) for at, column in shown]
-        spelt = [", ".join(filter(None, [spelled(it, column), it.detail])) for it, column in cells]
-        yield f"{' & '.join(map(plain_latex, spelt))} \\\\"
+    yield from (f"{' & '.join(line)} \\\\" for line in lines)
     yield "\\bottomrule\n\\end{tabular}"
 
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    DASH: "--",
-}
+_LATEX = {"\\": "textbackslash", "~": "textasciitilde", "^": "textasciicircum"}
+_LATEX |= {"<": "textless", ">": "textgreater"}
 
 
 def plain_latex(text: str) -> str:
     r"""
-    >>> plain_latex("50 % & a_b")
-    '50 \\% \\& a\\_b'
+    >>> plain_latex("50 % & a_b < c")
+    '50 \\% \\& a\\_b \\textless{} c'
     """
     return re.sub(
-        rf"[\\~^<>{DASH}&%$#_{{}}]",
-        lambda it: _SPECIAL.get(it[0], f"\\{it[0]}"),
+        r"[\\~^<>&%$#_{}]",
+        lambda it: f"\\{_LATEX[it[0]]}{{}}" if it[0] in _LATEX else f"\\{it[0]}",
         one_line(text, _LONGEST),
-    )
+    ).replace(DASH, "--")

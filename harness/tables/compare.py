@@ -1,19 +1,20 @@
-"""A comparison as tables and sentences: one list of blocks for every format, in one order."""
+"""A comparison as tables and sentences, one list of blocks for every format; a model's facts."""
 
 from __future__ import annotations
 
 import calendar
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from harness.comparison import Comparison, Disagreement
-from harness.comparison.contrast import Contrast, Difference, is_sure, p_value, points
-from harness.comparison.sides import Side
-from harness.records import Score
+from harness.comparison import Comparison, Contrast, Disagreement, p_value, points
+from harness.comparison.ranking import Difference
+from harness.comparison.sides import Side, published
+from harness.records import Fact, ModelCard, RunHeader, Score, ServerFacts
 from harness.tables import (
     KEY,
     Block,
@@ -30,14 +31,20 @@ from harness.tables import (
     seconds,
     share_and_counts,
 )
-from harness.tables.scores import score_data
+from harness.tables.runs import score_data
 from harness.text import one_line
 
 SHOWN = 100
 """Prompts listed before the rest is left to `--json`."""
 _LONGEST = 200
 _DIFFERENCE = ("difference_points", "low_points", "high_points", "p", "p_holm")
-_UNKNOWN = Cell()
+_PRICE = "price in / out per 1M tokens"
+_STATED = {it: it for it in ("organization", "category", "modality")}
+_STATED |= {"release date": "released", "context window": "context_tokens"}
+_STATED |= {it: it for it in ("parameters", "license", _PRICE)}
+_STATED |= {"vision tasks": "vision_tasks", "features": "features"}
+"""Rows of the facts table -> the card's field."""
+_ALWAYS = ("score key", "overall", "avg response time", "cost per task")
 
 
 def blocks(comparison: Comparison) -> Iterator[Block]:
@@ -56,110 +63,87 @@ def blocks(comparison: Comparison) -> Iterator[Block]:
     yield Line(tasks(comparison))
 
 
-def for_paper(comparison: Comparison) -> list[Block]:
-    """What fits into a paper: verdicts as the caption, facts, differences."""
-    lines = [Line(contrast.sentence) for contrast in comparison.contrasts]
-    lines += [Line(warning) for warning in comparison.warnings]
-    return [*lines, *(it for it in blocks(comparison) if isinstance(it, Table))]
-
-
 def facts(sides: Sequence[Side]) -> Table:
     """The side-by-side table: a row a fact or score, known or not, and a column a model."""
-    categories = dict.fromkeys(it.category for side in sides for it in side.categories)
-    about = _ABOUT if any(side.card for side in sides) else {"figures": _origin}
-    always: dict[str, Callable[[Side], Cell]] = (
-        about | _FIGURES | {name: partial(_of_category, name) for name in categories}
-    )
-    rows = [_row(label, cell, sides) for label, cell in always.items()]
-    ours = [_row(label, cell, sides) for label, cell in _OURS.items()]
-    rows += [row for row in ours if any(cell != _UNKNOWN for cell in row[1:])]
+    known = [dict(_facts(side)) for side in sides]
+    stated = _STATED if any(side.card for side in sides) else ()
+    categories = (score.category for side in sides for score in side.categories)
+    ours = ("repeats", "quantization", "server")
+    rows = dict.fromkeys(["figures", *stated, *_ALWAYS, *categories])
+    rows |= {name: None for name in ours if any(name in it for it in known)}
     return Table(
         columns=[Column("row", ""), *(Column(it.label, it.label) for it in sides)],
-        rows=rows,
+        rows=[[name, *(it.get(name, Cell()) for it in known)] for name in rows],
         notes=[f"{KEY}; with each score its 95 % interval"],
         below=True,
     )
 
 
-def _row(label: str, cell: Callable[[Side], Cell], sides: Sequence[Side]) -> Row:
-    return [label, *(cell(side) for side in sides)]
+def _facts(side: Side) -> Iterator[tuple[str, Cell]]:
+    """What is known of one side, by the name of its row."""
+    overall, published = side.overall, side.published
+    if side.card is not None:
+        yield from _of_card(side.card)
+    for part in side.categories:
+        if part.asked:
+            yield part.category, _score(part, digits=1)
+    total = _score(overall, digits=2)
+    if published is not None:
+        source = f"{published.source}, {_day(published.as_of)}"
+        yield "figures", Cell("published, not measured here", detail=source)
+        if published.rank and published.ranked:
+            ranked = f"{total.detail}; rank {published.rank} of {published.ranked}"
+            total = replace(total, detail=ranked)
+    yield "overall", total
+    yield "score key", Cell(key(overall), key=key(overall))
+    if overall.latency_mean_s is not None:
+        yield "avg response time", Cell(seconds(overall.latency_mean_s))
+    if overall.cost_per_task_usd is not None:
+        yield "cost per task", Cell(dollars(overall.cost_per_task_usd))
+    if side.header is not None:
+        yield from _of_run(side.header, overall)
+    if (steady := side.steadiness) is not None:
+        share = f"{100 * steady.pass_hat_k:.1f} % pass all {steady.repeats} times"
+        yield "repeats", Cell(share, detail=f"{len(steady.flaky)} prompts pass sometimes")
 
 
-def _of_category(name: str, side: Side) -> Cell:
-    found = {score.category: score for score in side.categories}.get(name)
-    return _score(found, digits=1)
+def _of_run(header: RunHeader, overall: Score) -> Iterator[tuple[str, Cell]]:
+    server, price = header.server or ServerFacts(), header.price
+    day = _day(header.started_at.date().isoformat())
+    yield "figures", Cell(f"measured {day}", detail=header.run)
+    yield "server", Cell(header.backend, detail=server.build or "")
+    if server.quantization:
+        yield "quantization", Cell(server.quantization)
+    if price is not None:
+        paid = f"${price.in_usd_per_mtok:g} / ${price.out_usd_per_mtok:g}"
+        yield _PRICE, Cell(paid, detail=_day(price.as_of))
+    if overall.latency_mean_s is not None:
+        middle, high = seconds(overall.latency_p50_s), seconds(overall.latency_p95_s)
+        times = f"median {middle}, p95 {high}, concurrency {header.concurrency}"
+        yield "avg response time", Cell(seconds(overall.latency_mean_s), detail=times)
 
 
-def _score(score: Score | None, *, digits: int) -> Cell:
+def _of_card(card: ModelCard) -> Iterator[tuple[str, Cell]]:
+    """What the catalogue says of a model."""
+    for name, field in _STATED.items():
+        if (fact := getattr(card, field, None)) is not None:
+            yield name, Cell(_tokens(fact.value) if field == "context_tokens" else _value(fact))
+    if card.price_in_usd_per_mtok and (out := card.price_out_usd_per_mtok):
+        price = f"${card.price_in_usd_per_mtok.value:g} / ${out.value:g}"
+        yield _PRICE, Cell(price, detail=_day(out.as_of))
+
+
+def _value(fact: Fact[Any]) -> str:
+    return ", ".join(fact.value) if isinstance(fact.value, tuple) else f"{fact.value}"
+
+
+def _score(score: Score, *, digits: int) -> Cell:
     """`73.3 % (11/15)`, its interval below, its key behind it."""
-    if score is None or not score.asked:
-        return _UNKNOWN
     if score.share is None:
         return Cell(share_and_counts(score), key=key(score))
     share = f"{100 * score.share:.{digits}f}".rstrip("0").rstrip(".")
     counts = f"{share} % ({score.passed}/{score.asked})"
     return Cell(counts, detail=interval(score), key=key(score))
-
-
-def _overall(side: Side) -> Cell:
-    cell, published = _score(side.overall, digits=2), side.published
-    if published is None or not (published.rank and published.ranked):
-        return cell
-    ranked = f"{cell.detail}; rank {published.rank} of {published.ranked}"
-    return msgspec.structs.replace(cell, detail=ranked)
-
-
-def _origin(side: Side) -> Cell:
-    if side.published is not None:
-        source = f"{side.published.source}, {_day(side.published.as_of)}"
-        return Cell("published, not measured here", detail=source)
-    if side.header is None:
-        return _UNKNOWN
-    day = _day(side.header.started_at.date().isoformat())
-    return Cell(f"measured {day}", detail=side.header.run)
-
-
-def _response_time(side: Side) -> Cell:
-    overall = side.overall
-    if overall.latency_mean_s is None:
-        return _UNKNOWN
-    detail = ""
-    if side.header is not None:
-        middle, high = seconds(overall.latency_p50_s), seconds(overall.latency_p95_s)
-        detail = f"median {middle}, p95 {high}, concurrency {side.header.concurrency}"
-    return Cell(seconds(overall.latency_mean_s), detail=detail)
-
-
-def _cost(side: Side) -> Cell:
-    cost = side.overall.cost_per_task_usd
-    return Cell(dollars(cost)) if cost is not None else _UNKNOWN
-
-
-def _price(side: Side) -> Cell:
-    """What the run was priced at, else the catalogue's list price."""
-    price, card = side.header.price if side.header else None, side.card
-    if price is not None:
-        return _dollars(price.in_usd_per_mtok, price.out_usd_per_mtok, price.as_of)
-    if card and card.price_in_usd_per_mtok and (out := card.price_out_usd_per_mtok):
-        return _dollars(card.price_in_usd_per_mtok.value, out.value, out.as_of)
-    return _UNKNOWN
-
-
-def _dollars(into: float, out: float, as_of: str) -> Cell:
-    return Cell(f"${into:g} / ${out:g}", detail=_day(as_of))
-
-
-def _fact(name: str, side: Side) -> Cell:
-    """A field of the catalogue's card."""
-    fact = getattr(side.card, name, None)
-    if fact is None:
-        return _UNKNOWN
-    return Cell(", ".join(fact.value) if isinstance(fact.value, tuple) else fact.value)
-
-
-def _context(side: Side) -> Cell:
-    fact = side.card.context_tokens if side.card else None
-    return Cell(_tokens(fact.value)) if fact else _UNKNOWN
 
 
 def _tokens(count: int) -> str:
@@ -185,51 +169,6 @@ def _day(iso: str) -> str:
     return f"{day.day} {calendar.month_name[day.month]} {day.year}"
 
 
-def _server(side: Side) -> Cell:
-    header = side.header
-    if header is None:
-        return _UNKNOWN
-    return Cell(header.backend, detail=(header.server.build if header.server else None) or "")
-
-
-def _quantization(side: Side) -> Cell:
-    return Cell(side.header.server.quantization if side.header and side.header.server else None)
-
-
-def _steadiness(side: Side) -> Cell:
-    steady = side.steadiness
-    if steady is None:
-        return _UNKNOWN
-    share = f"{100 * steady.pass_hat_k:.1f} % pass all {steady.repeats} times"
-    return Cell(share, detail=f"{len(steady.flaky)} prompts pass sometimes")
-
-
-_ABOUT: dict[str, Callable[[Side], Cell]] = {
-    "figures": _origin,
-    "organization": partial(_fact, "organization"),
-    "category": partial(_fact, "category"),
-    "modality": partial(_fact, "modality"),
-    "release date": partial(_fact, "released"),
-    "context window": _context,
-    "parameters": partial(_fact, "parameters"),
-    "license": partial(_fact, "license"),
-    "price in / out per 1M tokens": _price,
-    "vision tasks": partial(_fact, "vision_tasks"),
-    "features": partial(_fact, "features"),
-}
-_FIGURES: dict[str, Callable[[Side], Cell]] = {
-    "score key": lambda side: Cell(key(side.overall), key=key(side.overall)),
-    "overall": _overall,
-    "avg response time": _response_time,
-    "cost per task": _cost,
-}
-_OURS: dict[str, Callable[[Side], Cell]] = {
-    "repeats": _steadiness,
-    "quantization": _quantization,
-    "server": _server,
-}
-
-
 def title(contrast: Contrast) -> str:
     return f"{contrast.second} minus {contrast.first}"
 
@@ -244,27 +183,23 @@ def differences(contrast: Contrast, *, several: bool) -> Table:
         *([Column(heading="p", figure=True, drop=2)] if paired else []),
         Column(heading="verdict"),
     ]
+    rows: list[Row] = []
+    for part in (*contrast.categories, contrast.overall):
+        if part is not None:
+            p = contrast.p if part is contrast.overall else part.p_holm
+            shown = [] if p is None else [p_value(p).removeprefix("p ").removeprefix("= ")]
+            texts = (
+                part.category,
+                points(part.difference),
+                f"{points(part.low)} to {points(part.high)}",
+                *shown,
+            )
+            rows.append([*map(Cell, texts), Cell(it := part.outcome(p), key=it)])
     family = "categories of all models" if several else "categories"
     how = f"p of categories corrected (Holm) for all {family}"
     alone = "each interval for itself; pairing unknown"
-    return Table(
-        title=title(contrast),
-        columns=columns,
-        rows=[_difference(it, contrast) for it in (*contrast.categories, contrast.overall) if it],
-        notes=[f"difference in percentage points; {how if paired else alone}"],
-    )
-
-
-def _difference(part: Difference, contrast: Contrast) -> Row:
-    p = contrast.p if part is contrast.overall else part.p_holm
-    key = ("better" if part.difference > 0 else "worse") if is_sure(part, p) else ""
-    return [
-        Cell(part.category),
-        Cell(points(part.difference)),
-        Cell(f"{points(part.low)} to {points(part.high)}"),
-        *([Cell(p_value(p).removeprefix("p ").removeprefix("= "))] if p is not None else []),
-        Cell(key or "undecided", key=key),
-    ]
+    notes = [f"difference in percentage points; {how if paired else alone}"]
+    return Table(title=title(contrast), columns=columns, rows=rows, notes=notes)
 
 
 def disagreements(comparison: Comparison) -> Table:
@@ -272,11 +207,11 @@ def disagreements(comparison: Comparison) -> Table:
     found = comparison.disagreements
     columns = [
         Column(heading="prompt", of=lambda it: Cell(it.prompt, detail=it.category)),
-        Column(heading="asked", of=lambda it: it.question),
-        Column(heading="expected", of=lambda it: it.expected),
+        Column(heading="asked", of="question"),
+        Column(heading="expected", of="expected"),
         *(
-            Column(heading=answer.label, of=partial(_answer, at))
-            for at, answer in enumerate(found[0].answers)
+            Column(heading=it.label, of=partial(_answer, at))
+            for at, it in enumerate(found[0].answers)
         ),
     ]
     more = len(found) - SHOWN
@@ -292,10 +227,11 @@ def disagreements(comparison: Comparison) -> Table:
 
 def _answer(at: int, of: Disagreement) -> Cell:
     it = of.answers[at]
-    state = "pass" if it.passed == it.asked else "fail"
-    verdict = state if it.asked == 1 else f"pass {it.passed} of {it.asked}"
     text = one_line(it.text, _LONGEST) or "(nothing)"
-    return Cell(verdict, key=state if it.asked == 1 else "", detail=text)
+    verdict = "pass" if it.passed else "fail"
+    if it.asked == 1:
+        return Cell(verdict, detail=text, key=verdict)
+    return Cell(f"pass {it.passed} of {it.asked}", detail=text)
 
 
 def tasks(comparison: Comparison) -> str:
@@ -336,10 +272,16 @@ def _values(part: Difference | None) -> Sequence[float | None]:
 
 def json_data(comparison: Comparison) -> dict[str, Any]:
     """The comparison as plain dicts and lists; scores go by the names they have in the CSVs."""
+    names = ("label", "measured", "card", "header", "published", "steadiness")
     return {
         "forced": comparison.forced,
         "warnings": comparison.warnings,
-        "sides": [_side(side) for side in comparison.sides],
+        "sides": [
+            {name: getattr(side, name) for name in names}
+            | {"run": side.header.run if side.header else None}
+            | {"scores": [score_data(score) for score in (side.overall, *side.categories)]}
+            for side in comparison.sides
+        ],
         "contrasts": [
             {"verdict": it.sentence, **msgspec.to_builtins(it)} for it in comparison.contrasts
         ],
@@ -348,10 +290,18 @@ def json_data(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
-    names = ("label", "measured", "card", "header", "published", "steadiness")
-    return {
-        **{name: getattr(side, name) for name in names},
-        "run": side.header.run if side.header else None,
-        "scores": [score_data(score) for score in (side.overall, *side.categories)],
-    }
+def of_card(card: ModelCard) -> Iterator[Block]:
+    """A model of the catalogue: facts, each with source and date, and its published figures."""
+    yield Line(" ".join([card.name, *(f"({it})" for it in card.aliases)]), "bold")
+    rows: list[Row] = []
+    for name in card.__struct_fields__:
+        fact = getattr(card, name)
+        if isinstance(fact, Fact) and name != "about":
+            label = name.replace("_", " ").replace("usd per mtok", "$ per million tokens")
+            rows.append([label, _value(fact), f"{fact.source}, {fact.as_of}"])
+    yield Table(columns=[Column(heading=it) for it in ("fact", "", "stated by")], rows=rows)
+    if card.about is not None:
+        yield Line(f"\n{card.about.value}")
+        yield Line(f"{card.about.source}, {card.about.as_of}", "dim")
+    if (side := published(card)) is not None:
+        yield facts([replace(side, card=None)])

@@ -11,7 +11,7 @@ import msgspec
 from harness.graders.audit import Audit, Tally
 from harness.records import Case
 from harness.suites import Level
-from harness.suites.lint import MAX_CATEGORY, MAX_OVERALL, Policy, Report, answer_of
+from harness.suites.lint import MAX_CATEGORY, MAX_OVERALL, Report, answer_of
 from harness.tables import Block, Cell, Column, Line, Row, Table, rows_of
 from harness.text import as_text, one_line
 
@@ -30,154 +30,90 @@ _KEYS = {Level.PROBLEM: "fail", Level.WARNING: "undecided", Level.NOTE: ""}
 
 def of_suite(report: Report) -> Iterator[Block]:
     """How many prompts are sound, how they are graded, what is wrong, what guessing scores."""
-    suite = report.suite
+    suite, cases = report.suite, report.suite.cases
     counts = [_count(report.count(level), level) for level in Level if report.count(level)]
     found = ", ".join(counts) or "nothing to mend"
     yield Line(f"sound: {found}" if report.sound else found, "better" if report.sound else "fail")
     licence = f", {suite.license}" if suite.license else ""
     yield Line(f"{suite.name} {suite.version}{licence}", "bold")
-    difficulty = Counter(case.difficulty for case in suite.cases if case.difficulty)
+    difficulty = Counter(case.difficulty for case in cases if case.difficulty)
     rated = [f"{difficulty[it]} {it}" for it in ("easy", "medium", "hard") if difficulty[it]]
-    sizes = f"{_count(len(suite.cases), 'prompt')} on {_count(report.pictures, 'picture')}"
+    sizes = f"{_count(len(cases), 'prompt')} on {_count(report.pictures, 'picture')}"
     yield Line(": ".join(filter(None, [sizes, ", ".join(rated)])))
     yield Line(f"sha256 {suite.sha256[:16]}")
-    if suite.cases:
-        yield _graders(suite.cases)
+    if cases:
+        first = {case.grader: case for case in reversed(cases)}
+        rows: list[Row] = [
+            [it, n, f"{one_line(first[it].question, 70)} = {one_line(answer_of(first[it]), 30)}"]
+            for it, n in Counter(case.grader for case in cases).most_common()
+        ]
+        columns = [Column("grader", "grader"), Column("prompts", "prompts", unit="count")]
+        yield Table(columns=[*columns, Column(heading="for example")], rows=rows)
     if report.findings:
-        yield _findings(report)
-        yield from _fixes(report)
+        yield from _findings(report)
     if report.policies:
         yield _guessing(report)
 
 
-def _graders(cases: Sequence[Case]) -> Table:
-    """Which graders are in use, each with its first case."""
-    rows: list[Row] = []
-    for grader, count in Counter(case.grader for case in cases).most_common():
-        first = next(case for case in cases if case.grader == grader)
-        example = f"{one_line(first.question, 70)} = {one_line(answer_of(first), 30)}"
-        rows.append([grader, count, example])
-    columns = [Column("grader", "grader"), Column("prompts", "prompts", "count")]
-    return Table(columns=[*columns, Column(heading="for example")], rows=rows)
-
-
-def _findings(report: Report) -> Table:
-    rows: list[Row] = []
+def _findings(report: Report) -> Iterator[Block]:
+    """What is wrong, and what to do about it: each advice once, with the first place it is for."""
+    rows, places = list[Row](), defaultdict[str, list[str]](list)
     for level in Level:
         listed = [it for it in report.findings if it.level is level][:_SHOWN]
         head = Cell(str(level), key=_KEYS[level])
         rows += [[head, it.where, one_line(it.what, 400)] for it in listed]
         if more := report.count(level) - len(listed):
             rows.append([head, "", f"and {more:,} more"])
-    columns = [Column("level", "finding"), Column("where", "where"), Column("what", "what")]
-    return Table(columns=columns, rows=rows)
-
-
-def _fixes(report: Report) -> Iterator[Line]:
-    """What to do about the problems, each piece of advice once, with the first place it is for."""
-    places: dict[str, list[str]] = {}
+    headings = {"level": "finding", "where": "where", "what": "what"}
+    yield Table(columns=[Column(*it) for it in headings.items()], rows=rows)
     for it in report.findings:
-        if it.fix:
-            places.setdefault(it.fix, []).append(it.where)
-    for fix, where in list(places.items())[:_SHOWN]:
-        more = f" and {len(where) - 1:,} more" if len(where) > 1 else ""
-        yield Line(f"fix for {where[0]}{more}: {one_line(fix, 400)}")
+        places[it.fix or ""].append(it.where)
+    for fix, where in [it for it in places.items() if it[0]][:_SHOWN]:
+        more_places = f" and {len(where) - 1:,} more" if len(where) > 1 else ""
+        yield Line(f"fix for {where[0]}{more_places}: {one_line(fix, 400)}")
 
 
 def _guessing(report: Report) -> Table:
-    """What each policy that never looks would score, in per cent."""
-    members: dict[str, list[Case]] = defaultdict(list)
+    """What each policy that never looks would score, in per cent; `!` is too good a guess."""
+    policies, members = report.policies, defaultdict[str, list[Case]](list)
     for case in report.suite.cases:
         members[case.category].append(case)
-    rows = [
-        _guessed(name, cases, [it.categories[name] for it in report.policies], MAX_CATEGORY)
-        for name, cases in list(members.items())[:_SHOWN]
-    ]
-    overall = [it.overall for it in report.policies]
-    rows.append(_guessed("overall", report.suite.cases, overall, MAX_OVERALL))
+    listed = dict(list(members.items())[:_SHOWN])
+    rows = [_guessed(it, listed[it], [of.categories[it] for of in policies]) for it in listed]
+    rows.append(_guessed("overall", report.suite.cases, [it.overall for it in policies]))
     more = len(members) - _SHOWN
+    notes = [f"and {more} more categories"] if more > 0 else []
+    for policy in policies:
+        answers = ", ".join(one_line(it, 24) for it in list(policy.answers.values())[:8])
+        says = f"{_HEADINGS[policy.name]}: {policy.says}"
+        notes.append(f"{says}: {answers}" if answers else says)
     return Table(
         title="What answers score that never look, in per cent",
         columns=[
             Column("category", "category"),
-            Column("prompts", "prompts", "count"),
+            Column("prompts", "prompts", unit="count"),
             Column(heading="yes/no", figure=True, drop=len(_HEADINGS)),
             *(
                 Column(it.name, _HEADINGS[it.name], figure=True, drop=number)
-                for number, it in enumerate(report.policies)
+                for number, it in enumerate(policies)
             ),
         ],
         rows=rows,
-        notes=[*([f"and {more} more categories"] if more > 0 else []), *_legend(report.policies)],
+        notes=notes,
         total=True,
     )
 
 
-def _guessed(name: str, cases: Sequence[Case], shares: Sequence[float], most: float) -> Row:
-    """With how many questions are answered yes, and how many no; `!` is too good a guess."""
+def _guessed(name: str, cases: Sequence[Case], shares: Sequence[float]) -> Row:
     counts = Counter(answer_of(case).casefold() for case in cases if case.grader == "yes_no")
     yes_no = f"{counts['yes']}/{counts['no']}" if counts else ""
+    most = MAX_OVERALL if name == "overall" else MAX_CATEGORY
     figures = [Cell(100 * it, f"{100 * it:.1f}{'!' if it > most else ''}") for it in shares]
     return [name, len(cases), yes_no, *figures]
 
 
-def _legend(policies: Sequence[Policy]) -> Iterator[str]:
-    for policy in policies:
-        answers = ", ".join(one_line(answer, 24) for answer in list(policy.answers.values())[:8])
-        yield f"{_HEADINGS[policy.name]}: {policy.says}{': ' if answers else ''}{answers}"
-
-
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-_AGREEMENT = (
-    Column("grading", "grading", of=lambda it: it[0]),
-    Column("answers", "answers", "count", of=lambda it: it[1].total),
-    Column("agreement_pct", "agreement", figure=True, of=lambda it: _percent(it[1].agreement)),
-    Column("wrong_passes", "wrong passes", "count", of=lambda it: it[1].wrong_pass),
-    Column("wrong_fails", "wrong fails", "count", of=lambda it: it[1].wrong_fail),
-    Column("kappa", "kappa", figure=True, drop=1, of=lambda it: _kappa(it[1].kappa)),
-)
-_DISAGREEMENT = (
-    Column(
-        heading="verdict", of=lambda it: Cell(f"{_wrong(it.label)} ({it.grader}, {it.models}x)")
-    ),
-    Column(heading="question", of=lambda it: it.question),
-    Column(heading="expected", of=lambda it: as_text(it.reference)),
-    Column(heading="response", of=lambda it: it.response),
-    Column(heading="reason", of=lambda it: it.reason),
-)
-
-
-def of_audit(found: Audit) -> Iterator[Block]:
-    """Agreement of every grading, of ours by type of grader, and each disagreement."""
-    yield agreement("each answer as often as models gave it", found.by_models)
-    yield agreement("each distinct answer once", found.by_answers)
-    yield agreement("evalrun by type of grader", found.by_grader)
-    if found.left_out:
-        yield Line(f"{found.left_out} ambiguous answers are left out")
-    rows = rows_of(found.disagreements, _DISAGREEMENT)
-    if rows:
-        yield Table(title="Disagreements", columns=_DISAGREEMENT, rows=rows, records=True)
-    else:
-        yield Line("no disagreement")
-
-
-def agreement(title: str, tallies: Mapping[str, Tally]) -> Table:
-    return Table(title=title, columns=_AGREEMENT, rows=rows_of(tallies.items(), _AGREEMENT))
-
-
-def _percent(share: float) -> Cell:
-    return Cell(100 * share, f"{100 * share:.2f} %")
-
-
-def _kappa(value: float) -> Cell:
-    return Cell(value, f"{value:.3f}")
-
-
-def _wrong(label: str) -> str:
-    return "wrong fail" if label == "pass" else "wrong pass"
 
 
 def suite_data(report: Report) -> dict[str, Any]:
@@ -200,6 +136,48 @@ def suite_data(report: Report) -> dict[str, Any]:
             for case in suite.cases
         ],
     }
+
+
+_AGREEMENT = (
+    Column("answers", "answers", "total", "count"),
+    Column(
+        "agreement_pct",
+        "agreement",
+        lambda it: Cell(100 * it.agreement, f"{100 * it.agreement:.2f} %"),
+        figure=True,
+    ),
+    Column("wrong_passes", "wrong passes", "wrong_pass", "count"),
+    Column("wrong_fails", "wrong fails", "wrong_fail", "count"),
+    Column("kappa", "kappa", lambda it: Cell(it.kappa, f"{it.kappa:.3f}"), figure=True, drop=1),
+)
+"""Of a tally."""
+_WRONG = {"pass": "wrong fail", "fail": "wrong pass"}
+_DISAGREEMENT = (
+    Column(heading="verdict", of=lambda it: f"{_WRONG[it.label]} ({it.grader}, {it.models}x)"),
+    Column(heading="question", of="question"),
+    Column(heading="expected", of=lambda it: as_text(it.reference)),
+    Column(heading="response", of="response"),
+    Column(heading="reason", of="reason"),
+)
+
+
+def of_audit(found: Audit) -> Iterator[Block]:
+    """Agreement of every grading, of ours by type of grader, and each disagreement."""
+    yield agreement("each answer as often as models gave it", found.by_models)
+    yield agreement("each distinct answer once", found.by_answers)
+    yield agreement("evalrun by type of grader", found.by_grader)
+    if found.left_out:
+        yield Line(f"{found.left_out} ambiguous answers are left out")
+    if rows := rows_of(found.disagreements, _DISAGREEMENT):
+        yield Table(title="Disagreements", columns=_DISAGREEMENT, rows=rows, records=True)
+    else:
+        yield Line("no disagreement")
+
+
+def agreement(title: str, tallies: Mapping[str, Tally]) -> Table:
+    figures = rows_of(tallies.values(), _AGREEMENT)
+    rows = [[name, *row] for name, row in zip(tallies, figures, strict=True)]
+    return Table(title=title, columns=[Column("grading", "grading"), *_AGREEMENT], rows=rows)
 
 
 def audit_data(found: Audit) -> dict[str, Any]:

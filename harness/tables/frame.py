@@ -8,7 +8,7 @@ import pandas as pd
 
 from harness.store import Run
 from harness.tables import Table, Value, names, to_data
-from harness.tables.prompts import COLUMNS, in_suite_order, row
+from harness.tables.runs import COLUMNS, in_suite_order, prompt_row
 
 _DTYPES = {str: "object", int: "Int64", float: "float64", bool: "boolean"}
 _KEY = ["prompt", "category", "repeat", "expected"]
@@ -18,7 +18,7 @@ _SHOWN = ["verdict", "answer"]
 def of_runs(runs: Iterable[Run]) -> pd.DataFrame:
     """A row a prompt and repeat, in the order of the suite; the columns of a run's CSV."""
     rows = [
-        row(run.header, record)
+        prompt_row(run.header, record)
         for run in runs
         for record in in_suite_order(run.header, run.records())
     ]

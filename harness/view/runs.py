@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from harness import store
 from harness.records import Record, RunHeader
 from harness.report.answers import Picture, pictures_of
-from harness.tables import scores
+from harness.tables.runs import notes
 from harness.text import as_text
 from harness.view.index import FLAGS, STATES, Filters, Index
 from harness.view.library import Library, Missing
@@ -94,7 +94,7 @@ def _about(shelf: Library, index: Index, name: str) -> dict[str, Any]:
     others = [it for it in shelf.run_names() if it != name and shelf.suite_of(it) == suite]
     return {
         "score": index.score,
-        "notes": scores.notes(index.score),
+        "notes": notes(index.score),
         "choices": _choices(index),
         "others": others,
     }

@@ -13,7 +13,7 @@ from harness import catalogue, stats
 from harness.comparison import compare
 from harness.comparison.ranking import Leaderboard, leaderboard
 from harness.records import Sampling, ServerFacts
-from harness.tables.leaderboard import publish
+from harness.tables.runs import publish
 from tests.compare.conftest import WriteRun, cases
 from tests.conftest import Evalrun
 

@@ -63,7 +63,7 @@ def test_a_run_loads_neither_pandas_nor_the_hub_nor_the_local_server(
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
     assert done.returncode == 0, done.stderr[-500:]
-    assert "harness.tables.scores" in loaded, "the table at the end was loaded, too"
+    assert "harness.tables.runs" in loaded, "the table at the end was loaded, too"
     for unwanted in ("pandas", "numpy", "huggingface_hub", "xllamacpp", "gguf", "matplotlib"):
         assert unwanted not in loaded
     assert "harness.adapters.llamacpp.local" not in loaded
