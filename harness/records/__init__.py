@@ -281,22 +281,17 @@ class Record(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, ta
     def verdict_by(self) -> Literal["rule", "judge", "person"] | None:
         if self.verdict is None:
             return None
-        if self.correction is not None:
-            return "person"
-        return "judge" if self.judgement is not None and self.judgement.verdict else "rule"
+        judged = self.judgement is not None and self.judgement.verdict is not None
+        return "person" if self.correction else "judge" if judged else "rule"
 
     @property
     def final(self) -> Verdict | None:
         """The verdict that counts: the person's, else the judge's, else the rule's."""
-        if self.verdict is None or (self.correction is None and self.judgement is None):
-            return self.verdict
-        if self.correction is None:
-            return (self.judgement and self.judgement.verdict) or self.verdict
-        return Verdict(
-            passed=self.correction.passed,
-            answer=self.verdict.answer,
-            reason=f"corrected by a person: {self.correction.why}",
-        )
+        verdict, correction = self.verdict, self.correction
+        if verdict is not None and correction is not None:
+            why = f"corrected by a person: {correction.why}"
+            return Verdict(passed=correction.passed, answer=verdict.answer, reason=why)
+        return (self.judgement and self.judgement.verdict) or verdict
 
 
 class Score(Struct, frozen=True, kw_only=True):

@@ -234,17 +234,15 @@ def marks(side: Side) -> Iterator[str]:
     header = score.header
     missing = f"{overall.errors:,} of {overall.asked:,} failed or were not asked"
     cut = f"{overall.cut:,} of {overall.asked:,} replies were cut before they stated an answer"
-    prompts_asked = f"{header.prompts:,} of the suite’s {header.suite_prompts:,} prompts"
     regraded = f"{header.regraded_from} by the rules of grader {header.grader_version}"
     held = {
         f"incomplete: {missing}, so the score is a range": overall.errors,
         f"incomplete: {cut}, so the score is a range": overall.cut,
         "blind: no picture was sent, so this is what guessing reaches": header.blind,
-        f"a subset: {prompts_asked}": header.subset,
+        f"a subset: {header.prompts:,} of {header.suite_prompts:,} prompts": header.subset,
         f"every prompt was asked {header.repeats} times": header.repeats > 1,
         f"regraded from {regraded}": header.regraded_from,
         f"{header.judge} judged replies that the rules could not read": header.judge,
-        f"verdicts corrected by a person: {score.corrected:,}": score.corrected,
         "the last line of its file is cut short": any(run.torn for run in side.runs),
     }
     yield from (words for words, is_so in held.items() if is_so)
