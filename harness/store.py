@@ -13,7 +13,6 @@ import json
 import mmap
 import os
 import re
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -58,7 +57,8 @@ class Run:
         """Whether the last line was cut short; known once the records were walked to the end."""
         with _opened(path) as file:
             line = file.readline()
-        header = _decode(path, 1, line) if line.endswith(b"\n") else None
+        self._renamed = _RENAMED_IN_0_1 if b'"evalrun_version":"0.1.' in line else None
+        header = next(self._decoded(1, [line])) if line.endswith(b"\n") else None
         if not isinstance(header, RunHeader):
             raise ResultsError(
                 f"{path} is not a run file: its first line is no header",
@@ -98,8 +98,7 @@ class Run:
         self._find_corrections()
         with _opened(self.path) as file:
             lines = [file.readline() for place in places if file.seek(place) == place]
-        found = self._decoded(0, lines)
-        return [self._corrected(it) for it in found if isinstance(it, Record)]
+        return [self._corrected(it) for it in self._decoded(0, lines) if isinstance(it, Record)]
 
     def answered_keys(self) -> set[Key]:
         """What a resumed run need not ask again."""
@@ -134,15 +133,25 @@ class Run:
                 number += len(lines)
                 place = file.tell()
 
-    def _decoded(self, number: int, lines: list[bytes]) -> Iterable[Line]:
-        """What `lines`, the first of which is `number`, hold; one by one only after damage."""
-        if self.header.evalrun_version.startswith("0.1."):
-            lines = [line.replace(*_RENAMED_IN_0_1) for line in lines]
+    def _decoded(self, number: int, lines: list[bytes]) -> Iterator[Line]:
+        """What `lines` hold, the first of which is `number`; one by one where one is damaged."""
+        if self._renamed:
+            lines = [line.replace(*self._renamed) for line in lines]
         with contextlib.suppress(*_DAMAGED):
             found = _LINE.decode_lines(b"".join(lines))
             if len(found) == len(lines):
-                return found
-        return (_decode(self.path, number + at, line) for at, line in enumerate(lines))
+                yield from found
+                return
+        for at, line in enumerate(lines, start=number):
+            try:
+                yield _LINE.decode(line)
+            except _DAMAGED as error:
+                raise ResultsError(
+                    f"{self.path}, line {at} is damaged ({error}); the {max(0, at - 2)} records "
+                    "before it are readable",
+                    fix=f"keep a copy, delete line {at}, and run the same command again: what the "
+                    "line had is asked again (--fresh leaves the file alone)",
+                ) from error
 
 
 read = Run
@@ -159,18 +168,6 @@ def _opened(path: Path) -> BinaryIO:
 
 def _mapped(fd: int) -> mmap.mmap:
     return mmap.mmap(fd, 0, access=mmap.ACCESS_READ)
-
-
-def _decode(path: Path, number: int, line: bytes) -> Line:
-    try:
-        return _LINE.decode(line)
-    except _DAMAGED as error:
-        raise ResultsError(
-            f"{path}, line {number} is damaged ({error}); the {max(0, number - 2)} records "
-            "before it are readable",
-            fix=f"keep a copy, delete line {number}, and run the same command again: "
-            "what the line had is asked again (--fresh leaves the file alone)",
-        ) from error
 
 
 class RunWriter:
@@ -212,23 +209,14 @@ class RunWriter:
             if os.fstat(self._fd).st_nlink == 0:
                 self._restore()
 
-    def cut_torn_line(self) -> None:
-        """Drop what stands behind the last whole line."""
-        if self._good_bytes:
-            with _mapped(self._fd) as held:
-                self._good_bytes = held.rfind(b"\n") + 1
-            os.ftruncate(self._fd, self._good_bytes)
-
     def _restore(self) -> None:
         """Somebody removed the folder under us: put the file back, whole."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self.path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666)
-        with os.fdopen(os.dup(self._fd), "rb") as old, os.fdopen(os.dup(fd), "ab") as new:
+        fd = _open_locked(self.path, os.O_CREAT | os.O_EXCL)
+        with open(self._fd, "rb") as old:
             old.seek(0)
-            shutil.copyfileobj(old, new)
+            _write_all(fd, old.read())
         os.fsync(fd)
-        portalocker.lock(fd, _LOCK)
-        os.close(self._fd)
         self._fd = fd
 
 
@@ -259,9 +247,12 @@ def reopen(path: Path) -> RunWriter:
     Raises: ResultsError when another evalrun is writing it.
     """
     with _writing(path):
-        writer = RunWriter(path, _open_locked(path))
-        writer.cut_torn_line()
-    return writer
+        fd = _open_locked(path)
+        if os.fstat(fd).st_size:
+            with _mapped(fd) as held:
+                whole_bytes = held.rfind(b"\n") + 1
+            os.ftruncate(fd, whole_bytes)
+    return RunWriter(path, fd)
 
 
 def delete(path: Path) -> None:
@@ -358,12 +349,9 @@ def _write_all(fd: int, data: bytes) -> None:
 
 def _sync(folder: Path) -> None:
     """A new file survives a power cut only once its folder is on disk as well."""
-    if os.name == "nt":
-        return  # Windows cannot open a folder, and NTFS keeps its own journal
-    fd = os.open(folder, os.O_RDONLY)
-    try:
+    if os.name != "nt":  # Windows cannot open a folder, and NTFS keeps its own journal
+        fd = os.open(folder, os.O_RDONLY)
         os.fsync(fd)
-    finally:
         os.close(fd)
 
 

@@ -14,25 +14,21 @@ from base64 import b64encode
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from harness.records.cards import Fact as Fact
-from harness.records.cards import GgufFiles as GgufFiles
-from harness.records.cards import GgufSource as GgufSource
-from harness.records.cards import HostedSource as HostedSource
-from harness.records.cards import ModelCard as ModelCard
-from harness.records.cards import Preset as Preset
-from harness.records.cards import PublishedScore as PublishedScore
 from harness.records.settings import Machine as Machine
 from harness.records.settings import Price as Price
 from harness.records.settings import RunHeader as RunHeader
 from harness.records.settings import Sampling as Sampling
 from harness.records.settings import ServerFacts as ServerFacts
 
+T = TypeVar("T")
 State = Literal["pass", "fail", "cut", "error"]
 MediaType = Literal["image/jpeg", "image/png"]
+Dollars = Annotated[float, Meta(ge=0)]
+Tokens = Annotated[int, Meta(gt=0)]
 Size = tuple[int, int]
 """Width and height in pixels."""
 
@@ -46,6 +42,109 @@ _FILTER_REASONS = (
 )
 
 
+class Fact(Struct, Generic[T], frozen=True, kw_only=True):
+    """A value that somebody stated somewhere on a day."""
+
+    value: T
+    source: str
+    as_of: str
+    """ISO date: the one the source gives for it, else the day the source was read."""
+
+
+class _Entry(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A table of a catalogue file: a key that it does not know is a mistake."""
+
+
+class GgufSource(_Entry, frozen=True, kw_only=True):
+    repo: str
+    model_file: str
+    mmproj_file: str
+    quantization: str
+    mmproj_repo: str | None = None
+    """None: the same repo."""
+    context_tokens: Tokens | None = None
+    size_gb: float | None = None
+    source: str | None = None
+    as_of: str | None = None
+
+
+class GgufFiles(Struct, frozen=True, kw_only=True):
+    """Weights that already lie on this machine: a user's own entry."""
+
+    model: str
+    mmproj: str
+
+
+class HostedSource(_Entry, frozen=True, kw_only=True):
+    preset: str
+    model_id: str
+    source: str | None = None
+    as_of: str | None = None
+
+
+class PublishedScore(_Entry, frozen=True, kw_only=True):
+    """Figures somebody else published: shown, marked, never mixed with ours."""
+
+    passed: int
+    asked: int
+    categories: dict[str, tuple[int, int]]
+    latency_mean_s: float | None = None
+    cost_per_task_usd: float | None = None
+    rank: int | None = None
+    ranked: int | None = None
+    source: str
+    as_of: str
+
+
+class ModelCard(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A catalogue entry. Every fact is sourced; what no source states is None."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    organization: Fact[str] | None = None
+    category: Fact[str] | None = None
+    modality: Fact[str] | None = None
+    released: Fact[str] | None = None
+    context_tokens: Fact[Tokens] | None = None
+    parameters: Fact[str] | None = None
+    license: Fact[str] | None = None
+    price_in_usd_per_mtok: Fact[Dollars] | None = None
+    price_out_usd_per_mtok: Fact[Dollars] | None = None
+    vision_tasks: Fact[tuple[str, ...]] | None = None
+    features: Fact[tuple[str, ...]] | None = None
+    coordinates: Fact[str] | None = None
+    """How it writes boxes and points: the name of a convention, such as `1000-yxyx`."""
+    about: Fact[str] | None = None
+    """What it is for, what it needs, its limits: a paragraph in our words; the source backs it."""
+    temperature: Fact[Annotated[float, Meta(ge=0, le=2)]] | None = None
+    """This and those below: how it is asked where no option says so, by the options' names."""
+    seed: Fact[int] | None = None
+    max_tokens: Fact[Tokens] | None = None
+    thinking: Fact[int | str] | None = None
+    system: Fact[str] | None = None
+    body: Fact[tuple[str, ...]] | None = None
+    image_max_side: Fact[Annotated[int, Meta(ge=16, le=16384)]] | None = None
+    image_tokens: Fact[int | str] | None = None
+    image_detail: Fact[Literal["low", "high", "auto"]] | None = None
+    base_url: str | None = None
+    """Where a server of the user's serves it; it is sent no key."""
+    files: GgufFiles | None = None
+    gguf: GgufSource | None = None
+    hosted: tuple[HostedSource, ...] = ()
+    published: PublishedScore | None = None
+
+
+class Preset(_Entry, frozen=True, kw_only=True):
+    """A known OpenAI-compatible endpoint."""
+
+    name: str
+    base_url: str
+    api_key_env: str | None = None
+    """None: a local server that wants no key."""
+    source: str
+    as_of: str
+
+
 class Case(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One question about one picture, with its right answer and how to recognise it."""
 
@@ -56,10 +155,8 @@ class Case(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     image: str
     """POSIX path relative to the suite's root."""
     expected: str | tuple[str, ...]
-    """A tuple only for the list grader."""
     grader: str
     options: dict[str, Any] = {}
-    """The grader's options, e.g. {"tolerance": 0.5, "unit": "bar"}."""
     images: tuple[str, ...] = ()
     """All pictures in their order where the question has several; `image` is then the first."""
     difficulty: Literal["easy", "medium", "hard"] | None = None
@@ -79,7 +176,6 @@ class EncodedImage(Struct, frozen=True, kw_only=True, dict=True):
     sha256: str
     """Of `data`: the input the reply was scored on."""
     file_size_px: Size | None = None
-    """Of the upright file, where the picture was made from one."""
 
     @cached_property
     def base64(self) -> bytes:
@@ -91,24 +187,19 @@ class ServerTimings(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     """What a llama.cpp server says of its own work on one reply, as its API names it."""
 
     prompt_ms: float | None = None
-    """Reading the prompt, picture included; excludes uploading and decoding the picture file."""
     predicted_ms: float | None = None
     prompt_n: int | None = None
     predicted_n: int | None = None
     cache_n: int | None = None
-    """Prompt tokens that came out of the server's cache."""
 
 
 class Effort(Struct, frozen=True, kw_only=True, gc=False):
     """What a call took besides its successful attempt."""
 
     attempts: int = 1
-    """1 means the first try was answered."""
     failed_s: float = 0.0
     backoff_s: float = 0.0
-    """Time slept between attempts, the server's Retry-After included."""
     queued_s: float = 0.0
-    """Time spent waiting for a place among the calls in flight."""
 
 
 class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="reply"):
@@ -122,11 +213,8 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
     """The model's words of refusal, where the endpoint keeps them apart from the content."""
     finish_reason: str | None = None
     provider: str | None = None
-    """Who answered, where a gateway says whom it asked."""
     served_model: str | None = None
-    """The model that answered, as the endpoint names it."""
     tokens_in: int | None = None
-    """Picture tokens and cached tokens included."""
     tokens_out: int | None = None
     tokens_reasoning: int | None = None
     tokens_cached: int | None = None
@@ -134,13 +222,11 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
     """The successful attempt alone: from sending the request to the last byte of the reply. None
     when nobody measured it, as in a recording of another tool."""
     ttft_s: float | None = None
-    """Time to the first token of content or reasoning; None when the reply was not streamed."""
     effort: Effort = Effort()
     timings: ServerTimings | None = None
     image_cached: bool = False
     """The picture came out of the server's cache; kept out of latency figures."""
     image_tokens: int | None = None
-    """What the question's pictures took of `tokens_in`, where that can be known."""
     server_memory_gb: float | None = None
     """Resident memory of the server that we started, where this reply raised its peak."""
     adapted: tuple[str, ...] = ()
@@ -163,8 +249,6 @@ class Reply(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
 
 
 class FailureKind(StrEnum):
-    """Why a model did not answer."""
-
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
     RATE_LIMITED = "rate_limited"
@@ -179,7 +263,6 @@ class CallFailure(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
     kind: FailureKind
     message: str
     fix: str | None = None
-    """What to try next, where the error's kind tells."""
     effort: Effort = Effort()
 
 
@@ -195,19 +278,15 @@ class Verdict(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     measures: dict[str, float] = {}
     """How near the answer came, the chief measure first: cer, iou, distance_px, error, f1..."""
     fields: dict[str, bool] = {}
-    """Of an answer in JSON, which fields are right."""
     coordinates: str | None = None
-    """The convention in which a point or box was read."""
 
 
 class GradeContext(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What grading a point or a box takes besides the reply."""
 
     file_size_px: Size | None = None
-    """Of the upright picture, in whose pixels cases give their answers."""
     sent_size_px: Size | None = None
     coordinates: str | None = None
-    """The convention that the run asked for, or that the model is known by."""
 
 
 class Judgement(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -231,7 +310,6 @@ class Correction(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True
     why: str
     at: datetime
     withdrawn: bool = False
-    """Taken back: the verdict of rule or judge stands again."""
 
 
 class Record(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="record"):
@@ -244,9 +322,7 @@ class Record(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, ta
     image_sha256: str | None = None
     """Of the first picture; None in a blind run, or when no picture was sent."""
     images_sha256: tuple[str, ...] = ()
-    """Of all pictures in their order, where several were sent."""
     media_types: tuple[MediaType, ...] = ()
-    """Of the pictures that were sent; runs before 0.2 do not say."""
     outcome: Reply | CallFailure
     verdict: Verdict | None = None
     """The rule's. Present exactly when the outcome is a Reply."""
@@ -302,7 +378,6 @@ class Score(Struct, frozen=True, kw_only=True):
     asked: int
     """The denominator: every planned prompt and repeat, answered or not."""
     errors: int
-    """Failed calls and prompts not asked yet."""
     cut: int = 0
     low: float
     """95 % Wilson bound of the share, 0 to 1; if incomplete: all errors and cuts are wrong."""
@@ -313,26 +388,18 @@ class Score(Struct, frozen=True, kw_only=True):
     latency_p95_s: float | None = None
     ttft_mean_s: float | None = None
     tokens_per_s: float | None = None
-    """Generation speed: the server's own timing where it tells it."""
     cost_per_task_usd: float | None = None
     cost_usd: float | None = None
     truncated: int = 0
     filtered: int = 0
-    """Replies that the endpoint's content filter stopped."""
     refused: int = 0
-    """Replies that the endpoint marked as a refusal."""
     image_cached: int = 0
     thought: int = 0
-    """Replies that came with reasoning."""
     tokens_reasoning_p50: float | None = None
-    """Of those that thought, where the tokens are known."""
     image_tokens_mean: float | None = None
-    """What the pictures of a prompt took, where that is known."""
     fields_right: int = 0
     fields: int = 0
-    """Of answers in JSON: fields asked for."""
     measures: dict[str, float] = {}
-    """The mean of each measure beside the verdict: cer, iou, distance_px, f1..."""
     failed_s: float = 0.0
     backoff_s: float = 0.0
     queued_s: float = 0.0
@@ -357,35 +424,25 @@ class Score(Struct, frozen=True, kw_only=True):
 
 
 class Repeatability(Struct, frozen=True, kw_only=True):
-    """How many prompts were answered otherwise when they were asked again."""
+    """Prompts that were answered at least twice; of them, those whose verdicts or texts changed."""
 
     prompts: int
-    """Answered at least twice."""
     verdicts_changed: int
-    """Passed in one repeat and failed in another."""
     texts_changed: int
-    """Prompts whose replies are not the same, letter by letter."""
 
 
 class ModelScore(Struct, frozen=True, kw_only=True):
-    """One run, scored."""
-
     header: RunHeader
     overall: Score
     categories: tuple[Score, ...]
-    """In the suite's order."""
     difficulties: tuple[Score, ...] = ()
-    """easy, medium, hard, where the suite says so; of prompts asked so far."""
     corrected: int = 0
-    """Verdicts that a person overrode."""
     judged: int = 0
-    """Verdicts that are a model judge's."""
     judge_errors: int = 0
     """Replies that the judge was asked about in vain: the rule's verdict stands."""
     judge_unusable: int = 0
     """Of these, those where the judge answered, and neither with PASS nor with FAIL."""
     repeatability: Repeatability | None = None
-    """None when no prompt was answered twice."""
 
     @property
     def model(self) -> str:

@@ -16,8 +16,6 @@ from msgspec.structs import asdict, fields
 
 
 class Sampling(Struct, frozen=True, kw_only=True):
-    """How the model was told to speak."""
-
     temperature: float = 0.0
     seed: int = 1
     max_tokens: int = 512
@@ -47,10 +45,8 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     cpu: str | None = None
     threads: int | None = None
-    """That computed."""
     memory_gb: float | None = None
     gpus: tuple[str, ...] = ()
-    """Each with its memory, whether the server used it or not."""
     gpu_driver: str | None = None
     offloaded_layers: str | None = None
     """On the GPU, of all: "33/33"; None when the server had no GPU to use."""
@@ -75,11 +71,9 @@ class ServerFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     slots: int | None = None
     chat_template_sha256: str | None = None
     system_info: str | None = None
-    """CPU or GPU features as the server reports them."""
     tokens_before_image: int | None = None
     """Cached tokens beyond this many mean that the picture was cached."""
     sees_images: bool | None = None
-    """Whether the coloured test picture was named rightly."""
     machine: Machine | None = None
 
 
@@ -93,14 +87,11 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     base_url: str | None = None
     """Without credentials."""
     model_id: str | None = None
-    """The name the endpoint knows the model by; None: the same."""
     endpoint: str | None = None
-    """The kind of endpoint, which decides how thinking is asked for."""
     suite: str
     suite_version: str
     suite_sha256: str
     suite_prompts: int
-    """How many prompts the whole suite has."""
     categories: dict[str, int]
     """Prompts this run asks per category, in the suite's order."""
     prompts_sha256: str
@@ -111,7 +102,6 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     sampling: Sampling
     system: str | None = None
     body: dict[str, Any] = {}
-    """Further request parameters that were given with --body."""
     image_tokens: tuple[int, int] | None = None
     """The fewest and the most tokens of a picture that the server was started with."""
     image_detail: Literal["low", "high", "auto"] | None = None
@@ -120,9 +110,7 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     options_order: int | None = None
     """The seed with which the order of lettered options was drawn; None: as they are written."""
     answer_format: Literal["constrained"] | None = None
-    """Whether replies were held to a schema, where the case's grader gives one."""
     server_args: tuple[str, ...] = ()
-    """Further flags that the server was started with."""
     blind: bool = False
     cold: bool = False
     concurrency: int
@@ -132,17 +120,12 @@ class RunHeader(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="head
     judge_thinking: str = "auto"
     regraded_from: str | None = None
     suite_path: str | None = None
-    """Where the suite was read from; None: the built-in one."""
     images_path: str | None = None
-    """The folder of its pictures, where they lie apart from it."""
     eye_card: str | None = None
     """The sight test whose findings `auto` settings follow (`evalrun eyes`)."""
     pictures_shrunk_to_px: int | None = None
-    """What it found: to what long side pictures are shrunk on the way."""
     sweep: str | None = None
-    """The sweep that this run is a cell of (`evalrun sweep`)."""
     cell: dict[str, str] = {}
-    """What was varied there, and this cell's values."""
     arguments: tuple[str, ...] = ()
     """What was typed behind `evalrun`, without passwords: the same again resumes the run."""
     evalrun_version: str
@@ -171,11 +154,9 @@ class Setting(Struct, frozen=True):
     """One setting of a run. A test holds that each field of a header has a home in one."""
 
     name: str
-    """In a reader's words."""
     fields: str
     """The fields of the header that hold it."""
     value: Callable[[RunHeader], object]
-    """As it is shown; None: not known."""
     must_agree: bool = True
     """Whether runs that differ in it may not be compared; else it is merely shown."""
 
@@ -204,24 +185,18 @@ def cell_in_words(cell: Mapping[str, str]) -> str:
     >>> cell_in_words({"quant": "Q8_0", "image-max-side": "0", "temperature": "0.7"})
     'Q8_0, own size, temperature 0.7'
     """
-    return ", ".join(_in_words(name, value) for name, value in cell.items())
+    given = ((_IN_WORDS.get(name, f"{name} {{}}".format), value) for name, value in cell.items())
+    return ", ".join(in_words(value) for in_words, value in given)
 
 
-def _in_words(name: str, value: str) -> str:
-    if name == "mmproj":
-        return PurePath(value).stem
-    if (name, value) == ("image-max-side", "0"):
-        return "own size"
-    return _IN_WORDS.get(name, f"{name} {{}}").format(value)
-
-
-_IN_WORDS = {
-    **dict.fromkeys(("quant", "system", "model"), "{}"),
-    "image-max-side": "{} px",
-    "image-tokens": "{} tokens",
-    "cache-type": "cache {}",
-    "concurrency": "{} at once",
-    "shuffle-options": "order {}",
+_IN_WORDS: dict[str, Callable[[str], str]] = {
+    **dict.fromkeys(("quant", "system", "model"), str),
+    "mmproj": lambda it: PurePath(it).stem,
+    "image-max-side": lambda it: "own size" if it == "0" else f"{it} px",
+    "image-tokens": "{} tokens".format,
+    "cache-type": "cache {}".format,
+    "concurrency": "{} at once".format,
+    "shuffle-options": "order {}".format,
 }
 _PLACING = re.compile(
     r"--(?:threads|threads-batch|prio|prio-batch|poll|poll-batch|cpu-.+|numa|n-gpu-layers|gpu-layers"
