@@ -21,7 +21,6 @@ from harness.graders.audit import Recorded, Unreadable, graded
 from harness.measure import Progress, measure
 from harness.options import RunOptions
 from harness.records import ModelScore, Record, Verdict
-from harness.store import Run
 from harness.summary import summarise
 from harness.tables import Table, frame, to_markdown
 from harness.tables import compare as compare_tables
@@ -90,9 +89,7 @@ class Results:
     """Runs of a results folder, read when asked, as pandas DataFrames."""
 
     def __init__(self, folder: Path, paths: tuple[Path, ...] | None = None) -> None:
-        self.folder = folder
-        self._paths = paths
-        """None: every run of the folder."""
+        self.folder, self._paths = folder, paths
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -101,19 +98,19 @@ class Results:
 
     def records(self) -> pd.DataFrame:
         """A row a prompt and repeat, with the columns of a run's CSV. Raises: ResultsError."""
-        return frame.of_runs(self._runs())
+        return frame.of_runs(map(store.read, self.paths))
 
     def scores(self) -> pd.DataFrame:
         """A row a run and category, and one of each run named `overall`. Raises: ResultsError."""
-        return frame.of_table(by_category(*map(summarise, self._runs())))
+        return frame.of_table(by_category(*self._scores()))
 
     def leaderboard(self, *, suite: str | None = None, settings: str | None = None) -> pd.DataFrame:
         """Every model's newest complete run of the folder, ranked among comparable ones."""
         board = ranking.leaderboard(self.folder, suite=suite, settings=settings)
         return frame.of_table(ranked(board.groups))
 
-    def _runs(self) -> Iterator[Run]:
-        return map(store.read, self.paths)
+    def _scores(self) -> Iterator[ModelScore]:
+        return (summarise(store.read(path)) for path in self.paths)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -123,8 +120,7 @@ class Results:
 
     def _repr_html_(self) -> str:
         """The overall scores, in a notebook."""
-        table = listing(map(summarise, self._runs()))
-        return frame.of_table(table).to_html(index=False, na_rep="")
+        return frame.of_table(listing(self._scores())).to_html(index=False, na_rep="")
 
 
 class Measured(Results):
@@ -141,11 +137,10 @@ class Measured(Results):
 
 
 class Compared:
-    """Two or more models, compared with the first."""
+    """Two or more models, compared with the first; `found` is all of it."""
 
     def __init__(self, found: Comparison) -> None:
         self.found = found
-        """All of it: sides, contrasts, warnings, disagreements."""
 
     @property
     def verdicts(self) -> list[str]:
@@ -169,12 +164,9 @@ class Compared:
         return "\n".join(self.verdicts)
 
     def _repr_markdown_(self) -> str:
-        """What `evalrun compare --md` prints, in a notebook."""
-        return to_markdown(
-            it
-            for it in compare_tables.blocks(self.found)
-            if not (isinstance(it, Table) and it.folded)
-        )
+        """What `evalrun compare --md` prints, in a notebook, without what is folded there."""
+        blocks = compare_tables.blocks(self.found)
+        return to_markdown(it for it in blocks if not (isinstance(it, Table) and it.folded))
 
 
 def run(
@@ -195,7 +187,7 @@ def run(
              answered
     """
     own = {"model": model, "suite": suite, "base_url": base_url, "results": results}
-    given = {**options, **own}
+    given: dict[str, Any] = {**options, **own}
     chosen = _run_options({name: value for name, value in given.items() if value is not None})
 
     @contextmanager
@@ -211,9 +203,8 @@ def load(results: str | Path = "results", *names: str) -> Results:
 
     Raises: ResultsError for a name that means nothing.
     """
-    folder = Path(results)
-    paths = tuple(store.find(folder, name) for name in names)
-    return Results(folder, paths or None)
+    paths = tuple(store.find(Path(results), name) for name in names)
+    return Results(Path(results), paths or None)
 
 
 def compare(
@@ -223,9 +214,8 @@ def compare(
 
     Raises: ResultsError for runs that are incomplete or not comparable, unless `force`.
     """
-    found = comparison.compare(
-        [first, *others], results=Path(results), catalogue=catalogue.load(), force=force
-    )
+    names, known = [first, *others], catalogue.load()
+    found = comparison.compare(names, results=Path(results), catalogue=known, force=force)
     return Compared(found)
 
 
@@ -254,28 +244,30 @@ def grade(
 
 
 def _run_options(given: Mapping[str, Any]) -> RunOptions:
-    """Raises: UsageError for an option that `evalrun run` does not have, or a wrong value."""
-    groups = get_type_hints(RunOptions)
-    known = {it.name for group in groups.values() for it in fields(group)}
-    for name in given:
+    """By their names; a list may be given as its only item, a path as text.
+
+    Raises: UsageError for an option that `evalrun run` does not have, or a wrong value.
+    """
+    groups: dict[str, Any] = get_type_hints(RunOptions)
+    known = {it.name: it for group in groups.values() for it in fields(group)}
+    values: dict[str, Any] = {}
+    for name, value in given.items():
         if name not in known:
             near = ", ".join(nearest(name, known)) or "see `evalrun run --help`"
             raise UsageError(f"run has no option {name!r}", fix=f"nearest: {near}")
-    return RunOptions(**{name: _group(group, given) for name, group in groups.items()})
-
-
-def _group(group: Any, given: Mapping[str, Any]) -> Any:
-    """A list may be given as its only item, a folder as text."""
-    values = {
-        it.name: [given[it.name]]
-        if it.default_factory is list and isinstance(given[it.name], str)
-        else given[it.name]
-        for it in fields(group)
-        if it.name in given
-    }
+        is_item = known[name].default_factory is list and isinstance(value, str)
+        values[name] = [value] if is_item else value
     try:
-        return msgspec.convert(values, group, dec_hook=lambda _, value: Path(value))
+        return RunOptions(
+            **{
+                name: msgspec.convert(
+                    {it.name: values[it.name] for it in fields(group) if it.name in values},
+                    group,
+                    dec_hook=lambda _, value: Path(value),
+                )
+                for name, group in groups.items()
+            }
+        )
     except msgspec.ValidationError as error:
-        raise UsageError(
-            f"a wrong option of run: {error}", fix="see `evalrun run --help`"
-        ) from error
+        fix = "see `evalrun run --help`"
+        raise UsageError(f"a wrong option of run: {error}", fix=fix) from error

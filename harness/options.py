@@ -56,23 +56,19 @@ class ModelOptions:
     """Which model is asked, and where it lives."""
 
     model: list[str] = option(
-        "Model to ask (repeatable); without one, the demonstration model.",
+        "Model to ask (repeatable) [default: demo].",
         *([], "--model", "-m"),
         autocompletion=model_names,
     )
-    models_file: Path | None = option("TOML file with a [[model]] table for each, of any options.")
-    base_url: list[str] = option(
-        "A running server, for every model or as NAME=URL; several of one are replicas.", []
-    )
+    models_file: Path | None = option("TOML file: a [[model]] table each, of any options.")
+    base_url: list[str] = option("A running server, or NAME=URL; several of one are replicas.", [])
     api_key_env: str | None = option("Environment variable that holds the key.")
     backend: str | None = option("Adapter or preset: llamacpp, openai, openrouter, ollama, …")
     gguf: Path | None = option("Weights of a local model.")
     mmproj: Path | None = option("Its picture projector.")
     quant: str | None = option("Quantization, e.g. Q8_0: of its repository, or beside --gguf.")
     replay: Path | None = option("Answers recorded in a file; `example` comes with evalrun.")
-    server_arg: list[str] = option(
-        "A flag for the server that is started: --server-arg=--flag=value.", []
-    )
+    server_arg: list[str] = option("Flag of a server we start: --server-arg=--flag=value.", [])
     yes: bool = option("Download weights without asking.", False, "--yes", "-y")
 
     @property
@@ -95,12 +91,8 @@ class SuiteOptions:
     limit: int | None = option("Only the first N prompts.", min=1)
     repeats: int = option("Ask everything N times, each with the next seed, cold.", 1, min=1)
     blind: bool = option("Send no picture: the guessing floor.", False)
-    shuffle_options: int | None = option(
-        "Lettered options in another order, drawn with this seed.", min=1
-    )
-    answer_format: Literal["constrained"] | None = option(
-        "Hold each reply to a JSON schema of what its grader reads."
-    )
+    shuffle_options: int | None = option("Shuffle lettered options with this seed.", min=1)
+    answer_format: Literal["constrained"] | None = option("Hold replies to a schema of the answer.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,23 +101,19 @@ class SamplingOptions:
 
     temperature: float | None = option("0 takes the likeliest token [default: 0].", min=0, max=2)
     seed: int | None = option("Of the random numbers, where the server takes one [default: 1].")
-    max_tokens: int | None = option(
-        "Longest reply [default: 512; 4096 for one that was cut].", min=1
-    )
+    max_tokens: int | None = option("Longest reply [default: 512; 4096 when cut].", min=1)
     thinking: str | None = option("How much the model thinks [default: auto].", metavar=THINKING)
     system: str | None = option("A system prompt.")
     body: list[str] = option("A further request parameter (repeatable).", [], metavar="KEY=JSON")
     image_max_side: int | None = option(
-        "Longest side sent, in pixels; 0: as they are [default: suite's].", min=0, max=16384
+        "Longest side, in pixels; 0: as it is [default: suite's].", min=0, max=16384
     )
-    image_tokens: str | None = option(
-        "Tokens a picture takes (vLLM; a started server).", metavar="N|MIN-MAX"
-    )
+    image_tokens: str | None = option("Tokens a picture takes.", metavar="N|MIN-MAX")
     image_detail: Literal["low", "high", "auto"] | None = option(
         "How closely a hosted model looks (OpenAI, Gemini)."
     )
     coordinates: str = option(
-        "How boxes and points are written; auto: as the model does.", "auto", metavar="NAME|auto"
+        "Of boxes and points; auto: the model's.", "auto", metavar="NAME|auto"
     )
 
 
@@ -133,9 +121,7 @@ class SamplingOptions:
 class LimitOptions:
     """How much time, money and patience a run gets."""
 
-    concurrency: int | None = option(
-        "Calls in flight [default: 1 local, 8 hosted].", min=1, max=1024
-    )
+    concurrency: int | None = option("Calls at once [default: 1 local, 8 hosted].", min=1, max=1024)
     timeout: float | None = option("Seconds of silence [default: 600 local, 120 hosted].", min=0.1)
     tries: int = option("Tries a prompt; rate limits use none up.", 8, min=1)
     max_wait: float = option("Longest Retry-After to honour, in seconds.", 120.0, min=0)
@@ -147,15 +133,9 @@ class LimitOptions:
 class PlacementOptions:
     """On how many servers, and where they are started."""
 
-    replicas: int = option(
-        "Start so many servers and share the prompts among them.", 1, min=1, max=256
-    )
-    ray: str | None = option(
-        "Start servers, or ask, on the nodes of a Ray cluster.", metavar="auto|ADDRESS"
-    )
-    num_gpus: float | None = option(
-        "GPUs of a server there [default: 1 where the cluster has GPUs].", min=0
-    )
+    replicas: int = option("Start so many servers and share the prompts.", 1, min=1, max=256)
+    ray: str | None = option("Start servers, or ask, on a Ray cluster.", metavar="auto|ADDRESS")
+    num_gpus: float | None = option("GPUs a server [default: 1 where there are any].", min=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +158,7 @@ class OutputOptions:
 
     results: Path = option("Folder of the runs.", DEFAULT_RESULTS)
     resume: bool | None = option(
-        "Go on with the newest run, or start a new one "
-        "[default: go on if it is incomplete and of the same settings].",
+        "Go on with the newest run, or start anew [default: go on if it is unfinished and alike].",
         *(None, "--resume/--fresh"),
     )
     include_cached: bool = option("Count cached replies in response times.", False)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import glob
 import inspect
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from dataclasses import MISSING, fields, is_dataclass
@@ -21,7 +23,6 @@ from typer.core import TyperCommand, TyperGroup
 
 from harness import __version__, catalogue
 from harness.cli import settings
-from harness.cli.output import Voice, complain, leave
 from harness.errors import EvalrunError, ExitCode, UsageError
 from harness.options import DECLARED, DEFAULT_RESULTS, SHARED, CommandOptions, RunOptions
 from harness.text import inert, nearest
@@ -74,11 +75,16 @@ class Command(TyperCommand):
         if acts and any(it.envvar for it in self.params):
             settings.apply(ctx)
         rest = super().parse_args(ctx, args)
-        if rest and acts:
-            raise _unexpected_words(self.name or "", rest)
+        if rest and acts:  # such as NAME in `evalrun run NAME`
+            word, see = inert(rest[0]), f"see `evalrun {self.name} --help`"
+            named = f"name a model with --model: `evalrun --model {word}`"
+            fix = (_thing(rest[0]) or named) if self.name == "run" else see
+            raise UsageError(f"`evalrun {self.name}` does not take {word!r}", fix=fix)
         return rest
 
     def invoke(self, ctx: Any) -> Any:
+        from harness.cli.output import Voice  # loads rich, and `--help` needs none of it
+
         settings.check_keys(ctx)
         Voice.quiet = ctx.params.get("quiet", False)
         return super().invoke(ctx)
@@ -118,11 +124,13 @@ class Commands(TyperGroup):
         try:
             code = super().invoke(ctx)
         except EvalrunError as error:
+            from harness.cli.output import complain  # loads rich
+
             complain(f"evalrun: {inert(str(error))}")
             code = error.exit_code
         except BrokenPipeError:  # the reader of our stdout left: `evalrun runs | head`
             code = ExitCode.DONE
-        leave(int(code or ExitCode.DONE))
+        _leave(int(code or ExitCode.DONE))
 
     def format_commands(self, _: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
@@ -135,6 +143,20 @@ class Commands(TyperGroup):
         if first.startswith("-") and first not in _OF_THE_APPLICATION and not completing:
             args = ["run", *args]
         return super().parse_args(ctx, args)
+
+
+def _leave(code: int) -> None:
+    """End the process. Threads may hang in a call that nobody waits for any more, and the memory
+    of long runs goes back at once, instead of text by text.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # its reader has left
+    except OSError as error:
+        sys.stderr.write(f"evalrun: stdout cannot be written: {error.strerror}\n")
+        code = code or int(ExitCode.BAD_RESULTS)
+    os._exit(code)
 
 
 def command_of(name: str, body: Callable[..., Any]) -> TyperCommand:
@@ -155,16 +177,10 @@ def command_of(name: str, body: Callable[..., Any]) -> TyperCommand:
     built = typer.main.get_command(alone)
     assert isinstance(built, TyperCommand)
     for param in built.params:
-        if name == "run":
-            param.envvar = _variable(param.name or "")
         if getattr(param, "multiple", False):  # EVALRUN_CATEGORY=Reading,Counting
             param.type = copy(param.type)
             param.type.envvar_list_splitter = ","  # type: ignore[misc]
     return built
-
-
-def _variable(name: str) -> str:
-    return f"EVALRUN_{name.upper()}"
 
 
 def _parameters(
@@ -184,10 +200,11 @@ def _parameters(
     if field is not None:
         info = copy(field.metadata["typer"])
         info.rich_help_panel, info.show_envvar = heading, False
-        info.envvar = _variable(name) if field is SHARED.get(name) else None
+        shared = field is SHARED.get(name) or heading == "Command options"
+        info.envvar = f"EVALRUN_{name.upper()}" if shared else None
         if hint is bool and info.default is ...:  # without flags of its own it gets no --no-FLAG
             info.param_decls = (f"--{name.replace('_', '-')}",)
-        if name == "profile" and info.envvar:
+        if name == "profile" and shared:
             info.is_eager, info.callback = True, settings.apply
         if field.default is not MISSING:
             default = field.default
@@ -217,17 +234,6 @@ _MEANT: Mapping[str, str] = {
     "`evalrun new DIR`": "init create",
 }
 """The command that does it, and the words that somebody may have typed for it."""
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-
-
-def _unexpected_words(command: str, words: list[str]) -> UsageError:
-    """For words that are left over, such as NAME in `evalrun run NAME`."""
-    name = f"name a model with --model: `evalrun --model {inert(words[0])}`"
-    meant = (_thing(words[0]) or name) if command == "run" else None
-    return UsageError(
-        f"`evalrun {command}` does not take {inert(words[0])!r}",
-        fix=meant or f"see `evalrun {command} --help`",
-    )
 
 
 def _meant(word: str) -> str | None:
@@ -246,10 +252,6 @@ def _thing(word: str) -> str | None:
         if any(path.glob("*/*.jsonl")):
             return f"for the runs in that folder: `evalrun runs --results {word}`"
         return f"for the suite in that folder: `evalrun --suite {word}`"
-    if path.suffix.lower() in _PICTURES:
-        return f'ask about the picture: `evalrun ask {word} "How many …?"`'
-    if path.suffix.lower() == ".gguf":
-        return f"weights and projector: `evalrun --gguf {word} --mmproj FILE`"
     if path.is_file():
         return f"a run is shown by `evalrun show {word}`, a suite asked by `evalrun --suite {word}`"
     if list(DEFAULT_RESULTS.glob(f"{glob.escape(word)}/*.jsonl")):
@@ -277,12 +279,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _application(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
-        ),
-    ] = False,
+    version: bool = typer.Option(
+        False, "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
+    ),
 ) -> None:
     """Measure how well vision-language models answer questions about pictures.
 

@@ -9,15 +9,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any, Literal
 
 import msgspec
 from rich.columns import Columns
-from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
@@ -26,8 +25,7 @@ from harness import catalogue, targets
 from harness.adapters import Request
 from harness.ask import agreement, case_of, reach_all
 from harness.catalogue import Catalogue
-from harness.cli.output import confirm, console, is_watched, print_json, say
-from harness.cli.progress import Interrupts
+from harness.cli.output import Interrupts, Terminal, confirm, is_watched, print_json, say
 from harness.errors import CallError, ExitCode, UsageError
 from harness.graders import grade_reply
 from harness.images import encode
@@ -35,14 +33,12 @@ from harness.options import LogOptions, ModelOptions, SamplingOptions, argument,
 from harness.records import Case, Verdict
 from harness.runner.consensus import sentence_on
 from harness.runner.panel import PanelAnswer, ask_all, question_for, with_task
-from harness.suites import LONGEST_SIDE_PX, Level
-from harness.suites.lint import lint
+from harness.suites import LONGEST_SIDE_PX
 from harness.suites.writing import append_case, with_free_id
 from harness.tables import dollars, seconds
 from harness.text import inert, one_line
 from harness.transport import without_credentials
 
-_FINDINGS_SHOWN = 10
 _NARROWEST = 30
 """Columns that a model's answer needs to stand beside another's."""
 _LONGEST = 4_000
@@ -55,21 +51,15 @@ class AskOptions:
     words: list[str] = argument(
         "Pictures, then what to ask; --task brings its own.", metavar="IMAGE... [QUESTION]"
     )
-    model: list[str]
-    base_url: list[str]
-    api_key_env: str | None
-    backend: str | None
-    task: Literal["ocr", "caption", "vqa"] | None = option(
-        "A standard prompt, for models that have the task."
-    )
+    task: Literal["ocr", "caption", "vqa"] | None = option("A standard prompt, where it fits.")
     expected: str | None = option("The right answer: the replies are graded.")
     save: Path | None = option("Folder of a suite of your own to append it to; needs --expected.")
     category: str = option("Its category there.", "Asked")
     timeout: float | None
     profile: str | None
-    yes: bool
     json: bool
     quiet: bool
+    target: ModelOptions
     sampling: SamplingOptions
     log: LogOptions
 
@@ -90,32 +80,18 @@ def ask(*, options: AskOptions) -> int:
     Exits with 5 when a model did not answer.
     """
     question = question_for(options.task, options.question)
-    case, given_px = None, options.sampling.image_max_side
+    case, side_px = None, options.sampling.image_max_side
     if options.expected is not None:
         name = f"{options.images[0].stem} {options.question or options.task or ''}"
         case = case_of(question, options.expected, name=name, category=options.category)
     elif options.save is not None:
         raise UsageError("--save needs the right answer", fix="name it, e.g. --expected 5")
-    side_px = LONGEST_SIDE_PX if given_px is None else given_px
+    side_px = LONGEST_SIDE_PX if side_px is None else side_px
     images = tuple(encode(path, longest_side_px=side_px) for path in options.images)
-    sound = True
     if options.save is not None and case is not None:
-        sound = _save(options.save, case, options.images)
-    code = _ask_and_show(options, Request(id="asked", question=question, images=images), case)
-    return code if code != ExitCode.DONE or sound else ExitCode.BAD_SUITE
-
-
-def _save(folder: Path, case: Case, pictures: Sequence[Path]) -> bool:
-    """Append the case to the suite and check that; whether it is sound, said on stderr."""
-    path = append_case(folder, with_free_id(folder, case), *pictures)
-    report = lint(folder)
-    say(f"saved in {path} (grader: {case.grader}); prompts there: {len(report.suite.cases)}")
-    found = [it for it in report.findings if it.level is not Level.NOTE]
-    for it in found[:_FINDINGS_SHOWN]:
-        say(f"  {it.level}: {one_line(it.where, 80)}: {one_line(it.what, 300)}")
-    if len(found) > _FINDINGS_SHOWN:
-        say(f"  … and {len(found) - _FINDINGS_SHOWN} more: evalrun check {folder}")
-    return report.sound
+        path = append_case(options.save, with_free_id(options.save, case), *options.images)
+        say(f"saved in {path} (grader: {case.grader}); look it over: evalrun check {options.save}")
+    return _ask_and_show(options, Request(id="asked", question=question, images=images), case)
 
 
 def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> int:
@@ -138,9 +114,10 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
         )
         if not routes and len(unreached) == 1 and unreached[0].error is not None:
             raise unreached[0].error
-        models = [it.model for it in unreached] + [it.target.model for it in routes]
-        board = Board(models, case, None if options.json else console())
-        stack.enter_context(board.shown())
+        board = Board([it.model for it in unreached] + [it.target.model for it in routes], case)
+        live = is_watched(sys.stdout) and not options.json
+        if live:
+            stack.enter_context(Live(get_renderable=board.columns, console=board.console))
         stack.enter_context(interrupts.handled())
         landing = ask_all(
             routes,
@@ -149,7 +126,9 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
             is_cut=lambda it: grade_reply(case, it).cut if case else it.truncated,
         )
         for panel in (*unreached, *landing):
-            board.landed(panel)
+            board.answers[panel.model] = panel
+            if not live and not options.json:
+                board.print(panel)
     answered = [it for it in board.answers.values() if it is not None]
     found = agreement(options.question or request.question, answered, options.task)
     if options.json:
@@ -157,34 +136,24 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
         answers = [_as_json(it, board.verdict(it)) for it in answered]
         print_json(_about(options, request) | {"answers": answers, "agreement": agreed})
     elif found is not None:
-        console().print(sentence_on(found), markup=False, highlight=False, soft_wrap=True)
-    return interrupts.exit_code or _exit_code(answered)
+        board.console.print(sentence_on(found), markup=False, highlight=False, soft_wrap=True)
+    codes = {it.error.exit_code if it.error else ExitCode.DONE for it in answered}
+    return interrupts.exit_code or (codes.pop() if len(codes) == 1 else ExitCode.INCOMPLETE)
 
 
 def _models(options: AskOptions, known: Catalogue) -> Iterator[ModelOptions]:
-    addresses = targets.addresses(options.base_url, options.model)
+    addresses = targets.addresses(options.target.base_url, options.target.model)
     if several := next((it for it in addresses.values() if len(it) > 1), None):
         raise UsageError(
             f"--base-url {several[1]!r} is a second server of one model, and `ask` asks one",
             fix="give each --model its own: --base-url NAME=URL",
         )
-    names = options.model
+    names = options.target.model
     if options.task is not None and names:
         names = with_task(names, options.task, known, say)
     for name in names or [""]:
-        yield ModelOptions(
-            model=[name] if name else [],
-            base_url=addresses.get(name) or addresses.get(None, []),
-            api_key_env=options.api_key_env,
-            backend=options.backend,
-            yes=options.yes,
-        )
-
-
-def _exit_code(answered: Sequence[PanelAnswer]) -> int:
-    """5 when somebody did not answer; when nobody did, the common reason if there is one."""
-    codes = {it.error.exit_code if it.error else ExitCode.DONE for it in answered}
-    return codes.pop() if len(codes) == 1 else ExitCode.INCOMPLETE
+        urls = addresses.get(name) or addresses.get(None, [])
+        yield replace(options.target, model=[name] if name else [], base_url=urls)
 
 
 def _about(options: AskOptions, request: Request) -> dict[str, Any]:
@@ -200,44 +169,49 @@ def _about(options: AskOptions, request: Request) -> dict[str, Any]:
 
 def _as_json(answer: PanelAnswer, verdict: Verdict | None) -> dict[str, Any]:
     """One answer for programs; what is not known is null."""
-    target = answer.route.target if answer.route else None
+    route, reply, url = answer.route, answer.reply, None
+    if route is not None and route.target.base_url:
+        url = without_credentials(route.target.base_url)
     fields = "text ttft_s latency_s tokens_in tokens_out truncated image_cached"
     return {
         "model": answer.model,
-        "backend": answer.route.backend if answer.route else None,
-        "base_url": without_credentials(target.base_url) if target and target.base_url else None,
-        "answered": answer.reply is not None,
+        "backend": route.backend if route else None,
+        "base_url": url,
+        "answered": reply is not None,
         "error": answer.error.problem if answer.error else None,
         "tokens_per_s": answer.tokens_per_s,
         "cost_usd": answer.cost_usd,
         "verdict": verdict,
-        **{name: getattr(answer.reply, name, None) for name in fields.split()},
+        **{name: getattr(reply, name, None) for name in fields.split()},
     }
 
 
 class Board:
-    """The answers as they land; without a console nothing is shown."""
+    """The answers side by side, as they land."""
 
-    def __init__(self, models: Sequence[str], case: Case | None, shown: Console | None) -> None:
+    def __init__(self, models: Sequence[str], case: Case | None) -> None:
         self.answers: dict[str, PanelAnswer | None] = dict.fromkeys(models)
-        self._case, self._console, self._started = case, shown, time.monotonic()
-        self._is_live = shown is not None and is_watched(sys.stdout)
+        self.console, self._case, self._started = Terminal(), case, time.monotonic()
 
-    def shown(self) -> Any:
-        """What is live on a terminal stays in full."""
-        if not self._is_live:
-            return nullcontext()
-        return Live(get_renderable=self._columns, console=self._console)
-
-    def landed(self, answer: PanelAnswer) -> None:
-        self.answers[answer.model] = answer
-        if self._console is not None and not self._is_live:
-            text = Text(one_line(answer.model, 200), style="bold")
-            text.append(f"  {_figures(answer)}", style="dim")
-            self._console.print(text, self._words(answer), "", sep="\n", soft_wrap=True)
+    def print(self, answer: PanelAnswer) -> None:
+        """A block for one that is there."""
+        head = Text(one_line(answer.model, 200), style="bold")
+        head.append(f"  {_figures(answer)}", style="dim")
+        self.console.print(head, self._words(answer), "", sep="\n", soft_wrap=True)
 
     def verdict(self, answer: PanelAnswer) -> Verdict | None:
         return grade_reply(self._case, answer.reply) if self._case and answer.reply else None
+
+    def columns(self) -> Columns:
+        """As many beside each other as the width takes."""
+        at_once = max(1, min(len(self.answers), self.console.width // _NARROWEST))
+        panels = []
+        for model, answer in self.answers.items():
+            words = Text(f"waiting … {time.monotonic() - self._started:.0f} s", style="dim")
+            if answer is not None:
+                words = self._words(answer).append(f"\n{_figures(answer)}", style="dim")
+            panels.append(Panel(words, title=Text(one_line(model, 60)), title_align="left"))
+        return Columns(panels, width=self.console.width // at_once - 1, padding=(0, 1))
 
     def _words(self, answer: PanelAnswer) -> Text:
         """What was said, or why nothing was."""
@@ -251,20 +225,6 @@ class Board:
             word, style = ("pass", "green") if verdict.passed else ("fail", "red")
             text.append(f"\n{word}: {one_line(verdict.reason, 200)}", style=style)
         return text
-
-    def _columns(self) -> Columns:
-        """As many beside each other as the width takes."""
-        width = self._console.width if self._console else _NARROWEST
-        at_once = max(1, min(len(self.answers), width // _NARROWEST))
-        panels = [self._panel(model, answer) for model, answer in self.answers.items()]
-        return Columns(panels, width=width // at_once - 1, padding=(0, 1))
-
-    def _panel(self, model: str, answer: PanelAnswer | None) -> Panel:
-        if answer is None:
-            words = Text(f"waiting … {time.monotonic() - self._started:.0f} s", style="dim")
-        else:
-            words = self._words(answer).append(f"\n{_figures(answer)}", style="dim")
-        return Panel(words, title=Text(one_line(model, 60)), title_align="left")
 
 
 def _figures(answer: PanelAnswer) -> str:

@@ -6,30 +6,20 @@ import gc
 from pathlib import Path
 
 from harness import catalogue, comparison, store
-from harness.cli.output import (
-    format_for_stdout,
-    print_blocks,
-    print_bytes,
-    print_json,
-    say,
-    write_csv,
-    write_github_summary,
-    write_text,
-)
+from harness.cli.output import emit, print_blocks, say, write_github_summary, write_text
 from harness.comparison import ranking
 from harness.errors import ExitCode, ResultsError, check_extra
 from harness.options import argument, option, run_names
 from harness.tables import compare as tables
-from harness.tables import names as names_of
 from harness.tables import runs as run_tables
-from harness.tables import to_data, to_latex, to_markdown
+from harness.tables import to_data
 from harness.text import inert
 
 
 def compare(
     *,
     names: list[str] = argument(
-        "Models (newest complete run, else published figures), runs, files, or A+A@SUITE joined.",
+        "Models (newest complete run, else published figures), runs or files.",
         metavar="A B [C...]",
         autocompletion=run_names,
     ),
@@ -37,7 +27,7 @@ def compare(
     force: bool = option("Compare what unlike or incomplete runs share.", False),
     include_cached: bool,
     fail_on_regression: bool = option(
-        "Exit 6 when the last is significantly worse than the first (exact McNemar).", False
+        "Exit 6 when the last is significantly worse than the first (McNemar).", False
     ),
     csv: str | None,
     json: bool,
@@ -46,7 +36,6 @@ def compare(
     github_summary: bool,
 ) -> int:
     """Compare models or runs: is the later one really better?"""
-    form = format_for_stdout(csv=csv == "-", json=json, md=md, latex=latex)
     gc.disable()  # nothing here is garbage before the end, and long runs make a million objects
     found = comparison.compare(
         list(store.cells(results, names)),
@@ -55,7 +44,13 @@ def compare(
         force=force,
         include_cached=include_cached,
     )
-    _print(found, form, csv)
+    emit(
+        *(tables.blocks(found), lambda: tables.json_data(found), tables.for_programs(found)),
+        csv=csv,
+        json=json,
+        md=md,
+        latex=latex,
+    )
     if github_summary:
         write_github_summary(tables.blocks(found))
     regressed = comparison.regression(found) if fail_on_regression else None
@@ -63,21 +58,6 @@ def compare(
         return ExitCode.DONE
     say(f"regression: {inert(regressed)}")
     return ExitCode.BELOW_BAR
-
-
-def _print(found: comparison.Comparison, form: str, csv: str | None) -> None:
-    if csv is not None:
-        table = tables.for_programs(found)
-        write_csv(csv, names_of(table), to_data(table))
-    match form:
-        case "json":
-            print_json(tables.json_data(found))
-        case "md":
-            print_bytes(to_markdown(tables.blocks(found)).encode())
-        case "latex":
-            print_bytes(to_latex(tables.blocks(found)).encode())
-        case "terminal":
-            print_blocks(*tables.blocks(found))
 
 
 def leaderboard(
@@ -94,24 +74,17 @@ def leaderboard(
     One table for each suite and its settings. Models that cannot be told apart share a rank; runs
     that are not ranked are listed with the reason and a command.
     """
-    form = format_for_stdout(csv=csv == "-", json=json)
     board = ranking.leaderboard(
         results, include_cached=include_cached, suite=suite, settings=settings
     )
     if (suite or settings) and not board.groups and not board.unranked:
-        every = ranking.leaderboard(results).groups
-        there = "; ".join(f"{it.suite} ({it.settings})" for it in every) or "none"
-        raise ResultsError(
-            "no run is of that suite and these settings",
-            fix=f"choose among those there are: {there}",
-        )
+        there = [f"{it.suite} ({it.settings})" for it in ranking.leaderboard(results).groups]
+        fix = f"choose among those there are: {'; '.join(there) or 'none'}"
+        raise ResultsError("no run is of that suite and these settings", fix=fix)
     table = run_tables.ranked(board.groups)
-    if csv is not None:
-        write_csv(csv, names_of(table), to_data(table))
-    if form == "json":
-        print_json({"standings": to_data(table), "left_out": board.unranked})
-    elif form == "terminal" and board.groups:
-        print_blocks(*run_tables.board(board))
+    data = {"standings": to_data(table), "left_out": board.unranked}
+    blocks = run_tables.board(board) if board.groups else ()
+    emit(blocks, data, table, csv=csv, json=json)
     if not board.groups:
         say(f"no complete run in {results} yet: `evalrun --model NAME` makes one")
         if board.unranked:

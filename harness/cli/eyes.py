@@ -12,8 +12,7 @@ from threading import Event
 from msgspec.structs import replace
 
 from harness import targets
-from harness.cli.output import confirm, print_result, say
-from harness.cli.progress import Interrupts
+from harness.cli.output import Interrupts, confirm, emit, say
 from harness.errors import ExitCode, UsageError
 from harness.eyes.card import save
 from harness.eyes.exam import Exam
@@ -63,7 +62,7 @@ def eyes(
         route = replace(route, target=replace(route.target, limits=patience))
         exam = Exam(asked, price=route.price, max_cost_usd=max_cost, stopping=stopping)
         card = examine(route, exam, chosen, _say, around=Interrupts(stopping).handled())
-    print_result([table(card)], card, as_json=json)
+    emit([table(card)], card, json=json)
     say(f"kept: {save(results, card)}")  # last: what cannot be kept is shown all the same
     partial = exam.over_budget or stopping.is_set()
     return ExitCode.INCOMPLETE if partial else ExitCode.DONE

@@ -9,24 +9,24 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from harness import store, suites
-from harness.cli.output import print_json, print_line, print_result, say, write_csv
+from harness.cli.output import emit, print_json, print_line, say, write_csv
 from harness.errors import ResultsError, UsageError
-from harness.graders.audit import Labelled, Recorded, Unreadable, decoded, graded
+from harness.graders.audit import Labelled, Recorded, T, Unreadable, decoded, graded
 from harness.graders.audit import audit as audited
 from harness.options import JudgeOptions, LimitOptions, argument, option
+from harness.records import Case, Verdict
 from harness.regrade import judged
 from harness.regrade import regrade as regraded
-from harness.tables import Line, Value
+from harness.tables import Line
 from harness.tables.findings import agreement, audit_data, figures, of_audit
 from harness.targets import open_judge
 from harness.text import as_text, inert, one_line
 
-_COLUMNS = (
-    *("line", "id", "question", "reference", "response"),
-    *("grader", "passed", "answer", "reason"),
-)
+_OF_THE_LINE = ("line", "id", "question", "reference", "response")
+_OF_THE_VERDICT = ("grader", "passed", "answer", "reason")
 _FAULTS_SHOWN = 20
 
 
@@ -42,52 +42,60 @@ def grade(
     is written beside the lines, --csv - instead of them.
     """
     faults: list[str] = []
-    rows: list[dict[str, Value]] = []
-    for number, line in _lines(file):
-        row: dict[str, Value] = {"line": number}
-        source: dict[str, Value] = {}
-        try:
-            answer = decoded(line, Recorded)
-            case, verdict = graded(answer)
-        except Unreadable as error:
-            faults.append(f"line {number}: {error}")
-            row |= {"passed": None, "error": str(error)}
-            source["reason"] = f"not graded: {error}"
+    rows: list[dict[str, Any]] = []
+    for number, found in _answers(file, Recorded, faults):
+        row: dict[str, Any] = {"line": number}
+        if isinstance(found, Unreadable):
+            shown = row | {"passed": None, "error": str(found)}
+            row["reason"] = f"not graded: {found}"
         else:
+            answer, case, verdict = found
             row |= {"id": answer.id} if answer.id is not None else {}
-            row |= {"passed": verdict.passed, "answer": verdict.answer}
-            row |= {"grader": case.grader, "reason": verdict.reason}
-            source |= {"question": answer.question, "response": answer.response}
-            source["reference"] = as_text(case.expected)
+            shown = row | {"passed": verdict.passed, "answer": verdict.answer}
+            shown |= {"grader": case.grader, "reason": verdict.reason}
+            row |= shown | {"question": answer.question, "response": answer.response}
+            row["reference"] = as_text(case.expected)
         if csv != "-":
-            print_json(row)
+            print_json(shown)
         if csv is not None:
-            rows.append(row | source)
+            rows.append(row)
     if csv is not None:
-        write_csv(csv, _COLUMNS, rows)
+        write_csv(csv, (*_OF_THE_LINE, *_OF_THE_VERDICT), rows)
     _report(faults)
 
 
-def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines that are not blank. Raises: ResultsError."""
+def _answers(
+    file: Path, kind: type[T], faults: list[str]
+) -> Iterator[tuple[int, tuple[T, Case, Verdict] | Unreadable]]:
+    """Each line that is not blank, with its number; what cannot be graded becomes a fault.
+
+    Raises: ResultsError for a file that cannot be read.
+    """
     try:
         source = sys.stdin.buffer if str(file) == "-" else file.open("rb")
     except OSError as error:
-        raise ResultsError(
-            f"{file} cannot be read: {error.strerror}", fix="name a file of JSON lines, or -"
-        ) from error
+        fix = "name a file of JSON lines, or -"
+        raise ResultsError(f"{file} cannot be read: {error.strerror}", fix=fix) from error
     with source:
-        yield from ((number, line) for number, line in enumerate(source, start=1) if line.strip())
+        for number, line in enumerate(source, start=1):
+            if not line.strip():
+                continue
+            try:
+                answer: Any = decoded(line, kind)
+                yield number, (answer, *graded(answer))
+            except Unreadable as error:
+                faults.append(f"line {number}: {error}")
+                yield number, error
 
 
 def _report(faults: list[str]) -> None:
     """Raises: ResultsError for lines that could not be graded."""
     if faults:
-        listed = "\n  ".join(faults[:_FAULTS_SHOWN])
+        count = "1 line" if len(faults) == 1 else f"{len(faults)} lines"
         more = len(faults) - _FAULTS_SHOWN
+        listed = [*faults[:_FAULTS_SHOWN], *([f"and {more} more"] if more > 0 else [])]
         raise ResultsError(
-            f"{len(faults)} {'line' if len(faults) == 1 else 'lines'} could not be graded, "
-            f"the others were:\n  {listed}" + (f"\n  and {more} more" if more > 0 else ""),
+            "\n  ".join([f"{count} could not be graded, the others were:", *listed]),
             fix="each line is one JSON object with question, reference and response",
         )
 
@@ -115,12 +123,9 @@ def regrade(
     else:
         for it in found.changes:
             repeat = f" (repeat {it.repeat})" if it.repeat else ""
-            now, was = it.after, it.before
-            words = [f"{'pass' if v.passed else 'fail'}" for v in (was, now)]
-            print_line(
-                f"{inert(it.prompt)}{repeat}: {' -> '.join(words)}: "
-                f"{one_line(now.reason, 200)} (was: {one_line(was.reason, 200)})"
-            )
+            change = "fail -> pass" if it.after.passed else "pass -> fail"
+            why = f"{one_line(it.after.reason, 200)} (was: {one_line(it.before.reason, 200)})"
+            print_line(f"{inert(it.prompt)}{repeat}: {change}: {why}")
         count = len(found.changes)
         say(f"{count} {'verdict changes' if count == 1 else 'verdicts change'}")
     if found.as_before and reader is None and not dry_run:
@@ -153,24 +158,13 @@ def audit(
             fix=f"let a judge read what a person corrected: evalrun audit {source} --judge MODEL",
         )
     faults: list[str] = []
-    found = audited(_readable(Path(source), faults))
+    lines = _answers(Path(source), Labelled, faults)
+    found = audited(it[0] for _, it in lines if not isinstance(it, Unreadable))
     if not faults and not found.by_answers["evalrun"].total and not found.left_out:
-        raise _nothing(
-            f"{source} holds no answer", "name JSON lines with question, reference, response, label"
-        )
-    print_result(of_audit(found), audit_data(found), as_json=json)
+        fix = "name JSON lines with question, reference, response and label"
+        raise _nothing(f"{source} holds no answer", fix)
+    emit(of_audit(found), audit_data(found), json=json)
     _report(faults)
-
-
-def _readable(file: Path, faults: list[str]) -> Iterator[Labelled]:
-    for number, line in _lines(file):
-        try:
-            answer = decoded(line, Labelled)
-            graded(answer)
-        except Unreadable as error:
-            faults.append(f"line {number}: {error}")
-        else:
-            yield answer
 
 
 def _audit_judge(path: Path, options: JudgeOptions, *, as_json: bool) -> None:
@@ -180,8 +174,8 @@ def _audit_judge(path: Path, options: JudgeOptions, *, as_json: bool) -> None:
         fix = "correct some: evalrun show RUN --fix PROMPT pass --why '...', or evalrun view"
         raise _nothing(f"no verdict of {path} was corrected by a person", fix)
     with ExitStack() as stack:
-        all_of_them = replace(options, judge_scope="all")
-        reader = open_judge(all_of_them, LimitOptions(), stack, Event(), say)
+        of_all = replace(options, judge_scope="all")
+        reader = open_judge(of_all, LimitOptions(), stack, Event(), say)
         assert reader is not None
         tallies, silent = judged(corrected, reader)
     if silent == len(corrected):
@@ -190,7 +184,7 @@ def _audit_judge(path: Path, options: JudgeOptions, *, as_json: bool) -> None:
     title = f"{len(corrected)} replies that a person judged, in {path}"
     silence = [Line(f"{silent} times the judge gave no verdict")] if silent else []
     data = {"by_answers": figures(tallies), "judge_errors": silent}
-    print_result([agreement(title, tallies), *silence], data, as_json=as_json)
+    emit([agreement(title, tallies), *silence], data, json=as_json)
 
 
 def _nothing(why: str, fix: str) -> ResultsError:

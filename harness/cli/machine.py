@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.adapters import machine
 from harness.adapters.llamacpp import server
-from harness.cli.output import print_blocks, print_json, print_result, say
+from harness.cli.output import emit, print_blocks, print_json, say
 from harness.errors import ExitCode
 from harness.here import Found, context_tokens, look, models_here
 from harness.options import argument, option
@@ -25,7 +25,7 @@ def doctor(*, results: Path, json: bool) -> int:
         for it in found
     ]
     table = _table(["state", "what", "what was found"], rows)
-    print_result([table], found, as_json=json)
+    emit([table], found, json=json)
     broken = any(it.state == "broken" for it in found)
     return ExitCode.UNUSABLE_TARGET if broken else ExitCode.DONE
 

@@ -1,27 +1,49 @@
-"""What leaves the program: data on stdout, words on stderr, an exit code."""
+"""What leaves the program: data on stdout; words, and a run's progress, on stderr.
+
+Ctrl-C once ends a run in good order; twice ends it now. SIGTERM and SIGHUP count as once.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
-from harness.errors import ExitCode, ResultsError, UsageError
+from harness import store
+from harness.errors import ResultsError, UsageError
+from harness.records import Record
+from harness.tables import Block, Value, csv_text, names, seconds, to_data, to_latex, to_markdown
+from harness.tables import Table as RowsTable
+from harness.tables.terminal import terminal
+from harness.text import inert
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from harness.tables import Block, Value
+    from harness.measure import Progress  # loads what asks models, and not every command does
 
 _NARROWEST, _WIDEST = 40, 200
 """Columns of a terminal that lines are fitted to."""
+_PLAIN_EVERY_S = 15.0
+_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+"""Windows has no SIGHUP."""
 
 
 class Voice:
@@ -80,31 +102,46 @@ def is_watched(stream: TextIO) -> bool:
     return stream.isatty() and not dumb and not os.environ.get("CI")
 
 
-def console(*, stderr: bool = False) -> Console:
+class Terminal(Console):
     """Where tables go."""
-    from rich.console import Console  # loads slowly, and `--help` comes by here
 
-    class OfAPipe(Console):
-        def on_broken_pipe(self) -> None:
-            """rich would exit with 1, as if it were a bug of ours."""
-            raise BrokenPipeError
-
-    return OfAPipe(stderr=stderr)
+    def on_broken_pipe(self) -> None:
+        """rich would exit with 1, as if it were a bug of ours."""
+        raise BrokenPipeError
 
 
-def print_result(blocks: Iterable[Block], data: object, *, as_json: bool) -> None:
-    """What a command found: tables for people, or data for programs."""
-    if as_json:
-        print_json(data)
-    else:
-        print_blocks(*blocks)
+def emit(
+    blocks: Iterable[Block],
+    data: object,
+    table: RowsTable | None = None,
+    *,
+    csv: str | None = None,
+    **formats: bool,
+) -> None:
+    """What a command found: tables for people, or the one format asked for; a CSV file beside it.
+
+    `data` is for JSON, or gives it when called; `table` is for CSV. Raises: UsageError.
+    """
+    chosen = [name for name, given in {"csv": csv == "-", **formats}.items() if given]
+    if len(chosen) > 1:
+        both = " and ".join(chosen)
+        raise UsageError(f"stdout takes one format, not {both}", fix="ask for one of them")
+    if csv is not None and table is not None:
+        write_csv(csv, names(table), to_data(table))
+    match chosen:
+        case ["json"]:
+            print_json(data() if callable(data) else data)
+        case ["md"]:
+            print_bytes(to_markdown(blocks).encode())
+        case ["latex"]:
+            print_bytes(to_latex([*blocks]).encode())
+        case []:
+            print_blocks(*blocks)
 
 
 def print_blocks(*blocks: Block, stderr: bool = False) -> None:
     """Tables and sentences, for the width there is."""
-    from harness.tables.terminal import terminal
-
-    shown = console(stderr=stderr)
+    shown = Terminal(stderr=stderr)
     shown.print(terminal(blocks, width=shown.width))
 
 
@@ -120,15 +157,11 @@ def print_bytes(data: bytes) -> None:
 
 def write_csv(target: str, columns: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> None:
     """To stdout for `-`, else to a file."""
-    from harness.tables import csv_text
-
     write_text(target, csv_text(columns, rows))
 
 
 def write_text(target: str, text: str, *, note: str = "") -> None:
     """To stdout for `-`, else to a file that is replaced in one step."""
-    from harness import store
-
     if target == "-":
         print_bytes(text.encode())
         return
@@ -141,8 +174,6 @@ def write_text(target: str, text: str, *, note: str = "") -> None:
 
 def write_github_summary(blocks: Iterable[Block]) -> None:
     """Append to the page of this GitHub job. Raises: UsageError outside of one."""
-    from harness.tables import to_markdown
-
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if not path:
         raise UsageError(
@@ -153,28 +184,95 @@ def write_github_summary(blocks: Iterable[Block]) -> None:
         file.write(to_markdown(blocks))
 
 
-def format_for_stdout(**wanted: bool) -> str:
-    """The one format asked for, else `terminal`; a CSV file is written beside it.
+class Interrupts:
+    """Sets `stopping` at the first signal, and raises KeyboardInterrupt at the second."""
 
-    Raises: UsageError for several.
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self.exit_code: int | None = None
+        """128 plus the signal, as a shell reports it; None without one."""
+
+    @contextmanager
+    def handled(self, say: Callable[[str], None] = say) -> Iterator[None]:
+        def handle(number: int, _: FrameType | None) -> None:
+            if self.exit_code is not None:
+                raise KeyboardInterrupt
+            self.exit_code = 128 + number
+            self._stopping.set()
+            # In a thread: the signal may have come in the middle of a write to the same stream.
+            words = "stopping: waiting up to 5 s for the calls in flight (again: stop now)"
+            threading.Thread(target=say, args=(words,), daemon=True).start()
+
+        before = {it: signal.signal(it, handle) for it in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def watching(self, progress: Progress) -> Iterator[Callable[[Sequence[Record]], None]]:
+        """The run as a person follows it: live on a terminal, else a line now and then."""
+        if is_watched(sys.stderr) and not Voice.quiet:
+            shown = Console(stderr=True)
+            view = Live(
+                get_renderable=lambda: _view(progress, shown.width // 3),
+                console=shown,
+                refresh_per_second=2,  # the score of a hundred thousand replies takes a while
+                transient=True,
+            )
+            with view, self.handled(lambda it: shown.print(it, markup=False, highlight=False)):
+                yield lambda _: None
+            return
+        next_at = time.monotonic() + _PLAIN_EVERY_S
+
+        def landed(_: Sequence[Record]) -> None:
+            nonlocal next_at
+            if time.monotonic() >= next_at or progress.done == progress.asked:
+                next_at = time.monotonic() + _PLAIN_EVERY_S
+                say(line(progress))
+
+        with self.handled():
+            yield landed
+
+
+def line(progress: Progress) -> str:
+    """How far it is, in a sentence."""
+    overall = progress.tally.score().overall
+    answered = overall.asked - overall.errors
+    share = f"{100 * overall.passed / answered:.0f}" if answered else "–"
+    so_far = f"{share} % of {answered} answered passed"
+    return ", ".join([f"{progress.done}/{progress.asked} asked", so_far, *_rest(progress)])
+
+
+def _rest(progress: Progress) -> list[str]:
+    counts = (progress.errors, "error"), (progress.retries, "retries")
+    left = "…" if progress.left_s is None else duration(progress.left_s)
+    return [*(f"{count} {what}" for count, what in counts if count), f"{left} left"]
+
+
+def _view(progress: Progress, width: int) -> RenderableType:
+    """A bar, the running score of each category, calls in flight, retries."""
+    bar = ProgressBar(total=max(1, progress.asked), completed=progress.done, width=width)
+    head, scores = Table.grid(padding=(0, 1)), Table.grid(padding=(0, 2))
+    facts = " · ".join([f"{progress.in_flight()} in flight", *_rest(progress)])
+    head.add_row(bar, f"{progress.done}/{progress.asked}", facts)
+    score = progress.tally.score()
+    for part in (*score.categories, score.overall):
+        answered = part.asked - part.errors
+        running = f"{100 * part.passed / answered:3.0f} %" if answered else "  –"
+        counts = f"{part.passed} of {answered} answered, {part.asked} in all"
+        scores.add_row(Text(inert(part.category)), running, counts, seconds(part.latency_mean_s))
+    return Group(head, scores)
+
+
+def duration(seconds: float) -> str:
     """
-    chosen = [name for name, given in wanted.items() if given]
-    if len(chosen) > 1:
-        raise UsageError(
-            f"stdout takes one format, not {' and '.join(chosen)}", fix="ask for one of them"
-        )
-    return chosen[0] if chosen else "terminal"
-
-
-def leave(code: int) -> None:
-    """End the process. Threads may hang in a call that nobody waits for any more, and the memory
-    of long runs goes back at once, instead of text by text.
+    >>> duration(5), duration(150), duration(7300)
+    ('5 s', '2 min 30 s', '2 h 1 min')
     """
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        pass  # its reader has left
-    except OSError as error:
-        sys.stderr.write(f"evalrun: stdout cannot be written: {error.strerror}\n")
-        code = code or int(ExitCode.BAD_RESULTS)
-    os._exit(code)
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

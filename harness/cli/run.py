@@ -21,16 +21,16 @@ import typer
 from harness import catalogue, comparison, store, targets
 from harness.cli import app, settings
 from harness.cli.output import (
+    Interrupts,
     Voice,
     complain,
     confirm,
+    emit,
     print_blocks,
     print_line,
-    print_result,
     say,
     write_github_summary,
 )
-from harness.cli.progress import Interrupts
 from harness.errors import EvalrunError, ExitCode, TargetError, UsageError
 from harness.measure import Estimate, Outcome, Work, carry_out, estimate, prepare
 from harness.options import DEFAULT_RESULTS, CommandOptions, RunOptions
@@ -88,7 +88,7 @@ def _run_one(
 def _show(command: CommandOptions, outcome: Outcome) -> None:
     """What there is, however the run ended."""
     score = outcome.score
-    print_result([by_category(score)], _as_json(score), as_json=command.json)
+    emit([by_category(score)], _as_json(score), json=command.json)
     if command.github_summary:
         write_github_summary([by_category(score)])
     if not Voice.quiet:

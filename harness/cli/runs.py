@@ -15,10 +15,10 @@ import typer
 from harness import catalogue, store
 from harness.adapters.exchanges import request_of
 from harness.cli.output import (
+    emit,
     print_blocks,
     print_bytes,
     print_json,
-    print_result,
     say,
     write_csv,
     write_text,
@@ -47,7 +47,7 @@ def list_runs(
         return
     table = tables.listing(_scored(results))
     if table.rows or json:
-        print_result([table], to_data(table), as_json=json)
+        emit([table], to_data(table), json=json)
     else:
         say(f"no runs in {results} yet: `evalrun` makes one")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from harness.cli.output import print_result, say
+from harness.cli.output import emit, say
 from harness.errors import ExitCode
 from harness.options import argument, option
 from harness.suites import builtin
@@ -30,7 +30,7 @@ def check(
     Exits with 3 when there is a problem.
     """
     report = lint(suite or builtin(), images=images, strict=strict)
-    print_result(of_suite(report), suite_data(report), as_json=json)
+    emit(of_suite(report), suite_data(report), json=json)
     if contact_sheet is not None:
         for path in write_sheets(report.suite, contact_sheet):
             say(f"wrote {path}")

@@ -23,8 +23,7 @@ from rich.text import Text
 from harness import store, suites
 from harness.adapters import Target
 from harness.adapters.llamacpp.weights import missing_bytes
-from harness.cli.output import Voice, complain, is_watched
-from harness.cli.progress import Interrupts, duration, line
+from harness.cli.output import Interrupts, Voice, complain, duration, is_watched, line
 from harness.cli.run import cost, gravest
 from harness.errors import EvalrunError, ExitCode, ResultsError
 from harness.measure import Progress, Watch, Work, carry_out, estimate, prepare

@@ -77,7 +77,6 @@ def test_the_shell_is_told_what_can_be_typed_next(evalrun: Evalrun) -> None:
         ("audit my-model", "evalrun audit my-model --judge MODEL"),
         ("photos", "`evalrun --suite photos`"),
         ("measured", "`evalrun runs --results measured`"),
-        ("bolts.png", '`evalrun ask bolts.png "How many …?"`'),
         ("--models", "--model"),
     ],
 )
@@ -85,7 +84,6 @@ def test_a_wrong_guess_is_answered_with_the_command_that_was_meant(
     evalrun: Evalrun, tmp_path: Path, words: str, meant: str
 ) -> None:
     (tmp_path / "photos").mkdir()
-    (tmp_path / "bolts.png").touch()
     for run in ("measured/tiny", "results/my-model"):
         (tmp_path / run).mkdir(parents=True)
         (tmp_path / run / "20260101T000000Z.jsonl").touch()

@@ -280,7 +280,7 @@ def test_a_saved_question_is_graded_now_and_runs_later(
     assert "saved in mine/prompts/asked.toml (grader: integer)" in first.stderr
     assert [it["expected"] for it in saved] == ["5"]
     assert (tmp_path / "mine" / saved[0]["image"]).read_bytes() == picture.read_bytes()
-    assert "prompts there: 2" in second.stderr
+    assert "saved in mine/prompts/nuts.toml" in second.stderr
     assert (tmp_path / "mine" / "prompts" / "nuts.toml").is_file()
     assert "(2/2)" in run.stdout
 
