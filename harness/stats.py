@@ -43,9 +43,6 @@ def wilson_interval(passed: float, asked: float) -> Interval:
     Formula: (p + z²/2n ± z √(p(1-p)/n + z²/4n²)) / (1 + z²/n), with p = passed / n
     Source:  Wilson 1927, doi:10.1080/01621459.1927.10502953; recommended for small n by Brown, Cai
              and DasGupta 2001, doi:10.1214/ss/1009213286
-
-    >>> [round(100 * bound, 1) for bound in wilson_interval(11, 15)]
-    [48.0, 89.1]
     """
     if asked <= 0:
         return Interval(0.0, 1.0)
@@ -62,8 +59,7 @@ def wilson_interval(passed: float, asked: float) -> Interval:
 def newcombe_unpaired(passed_1: float, asked_1: int, passed_2: float, asked_2: int) -> Interval:
     """For share 1 minus share 2, measured on different prompts (or: nobody knows on which).
 
-    Formula: d - √((p₁-l₁)² + (u₂-p₂)²)  to  d + √((u₁-p₁)² + (p₂-l₂)²), with l, u Wilson's
-             bounds of each share
+    Formula: d - √((p₁-l₁)² + (u₂-p₂)²)  to  d + √((u₁-p₁)² + (p₂-l₂)²); l, u: Wilson's bounds
     Source:  Newcombe 1998, Statistics in Medicine 17:873-890, method 10, with this example
 
     >>> [round(bound, 4) for bound in newcombe_unpaired(56, 70, 48, 80)]
@@ -139,12 +135,9 @@ def mcnemar(first_only: int, second_only: int, *, mid: bool = False) -> float:
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """p-values corrected so that all of them together are wrong at most as often as one alone.
 
-    Formula: the i-th smallest of m becomes max over j <= i of min(1, (m - j + 1) p₍ⱼ₎); None, where
-             no test was made, stays and does not count
+    Formula: the i-th smallest of m becomes max over j <= i of min(1, (m - j + 1) p₍ⱼ₎); None is
+             no test, and does not count
     Source:  Holm 1979, Scandinavian Journal of Statistics 6:65-70
-
-    >>> holm([0.01, 0.04, None, 0.03, 0.005])
-    [0.03, 0.06, None, 0.06, 0.02]
     """
     adjusted: list[float | None] = [None] * len(p_values)
     tested = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
@@ -161,9 +154,6 @@ def pass_hat_k(counts: Sequence[tuple[int, int]], k: int) -> float | None:
     Args:    (passed, asked) of each prompt; None when some prompt has fewer than k repeats
     Formula: mean of C(c, k) / C(n, k), unbiased for every prompt
     Source:  Yao et al. 2024 (τ-bench), arXiv:2406.12045, section 3
-
-    >>> pass_hat_k([(4, 4), (2, 4), (0, 4)], 2)  # 1, 1/6 and 0
-    0.3888888888888889
     """
     if not counts or min(asked for _, asked in counts) < k:
         return None
@@ -177,9 +167,6 @@ def mcnemar_power(asked: int, first_only: float, second_only: float) -> float:
     Formula: Σₘ P(m of `asked` differ) P(p < 0.05 | m); beyond 2,000 prompts the normal one,
              Φ((δ√n - z₀.₉₇₅ √ψ) / √(ψ - δ²)) with ψ and δ the sum and difference of the shares
     Source:  SAS/STAT User's Guide, POWER procedure, paired proportions, DIST=EXACT_COND
-
-    >>> round(mcnemar_power(155, 0.30, 0.15), 3)
-    0.774
     """
     differ = first_only + second_only
     if differ <= 0:
@@ -207,9 +194,6 @@ def prompts_needed(first_only: float, second_only: float) -> int | None:
              shares; from there up to the first n whose exact power is 80 %
     Source:  Connor 1987, Biometrics 43:207-211; for shares 0.30 and 0.15 its n is 155, and the
              exact test, being cautious, needs a few more
-
-    >>> prompts_needed(0.30, 0.15)
-    166
     """
     differ, effect = first_only + second_only, abs(first_only - second_only)
     if effect <= 0:
@@ -227,9 +211,6 @@ def detectable_difference(asked: int, discordant: float) -> float | None:
 
     Args:    `discordant` is the share of prompts on which the two models differ
     Formula: the δ at which `mcnemar_power(asked, (ψ + δ) / 2, (ψ - δ) / 2)` is 0.8, by bisection
-
-    >>> round(detectable_difference(166, 0.45), 2)
-    0.15
     """
     if mcnemar_power(asked, discordant, 0.0) < POWER:
         return None
@@ -252,10 +233,6 @@ def cluster_bootstrap(
              Φ(± t √(G / (G - 1))), t being Student's with G - 1 degrees of freedom
     Source:  clusters: Davison and Hinkley 1997, section 3.8; wider quantiles ("expanded
              percentile"): Hesterberg 2015, doi:10.1080/00031305.2015.1089789
-
-    >>> clusters = [(1, 2), (0, 2), (1, 1), (-1, 2), (2, 3), (0, 1), (1, 2), (0, 2)]
-    >>> [round(bound, 2) for bound in cluster_bootstrap(clusters)]
-    [-0.15, 0.62]
     """
     import numpy as np
 
@@ -299,9 +276,6 @@ def randomisation(differences: Sequence[int]) -> float:
     Formula: P(|Σ ±dᵢ| >= |Σ dᵢ|), every sign equally likely; exact, or normal with continuity
              correction where the exact distribution would take too long
     Source:  Fisher 1935, The Design of Experiments, section 21
-
-    >>> randomisation([2, 1, 1, 0])  # the 2 of 8 sign patterns that agree
-    0.25
     """
     steps = [abs(difference) for difference in differences if difference]
     seen, reach = abs(sum(differences)), sum(steps)

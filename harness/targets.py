@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from harness import catalogue
-from harness.adapters import Adapter, Limits, Target
+from harness.adapters import Adapter, Target
 from harness.adapters.endpoints import RESERVED, checked
 from harness.adapters.llamacpp.weights import missing_bytes, quantized
 from harness.adapters.replicas import open_replicas
@@ -35,7 +35,7 @@ from harness.options import (
 )
 from harness.records import Fact, ModelCard, Sampling
 from harness.text import inert, nearest, size_text
-from harness.transport import api_root
+from harness.transport import Limits, api_root
 
 Say = Callable[[str], None]
 Confirm = Callable[[str], bool]

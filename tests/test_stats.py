@@ -148,6 +148,7 @@ def test_holm_agrees_with_statsmodels(p_values: list[float]) -> None:
 
 def test_holm_of_nothing_is_nothing() -> None:
     assert stats.holm([]) == []
+    assert stats.holm([None, 0.1]) == [None, 0.1]
 
 
 def test_students_quantile_agrees_with_scipy() -> None:

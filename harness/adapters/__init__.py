@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 from msgspec import Struct, field
 
 from harness.records import EncodedImage, GgufSource, Reply, RunHeader, Sampling, ServerFacts
+from harness.transport import Limits
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -39,19 +40,6 @@ class Request(Struct, frozen=True, kw_only=True):
     """How much to think before this one answer; None: as the sampling says."""
     on_text: Callable[[str], None] | None = None
     """Is given the reply as far as it has come, where the server streams it."""
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """How long a call may take and how often it is tried."""
-
-    timeout_s: float = 120.0
-    """Of silence, not of the whole reply."""
-    tries: int = 8
-    """A 429 does not use one up."""
-    max_wait_s: float = 120.0
-    """The longest Retry-After that is honoured; beyond it the call does not answer."""
-    give_up_s: float = 60.0
-    """How long a server may be gone before the run ends."""
 
 
 def _say_nothing(_: str) -> None: ...

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
-from msgspec.structs import asdict
+from msgspec.structs import replace
 
 from harness.adapters import Target
 from harness.errors import EvalrunError, TargetError, UsageError
@@ -325,15 +325,15 @@ def open_transport(
         raise TargetError(
             f"nothing says where {target.model!r} is served", fix="name its URL with --base-url"
         )
-    impatient = {} if patient else {"tries": 1, "max_wait_s": 0.0, "give_up_s": 0.0}
+    once = replace(target.limits, tries=1, max_wait_s=0.0, give_up_s=0.0)
     return Transport(
         target.base_url,
+        target.limits if patient else once,
         key=key or key_from(target.api_key_env),
         key_env=target.api_key_env,
         headers=headers,
         concurrency=concurrency,
         stopping=target.stopping,
-        **(asdict(target.limits) | impatient),
     )
 
 

@@ -9,7 +9,7 @@ from harness.adapters import HEADER_FIELDS, Request, Target
 from harness.adapters.anthropic import AnthropicChat
 from harness.adapters.endpoints import kind_of
 from harness.adapters.llamacpp import LlamaCpp
-from harness.adapters.openai import IN_WORDS, LEFT_OUT, OpenAIChat, as_sent
+from harness.adapters.openai import LEFT_OUT, OpenAIChat, as_sent
 from harness.graders.constraints import constraint
 from harness.records import EncodedImage, Record, Reply, RunHeader, ServerFacts
 from harness.transport import Transport
@@ -39,7 +39,7 @@ def request_of(header: RunHeader, record: Record) -> dict[str, Any]:
         if header.answer_format
         else record.case.options.get("schema"),
     )
-    found = re.findall(rf"^(\w+): (\w+|{LEFT_OUT})(?:{IN_WORDS})?$", adapted, re.M)
+    found = re.findall(rf"^(\w+): (\w+|{LEFT_OUT})$", adapted, re.M)
     changes = {old: None if new == LEFT_OUT else new for old, new in found}
     target = Target(preset=header.endpoint, **{it: getattr(header, it) for it in HEADER_FIELDS})
     with Transport(header.base_url or "http://localhost") as transport:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-_CPUS = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
 _TINY_BYTES = 64 << 20
 
@@ -44,41 +43,28 @@ def gpu_bytes_of(pids: list[int]) -> int | None:
     """Memory that processes hold on the cards; None where the driver does not say."""
     rows = _nvidia_smi("--query-compute-apps=pid,used_memory")
     used = [int(mib) << 20 for pid, mib in rows if pid in map(str, pids) and mib.isdigit()]
-    return sum(used) if used else None
+    return sum(used) or None
 
 
 def _nvidia_smi(query: str) -> list[list[str]]:
     """Rows of a query to the driver (NVML), sizes in MiB."""
+    command = ["nvidia-smi", query, "--format=csv,noheader,nounits"]
     try:
-        asked = subprocess.run(
-            ["nvidia-smi", query, "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=10.0,
-            check=True,
-        )
+        told = subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True, timeout=10.0)
     except (OSError, subprocess.SubprocessError):
         return []
-    return [[cell.strip() for cell in line.split(",")] for line in asked.stdout.splitlines()]
+    return [[cell.strip() for cell in line.split(",")] for line in told.splitlines()]
 
 
 def peak_bytes_of(pids: list[int]) -> int | None:
     """The most memory that processes ever held at once; None off Linux."""
-    peaks = []
-    for pid in pids:
-        with suppress(OSError):
-            status = Path(f"/proc/{pid}/status").read_text()
-            peaks += [int(kib) << 10 for kib in re.findall(r"VmHWM:\s+(\d+) kB", status)]
-    return sum(peaks) if peaks else None
+    found = [re.search(r"VmHWM:\s+(\d+) kB", _read(f"/proc/{pid}/status")) for pid in pids]
+    return sum(int(it[1]) << 10 for it in found if it) or None
 
 
 def cpu_name() -> str:
-    with suppress(OSError):
-        found = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        if found:
-            return " ".join(found[1].split())
-    return platform.processor() or platform.machine()
+    found = re.search(r"^model name\s*: (.*)", _read("/proc/cpuinfo"), re.MULTILINE)
+    return " ".join(found[1].split()) if found else platform.processor() or platform.machine()
 
 
 def memory_bytes(cgroup: Path = _CGROUP) -> int | None:
@@ -87,9 +73,8 @@ def memory_bytes(cgroup: Path = _CGROUP) -> int | None:
         total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # Windows
         return None
-    with suppress(OSError, ValueError):  # "max": no limit
-        total = min(total, int((cgroup / "memory.max").read_text()))
-    return total
+    limit = _read(cgroup / "memory.max").strip()
+    return min(total, int(limit)) if limit.isdecimal() else total  # "max": no limit
 
 
 def compute_threads(weights_bytes: int, cgroup: Path = _CGROUP) -> int | None:
@@ -101,22 +86,20 @@ def compute_threads(weights_bytes: int, cgroup: Path = _CGROUP) -> int | None:
         return 1
     if sys.platform != "linux":
         return None
-    cores = set()
-    for cpu in os.sched_getaffinity(0):
-        core = str(cpu)
-        with suppress(OSError):  # the hardware threads of one core, the same for all of them
-            core = (_CPUS / f"cpu{cpu}/topology/thread_siblings_list").read_text()
-        cores.add(core)
-    return max(1, min(len(cores), quota_cpus(cgroup) or len(cores)))
+    siblings = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    # The hardware threads of one core have the same siblings.
+    cores = {_read(siblings.format(cpu)) or cpu for cpu in os.sched_getaffinity(0)}
+    quota, _, period = _read(cgroup / "cpu.max").partition(" ")
+    most = int(quota) // int(period) if quota.isdecimal() else len(cores)
+    return max(1, min(len(cores), most))
 
 
-def quota_cpus(cgroup: Path) -> int | None:
-    """What a container may use; None when it is not limited."""
+def _read(path: str | Path) -> str:
+    """Nothing where it cannot be read."""
     try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return None
-    return None if quota == "max" else max(1, int(quota) // int(period))
+        return Path(path).read_text()
+    except OSError:
+        return ""
 
 
 def bits_in(quantization: str) -> int | None:

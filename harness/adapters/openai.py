@@ -44,7 +44,7 @@ DEFAULT_CONCURRENCY = 8
 PICTURE_HERE = f"picture-{secrets.token_hex(16)}"
 """Stands for the base64 text while the rest is turned into JSON; splicing 300 KB is nearly free."""
 LEFT_OUT = "left out"
-IN_WORDS = ", the schema stands in the question"
+IN_WORDS = "answer format: the schema stands in the question, as the endpoint takes none"
 THOUGHT_ANYWAY = "thinking: off was asked for, and reasoning came all the same"
 NOT_CONSTRAINED = "answer format: a schema was sent, and the reply is no JSON all the same"
 _REFUSAL = re.compile(
@@ -105,6 +105,7 @@ class OpenAIChat:
         self._model_id = target.model_id or target.model
         self._steering = endpoints.parameters(target, kind)
         self._extra = {**(extra or {}), **self._steering}
+        self._budget_tokens = endpoints.budget_of(target)
         self._tokens_before_image = tokens_before_image
         gemini = kind.name == "gemini"  # which takes a resolution for the whole request
         self._detail = {"detail": target.image_detail} if target.image_detail and not gemini else {}
@@ -167,8 +168,7 @@ class OpenAIChat:
 
     def limit(self, request: Request) -> int:
         """The most tokens of a reply: of the answer, and of thinking where that has a budget."""
-        answer = request.max_tokens or self._target.sampling.max_tokens
-        return answer + endpoints.budget_of(self._target)
+        return (request.max_tokens or self._target.sampling.max_tokens) + self._budget_tokens
 
     def whole_payload(self, request: Request, changes: Mapping[str, str | None]) -> dict[str, Any]:
         """With thinking, --body and whatever else goes along; `changes`: see `adaptable`."""
@@ -191,12 +191,9 @@ class OpenAIChat:
         while True:
             changes = self._changes
             payload = self.whole_payload(request, changes)
-            body, read = (
-                to_body(payload, request.images),
-                partial(self.read, on_text=request.on_text),
-            )
+            read = partial(self.read, on_text=request.on_text)
             try:
-                call = self._transport.post(self.path, body, read)
+                call = self._transport.post(self.path, to_body(payload, request.images), read)
                 break
             except Filtered as error:
                 filtered = Reply(text="", finish_reason="content_filter", refusal=error.problem)
@@ -256,21 +253,18 @@ class OpenAIChat:
         self, request: Request, changes: Mapping[str, str | None], reply: Reply
     ) -> tuple[str, ...]:
         """What was sent otherwise than asked for, and what was ignored, which is said once."""
-        ignored = []
-        if self._target.sampling.thinking == "off" and reply.thought:
-            ignored.append(THOUGHT_ANYWAY)
-        schema = None if self.constraining in changes else request.answer_schema
-        if schema is not None and not reply.truncated and not _is_json(reply.text):
-            ignored.append(NOT_CONSTRAINED)
-        with self._lock:
-            for it in ignored:
+        off, schema = self._target.sampling.thinking == "off", request.answer_schema
+        ignored = [THOUGHT_ANYWAY] if off and reply.thought else []
+        if schema is not None and self.constraining not in changes:
+            ignored += [] if reply.truncated or _is_json(reply.text) else [NOT_CONSTRAINED]
+        for it in ignored:
+            with self._lock:
                 if it not in self._warned:
                     self._target.notify(f"WARNING: {self._target.model}: {it}")
                 self._warned.add(it)
-        in_words = {self.constraining: IN_WORDS} if request.answer_schema is not None else {}
-        changed = [
-            f"{old}: {new or LEFT_OUT}{in_words.get(old, '')}" for old, new in changes.items()
-        ]
+        changed = [f"{old}: {new or LEFT_OUT}" for old, new in changes.items()]
+        if schema is not None and self.constraining in changes:
+            changed.append(IN_WORDS)
         return (*changed, *ignored)
 
     def _log(self, to: Request, payload: dict[str, Any], outcome: Reply | CallFailure) -> None:
@@ -311,30 +305,29 @@ class OpenAIChat:
             found = (it for it in possible if it not in tried and re.search(rf"\b{it}\b", said))
             if (name := next(found, None)) is None:
                 return False
-            if name in self._steering:
-                self._give_up_steering(name, refused)
-            elif name == self.constraining and not request.schema_in_words:
-                self._stop("--answer-format constrained", refused, TargetError)
+            self._check_may_go(name, request, refused)
             self._changes = {**self._changes, name: possible[name]}
             return True
 
-    def _give_up_steering(self, name: str, refused: CallError) -> None:
-        """Without the parameter a model that cannot think does what --thinking off asks for."""
-        wanted = self._target.sampling.thinking
+    def _check_may_go(self, name: str, request: Request, refused: CallError) -> None:
+        """Raises: TargetError where without the parameter it would not be what was asked for."""
+        wanted, option = f"--thinking {self._target.sampling.thinking}", ""
+        error: type[TargetError] = OptionRefused
         of_pictures = name in endpoints.of_pictures(self._target, self._kind)
         if of_pictures and "thinking" not in refused.problem:
-            self._stop(endpoints.picture_option(self._target), refused)
-        if wanted != "off" and self._kind is not endpoints.UNKNOWN:
-            self._stop(f"--thinking {wanted}", refused)
-        self._target.notify(f"--thinking {wanted} is not sent any more: {refused.problem}")
-
-    def _stop(
-        self, option: str, refused: CallError, error: type[TargetError] = OptionRefused
-    ) -> None:
-        raise error(
-            f"{self._target.model} does not take {option}: {refused.problem}",
-            fix=f"leave {option.split()[0]} out, or choose another value, endpoint or model",
-        ) from refused
+            option = endpoints.picture_option(self._target)
+        elif name in self._steering:  # a model that cannot think does what `off` asks for
+            if self._kind is endpoints.UNKNOWN or wanted == "--thinking off":
+                self._target.notify(f"{wanted} is not sent any more: {refused.problem}")
+            else:
+                option = wanted
+        elif name == self.constraining and not request.schema_in_words:
+            option, error = "--answer-format constrained", TargetError
+        if option:
+            raise error(
+                f"{self._target.model} does not take {option}: {refused.problem}",
+                fix=f"leave {option.split()[0]} out, or choose another value, endpoint or model",
+            ) from refused
 
 
 class Draft(Struct):
@@ -352,7 +345,7 @@ class Draft(Struct):
     def reply(self) -> Reply:
         """Raises: ServerFault when generation failed."""
         raise_if_failed(self.finish_reason, "".join(self.text))
-        timings = _timings(as_dict(self.rest.get("timings")))
+        timings = _timings(self.rest["timings"]) if "timings" in self.rest else None
         usage = as_dict(self.rest.get("usage"))
         details = as_dict(usage.get("prompt_tokens_details"))
         thought = as_dict(usage.get("completion_tokens_details"))
@@ -414,10 +407,12 @@ def _joined(parts: Sequence[Any], longest: int | None = None) -> str | None:
     return whole[:longest] or None
 
 
-def _timings(given: dict[str, Any]) -> ServerTimings | None:
-    known = {it: given[it] for it in ServerTimings.__struct_fields__ if _is_amount(given.get(it))}
-    with suppress(msgspec.ValidationError):  # another server's idea of timings: not ours to guess
-        return msgspec.convert(known, ServerTimings) if known else None
+def _timings(given: Any) -> ServerTimings | None:
+    """None for another server's idea of timings."""
+    values = as_dict(given)
+    known = {it: as_amount(values.get(it)) for it in ServerTimings.__struct_fields__}
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(known, ServerTimings) if any(known.values()) else None
     return None
 
 
@@ -443,13 +438,13 @@ def as_dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def as_amount(value: Any) -> Any:
+    """A number that can be what it says it is, of tokens or milliseconds; else None."""
+    return value if type(value) in (int, float) and 0 <= value < _MOST_COUNT else None
+
+
 def as_count(value: Any) -> int | None:
-    return value if type(value) is int and _is_amount(value) else None
-
-
-def _is_amount(value: Any) -> bool:
-    """A number that can be what it says it is: of tokens, or of milliseconds."""
-    return type(value) in (int, float) and 0 <= value < _MOST_COUNT
+    return as_amount(value) if type(value) is int else None
 
 
 def _is_json(text: str) -> bool:

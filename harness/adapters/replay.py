@@ -91,22 +91,19 @@ def _located(path: Path) -> Path:
 
 
 def _foreign(path: Path) -> _Outcomes:
-    outcomes: _Outcomes = {}
-    why = "it is empty"
+    lines, why = list[_Line](), "it is empty"
     try:
-        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-            why = f"line {number}"
-            it = msgspec.json.decode(line, type=_Line)
-            outcomes[it.prompt, it.repeat] = Reply(
-                text=it.response, finish_reason=it.finish_reason, latency_s=it.latency_s
-            )
-    except msgspec.MsgspecError as error:
-        why, outcomes = f"{why}: {error}", {}
-    except OSError as error:
-        why = error.strerror or type(error).__name__
-    if not outcomes:
+        lines = msgspec.json.Decoder(_Line).decode_lines(path.read_bytes())
+    except (msgspec.MsgspecError, OSError) as error:
+        why = str(error)
+    if not lines:
         raise TargetError(
             f"{path} cannot be replayed: {why}",
             fix='name a run file, or lines such as {"prompt": "dd-01", "response": "yes"}',
         )
-    return outcomes
+    return {
+        (it.prompt, it.repeat): Reply(
+            text=it.response, finish_reason=it.finish_reason, latency_s=it.latency_s
+        )
+        for it in lines
+    }

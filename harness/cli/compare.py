@@ -19,7 +19,7 @@ from harness.text import inert
 def compare(
     *,
     names: list[str] = argument(
-        "Models (newest complete run, else published figures), runs or files.",
+        "Models (newest complete run, else published figures), runs, files, or A+A@SUITE joined.",
         metavar="A B [C...]",
         autocompletion=run_names,
     ),

@@ -30,7 +30,7 @@ from harness.stats import ALPHA
 from harness.text import as_text
 
 
-class ByPicture(Struct, frozen=True, kw_only=True):
+class ByPicture(Struct, frozen=True):
     """The same test over whole pictures: questions on one picture succeed and fail together."""
 
     pictures: int
@@ -77,7 +77,7 @@ class Contrast(Struct, frozen=True, kw_only=True):
     """Of one model with and without the pictures: the side that saw them."""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class Answer(Struct, frozen=True):
     """What one model answered to a prompt."""
 
     label: str
@@ -87,7 +87,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     text: str
 
 
-class Disagreement(Struct, frozen=True, kw_only=True):
+class Disagreement(Struct, frozen=True):
     """A prompt that one model passed more often than another."""
 
     prompt: str
@@ -225,23 +225,12 @@ def _disagreements(sides: Sequence[Side]) -> Iterator[Disagreement]:
     for id_, first in sides[0].prompts.items() if sides else ():
         prompts = [side.prompts[id_] for side in sides]
         if any(it.rate != first.rate for it in prompts):
-            yield Disagreement(
-                prompt=id_,
-                category=first.category,
-                question=first.question,
-                image=first.image,
-                expected=as_text(first.right),
-                answers=tuple(
-                    Answer(
-                        label=side.label,
-                        passed=it.passed,
-                        asked=it.answered,
-                        answer=it.answer,
-                        text=it.text,
-                    )
-                    for side, it in zip(sides, prompts, strict=True)
-                ),
+            answers = tuple(
+                Answer(side.label, it.passed, it.answered, it.answer, it.text)
+                for side, it in zip(sides, prompts, strict=True)
             )
+            about = id_, first.category, first.question, first.image, as_text(first.right)
+            yield Disagreement(*about, answers)
 
 
 def contrasts(sides: Sequence[Side]) -> tuple[Contrast, ...]:
@@ -352,7 +341,7 @@ def _by_picture(pictures: Sequence[Sequence[float]], prompts: int, unit: int) ->
         return None
     low, high = stats.cluster_bootstrap((sum_, int(n)) for sum_, n in pictures) or (None, None)
     p = stats.randomisation([round(sum_ * unit) for sum_, _ in pictures])
-    return ByPicture(pictures=len(pictures), low=low, high=high, p=p)
+    return ByPicture(len(pictures), low, high, p)
 
 
 def _sentence(contrast: Contrast, tested: int) -> str:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from math import lcm
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -81,7 +81,7 @@ def missing(score: Score) -> str:
     return f"{score.errors + score.cut} of {score.asked} have no answer ({score.missing})"
 
 
-class Difference(Struct, frozen=True, kw_only=True):
+class Difference(Struct, frozen=True):
     """Second minus first on one category, or overall; shares are 0 to 1."""
 
     category: str
@@ -109,40 +109,19 @@ class Difference(Struct, frozen=True, kw_only=True):
 def difference(category: str, rates: Rates, unit: int) -> Difference:
     """Second minus first, with interval and exact p; times `unit` every rate is a whole number."""
     n, only = rates.total(), (rates[1, 0], rates[0, 1])
-    first, second = (sum(it[at] * count for it, count in rates.items()) / n for at in (0, 1))
+    one, two = (sum(it[at] * count for it, count in rates.items()) / n for at in (0, 1))
     interval = stats.newcombe_paired({(two, one): count for (one, two), count in rates.items()})
     if unit > 1:
-        steps = [round((two - one) * unit) for one, two in rates.elements()]
-        return _difference(category, n, first, second, interval, p=stats.randomisation(steps))
-    counts = {"first_only": only[0], "second_only": only[1]}
-    return _difference(category, n, first, second, interval, p=stats.mcnemar(*only), **counts)
+        p = stats.randomisation([round((two - one) * unit) for one, two in rates.elements()])
+        return Difference(category, n, one, two, two - one, *interval, p=p)
+    return Difference(category, n, one, two, two - one, *interval, *only, p=stats.mcnemar(*only))
 
 
 def unpaired(first: Score, second: Score) -> Difference:
     """Of published figures: nobody says which prompts each of them passed."""
     interval = stats.newcombe_unpaired(second.passed, second.asked, first.passed, first.asked)
-    shares = first.passed / first.asked, second.passed / second.asked
-    return _difference(first.category, first.asked, *shares, interval)
-
-
-def _difference(
-    category: str,
-    prompts: int,
-    first: float,
-    second: float,
-    interval: stats.Interval,
-    **tested: Any,
-) -> Difference:
-    return Difference(
-        category=category,
-        prompts=prompts,
-        first=first,
-        second=second,
-        difference=second - first,
-        low=interval.low,
-        high=interval.high,
-        **tested,
-    )
+    one, two = first.passed / first.asked, second.passed / second.asked
+    return Difference(first.category, first.asked, one, two, two - one, *interval)
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -276,21 +255,24 @@ def _why_not(score: ModelScore) -> Unranked | None:
     return Unranked(model=header.model, run=header.run, reason=reason, command=command)
 
 
+_PRICES: dict[Frontier, str] = {"time": "latency_mean_s", "cost": "cost_per_task_usd"}
+
+
 def _standings(entries: Sequence[_Entry]) -> tuple[Standing, ...]:
     """Best first, ranked by the same test that `compare` decides by."""
     ordered = sorted(entries, key=lambda it: (-it.share, it.score.model))
     worse = [{at for at, it in enumerate(ordered) if _surely_better(one, it)} for one in ordered]
     ranks, others = _ranks(worse), len(ordered) - 1
-    prices: dict[Frontier, list[tuple[float, float | None]]] = {
-        "time": [(it.share, it.score.overall.latency_mean_s) for it in ordered],
-        "cost": [(it.share, it.score.overall.cost_per_task_usd) for it in ordered],
+    points = {
+        name: [(it.share, getattr(it.score.overall, price)) for it in ordered]
+        for name, price in _PRICES.items()
     }
     return tuple(
         Standing(
             rank=ranks[at],
             tied=ranks.count(ranks[at]) > 1,
             better_than=len(worse[at]) / others if others else None,
-            frontiers=tuple(it for it, points in prices.items() if on_frontier(points[at], points)),
+            frontiers=tuple(it for it in points if on_frontier(points[it][at], points[it])),
             score=entry.score,
         )
         for at, entry in enumerate(ordered)

@@ -1,7 +1,8 @@
 """What is compared: runs and published figures by the names they go by.
 
 `A` is a run, a file, or a model: its newest complete run, else its published figures. `A@SUITE` is
-the model's newest complete run of that suite, `A+B` joins runs over several forms of a suite.
+the model's newest complete run of that suite. `A+A@2` joins a model's runs over two forms of a
+suite: a part that names no suite is the newest run of one that no other part names.
 """
 
 from __future__ import annotations
@@ -132,8 +133,10 @@ class Names(Struct, frozen=True, kw_only=True):
     texts: dict[Any, Any] = field(default_factory=dict)
     """Kept once for all runs that are read: memory is what long runs take."""
 
-    def resolve(self, name: str) -> Side:
-        """Raises: IncompleteRun, or ResultsError with the nearest names."""
+    def resolve(self, name: str, *, but: Container[str] = ()) -> Side:
+        """No model's run of the suites `but`. Raises: IncompleteRun, or ResultsError with the
+        nearest names.
+        """
         if path := store.named(self.results, name):
             side = self.read(store.read(path))
             if side.overall.complete or self.force:
@@ -148,8 +151,10 @@ class Names(Struct, frozen=True, kw_only=True):
             except ResultsError as error:
                 damage.append(error)
                 continue
-            newest = newest or side
             header = side.runs[0].header
+            if header.suite_sha256 in but:
+                continue
+            newest = newest or side
             if side.overall.complete and not (header.subset or header.blind):
                 return replace(side, passed_over=tuple(it.problem for it in damage))
         if card is not None and (figures := published(card)):
@@ -158,6 +163,11 @@ class Names(Struct, frozen=True, kw_only=True):
             return self._joined(name)
         if newest is not None and self.force:
             return newest
+        if newest is None and but and not damage:
+            raise ResultsError(
+                f"{name} has no run of another form of the suite",
+                fix=f"ask it that form too: `evalrun --model {name} --suite FOLDER`",
+            )
         raise _does_not_count(newest) if newest else next(iter(damage), self._unknown(name, card))
 
     def read(self, *runs: Run, only: Container[str] | None = None) -> Side:
@@ -166,13 +176,17 @@ class Names(Struct, frozen=True, kw_only=True):
         return replace(side, card=self.catalogue.get(runs[0].header.model))
 
     def _joined(self, name: str) -> Side:
-        sides = [self.resolve(part) for part in name.split("+")]
-        if not all(side.measured for side in sides):
-            raise ResultsError(
-                f"{name} joins published figures, which name no prompts",
-                fix="join runs made here: `evalrun runs` lists them",
-            )
-        return self.read(*(run for side in sides for run in side.runs))
+        parts, found, suites = name.split("+"), dict[int, Run](), set[str]()
+        for at, part in sorted(enumerate(parts), key=lambda it: "@" not in it[1]):
+            side = self.resolve(part, but=suites)
+            if not side.runs or side.runs[0].header.suite_sha256 in suites:
+                raise ResultsError(
+                    f"{part} in {name} is no run of another form of the suite",
+                    fix="join runs of several suites: `evalrun runs` lists them",
+                )
+            found[at] = side.runs[0]
+            suites.add(found[at].header.suite_sha256)
+        return self.read(*(found[at] for at in range(len(parts))))
 
     def _unknown(self, name: str, card: ModelCard | None) -> ResultsError:
         if card is None:

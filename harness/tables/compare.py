@@ -12,7 +12,6 @@ import msgspec
 from msgspec.structs import replace
 
 from harness.comparison import Comparison, Contrast, Disagreement, p_value, points
-from harness.comparison.ranking import Difference
 from harness.comparison.sides import Side, published
 from harness.records import Fact, ModelCard, RunHeader, Score, ServerFacts
 from harness.tables import (
@@ -260,14 +259,10 @@ def for_programs(comparison: Comparison) -> Table:
         columns += [Column(f"{name}{suffix}") for name in _DIFFERENCE]
         parts = {it.category: it for it in (*contrast.categories, contrast.overall) if it}
         for row in rows:
-            row += _values(parts.get(str(row[0])))
+            part = parts.get(str(row[0]))
+            figures = [percent(getattr(part, it, None)) for it in ("difference", "low", "high")]
+            row += [*figures, getattr(part, "p", None), getattr(part, "p_holm", None)]
     return Table(columns=columns, rows=rows)
-
-
-def _values(part: Difference | None) -> Sequence[float | None]:
-    if part is None:
-        return [None] * len(_DIFFERENCE)
-    return *map(percent, (part.difference, part.low, part.high)), part.p, part.p_holm
 
 
 def json_data(comparison: Comparison) -> dict[str, Any]:

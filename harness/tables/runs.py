@@ -343,24 +343,19 @@ def is_published(results: Path, run: str) -> bool:
 # --- prompt by prompt ------------------------------------------------------------------------
 
 _OF_HEADER = ("run", "model", "backend", "suite", "suite_sha256")
+_PER_PROMPT = """
+prompt category repeat verdict answer expected response reason latency_s ttft_s prompt_ms
+predicted_ms tokens_in tokens_out tokens_reasoning tokens_cached cost_usd attempts failed_s
+backoff_s queued_s image_cached image_tokens truncated verdict_by finish_reason error image_sha256
+started_at question images difficulty measure fields_right fields thinking provider served_model
+"""
+_COUNTS = "repeat attempts tokens_in tokens_out tokens_reasoning tokens_cached image_tokens"
+_FIGURES = "latency_s ttft_s prompt_ms predicted_ms cost_usd failed_s backoff_s queued_s measure"
 COLUMNS: Mapping[str, type] = {
-    **dict.fromkeys(_OF_HEADER, str),
-    **dict.fromkeys(("prompt", "category"), str),
-    "repeat": int,
-    **dict.fromkeys(("verdict", "answer", "expected", "response", "reason"), str),
-    **dict.fromkeys(("latency_s", "ttft_s", "prompt_ms", "predicted_ms"), float),
-    **dict.fromkeys(("tokens_in", "tokens_out", "tokens_reasoning", "tokens_cached"), int),
-    "cost_usd": float,
-    "attempts": int,
-    **dict.fromkeys(("failed_s", "backoff_s", "queued_s"), float),
-    "image_cached": bool,
-    "image_tokens": int,
-    "truncated": bool,
-    **dict.fromkeys(("verdict_by", "finish_reason", "error", "image_sha256", "started_at"), str),
-    **dict.fromkeys(("question", "images", "difficulty"), str),
-    "measure": float,
-    **dict.fromkeys(("fields_right", "fields"), int),
-    **dict.fromkeys(("thinking", "provider", "served_model"), str),
+    **dict.fromkeys((*_OF_HEADER, *_PER_PROMPT.split()), str),
+    **dict.fromkeys(("image_cached", "truncated"), bool),
+    **dict.fromkeys((*_COUNTS.split(), "fields_right", "fields"), int),
+    **dict.fromkeys(_FIGURES.split(), float),
 }
 """The columns of a run's CSV in their order, with what stands in them."""
 

@@ -7,6 +7,7 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 from harness.transport.client import Call as Call
 from harness.transport.client import Limiter as Limiter
+from harness.transport.client import Limits as Limits
 from harness.transport.client import Stopped as Stopped
 from harness.transport.client import Transport as Transport
 from harness.transport.client import api_root as api_root

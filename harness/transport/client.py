@@ -172,7 +172,23 @@ class Limiter:
             return now - self._gone_since
 
 
-class Call(Struct, Generic[T], frozen=True, kw_only=True):
+class Limits(Struct, frozen=True, kw_only=True):
+    """How long a call may take and how often it is tried."""
+
+    timeout_s: float = 120.0
+    """Of silence, not of the whole reply."""
+    tries: int = 8
+    """A 429 does not use one up."""
+    max_wait_s: float = 120.0
+    """The longest Retry-After that is honoured; beyond it the call does not answer."""
+    give_up_s: float = 60.0
+    """How long a server may be gone before the run ends."""
+
+
+_USUAL = Limits()
+
+
+class Call(Struct, Generic[T], frozen=True):
     """A reply, and what it took to get it."""
 
     value: T
@@ -192,9 +208,6 @@ class _Attempts(Struct):
     limited: int = 0
     loading_s: int = 0
 
-    def effort(self) -> Effort:
-        return convert(self, Effort, from_attributes=True)
-
 
 class Transport:
     """Sends JSON to one server. Threads share it; use it in a `with`."""
@@ -202,15 +215,12 @@ class Transport:
     def __init__(
         self,
         base_url: str,
+        limits: Limits = _USUAL,
         *,
         key: str | None = None,
         key_env: str | None = None,
         headers: Mapping[str, str] | None = None,
         concurrency: int = 1,
-        timeout_s: float = 120.0,
-        tries: int = 8,
-        max_wait_s: float = 120.0,
-        give_up_s: float = 60.0,
         stopping: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -231,9 +241,7 @@ class Transport:
         plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._tls = httpx.create_ssl_context() if url.scheme == "https" else plain
         self.limiter = Limiter(concurrency, stopping or threading.Event(), clock)
-        self.timeout_s, self.tries = timeout_s, tries
-        self.max_wait_s, self.give_up_s = max_wait_s, give_up_s
-        self.answered_before = False
+        self.limits, self.answered_before = limits, False
         self._own = threading.local()
         self._clients: list[httpx.Client] = []
 
@@ -260,15 +268,15 @@ class Transport:
             tried.attempts += 1
             reached = answered = False
             try:
-                value, latency_s = self._send("POST", path, body, read, self.timeout_s)
+                value, latency_s = self._send("POST", path, body, read, self.limits.timeout_s)
                 self.answered_before = reached = answered = True
-                return Call(value=value, latency_s=latency_s, effort=tried.effort())
+                return Call(value, latency_s, convert(tried, Effort, from_attributes=True))
             except EvalrunError as error:
                 reached = not isinstance(error, ConnectionRefused)
                 if not isinstance(error, CallError):
                     raise
                 tried.failed_s += time.perf_counter() - started_at
-                error.effort = tried.effort()
+                error.effort = convert(tried, Effort, from_attributes=True)
                 wait_s = self._wait_s(error, tried, number)
                 if wait_s is None:
                     raise
@@ -279,7 +287,7 @@ class Transport:
 
     def get_json(self, path: str, *, timeout_s: float | None = None) -> Any:
         """One GET, not retried: for questions about the server itself."""
-        return self._send("GET", path, b"", Incoming.json, timeout_s or self.timeout_s)[0]
+        return self._send("GET", path, b"", Incoming.json, timeout_s or self.limits.timeout_s)[0]
 
     def without_secrets(self, text: str) -> str:
         for secret in self._secrets:
@@ -290,7 +298,10 @@ class Transport:
         self, method: str, path: str, body: Body, read: Callable[[Incoming], T], timeout_s: float
     ) -> tuple[T, float]:
         """One exchange: what `read` made of the reply, and seconds from send to last byte."""
-        client, incoming = self._client(), Incoming(self.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS)
+        client, incoming = (
+            self._client(),
+            Incoming(self.limits.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS),
+        )
         length = len(body) if isinstance(body, bytes) else sum(map(len, body))
         request = client.build_request(
             method,
@@ -362,7 +373,7 @@ class Transport:
                 first = 2 if error.retry_after_s is None else 9
                 own_s = 2.0 ** min(tried.limited - first, 12)
                 wait_s = max(error.retry_after_s or 0.0, own_s)
-                if wait_s > self.max_wait_s:
+                if wait_s > self.limits.max_wait_s:
                     return None
                 self.limiter.refused(number, wait_s)
                 return wait_s
@@ -370,7 +381,7 @@ class Transport:
                 tried.loading_s += 1
                 return 1.0
         tried.spent += 1
-        if tried.spent >= self.tries:
+        if tried.spent >= self.limits.tries:
             return None
         backoff_s = min(_LONGEST_BACKOFF_S, 0.5 * 2.0 ** (tried.spent - 1))
         return backoff_s * random.uniform(0.5, 1.0)  # noqa: S311
@@ -378,8 +389,8 @@ class Transport:
     def _check_gone(self, error: CallError) -> None:
         """Raises: TargetError when there was no connection for too long."""
         gone_s = self.limiter.gone()
-        patience_s = self.give_up_s if self.answered_before else _FIRST_CONTACT_S
-        if gone_s > min(patience_s, self.give_up_s):
+        patience_s = self.limits.give_up_s if self.answered_before else _FIRST_CONTACT_S
+        if gone_s > min(patience_s, self.limits.give_up_s):
             raise TargetError(
                 f"{error.problem} (for {gone_s:.0f} s)",
                 fix="start the server, then run the same command again: it goes on from here",

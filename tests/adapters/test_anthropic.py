@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from harness.adapters import Limits, Request, Target
+from harness.adapters import Request, Target
 from harness.adapters.anthropic import open_anthropic
 from harness.errors import BadReply, ServerFault, TargetError
 from harness.records import EncodedImage, Reply, Sampling
+from harness.transport import Limits
 from tests.conftest import Answer, Evalrun, VisionServer, body, fail, stream
 
 PICTURE = EncodedImage(

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from harness import store
-from harness.adapters import Limits, Request, Target
+from harness.adapters import Request, Target
 from harness.adapters.openai import OpenAIChat, open_openai
 from harness.errors import BadReply, RequestRefused, ServerFault, TargetError
 from harness.records import Record, Reply
-from harness.transport import Transport
+from harness.transport import Limits, Transport
 from tests.conftest import Answer, Evalrun, VisionServer, body, chat, fail, say
 
 ROLE = {"choices": [{"delta": {"role": "assistant", "content": ""}, "finish_reason": None}]}
@@ -48,8 +48,8 @@ def chunked(text: str, *, kind: str | None = "text/event-stream", end: bool = Tr
     return answer
 
 
-def read(server: VisionServer, **settings: Any) -> Reply:
-    with Transport(server.url, tries=1, timeout_s=20, **settings) as transport:
+def read(server: VisionServer) -> Reply:
+    with Transport(server.url, Limits(tries=1, timeout_s=20)) as transport:
         return transport.post(
             "chat/completions", b"{}", OpenAIChat(transport, Target(model="m")).read
         ).value
@@ -132,7 +132,7 @@ def test_a_kept_connection_that_the_server_closed_costs_no_try(vision_server: Vi
         handler.close_connection = True  # unannounced
 
     vision_server.then(answer_and_close, say("red"))
-    with Transport(vision_server.url, tries=1) as transport:
+    with Transport(vision_server.url, Limits(tries=1)) as transport:
         texts = [
             transport.post("x", b"{}", OpenAIChat(transport, Target(model="m")).read).value.text
             for _ in range(2)

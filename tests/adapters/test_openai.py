@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from harness.adapters import Limits, Request, Target
+from harness.adapters import Request, Target
 from harness.adapters.openai import NOT_CONSTRAINED, open_openai
 from harness.errors import BadReply, RequestRefused, ServerFault, TargetError
 from harness.records import EncodedImage, Reply, Sampling
+from harness.transport import Limits
 from tests.conftest import VisionServer, body, chat, fail, say, stream
 
 PICTURE = EncodedImage(

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from harness import store
-from harness.adapters import Limits, Request, Target
+from harness.adapters import Request, Target
 from harness.adapters.openai import open_openai
 from harness.errors import OptionRefused, UsageError
 from harness.records import EncodedImage, Sampling
+from harness.transport import Limits
 from tests.conftest import Evalrun, VisionServer, fail
 
 PICTURE = EncodedImage(

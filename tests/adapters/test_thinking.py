@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from harness.adapters import Limits, Request, Target
+from harness.adapters import Request, Target
 from harness.adapters.endpoints import KINDS, LEVELS, UNKNOWN, kind_of, parameters
 from harness.adapters.llamacpp import LlamaCpp
 from harness.adapters.openai import open_openai
 from harness.errors import UsageError
 from harness.records import Reply, Sampling, ServerFacts
 from harness.targets import body
-from harness.transport import Transport
+from harness.transport import Limits, Transport
 from tests.conftest import Evalrun, VisionServer, fail, say
 
 

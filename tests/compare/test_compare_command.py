@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.compare.conftest import WriteRun, cases
-from tests.conftest import Evalrun
+from tests.conftest import Evalrun, VisionServer, say, write_suite
 
 IDS = [case.id for case in cases()]
 HOSTILE = "\x1b]0;owned\x07\x1b[31m[bold]<script>alert(1)</script> | `x` \u202egnp.exe @all\x00"
@@ -274,3 +274,33 @@ def test_a_full_terminal_of_models_is_cut_into_tables_that_fit(
         ["model-c", "model-d"],
         ["model-e", "model-f"],
     ]
+
+
+def test_a_models_runs_over_two_forms_of_a_suite_are_joined_by_name(
+    evalrun: Evalrun, vision_server: VisionServer, tmp_path: Path
+) -> None:
+    forms = [write_suite(tmp_path / name, prompts) for name, prompts in (("1", 6), ("2", 8))]
+    for form in forms:
+        for toml in form.glob("prompts/*.toml"):
+            other = toml.read_text().replace('version = "1"', f'version = "{form.name}"')
+            toml.write_text(other.replace("Is number", f"In form {form.name}, is number"))
+    for model, answer in (("a", "no"), ("b", "yes")):
+        vision_server.default = say(answer)
+        for form in forms:
+            base = ("--model", model, "--base-url", vision_server.url)
+            assert evalrun(*base, "--suite", form).returncode == 0
+
+    done = evalrun("compare", "a+a@2", "b+b@2", "--json")
+    turned = evalrun("compare", "a@2+a", "b@2+b@1")
+    apart = evalrun("compare", "a", "b@1")
+    alone = evalrun("compare", "a@2+a@2", "b")
+
+    data = json.loads(done.stdout)
+    assert [side["scores"][0]["asked"] for side in data["sides"]] == [14, 14]
+    assert data["sides"][0]["run"].count("a/") == 2
+    assert data["contrasts"][0]["overall"]["second_only"] == 14
+    assert {"p-00", "p-00@2", "p-07@2"} <= {it["prompt"] for it in data["disagreements"]}
+    assert "14 prompts" in " ".join(turned.stdout.split())
+    assert (apart.returncode, alone.returncode) == (7, 7)
+    assert "suite: tiny 2" in apart.stderr
+    assert "no run of another form of the suite" in alone.stderr

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.adapters import Limits, Target
+from harness.adapters import Target
 from harness.adapters.openai import open_openai
 from harness.eyes import card as cards
 from harness.eyes.card import EyeCard, Thinking
@@ -22,6 +22,7 @@ from harness.eyes.exam import Exam
 from harness.eyes.marking import mark, summary
 from harness.eyes.questions import Answer, questions
 from harness.records import Price
+from harness.transport import Limits
 from tests.conftest import Evalrun, VisionServer, _Handler, body, fail, say
 from tests.eyes.sighted import Sighted, drawn
 

@@ -10,7 +10,7 @@ import pytest
 
 from harness.adapters import machine
 from harness.adapters.llamacpp.weights import sha256
-from harness.adapters.machine import compute_threads, quota_cpus, where_it_fits
+from harness.adapters.machine import compute_threads, where_it_fits
 from tests.llamacpp.tools import script
 
 
@@ -47,18 +47,13 @@ def test_a_tiny_model_gets_one_thread_and_a_large_one_no_more_than_there_are_cor
 
 
 @pytest.mark.parametrize(
-    ("limit", "cpus"),
-    [("max 100000", None), ("150000 100000", 1), ("400000 100000", 4), ("1000 100000", 1)],
+    ("limit", "most"),
+    [("max 100000", 1000), ("150000 100000", 1), ("200000 100000", 2), ("1000 100000", 1)],
 )
-def test_what_a_container_may_use_is_respected(
-    tmp_path: Path, limit: str, cpus: int | None
-) -> None:
+def test_what_a_container_may_use_is_respected(tmp_path: Path, limit: str, most: int) -> None:
+    cores = compute_threads(4_000_000_000, tmp_path)
     (tmp_path / "cpu.max").write_text(f"{limit}\n")
-    assert quota_cpus(tmp_path) == cpus
-
-
-def test_no_container_no_limit(tmp_path: Path) -> None:
-    assert quota_cpus(tmp_path) is None
+    assert compute_threads(4_000_000_000, tmp_path) == (cores and min(cores, most))
 
 
 def test_cards_are_described_by_their_driver(

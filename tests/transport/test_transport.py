@@ -20,7 +20,7 @@ from harness.errors import (
     ServerFault,
     TargetError,
 )
-from harness.transport import Call, Stopped, Transport
+from harness.transport import Call, Limits, Stopped, Transport
 from tests.conftest import VisionServer, body, fail, hang, reset, say, stream
 
 
@@ -37,9 +37,15 @@ class Clock(threading.Event):
         return self.is_set()
 
 
-def ask(server: VisionServer, **settings: Any) -> Call[Any]:
-    clock = Clock()
-    with Transport(server.url, stopping=clock, clock=clock, **settings) as transport:
+def url(port: int) -> str:
+    return f"http://127.0.0.1:{port}/v1"
+
+
+def ask(server: VisionServer, key: str | None = None, **limits: Any) -> Call[Any]:
+    clock, chosen = Clock(), Limits(**limits)
+    with Transport(
+        server.url, chosen, key=key, key_env="MY_KEY", stopping=clock, clock=clock
+    ) as transport:
         return transport.post("chat/completions", b"{}", lambda incoming: incoming.json())
 
 
@@ -186,7 +192,7 @@ def test_silence_ends_an_attempt(vision_server: VisionServer) -> None:
 def test_a_slow_drip_is_no_silence(vision_server: VisionServer) -> None:
     vision_server.then(stream(*["data: 1\n\n"] * 8, wait_s=0.1))
 
-    with Transport(vision_server.url, timeout_s=0.4) as transport:
+    with Transport(vision_server.url, Limits(timeout_s=0.4)) as transport:
         call = transport.post("x", b"{}", lambda incoming: list(incoming.events()))
 
     assert call.value == [1] * 8
@@ -197,7 +203,7 @@ def test_an_endless_stream_is_given_up(vision_server: VisionServer) -> None:
     vision_server.default = stream(*["data: 1\n\n"] * 400, wait_s=0.02)
 
     with (
-        Transport(vision_server.url, timeout_s=0.1, tries=1) as transport,
+        Transport(vision_server.url, Limits(timeout_s=0.1, tries=1)) as transport,
         pytest.raises(CallTimeout, match="does not end"),
     ):
         transport.post("x", b"{}", lambda incoming: list(incoming.events()))
@@ -215,7 +221,7 @@ def test_events_are_read_whatever_way_they_are_cut_up(vision_server: VisionServe
 def test_a_server_that_was_never_there_is_given_up_with_an_instruction(free_port: int) -> None:
     clock = Clock()
     with (
-        Transport(f"http://127.0.0.1:{free_port}/v1", stopping=clock, clock=clock) as transport,
+        Transport(url(free_port), stopping=clock, clock=clock) as transport,
         pytest.raises(TargetError, match="no connection") as caught,
     ):
         transport.post("x", b"{}", lambda incoming: incoming.json())
@@ -225,7 +231,7 @@ def test_a_server_that_was_never_there_is_given_up_with_an_instruction(free_port
 
 def test_a_call_that_gives_a_dead_server_up_lets_the_next_one_find_out(free_port: int) -> None:
     gave_up: list[TargetError] = []
-    with Transport(f"http://127.0.0.1:{free_port}/v1", concurrency=2, give_up_s=0.2) as transport:
+    with Transport(url(free_port), Limits(give_up_s=0.2), concurrency=2) as transport:
 
         def work() -> None:
             try:
@@ -244,7 +250,7 @@ def test_a_call_that_gives_a_dead_server_up_lets_the_next_one_find_out(free_port
 
 def test_while_a_server_is_gone_one_call_probes_and_the_others_wait(free_port: int) -> None:
     answered: list[Any] = []
-    with Transport(f"http://127.0.0.1:{free_port}/v1", concurrency=8, give_up_s=30) as transport:
+    with Transport(url(free_port), Limits(give_up_s=30), concurrency=8) as transport:
         transport.answered_before = True
 
         def work() -> None:
@@ -265,7 +271,7 @@ def test_while_a_server_is_gone_one_call_probes_and_the_others_wait(free_port: i
 
 def test_a_probe_that_meets_another_error_lets_the_others_go(free_port: int) -> None:
     ended: list[TargetError] = []
-    with Transport(f"http://127.0.0.1:{free_port}/v1", concurrency=2, give_up_s=30) as transport:
+    with Transport(url(free_port), Limits(give_up_s=30), concurrency=2) as transport:
 
         def work() -> None:
             with pytest.raises(TargetError, match="key was not accepted") as caught:
@@ -339,7 +345,7 @@ def test_the_key_goes_to_the_server_and_into_no_message(vision_server: VisionSer
     vision_server.default = fail(401, "bad key")
 
     with pytest.raises(TargetError) as caught:
-        ask(vision_server, key="canary-123", key_env="MY_KEY")
+        ask(vision_server, key="canary-123")
 
     assert vision_server.headers[0]["authorization"] == "Bearer canary-123"
     assert "canary-123" not in str(caught.value) + repr(caught.value.__cause__)
@@ -363,16 +369,18 @@ def test_a_body_that_is_no_json_is_quoted_from_its_start(vision_server: VisionSe
         ask(vision_server, tries=1)
 
 
-@pytest.mark.parametrize("url", ["localhost:8080", "ftp://127.0.0.1/v1", "http://", "http://[::1"])
-def test_a_url_that_is_none_is_said_to_be_none_at_once(url: str) -> None:
+@pytest.mark.parametrize(
+    "given", ["localhost:8080", "ftp://127.0.0.1/v1", "http://", "http://[::1"]
+)
+def test_a_url_that_is_none_is_said_to_be_none_at_once(given: str) -> None:
     with pytest.raises(TargetError, match="usable URL"):
-        Transport(url)
+        Transport(given)
 
 
 def test_a_secure_connection_to_a_plain_server_is_explained(vision_server: VisionServer) -> None:
-    url = vision_server.url.replace("http:", "https:")
+    secure = vision_server.url.replace("http:", "https:")
 
-    with Transport(url) as transport, pytest.raises(TargetError, match="no secure connection"):
+    with Transport(secure) as transport, pytest.raises(TargetError, match="no secure connection"):
         transport.post("x", b"{}", lambda incoming: incoming.json())
 
 

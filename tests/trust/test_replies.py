@@ -19,7 +19,7 @@ from harness.adapters import Target
 from harness.adapters.openai import OpenAIChat
 from harness.errors import BadReply, CallError
 from harness.records import Record, Reply
-from harness.transport import Transport
+from harness.transport import Limits, Transport
 from tests.conftest import (
     Answer,
     Evalrun,
@@ -142,7 +142,7 @@ def test_an_odd_body_is_a_call_not_heard_or_an_empty_answer_and_no_crash(
     plain = body(200, odd.encode("latin-1"))
     vision_server.default = plain if sort == "plain" else stream(f"data: {odd}\n\ndata: [DONE]\n\n")
 
-    with Transport(vision_server.url, tries=1) as transport:
+    with Transport(vision_server.url, Limits(tries=1)) as transport:
         try:
             call = transport.post("x", b"{}", OpenAIChat(transport, Target(model="m")).read)
             text, words = call.value.text, ""
@@ -234,7 +234,7 @@ def test_a_line_of_a_stream_without_end_is_cut_off(vision_server: VisionServer) 
     vision_server.default = stream("data: " + "x" * (65 << 20))
 
     with (
-        Transport(vision_server.url, tries=1) as transport,
+        Transport(vision_server.url, Limits(tries=1)) as transport,
         pytest.raises(BadReply, match="64 MiB"),
     ):
         transport.post("x", b"{}", OpenAIChat(transport, Target(model="m")).read)

@@ -264,7 +264,7 @@ def _described(target: Target, probe: Transport) -> ServerFacts:
             raise TargetError(error.problem, fix=error.fix) from error
         props = {}
     settings = as_dict(props.get("default_generation_settings"))
-    if not settings:
+    if not settings and "modalities" not in props:
         raise TargetError(
             f"{root}/props does not describe a llama.cpp server",
             fix="for another kind of server say --backend openai",
