@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -49,6 +49,10 @@ _ORIENTATION = 0x0112
 """Exif tag, CIPA DC-008."""
 _UPRIGHT = dict(zip(range(2, 9), map(Image.Transpose, (0, 3, 1, 5, 4, 6, 2)), strict=True))
 """Exif orientation: what makes it upright."""
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""In a scan: anything but a stuffed byte, a restart or filling."""
+_TASTE_BYTES = 2048
 _PAGE = re.compile(r"(?P<file>.+\.pdf)#(?P<page>\d{1,5}(?:@\d{2,4})?)", re.IGNORECASE | re.DOTALL)
 
 _READERS = (
@@ -134,15 +138,11 @@ def header(data: bytes, name: str, *, page: str | None = None, whole: bool = Fal
             width, height = size_px(data, page, name)
             return Header(format="PDF", width_px=width, height_px=height, quirks=("a PDF page",))
         picture = _opened(data, name)
-        found = Header(
-            format=str(picture.format),
-            width_px=picture.width,
-            height_px=picture.height,
-            quirks=_quirks(picture, data, _orientation(picture, data)),
-        )
+        (width, height), kind = picture.size, str(picture.format)
+        quirks = _quirks(picture, data, _orientation(picture, data))
         if whole:
             _verify(picture, data)
-        return found
+        return Header(format=kind, width_px=width, height_px=height, quirks=quirks)
 
 
 @lru_cache(maxsize=8)
@@ -153,9 +153,6 @@ def plain(colour: str, width_px: int, height_px: int) -> EncodedImage:
     'image/png'
     """
     return _as_png(Image.new("RGB", (width_px, height_px), colour))
-
-
-# --- files ----------------------------------------------------------------------------------
 
 
 def shown(name: str | Path) -> str:
@@ -186,14 +183,11 @@ def open_regular(path: Path) -> BinaryIO:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as exc:
-        raise SuiteError(
-            f"{shown(path)}: there is no such file", fix="correct the path, or put the file there"
-        ) from exc
+        what = f"{shown(path)}: there is no such file"
+        raise SuiteError(what, fix="correct the path, or put the file there") from exc
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
-        why = getattr(exc, "strerror", exc)
-        raise SuiteError(
-            f"{shown(path)} cannot be opened: {why}", fix="make it a file you may read"
-        ) from exc
+        what = f"{shown(path)} cannot be opened: {getattr(exc, 'strerror', exc)}"
+        raise SuiteError(what, fix="make it a file you may read") from exc
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
@@ -211,16 +205,12 @@ def read_regular(path: Path, *, limit_bytes: int = MAX_FILE_BYTES) -> bytes:
         try:
             data = file.read() if os.fstat(file.fileno()).st_size <= limit_bytes else None
         except OSError as exc:
-            raise SuiteError(
-                f"{shown(path)} cannot be read: {exc.strerror}", fix="copy it here again"
-            ) from exc
+            what = f"{shown(path)} cannot be read: {exc.strerror}"
+            raise SuiteError(what, fix="copy it here again") from exc
     if data is None or len(data) > limit_bytes:
         limit_mib = limit_bytes // 2**20
         raise SuiteError(f"{shown(path)} is larger than {limit_mib} MiB", fix="name a smaller file")
     return data
-
-
-# --- from file to pixels --------------------------------------------------------------------
 
 
 @contextmanager
@@ -235,10 +225,8 @@ def _wrap_errors(name: str) -> Iterator[None]:
     except EvalrunError:
         raise
     except Exception as exc:
-        raise SuiteError(
-            f"{name} is damaged: {shown(str(exc)) or type(exc).__name__}",
-            fix="export or copy the picture again",
-        ) from exc
+        what = f"{name} is damaged: {shown(str(exc)) or type(exc).__name__}"
+        raise SuiteError(what, fix="export or copy the picture again") from exc
 
 
 def _opened(data: bytes, name: str) -> ImageFile:
@@ -249,19 +237,16 @@ def _opened(data: bytes, name: str) -> ImageFile:
         what, fix = next(it[1:] for it in _UNSUPPORTED if re.match(it[0], data, flags))
         raise SuiteError(f"{name} {what}", fix=fix)
     module, function = reader.split(".")
-    made = getattr(importlib.import_module(f"PIL.{module}"), function)(io.BytesIO(data))
-    picture = cast(ImageFile, made)
+    read = getattr(importlib.import_module(f"PIL.{module}"), function)
+    picture: ImageFile = read(io.BytesIO(data))
     width, height = picture.size
-    problem, fix = "", "save the one frame that is meant as PNG"
     if width * height > MAX_PIXELS:
-        problem = f"has {width} x {height} pixels, more than {MAX_PIXELS // 10**6} million"
-        fix = "make the picture smaller"
-    elif getattr(picture, "is_animated", False):
-        problem = "has several frames"
-    elif "progressive" in picture.info and data.count(b"\xff\xda") > _MAX_SCANS:
-        problem, fix = f"has over {_MAX_SCANS} scans", "save it again as JPEG"
-    if problem:
-        raise SuiteError(f"{name} {problem}", fix=fix)
+        what = f"{name} has {width} x {height} pixels, more than {MAX_PIXELS // 10**6} million"
+        raise SuiteError(what, fix="make the picture smaller")
+    if getattr(picture, "is_animated", False):
+        raise SuiteError(f"{name} has several frames", fix="save the one that is meant as PNG")
+    if "progressive" in picture.info and data.count(_START_OF_SCAN) > _MAX_SCANS:
+        raise SuiteError(f"{name} has over {_MAX_SCANS} scans", fix="save it again as JPEG")
     return picture
 
 
@@ -353,14 +338,6 @@ def _in_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
             if moved := ImageCms.profileToProfile(picture, source, target, outputMode="RGB"):
                 return moved
     return picture.convert("RGB")
-
-
-# --- whether a file is whole ----------------------------------------------------------------
-
-_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
-_TASTE_BYTES = 2048
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-"""In a scan: anything but a stuffed byte, a restart or filling."""
 
 
 def _verify(picture: ImageFile, data: bytes) -> None:

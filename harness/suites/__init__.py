@@ -36,12 +36,9 @@ LONGEST_SIDE_PX = 1024
 """What is sent of a picture whose suite does not say."""
 _SHOWN, _KEPT = 20, 1000
 """Problems that are shown of a suite that cannot be run, and that are kept at all."""
-_MAX_CHARS, _MAX_NAME_CHARS = 400, 200
+_MAX_CHARS, _NAME_CHARS = 400, 200
 Placed = tuple[str, Case]
 """Where a case stands, for messages; and the case."""
-
-
-# --- what is found in a suite ---------------------------------------------------------------
 
 
 class Level(StrEnum):
@@ -73,10 +70,10 @@ class Findings:
 
     def __init__(self) -> None:
         self.problems: list[Finding] = []
+        self.remarks: list[Finding] = []
         self.count = 0
         self.places: set[str] = set()
         """Where the problems are."""
-        self.remarks: list[Finding] = []
 
     def problem(self, where: str, what: str, fix: str | None = None) -> None:
         self.count += 1
@@ -93,32 +90,28 @@ class Findings:
     def note(self, where: str, what: str) -> None:
         self.remarks.append(_finding(Level.NOTE, where, what))
 
-    def raise_for(self, path: str | Path) -> None:
+    def raise_for(self, path: Path) -> None:
         """
         Raises: SuiteError that lists the problems, when there are any.
         """
-        if not self.count:
-            return
         listed = self.problems[:_SHOWN]
         fixes = {it.fix for it in listed}
         common = fixes.pop() if len(fixes) == 1 else None
         lines = [f"  {it.where}: {it.what}" if common else f"  {it}" for it in listed]
         if self.count > _SHOWN:
             lines.append(f"  and {self.count - _SHOWN:,} more")
-        raise SuiteError(
-            "\n".join([f"{shown(path)} cannot be run:", *lines]),
-            fix=f"{common or 'correct the rows'}; `evalrun check` lists all problems, and"
-            " --skip-broken leaves such rows out",
-        )
+        if lines:
+            raise SuiteError(
+                "\n".join([f"{shown(path)} cannot be run:", *lines]),
+                fix=f"{common or 'correct the rows'}; `evalrun check` lists all problems, and"
+                " --skip-broken leaves such rows out",
+            )
 
 
 def _finding(level: Level, where: str, what: str, fix: str | None = None) -> Finding:
     """With texts that are bounded, and cannot act on a terminal: they may quote the suite."""
     what, fix = one_line(what, _MAX_CHARS), fix and one_line(fix, _MAX_CHARS)
     return Finding(level=level, where=where, what=what, fix=fix)
-
-
-# --- suites ---------------------------------------------------------------------------------
 
 
 class Suite(Struct, frozen=True, kw_only=True):
@@ -254,16 +247,11 @@ def select(
     """
     wanted = _known([slug(it) for it in categories], map(slug, suite.categories), "category")
     ids = _known(prompts, (case.id for case in suite.cases), "prompt")
-    chosen = [
-        case
-        for case in suite.cases
-        if (not wanted or slug(case.category) in wanted) and (not ids or case.id in ids)
-    ]
+    of_these = [it for it in suite.cases if not wanted or slug(it.category) in wanted]
+    chosen = [it for it in of_these if not ids or it.id in ids]
     if not chosen:
-        raise UsageError(
-            "no prompt is in the chosen categories and has a chosen id",
-            fix="leave out one of the two choices",
-        )
+        what = "no prompt is in the chosen categories and has a chosen id"
+        raise UsageError(what, fix="leave out one of the two choices")
     return tuple(chosen[:limit])
 
 
@@ -282,9 +270,6 @@ def slug(text: str) -> str:
     'defect-detection'
     """
     return re.sub(r"[\W_]+", "-", text.casefold()).strip("-")
-
-
-# --- our own format -------------------------------------------------------------------------
 
 
 class _Document(Struct, kw_only=True):
@@ -355,9 +340,6 @@ def _case(table: dict[str, Any]) -> Case:
     return case if len(case.images) > 1 else replace(case, images=())
 
 
-# --- what every case must satisfy -----------------------------------------------------------
-
-
 def _sound(placed: Iterable[Placed], pictures: Pictures, findings: Findings) -> Iterator[Case]:
     seen: set[str] = set()
     for where, case in placed:
@@ -368,10 +350,8 @@ def _sound(placed: Iterable[Placed], pictures: Pictures, findings: Findings) -> 
             findings.error(where, error)
             case = replace(case, options={})
         for what, name in (("id", case.id), ("category", case.category)):
-            if not (
-                name.isprintable() and name == name.strip() and 0 < len(name) <= _MAX_NAME_CHARS
-            ):
-                what = f"its {what} is not one plain line of at most {_MAX_NAME_CHARS} characters"
+            if not (name.isprintable() and name == name.strip() and 0 < len(name) <= _NAME_CHARS):
+                what = f"its {what} is not one plain line of at most {_NAME_CHARS} characters"
                 findings.problem(where, what, "write a short name")
         if not case.question.strip():
             findings.problem(where, "its question is empty", "write one")

@@ -88,9 +88,8 @@ def plan(names: tuple[str, ...], given: tuple[tuple[str, tuple[str, ...]], ...])
     """Which columns hold which field; `given` is what the owner of the file says of it."""
     by_hand = {bare(it): (what, at) for what, held in given for at, it in enumerate(held)}
     taken = {what for what, _ in given}
-    taken |= {
-        part for part, whole in ((NUMBERED, "picture"), (LETTERED, "options")) if whole in taken
-    }
+    taken |= {NUMBERED} if "picture" in taken else set()
+    taken |= {LETTERED} if "options" in taken else set()
     ranked = defaultdict[str, list[tuple[int, str]]](list)
     for name in names:
         what, rank = field_of(name)
@@ -103,9 +102,6 @@ def plan(names: tuple[str, ...], given: tuple[tuple[str, tuple[str, ...]], ...])
     if len(lettered) < 2 or min(lettered)[0] > 1:  # x and y are no options
         del ranked[LETTERED]
     return {what: tuple(name for _, name in sorted(held)) for what, held in ranked.items() if what}
-
-
-# --- cells ----------------------------------------------------------------------------------
 
 
 def is_empty(value: object) -> bool:

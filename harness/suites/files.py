@@ -42,11 +42,8 @@ _RECIPES = {
         "is YAML, such as promptfoo's configuration",
         f"{_CSV}: a row for each of its tests",
     ),
-    ".zip .7z .rar": ("is an archive", "unpack it, and name the folder or the file in it"),
-    ".gz .tgz .bz2 .xz .zst": ("is compressed", "unpack it: gunzip {name}"),
+    ".zip .tgz .gz .7z": ("is an archive", "unpack it, and name the folder or the file in it"),
     ".xls .ods": ("is a workbook that cannot be read", "save the sheet as CSV UTF-8 or .xlsx"),
-    ".xml .txt .md": ("is text that is no table", _CSV),
-    ".pkl .pickle .npz .npy": ("is Python's own, and could run code", "save it with to_parquet"),
     ".pdf": ("is a document", f"{_CSV}, with {{name}}#1 as file_name for its first page"),
     "": ("is not a suite", f"name a folder, or a file that ends in {', '.join(_READABLE)}"),
 }
@@ -120,16 +117,10 @@ def _one_table(folder: Path, found: list[Path]) -> list[Path]:
     if groups:
         named = ", ".join(shown(paths[0]) for paths in list(groups.values())[:8])
         raise SuiteError(f"{shown(folder)} holds several suites", fix=f"name one of {named}")
-    nested = {
-        it.parent if it.suffix == ".arrow" else it
-        for it in folder.glob("*/*")
-        if it.suffix.lower() in _READABLE
-    }
-    examples = f", e.g. {', '.join(map(shown, sorted(nested)[:4]))}" if nested else ""
-    raise SuiteError(
-        f"{shown(folder)} holds no suite",
-        fix=f"put prompts/*.toml or {_QUESTIONS} into it, or name the file{examples}",
-    )
+    nested = sorted(it for it in folder.glob("*/*") if it.suffix.lower() in _READABLE)
+    examples = f", e.g. {', '.join(map(shown, nested[:4]))}" if nested else ""
+    fix = f"put prompts/*.toml or {_QUESTIONS} into it, or name the file or its folder{examples}"
+    raise SuiteError(f"{shown(folder)} holds no suite", fix=fix)
 
 
 def _grouped(paths: Iterable[_AnyPath]) -> Mapping[str, list[_AnyPath]]:
@@ -137,9 +128,6 @@ def _grouped(paths: Iterable[_AnyPath]) -> Mapping[str, list[_AnyPath]]:
     for it in paths:
         groups.setdefault(f"{it.parent / table_of(it)}{it.suffix}", []).append(it)
     return groups
-
-
-# --- the hub --------------------------------------------------------------------------------
 
 
 def _fetch(path: Path) -> Found:
@@ -184,8 +172,8 @@ def _chosen(names: Sequence[str], part: str, repo: str) -> list[str]:
     paths = [PurePosixPath(it) for it in sorted(names)]
     tables: Mapping[str, list[PurePosixPath]] = {}
     for kinds in ((".parquet",), tuple(set(FOREIGN) - {".parquet", ".json"}), (".json",)):
-        of_kind = [it for it in paths if it.suffix.lower() in kinds]
-        tables = tables or _grouped(it for it in of_kind if not part or part in _names_of(it))
+        of_kind = (it for it in paths if it.suffix.lower() in kinds)
+        tables = tables or _grouped(it for it in of_kind if part in ("", *_names_of(it)))
     if len(tables) == 1:
         return list(map(str, next(iter(tables.values()))))
     if not tables:
@@ -197,7 +185,7 @@ def _chosen(names: Sequence[str], part: str, repo: str) -> list[str]:
     raise SuiteError(f"{repo} holds several tables", fix=f"name one of {', '.join(named)}")
 
 
-def _names_of(path: PurePosixPath) -> tuple[str, ...]:
+def _names_of(path: PurePath) -> tuple[str, ...]:
     """What a table may be called behind the set's address."""
     table, folder = table_of(path), path.parent
     return (str(path), str(folder / table), folder.name, table, str(folder))

@@ -10,9 +10,11 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +23,7 @@ import msgspec
 from harness.errors import SuiteError, install_command
 from harness.images import MAX_FILE_BYTES, open_regular, read_regular, shown
 from harness.suites import Findings
-from harness.suites.fields import bare
+from harness.suites.fields import bare, text_of
 from harness.suites.layouts import Cells, rows_of_document
 
 csv.field_size_limit(2 * MAX_FILE_BYTES)
@@ -44,11 +46,7 @@ def read_rows(path: Path, findings: Findings) -> Rows:
     return _READERS[path.suffix.lower()](path, findings)
 
 
-# --- tables ---------------------------------------------------------------------------------
-
-
-def _read_table(path: Path, findings: Findings) -> Rows:
-    """Every row that has as many cells as the header."""
+def _read_csv(path: Path, findings: Findings) -> Rows:
     name = shown(path.name)
     with open_regular(path) as file:
         lines = _lines(file, name, findings)
@@ -57,21 +55,9 @@ def _read_table(path: Path, findings: Findings) -> Rows:
             mark = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
             if first.lower().startswith("sep=") and len(first.strip()) == 5:  # Excel's
                 mark, first = first[4], next(lines, "")
-            reader = csv.reader(_after(first, lines), delimiter=mark, strict=True)
-            header = _header(next(reader, []))
-            if len({bare(name) for name in header}) < len(header):
-                findings.problem(name, "two columns have the same name", "give each its own")
-            for cells in reader:
-                texts = list(map(str.strip, cells))
-                if len(texts) == len(header) and any(texts):
-                    yield f"{name}, line", reader.line_num, dict(zip(header, texts, strict=True))
-                elif any(texts):
-                    more = len(texts) > len(header)
-                    findings.problem(
-                        f"{name}, line {reader.line_num}",
-                        f"{len(texts)} cells in a table of {len(header)} columns",
-                        "put a text with commas in quotes" if more else "fill or delete the row",
-                    )
+            reader = csv.reader(chain([first], lines), delimiter=mark, strict=True)
+            numbered = ((reader.line_num, cells) for cells in reader)
+            yield from _table(f"{name}, line", numbered, findings)
         except UnicodeError as exc:
             what = f"{shown(path)} is not UTF-8 text"
             raise SuiteError(what, fix="save it as CSV UTF-8") from exc
@@ -80,9 +66,26 @@ def _read_table(path: Path, findings: Findings) -> Rows:
             findings.problem(f"{name}, line {reader.line_num}", what, "close the quotes")
 
 
-def _after(first: str, lines: Iterable[str]) -> Iterator[str]:
-    yield first
-    yield from lines
+def _table(name: str, numbered: Iterator[tuple[int, Sequence[Any]]], findings: Findings) -> Rows:
+    """Every row that has as many cells as the first, which is the header."""
+    titles = [text_of(it) for _, cells in islice(numbered, 1) for it in cells]
+    header = [text or f"column {number}" for number, text in enumerate(titles, start=1)]
+    if len(set(map(bare, header))) < len(header):
+        file = name.rpartition(",")[0]
+        findings.problem(file, "two columns have the same name", "give each its own")
+    for number, cells in numbered:
+        values = [it.strip() if isinstance(it, str) else it for it in cells]
+        if not any(it not in ("", None) for it in values):
+            continue
+        if len(values) == len(header):
+            yield name, number, dict(zip(header, values, strict=True))
+        else:
+            more = len(values) > len(header)
+            findings.problem(
+                f"{name} {number}",
+                f"{len(values)} cells in a table of {len(header)} columns",
+                "put a text with commas in quotes" if more else "fill or delete the row",
+            )
 
 
 def _lines(file: BinaryIO, name: str, findings: Findings) -> Iterator[str]:
@@ -105,11 +108,6 @@ def _lines(file: BinaryIO, name: str, findings: Findings) -> Iterator[str]:
         yield text.removeprefix("\ufeff")
 
 
-def _header(names: Iterable[Any]) -> list[str]:
-    texts = ["" if name is None else str(name).strip() for name in names]
-    return [text or f"column {number}" for number, text in enumerate(texts, start=1)]
-
-
 def _read_workbook(path: Path, findings: Findings) -> Rows:
     """The rows of a workbook's first sheet that has any."""
     try:
@@ -127,11 +125,8 @@ def _read_workbook(path: Path, findings: Findings) -> Rows:
             if unread := ", ".join(sheet.title for sheet in sheets[1:]):
                 findings.note(shown(path.name), f"sheets not read: {shown(unread)}")
             rows = sheets[0].iter_rows(values_only=True) if sheets else iter([()])
-            header = _header(next(rows))
-            for number, cells in enumerate(rows, start=2):
-                row = dict(zip(header, map(_dated, cells), strict=False))
-                if any(cell is not None for cell in cells):
-                    yield f"{shown(path.name)}, row", number, row
+            numbered = enumerate((list(map(_dated, cells)) for cells in rows), start=1)
+            yield from _table(f"{shown(path.name)}, row", numbered, findings)
         except Exception as exc:  # openpyxl raises what it meets: KeyError, BadZipFile, ParseError
             raise SuiteError(
                 f"{shown(path)} is not a readable workbook: {shown(str(exc))}",
@@ -140,12 +135,7 @@ def _read_workbook(path: Path, findings: Findings) -> Rows:
 
 
 def _dated(cell: Any) -> Any:
-    if isinstance(cell, datetime):
-        return str(cell).removesuffix(" 00:00:00")
-    return cell
-
-
-# --- objects --------------------------------------------------------------------------------
+    return str(cell).removesuffix(" 00:00:00") if isinstance(cell, datetime) else cell
 
 
 def _decoded(data: bytes, kind: Any = Any) -> Any:
@@ -186,9 +176,7 @@ def _read_document(path: Path, findings: Findings) -> Rows:
             yield from _read_lines(path, findings)
             return
         raise SuiteError(f"{shown(path)} is not JSON: {exc}", fix="correct the file") from exc
-    beside = (it for it in sorted(path.parent.glob("*.json")) if it != path)
-    documents = ((it.name, _json_object(it)) for it in beside)
-    rows, unread = rows_of_document(document, shown(path), documents)
+    rows, unread = rows_of_document(document, shown(path), partial(_beside, path))
     if unread:
         findings.warning(shown(path.name), f"not read: {shown(', '.join(unread))}")
     for number, row in enumerate(rows, start=1):
@@ -198,17 +186,14 @@ def _read_document(path: Path, findings: Findings) -> Rows:
             findings.problem(f"{name} {number}", "no JSON object", "make it an object")
 
 
-def _json_object(path: Path) -> Mapping[str, Any]:
-    """What a file beside the suite holds; nothing where it is no object."""
-    try:
-        data = read_regular(path, limit_bytes=_MAX_JSON_BYTES)
-        found: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
-    except (SuiteError, ValueError, RecursionError):
-        return {}
-    return found
-
-
-# --- columns --------------------------------------------------------------------------------
+def _beside(path: Path, word: str) -> Any:
+    """What the file beside it holds that has this word in its name, under that key."""
+    for other in sorted(path.parent.glob("*.json")):
+        if other != path and word in other.name.casefold():
+            with suppress(SuiteError, ValueError, RecursionError):
+                data = read_regular(other, limit_bytes=_MAX_JSON_BYTES)
+                return msgspec.json.decode(data, type=dict[str, Any]).get(word)
+    return None
 
 
 def _read_columns(path: Path, _: Findings) -> Rows:
@@ -244,7 +229,7 @@ def _read_columns(path: Path, _: Findings) -> Rows:
 
 
 _READERS: Mapping[str, Callable[[Path, Findings], Rows]] = {
-    **dict.fromkeys((".csv", ".tsv"), _read_table),
+    **dict.fromkeys((".csv", ".tsv"), _read_csv),
     ".xlsx": _read_workbook,
     ".json": _read_document,
     **dict.fromkeys((".jsonl", ".ndjson"), _read_lines),

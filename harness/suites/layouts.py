@@ -7,12 +7,12 @@ two files (VQA): each becomes plain rows. What is for something else is refused 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from harness.errors import SuiteError
 from harness.images import shown
-from harness.suites.fields import NAMES, NUMBERED, field_of, is_empty
+from harness.suites.fields import LETTERED, NUMBERED, field_of, is_empty
 
 Cells = dict[str, Any]
 _ROWS_KEYS = ("data", "rows", "questions", "examples", "samples", "items", "instances", "test")
@@ -24,55 +24,51 @@ _PICTURES = (
     *("inlineData", "inline_data", "fileData", "file_data"),
 )
 """Keys of a part of a message that hold its picture."""
-_ABOUT = ("metadata", "extra_info", "meta")
-"""What tells of a row is not shown to the model, even where it is called its context."""
 _WHOLE = ("picture", NUMBERED, "answer", "options", "aliases", "fields", "schema")
 """Fields in which an object is a value; in any other column it holds columns."""
 _EXPECTED = re.compile(r"(?:equals|i?contains(-any)?|i?starts-with):\s*(.+)", re.DOTALL)
 _IMAGE_TOKEN = re.compile(r"^\s*<image>|<image>\s*$", re.IGNORECASE)
 _CSV = "write a questions.csv with file_name,question,answer"
 _LABEL_STUDIO = "Label Studio's JSON, which nests its answers"
-_EXPORT = (
-    "export the project as CSV, name the columns of question and answer in [columns] of the side"
-    " file, and give the folder of the pictures with --images"
-)
+_EXPORT = "export it as CSV, name the columns of question and answer in [columns] of the side file"
 _BATCH = "a batch of requests to a model, which holds no answers"
 _ASKED = f"{_CSV}: the text and picture of each request, and the right answer"
 _COCO = "COCO: boxes and classes, without questions"
 _COUNTS = f"{_CSV}: How many cars are there? of each image, and the count of its annotations"
 _OF_ELSE = (
     ({"images", "annotations", "categories"}, _COCO, _COUNTS),
-    ({"data", "annotations"}, _LABEL_STUDIO, _EXPORT),
-    ({"data", "predictions"}, _LABEL_STUDIO, _EXPORT),
+    ({"data", "annotations"}, _LABEL_STUDIO, f"{_EXPORT}, and the pictures' folder with --images"),
+    ({"data", "predictions"}, _LABEL_STUDIO, f"{_EXPORT}, and the pictures' folder with --images"),
     ({"custom_id", "body"}, _BATCH, _ASKED),
     ({"request"}, _BATCH, _ASKED),
 )
 """Keys of what holds no question with a right answer, what it is, and what to make of it."""
 
 
-def _refuse(keys: Mapping[str, Any], name: str) -> None:
-    for needed, what, fix in _OF_ELSE:
-        if needed <= keys.keys() and any(isinstance(keys[it], dict | list) for it in needed):
+def _refuse(cells: Cells, name: str) -> None:
+    for keys, what, fix in _OF_ELSE:
+        if keys <= cells.keys() and any(_is_nested(cells[it]) for it in keys):
             raise SuiteError(f"{name} is {what}", fix=fix)
 
 
-# --- documents ------------------------------------------------------------------------------
+def _is_nested(value: Any) -> bool:
+    return isinstance(value[0] if isinstance(value, list) and value else value, dict)
 
 
 def rows_of_document(
-    document: Any, name: str, beside: Iterable[tuple[str, Mapping[str, Any]]]
+    document: Any, name: str, beside: Callable[[str], Any]
 ) -> tuple[Iterable[Any], list[str]]:
     """The rows of a JSON document: an array, an array under a key, an object of rows by their ids,
-    of columns, or one row; and the keys of arrays that were not read. `beside` are documents in
-    the same folder, by their names.
+    of columns, or one row; and the keys of arrays that were not read. `beside` gives what a file
+    in the same folder holds under a key that is in its name.
 
     Raises: SuiteError when it holds none.
     """
     if isinstance(document, list):
         return document, []
     if not isinstance(document, dict):
-        raise SuiteError(f"{name} holds no rows", fix="make it an array of objects")
-    if len(document.keys() & {"images", "annotations", "categories"}) > 2:
+        return [document], []
+    if "categories" in document:
         _refuse(document, name)
     arrays = [key for key, it in document.items() if it and _is_objects(it) and not _is_chat(it)]
     known = [key for key in _ROWS_KEYS if key in arrays]
@@ -102,17 +98,13 @@ def _by_key(document: Cells, name: str) -> Iterable[Cells]:
         return (dict(zip(document, cells, strict=True)) for cells in zip(*held, strict=True))
     if any(field_of(key)[0] == "question" or _is_chat(it) for key, it in document.items()):
         return [document]
-    if not document:
-        return []
-    raise SuiteError(
-        f"{name} holds no rows: an object with {shown(', '.join(document))}",
-        fix="make it an array of objects with image, question and answer",
-    )
+    if document:
+        what = f"{name} holds no rows: an object with {shown(', '.join(document))}"
+        raise SuiteError(what, fix="make it an array of objects with image, question and answer")
+    return []
 
 
-def _paired(
-    rows: list[Cells], mine: str, name: str, beside: Iterable[tuple[str, Mapping[str, Any]]]
-) -> list[Cells]:
+def _paired(rows: list[Cells], mine: str, name: str, beside: Callable[[str], Any]) -> list[Cells]:
     """Rows that hold question and answer both; VQA's are joined with those in the other file.
 
     Raises: SuiteError when there is none.
@@ -121,8 +113,7 @@ def _paired(
     if {"question", "answer"} <= there:
         return rows
     other = "annotations" if mine == "questions" else "questions"
-    found = next((it[other] for key, it in beside if other in key.casefold() and other in it), None)
-    if found is None or not _is_objects(found):
+    if not _is_objects(found := beside(other)):
         fix = f"put the file with the {other} beside it, with {other} in its name"
         raise SuiteError(f"{name} holds {mine} without {other}", fix=fix)
     questions, annotations = (rows, found) if mine == "questions" else (found, rows)
@@ -134,15 +125,12 @@ def _paired(
     return joined
 
 
-# --- rows -----------------------------------------------------------------------------------
-
-
 def questions_of(row: Cells, where: str) -> list[Cells]:
     """The questions that a row asks, each as a plain row.
 
     Raises: SuiteError for a row of a format that asks none.
     """
-    if not any(isinstance(it, dict | list) or key.startswith("__") for key, it in row.items()):
+    if not any(key.startswith("__") or _is_nested(it) for key, it in row.items()):
         return [row]
     _refuse(row, f"{where}: this")
     row = _tested(_unfolded(row), where)
@@ -153,7 +141,8 @@ def questions_of(row: Cells, where: str) -> list[Cells]:
 
 
 def _unfolded(row: Cells) -> Cells:
-    """With the columns that objects in it hold; the row's own go before them."""
+    """With the columns that objects in it hold; the row's own go before them. What holds neither
+    question nor picture tells of the row: its context is not shown, its letters are no options."""
     nested = {
         key: it
         for key, it in row.items()
@@ -163,18 +152,16 @@ def _unfolded(row: Cells) -> Cells:
         return row
     row = {key: it for key, it in row.items() if key not in nested}
     for key, inner in nested.items():
-        about = NAMES["hint"] if key in _ABOUT else ()
-        row |= {f"{key}.{it}" if it in row or it in about else it: inner[it] for it in inner}
+        held = {it: field_of(it)[0] for it in inner}
+        is_row = not {"question", "picture"}.isdisjoint(held.values())
+        apart = () if is_row else ("hint", LETTERED)
+        row |= {f"{key}.{it}" if it in row or held[it] in apart else it: inner[it] for it in inner}
     return _unfolded(row)
 
 
 def _is_chat(value: Any) -> bool:
-    roles = ("role", "from", "user", "parts")
-    return (
-        bool(value)
-        and _is_objects(value)
-        and all(any(it in turn for it in roles) for turn in value)
-    )
+    said = {"role", "from", "user", "parts"}
+    return _is_nested(value) and _is_objects(value) and all(said & turn.keys() for turn in value)
 
 
 def _chat(rest: Cells, turns: list[Cells]) -> list[Cells]:

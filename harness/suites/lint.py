@@ -32,14 +32,12 @@ _MAX_GRADED = 1000
 """Beyond this many cases an answer is right only when it is the expected one, letter for letter:
 grading 100 candidates against each of 100,000 cases would take the better part of an hour."""
 _PER_SHEET = 24
-_CODE_DIGITS = 4
-"""Numbers this long that all have one length are codes, not counts."""
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _NUMBERS = ("three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _DIGITS_ASKED = re.compile(rf"\b(\d+|{'|'.join(_NUMBERS)})[ -]digits?\b", re.IGNORECASE)
-_FLOAT_OF_A_CODE = re.compile(r"\d(?:[.,]\d+)?E\+\d+")
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_DATE_OF_A_RANGE = re.compile(rf"\d{{1,2}}-{_MONTH}|{_MONTH}-\d{{2}}")
+_SPOILT = re.compile(rf"\d(?:[.,]\d+)?E\+\d+|\d{{1,2}}-{_MONTH}|{_MONTH}-\d{{2}}")
+"""What spreadsheets make of long codes, and of ranges such as 3-5."""
 _TYPES = {
     "yes_no": "yes or no",
     **dict.fromkeys(("integer", "decimal", "money"), "number"),
@@ -118,18 +116,17 @@ def write_sheets(suite: Suite, folder: Path) -> list[Path]:
         cases = [case for case in suite.cases if case.category == category]
         for start in range(0, len(cases), _PER_SHEET):
             part = f"-{start // _PER_SHEET + 1}" if len(cases) > _PER_SHEET else ""
-            captions = []
-            for case in cases[start : start + _PER_SHEET]:
-                answer = f"= {answer_of(case)}  [{case.grader}]"
-                lines = [shown(case.id), *case.question.splitlines(), answer]
-                captions.append((suite.pictures(case)[0], lines))
+            captions = [
+                (
+                    suite.pictures(it)[0],
+                    [shown(it.id), *it.question.splitlines(), f"= {answer_of(it)}  [{it.grader}]"],
+                )
+                for it in cases[start : start + _PER_SHEET]
+            ]
             path = folder / f"{slug(category) or 'other'}{part}.png"
             write_whole(path, contact_sheet(f"{suite.name}: {category}{part}", captions))
             written.append(path)
     return written
-
-
-# --- pictures and answers -------------------------------------------------------------------
 
 
 def _look_at_pictures(suite: Suite, found: Findings) -> Mapping[str, str]:
@@ -186,33 +183,17 @@ def _find_repeats(cases: Sequence[Case], sha256: Mapping[str, str], found: Findi
 
 def _find_spoilt(cases: Sequence[Case], found: Findings) -> None:
     """Answers that a spreadsheet seems to have turned into numbers or dates."""
-    lengths = defaultdict[str, Counter[int]](Counter)
     for case in cases:
-        answer = answer_of(case)
-        lengths[case.question][len(answer) if answer.isdecimal() else 0] += 1
-    for case in cases:
-        answer, what = answer_of(case), ""
-        if _FLOAT_OF_A_CODE.fullmatch(answer):
-            what = "looks like a long code that a spreadsheet rounded"
-        elif _DATE_OF_A_RANGE.fullmatch(answer):
-            what = "looks like a text that a spreadsheet took for a date"
-        elif answer.isdecimal() and len(answer) < _digits(case.question, lengths[case.question]):
+        answer, asked = answer_of(case), _DIGITS_ASKED.search(case.question)
+        digits = asked[1].lower() if asked else "0"
+        wanted = _NUMBERS.index(digits) + 3 if digits in _NUMBERS else int(digits[:3])
+        if _SPOILT.fullmatch(answer):
+            what = "looks like a text that a spreadsheet took for a number or a date"
+            found.warning(case.id, f"{answer!r} {what}")
+        elif answer.isdecimal() and len(answer) < wanted:
             what = "has fewer digits than asked for: did a spreadsheet eat leading zeros?"
-        if what:
             found.warning(case.id, f"{answer!r} {what}")
 
-
-def _digits(question: str, lengths: Counter[int]) -> int:
-    """How many an answer should have: as the question says, or as most answers to it have."""
-    if asked := _DIGITS_ASKED.search(question):
-        said = asked[1].lower()
-        return _NUMBERS.index(said) + 3 if said in _NUMBERS else int(said[:3])
-    ((usual, times),) = lengths.most_common(1)
-    is_code = usual >= _CODE_DIGITS and 2 * times > lengths.total() > 2 and 0 not in lengths
-    return usual if is_code else 0
-
-
-# --- guessing -------------------------------------------------------------------------------
 
 _CONSTANTS: Mapping[str, tuple[str, Callable[[Case], str]]] = {
     "constant": ("one answer to all", lambda _: "all"),
@@ -224,22 +205,33 @@ _CONSTANTS: Mapping[str, tuple[str, Callable[[Case], str]]] = {
 
 def policies(cases: Sequence[Case]) -> tuple[Policy, ...]:
     """What six ways to answer without looking would score."""
-    if not cases:
-        return ()
-    found, graded = [], len(cases) <= _MAX_GRADED
+    found, graded = list[tuple[str, str, dict[str, str], list[float]]](), len(cases) <= _MAX_GRADED
     for name, (says, group) in _CONSTANTS.items():
         groups = defaultdict[str, list[Case]](list)
         for case in cases:
             groups[group(case)].append(case)
         answers = {key: _best(members, graded) for key, members in groups.items()}
         shares = [float(_is_right(case, answers[group(case)], graded)) for case in cases]
-        found.append(_policy(name, says, cases, shares, answers))
+        found.append((name, says, answers, shares))
     named = [(case, options_named(case)) for case in cases]
     for name, at in (("first", 0), ("last", -1)):
         shares = [float(bool(it) and _is_right(case, it[at], graded)) for case, it in named]
-        found.append(_policy(name, f"the {name} option named", cases, shares))
+        found.append((name, f"the {name} option named", {}, shares))
     shares = [1 / len(options) if options else 0.0 for _, options in named]
-    return (*found, _policy("guess", "a guess among the options named", cases, shares))
+    found.append(("guess", "a guess among the options named", {}, shares))
+    return tuple(_policy(*it, cases) for it in found if cases)
+
+
+def _policy(
+    name: str, says: str, answers: dict[str, str], shares: Sequence[float], cases: Sequence[Case]
+) -> Policy:
+    """`shares` are what it scores on each of the cases."""
+    own = defaultdict[str, list[float]](list)
+    for case, share in zip(cases, shares, strict=True):
+        own[case.category].append(share)
+    categories = {category: sum(it) / len(it) for category, it in own.items()}
+    overall = sum(shares) / len(cases)
+    return Policy(name=name, says=says, answers=answers, overall=overall, categories=categories)
 
 
 def _is_right(case: Case, answer: str, graded: bool) -> bool:
@@ -250,34 +242,10 @@ def _is_right(case: Case, answer: str, graded: bool) -> bool:
 def _best(members: Sequence[Case], graded: bool) -> str:
     """The answer that is right for the most of them."""
     answers = Counter(map(answer_of, members)).most_common(_MAX_CANDIDATES)
-    same = Counter(answer_of(case).casefold() for case in members)
-
-    def score(answer: str) -> int:
-        if graded:
-            return sum(_is_right(case, answer, graded) for case in members)
-        return same[answer.casefold()]
-
-    return max((answer for answer, _ in answers), key=score)
-
-
-def _policy(
-    name: str,
-    says: str,
-    cases: Sequence[Case],
-    shares: Sequence[float],
-    answers: dict[str, str] | None = None,
-) -> Policy:
-    """`shares` are what it scores on each of the cases."""
-    own = defaultdict[str, list[float]](list)
-    for case, share in zip(cases, shares, strict=True):
-        own[case.category].append(share)
-    return Policy(
-        name=name,
-        says=says,
-        answers=answers or {},
-        overall=sum(shares) / len(cases),
-        categories={category: sum(it) / len(it) for category, it in own.items()},
-    )
+    if not graded:
+        return answers[0][0]
+    score = {it: sum(_is_right(case, it, graded) for case in members) for it, _ in answers}
+    return max(score, key=score.__getitem__)
 
 
 def options_named(case: Case) -> list[str]:
@@ -286,8 +254,6 @@ def options_named(case: Case) -> list[str]:
     >>> def case(question, grader, **options):
     ...     return Case(id="", category="", question=question, image="", expected="no",
     ...                 grader=grader, options=options)
-    >>> options_named(case("Is it open? Answer no or yes.", "yes_no"))
-    ['no', 'yes']
     >>> options_named(case("Is it above or below the belt?", "choice", choices=["below", "above"]))
     ['above', 'below']
     """
@@ -308,31 +274,29 @@ def _guessable(scores: Sequence[Policy], cases: Sequence[Case]) -> Iterator[str]
     best policy is named, and only when more is guessed than the commonest answer of each group,
     and luck, explain.
     """
+    sizes = Counter(case.category for case in cases)
+    over = [it for it in scores if it.overall > MAX_OVERALL]
     if len(cases) < _MANY:
         groups = {name: len(set(map(group, cases))) for name, (_, group) in _CONSTANTS.items()}
-        by_luck = ((it, it.overall * len(cases) - groups.get(it.name, 0)) for it in scores)
-        over = [
-            policy
-            for policy, more in by_luck
-            if wilson_interval(max(0.0, more), len(cases)).low > MAX_OVERALL
-        ]
-        for policy in sorted(over, key=lambda policy: -policy.overall)[:1]:
-            yield _guessed(policy, _percent(policy.overall), MAX_OVERALL)
+        for policy in sorted(over, key=lambda it: -it.overall):
+            more = max(0.0, policy.overall * len(cases) - groups.get(policy.name, 0))
+            if wilson_interval(more, len(cases)).low > MAX_OVERALL:
+                yield f"{policy.says}: {_percent(policy.overall)}, over {_percent(MAX_OVERALL)}"
+                return
         return
-    sizes = Counter(case.category for case in cases)
-    for policy in scores:
-        if policy.overall > MAX_OVERALL:
-            yield _guessed(policy, _percent(policy.overall), MAX_OVERALL)
-        shares = {name: share for name, share in policy.categories.items() if sizes[name] >= _FEW}
-        high = [name for name, share in shares.items() if share > MAX_CATEGORY]
-        if high and len(sizes) > 1:
-            where = max(high, key=lambda name: shares[name])
-            more = f", and {len(high) - 1} more categories" if len(high) > 1 else ""
-            yield _guessed(policy, f"{_percent(shares[where])} in {where}{more}", MAX_CATEGORY)
-
-
-def _guessed(policy: Policy, share: str, most: float) -> str:
-    return f"{policy.says}: {share}, over {_percent(most)}"
+    for policy in over:
+        yield f"{policy.says}: {_percent(policy.overall)}, over {_percent(MAX_OVERALL)}"
+    for policy in scores if len(sizes) > 1 else ():
+        high = {
+            name: share
+            for name, share in policy.categories.items()
+            if sizes[name] >= _FEW and share > MAX_CATEGORY
+        }
+        if high:
+            where = max(high, key=high.__getitem__)
+            more_too = f", and {len(high) - 1} more categories" if len(high) > 1 else ""
+            what = f"{_percent(high[where])} in {where}{more_too}, over {_percent(MAX_CATEGORY)}"
+            yield f"{policy.says}: {what}"
 
 
 def _percent(share: float) -> str:

@@ -8,11 +8,11 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import unquote
 
 from harness.errors import SuiteError
 from harness.images import encode, header, read_regular, shown, split_page
@@ -49,12 +49,12 @@ class Pictures:
 
         Raises: SuiteError when the path leads out of the suite, or there is no usable picture.
         """
-        if name not in self._found:
+        if (found := self._found.get(name)) is None:
             try:
-                self._found[name] = self._hashed(name)
+                found = self._hashed(name)
             except SuiteError as error:
-                self._found[name] = error
-        found = self._found[name]
+                found = error
+            self._found[name] = found
         if isinstance(found, SuiteError):
             raise found
         return found.hex()
@@ -90,8 +90,6 @@ class Pictures:
             raise SuiteError(f"{what} is a link out of the suite", fix="copy the picture into it")
         return found
 
-    # --- cells ------------------------------------------------------------------------------
-
     def names(self, value: Any) -> Iterator[str]:
         """The pictures in a cell by their names in the suite; those it holds itself are unpacked.
 
@@ -100,10 +98,8 @@ class Pictures:
         if isinstance(value, dict):
             held = next((value[key] for key in _HOLDERS if value.get(key)), None)
             if held is None:
-                raise SuiteError(
-                    f"its picture is an object with {shown(', '.join(map(str, value)))}",
-                    fix="give the picture as a path, as base64, or as {bytes, path}",
-                )
+                what = f"its picture is an object with {shown(', '.join(map(str, value)))}"
+                raise SuiteError(what, fix="give it as a path, as base64, or as {bytes, path}")
             yield from self.names(held)
             return
         if isinstance(value, bytes):
@@ -116,7 +112,12 @@ class Pictures:
         if there := self._spelled(path):
             yield there
         elif text.startswith("data:") or (len(text) > _NO_BASE64 and "." not in text):
-            yield self._unpack(_decoded(text))
+            try:
+                data = base64.b64decode("".join(text.rpartition(",")[2].split()), validate=True)
+            except ValueError as exc:
+                what = f"its picture is not valid base64: {exc}"
+                raise SuiteError(what, fix="export the row again") from exc
+            yield self._unpack(data)
         elif len(path) < _MAX_PATHS_CHARS and _LIST_OF_PATHS.fullmatch(path):
             for part in re.split(r"\s*[;,|]\s*", path):
                 yield from self.names(part)
@@ -129,9 +130,9 @@ class Pictures:
 
     def _spelled(self, path: str) -> str | None:
         """The file that is meant: in `images/` or not, however its characters are spelled."""
-        spelled = [path, unquote(path)] if "%" in path else [path]
+        spelled = [path]
         if not path.isascii():
-            spelled += [unicodedata.normalize(form, path) for form in ("NFC", "NFD")]
+            spelled += [unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)]
         for name in (it for each in spelled for it in (f"images/{each}", each)):
             file, _ = split_page(name)
             places = self._places if "\0" not in file and len(file) < _MAX_PATHS_CHARS else ()
@@ -176,13 +177,8 @@ class Pictures:
         numbered = self._files.get(_folded(name)) or self._files.get(name.lstrip("0"), [])
         if name in by_id or (name and len(numbered) == 1):
             return by_id.get(name) or tuple(numbered)
-        raise SuiteError(
-            "its picture is neither a file nor base64 nor the index of a row:"
-            f" {shown(name) or 'nothing'}",
-            fix="name a file, or the row that holds the picture",
-        )
-
-    # --- names like it ----------------------------------------------------------------------
+        what = f"its picture is neither a file nor base64 nor the index of a row: {shown(name)}"
+        raise SuiteError(what, fix="name a file, or the row that holds the picture")
 
     @cached_property
     def _files(self) -> Mapping[str, list[str]]:
@@ -199,8 +195,7 @@ class Pictures:
 
     def _near(self, name: str) -> str | None:
         """Where a picture of this name, or one like it, lies instead; in words."""
-        above = self._root.resolve().parent
-        path = PurePosixPath(name.lstrip("/"))
+        above, path = self._root.resolve().parent, PurePosixPath(name.lstrip("/"))
         if os.path.lexists(above / path) and ".." not in path.parts:
             return f"the pictures lie one folder up: add --images {shown(above)}"
         alike = self._files.get(_folded(path.stem), [])
@@ -209,11 +204,11 @@ class Pictures:
             under = exact[0].endswith(f"/{path}")
             more = f" Or add --images {shown(self._root / folder)}" if under else ""
             return f"did you mean {' or '.join(map(shown, exact[:3]))}?{more}"
-        try:
-            beside = next(it for it in sorted(above.iterdir()) if os.path.lexists(it / path.name))
-        except (OSError, StopIteration):
-            return None
-        return f"it lies in another folder: add --images {shown(beside)}"
+        with suppress(OSError):
+            for folder_beside in sorted(above.iterdir()):
+                if os.path.lexists(folder_beside / path.name):
+                    return f"it lies in another folder: add --images {shown(folder_beside)}"
+        return None
 
 
 def refers(name: str) -> bool:
@@ -257,22 +252,8 @@ def write_whole(path: Path, data: bytes) -> None:
         unfinished.replace(path)
     except OSError as exc:
         unfinished.unlink(missing_ok=True) if path.parent.is_dir() else None
-        raise SuiteError(
-            f"{shown(path)} cannot be written: {exc.strerror}",
-            fix="make room there and the folder writable, or choose another",
-        ) from exc
-
-
-def _decoded(text: str) -> bytes:
-    """The bytes of a picture in base64, or in a data URI.
-
-    Raises: SuiteError for anything else.
-    """
-    try:
-        return base64.b64decode("".join(text.rpartition(",")[2].split()), validate=True)
-    except ValueError as exc:
-        what = f"its picture is not valid base64: {exc}"
-        raise SuiteError(what, fix="export the row again") from exc
+        what, fix = f"{shown(path)} cannot be written: {exc.strerror}", "choose another folder"
+        raise SuiteError(what, fix=f"make room there and the folder writable, or {fix}") from exc
 
 
 def _reach(folder: Path) -> Iterator[Path]:

@@ -27,12 +27,12 @@ from harness.suites.pictures import Pictures, refers
 _ASK_LETTER = "Answer with the letter of the right option."
 _ASK_LETTERS = "Answer with the letters of all right options."
 _SLUG_CHARS, _MAX_KEYS_CHARS = 40, 100
+_DIFFICULTIES = {it: it for it in ("easy", "medium", "hard")}
 _POLAR = re.compile(
     r"(?:is|are|was|were|do|does|did|can|could|has|have|had|will|would|should)(?:n't)?\b"
     r"(?!.*(?: or |\d)).*",
     re.I | re.DOTALL,
 )
-_COUNTED = re.compile(r"how many\b", re.IGNORECASE)
 _KEY = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice) )?\(?([A-Za-z])\)?[.:)]?")
 _KEY_AND_TEXT = re.compile(r"\(?([A-Z])\s?[.:)]\s*(.+)", re.DOTALL)
 _KEYS = re.compile(r"[A-Z](?:\s*(?:[,;/&]|and)?\s*[A-Z])+")
@@ -40,6 +40,7 @@ _OF_LISTS = ("list", "json", "point", "box")
 """Graders to which a list in the answer's cell is one answer."""
 _NOTHING: dict[str, Any] = {}
 """Shared by all cases that have none; never changed."""
+_inferred = lru_cache(maxsize=4096)(graders.infer)
 _shared = lru_cache(maxsize=4096)(str)
 """The first of equal texts: a hundred thousand rows say the same again and again."""
 
@@ -66,7 +67,6 @@ class _Row(Struct, kw_only=True, gc=False):
     """Options of the grader, each with the column that holds it."""
 
 
-_DIFFICULTIES = {it: it for it in ("easy", "medium", "hard")}
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "question": text_of,
     "answer": lambda cell: tuple(map(_shared, fields.answers_of(cell))),
@@ -90,7 +90,7 @@ def cases_of(paths: Sequence[Path], pictures: Pictures, findings: Findings) -> I
     held = deque(reader.rows(paths))
     by_column = {it: ids for it, ids in reader.ids.items() if len(ids) == len(held)}
     id_column = next((it for it, ids in by_column.items() if len(set(ids)) == len(ids)), "")
-    first_index = _first_index(held, reader.options_from, findings)
+    first_index = _first_index(held, reader.first_option, findings)
     by_id = {
         value: row.pictures
         for ids in by_column.values()
@@ -117,9 +117,6 @@ def cases_of(paths: Sequence[Path], pictures: Pictures, findings: Findings) -> I
         side.report_unused(reader.seen)
 
 
-# --- reading --------------------------------------------------------------------------------
-
-
 class _Reader:
     """Reads rows, and remembers which columns it had no use for."""
 
@@ -135,8 +132,8 @@ class _Reader:
         self.used: set[str] = set()
         self.rivals: set[str] = set()
         """Columns that say something else than the one that was used, in some row."""
-        self.options_from: int | None = None
-        """The first of the numbers that columns of options have."""
+        self.first_option = 0
+        """The number of the first option, where columns of options are numbered from 1."""
         self.refers = False
         """Whether a picture is named by the number of another row, or of a file."""
 
@@ -156,7 +153,9 @@ class _Reader:
         if not filled.keys() <= self.seen.keys():
             self.seen.update(dict.fromkeys(filled))
         plan = fields.plan(tuple(cells), self._given)
-        held = {what: tuple(filter(filled.__contains__, names)) for what, names in plan.items()}
+        held = plan
+        if len(filled) < len(cells):
+            held = {it: tuple(filter(filled.__contains__, names)) for it, names in plan.items()}
         found = {what: self._first(what, held.get(what, ()), filled, where) for what in _READ}
         found["options"] = found["options"] or self._lettered(held, filled)
         answer = filled[held["answer"][0]] if found["answer"] else None
@@ -214,7 +213,7 @@ class _Reader:
         places = {fields.field_of(name)[1]: fields.line_of(cells[name]) for name in lettered}
         first = 0 if 0 in places else 1
         if any(name[-1].isdigit() for name in lettered):
-            self.options_from = first
+            self.first_option = first
         return tuple(places.get(at, "") for at in range(first, max(places, default=0) + 1))
 
     def _of_pictures(self, held: fields.Plan, cells: Cells, where: str) -> tuple[str, ...] | None:
@@ -237,72 +236,23 @@ class _Reader:
             return None
 
 
-# --- ids and keys ---------------------------------------------------------------------------
-
-
 def _is_index(answers: Sequence[str]) -> bool:
     return len(answers) == 1 and answers[0].isdecimal() and len(answers[0]) < 3
 
 
-def _first_index(rows: Iterable[_Row], options_from: int | None, findings: Findings) -> int | None:
+def _first_index(rows: Iterable[_Row], first_option: int, findings: Findings) -> int | None:
     """What the first option's number is where keys are numbers; None: they are the texts."""
     keyed = [row for row in rows if row.options and _is_index(row.answer)]
     if all(str(int(row.answer[0])) in row.options for row in keyed):
         return None
     if any(int(row.answer[0]) == 0 for row in keyed):
         return 0
-    if options_from or any(int(row.answer[0]) == len(row.options) for row in keyed):
+    if first_option or any(int(row.answer[0]) == len(row.options) for row in keyed):
         return 1
     what = "its answer is taken for the number of an option, counted from 0: no answer tells"
     findings.warning(keyed[0].where, what, "write letters as answers")
     return 0
 
-
-def _keys(row: _Row, first_index: int | None) -> tuple[str, ...]:
-    """The letters of the right options.
-
-    Raises: SuiteError when an answer is no option.
-    """
-    found: dict[str, None] = {}
-    for answer in row.answer:
-        letters = _key(answer, row.options, first_index if _is_index(row.answer) else None)
-        if not letters:
-            pairs = zip(LETTERS, row.options, strict=False)
-            listed = ", ".join(f"{letter}. {text}" for letter, text in pairs if text)
-            raise SuiteError(
-                f"{answer!r} is none of the options {shown(listed)}",
-                fix="write the letter of the right option as the answer",
-            )
-        found.update(dict.fromkeys(letters))
-    return tuple(found)
-
-
-def _key(answer: str, options: Sequence[str], first_index: int | None) -> str:
-    """The letters that an answer names: one as a rule; empty when it names none."""
-    letters = "".join(it for it, text in zip(LETTERS, options, strict=False) if text)
-    letter = match[1] if (match := _KEY.fullmatch(answer)) else "-"
-    if letter in letters:  # a key that is a letter is a letter first
-        return letter
-    if first_index is not None:
-        at = int(answer) - first_index
-        return LETTERS[at] if 0 <= at < len(options) and options[at] else ""
-    by_text = {_folded(text): it for text, it in zip(options, LETTERS, strict=False) if text}
-    if found := by_text.get(_folded(answer)) or (letter.upper() in letters and letter.upper()):
-        return found
-    if (match := _KEY_AND_TEXT.fullmatch(answer)) and match[1] in letters:
-        return match[1] if by_text.get(_folded(match[2])) == match[1] else ""
-    named = re.findall("[A-Z]", answer) if len(answer) < _MAX_KEYS_CHARS else []
-    if set(named) <= set(letters) and _KEYS.fullmatch(answer[:_MAX_KEYS_CHARS]):
-        return "".join(named)
-    polar = {"yes": "true", "no": "false", "true": "yes", "false": "no"}
-    return by_text.get(polar.get(answer.casefold(), ""), "")
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.casefold().split()).rstrip(".")
-
-
-# --- cases ----------------------------------------------------------------------------------
 
 _Graded = tuple[str, str | tuple[str, ...], str, dict[str, Any]]
 """Question, expected answer, grader and its options."""
@@ -338,8 +288,10 @@ def _case(
 
 
 def _multiple_choice(row: _Row, first_index: int | None) -> _Graded:
-    keys, question = _keys(row, first_index), row.question
     options = {it: text for it, text in zip(LETTERS, row.options, strict=False) if text}
+    index = first_index if _is_index(row.answer) else None
+    keys = tuple(dict.fromkeys(it for answer in row.answer for it in _key(answer, options, index)))
+    question = row.question
     if not all(  # the question itself lists them with their letters
         text in question and re.search(rf"(?:^|[\s(\[]){letter}\s?[.:)\]]", question)
         for letter, text in options.items()
@@ -349,6 +301,37 @@ def _multiple_choice(row: _Row, first_index: int | None) -> _Graded:
     if len(keys) > 1:
         return question, keys, row.grader or "list", {}
     return question, keys[0], row.grader or "choice", _choices(tuple(options.values()))
+
+
+def _key(answer: str, options: Mapping[str, str], first_index: int | None) -> str:
+    """The letters that an answer names: one as a rule.
+
+    Raises: SuiteError when it names none.
+    """
+    letter = match[1] if (match := _KEY.fullmatch(answer)) else "-"
+    if letter in options:  # a key that is a letter is a letter first
+        return letter
+    if first_index is None:
+        by_text = {_folded(text): it for it, text in options.items()}
+        polar = {"yes": "true", "no": "false", "true": "yes", "false": "no"}.get(answer.casefold())
+        pair = _KEY_AND_TEXT.fullmatch(answer)
+        named = re.findall("[A-Z]", answer[:_MAX_KEYS_CHARS])
+        found = by_text.get(_folded(answer)) or by_text.get(polar or "") or letter.upper()
+        if pair and by_text.get(_folded(pair[2])) == pair[1]:
+            found = pair[1]
+        elif _KEYS.fullmatch(answer[:_MAX_KEYS_CHARS]) and options.keys() >= set(named):
+            return "".join(named)
+    else:
+        found = dict(enumerate(LETTERS, start=first_index)).get(int(answer), "-")
+    if found in options:
+        return found
+    listed = ", ".join(f"{letter}. {text}" for letter, text in options.items())
+    what = f"{answer!r} is none of the options {shown(listed)}"
+    raise SuiteError(what, fix="write the letter of the right option as the answer")
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.casefold().split()).rstrip(".")
 
 
 @lru_cache(maxsize=4096)
@@ -362,7 +345,7 @@ def _open(row: _Row, used: set[str]) -> _Graded:
     answers, question = list(row.answer), row.question
     if "aliases" in row.settings:
         column, aliases = row.settings["aliases"]
-        answers += _converted(aliases, (list,))
+        answers += aliases if isinstance(aliases, list) else _converted(str(aliases), list)
         used.add(column)
     first, *others = dict.fromkeys(answers)
     if "<loc" in first:
@@ -382,14 +365,6 @@ def _open(row: _Row, used: set[str]) -> _Graded:
     return question, first, grader, options
 
 
-@lru_cache(maxsize=4096)
-def _inferred(question: str, answer: str) -> tuple[str, dict[str, Any]]:
-    """Large suites ask the same again and again, and ask for counts more than for all else."""
-    if answer.isdecimal() and answer.isascii() and answer[0] != "0" and _COUNTED.match(question):
-        return "integer", _NOTHING
-    return graders.infer(question, answer)
-
-
 def _passes(question: str, first: str, grader: str, options: dict[str, Any], other: str) -> bool:
     try:
         return graders.grade(graders.field_case(grader, first, options, question), other).passed
@@ -407,9 +382,8 @@ def _with_settings(
         taker = grader if grader in takers or row.grader or row.options else takers[0]
         if taker not in takers or name == "aliases":  # which are among the answers
             continue
-        kinds = graders.GRADERS[taker].options[name]
         kept = options if taker == grader else {}
-        changed = {**kept, name: _converted(value, kinds if isinstance(kinds, tuple) else (kinds,))}
+        changed = {**kept, name: _converted(value, graders.GRADERS[taker].options[name])}
         case = graders.field_case(taker, row.answer[0], changed, row.question)
         if taker == grader or not graders.problems(case):
             grader, options = taker, changed
@@ -417,21 +391,15 @@ def _with_settings(
     return grader, options
 
 
-def _converted(value: Any, kinds: tuple[type, ...]) -> Any:
+def _converted(value: Any, kinds: type | tuple[type, ...]) -> Any:
     """A cell as the option it holds; what is none stays as it is, and the grader says so."""
     if not isinstance(value, str):
-        return [value] if kinds == (list,) and not isinstance(value, list) else value
-    text = value.strip()
-    is_literal = text[:1] in ("{", "[")
-    if list in kinds and not is_literal:
-        return [it.strip() for it in re.split(r"[;|]", text) if it.strip()]
-    if str in kinds or (dict in kinds and not is_literal):
-        return text
-    found = fields.literal(text if is_literal else text.casefold().replace(",", "."))
-    return text if found is None else found
-
-
-# --- the side file --------------------------------------------------------------------------
+        return value
+    for text in (value.strip(), value.strip().casefold().replace(",", ".")):
+        if isinstance(found := fields.literal(text), kinds):
+            return found
+    parts = [it.strip() for it in re.split(r"[;|]", value) if it.strip()]
+    return parts if isinstance(parts, kinds) else value.strip()
 
 
 class _Tables(Struct, forbid_unknown_fields=True):

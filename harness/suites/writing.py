@@ -48,9 +48,6 @@ Replace the rows and pictures by your own, the pictures under any names.
 """
 
 
-# --- cases ----------------------------------------------------------------------------------
-
-
 def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
     """Add a case to the TOML suite in `folder`, which need not exist yet; return the file it is in.
 
@@ -65,10 +62,8 @@ def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
     if case.id in _ids(folder):
         what = f"{shown(folder)} has a case {shown(case.id)} already"
         raise SuiteError(what, fix="choose another id")
-    kept = tuple(
-        _kept(folder, f"{case.id}-{number}" if number > 1 else case.id, picture)
-        for number, picture in enumerate(pictures, start=1)
-    )
+    names = [case.id, *(f"{case.id}-{number}" for number in range(2, len(pictures) + 1))]
+    kept = tuple(_kept(folder, *it) for it in zip(names, pictures, strict=True))
     case = replace(case, image=kept[0], images=kept if len(kept) > 1 else ())
     path = folder / "prompts" / f"{_stem(case.category)}.toml"
     category: object = case.category
@@ -116,10 +111,8 @@ def rewrite_case(folder: Path, id_: str, case: Case | None) -> Path:
         if case and after:
             after["case"].pop(at)
         if {"case": [], **after} != before:
-            raise SuiteError(
-                f"{shown(path)} is written in a way that cannot be changed here without risk",
-                fix="change it in a text editor",
-            )
+            what = f"{shown(path)} is written in a way that cannot be changed here without risk"
+            raise SuiteError(what, fix="change it in a text editor")
         write_whole(path, (changed.rstrip("\n") + "\n").encode())
         return path
     raise SuiteError(f"{shown(folder)} has no case {shown(id_)}", fix="reload the page")
@@ -180,8 +173,8 @@ def _case_text(case: Case, category: object) -> str:
 
 def _value(value: Any) -> str:
     """
-    >>> _value('a "b"'), _value(("x", 1)), _value({"a b": 0.5})
-    ('"a \\\\"b\\\\""', '["x", 1]', '{"a b" = 0.5}')
+    >>> _value(("x", 1)), _value({"a b": 0.5})
+    ('["x", 1]', '{"a b" = 0.5}')
     """
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_key(key)} = {_value(value[key])}" for key in value) + "}"
@@ -193,9 +186,6 @@ def _value(value: Any) -> str:
 
 def _key(key: str) -> str:
     return key if _BARE_KEY.fullmatch(key) else _value(key)
-
-
-# --- a new suite ----------------------------------------------------------------------------
 
 
 class Started(Struct, frozen=True, kw_only=True):

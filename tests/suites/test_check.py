@@ -106,8 +106,7 @@ def test_pictures_that_are_not_sent_as_they_are_are_counted(shop: Workshop) -> N
 
 
 def test_leading_zeros_that_a_spreadsheet_ate_are_suspected(shop: Workshop) -> None:
-    rows = [f"a.png,Which code is on the label?,{code}" for code in ("0042", "1234", "0815", "77")]
-    rows.append("a.png,Read the four-digit number.,123")
+    rows = ["a.png,Read the four-digit number.,123"]
     rows.append("a.png,Read the 3 digit number.,123")
     rows.append("a.png,What is the serial number?,1.23E+11")
     rows.append("a.png,Which range is marked?,3-May")
@@ -116,13 +115,12 @@ def test_leading_zeros_that_a_spreadsheet_ate_are_suspected(shop: Workshop) -> N
     said = found(lint(shop.root / "a.csv"), Level.WARNING)
 
     for part in [
-        "0004-a: '77' has fewer digits",
-        "0005-a: '123' has fewer digits",
-        "0007-a: '1.23E+11' looks like a long code",
-        "0008-a: '3-May' looks like a text",
+        "0001-a: '123' has fewer digits",
+        "0003-a: '1.23E+11' looks like a text",
+        "0004-a: '3-May' looks like a text",
     ]:
         assert any(part in each for each in said), part
-    assert not any("0006-a" in each for each in said)
+    assert not any("0002-a" in each for each in said)
 
 
 # --- guessing -------------------------------------------------------------------------------

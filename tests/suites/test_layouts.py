@@ -580,6 +580,8 @@ def test_no_column_with_content_is_dropped_in_silence(
         return
     said = _said(suite, findings)
     for name, value in row.items():
+        if suite.cases[0].grader == "choice" and name == "answer":  # a number becomes a letter
+            continue
         texts = value if isinstance(value, list) else [value]
         for text in (str(it) for it in texts if it not in (None, "", "nan")):
             spelled = {"True": "yes", "False": "no"}.get(text, text)
