@@ -109,11 +109,7 @@ def grade_reply(case: Case, reply: Reply, *, context: GradeContext | None = None
 
 
 def problems(case: Case) -> list[str]:
-    """What is wrong with a case's grader, options or expected answer; empty when it can be graded.
-
-    >>> problems(field_case("date", "four", {}))
-    ["'four' is not one date"]
-    """
+    """What is wrong with a case's grader, options or expected answer; empty when nothing is."""
     try:
         _check(*_key(case))
     except Misfit as error:

@@ -56,9 +56,9 @@ def decoded(line: bytes, kind: type[T]) -> T:
 
 def graded(answer: Recorded) -> tuple[Case, Verdict]:
     """Grade one recorded answer. Raises: Unreadable when its grader cannot work with it."""
-    given = answer.reference
-    expected = given if isinstance(given, tuple) else spelled_value(given)
-    grader, options = answer.grader, answer.options
+    grader, options, expected = answer.grader, answer.options, answer.reference
+    if not isinstance(expected, tuple):
+        expected = spelled_value(expected)
     if grader is None:
         grader, inferred = infer(answer.question, expected)
         options = inferred | options
@@ -89,11 +89,7 @@ class Tally(msgspec.Struct, kw_only=True):
     def kappa(self) -> float:
         """Cohen's kappa: agreement beyond chance, 1 at best, 0 when no better than chance.
 
-        Source: https://doi.org/10.1177/001316446002000104
-
-        >>> round(Tally(both_pass=20, both_fail=15, wrong_pass=5, wrong_fail=10).kappa, 3)
-        0.4
-        """
+        Source: https://doi.org/10.1177/001316446002000104"""
         of = self.total or 1
         rule, reader = (
             (self.both_pass + self.wrong_pass) / of,
@@ -113,19 +109,18 @@ class Audit(msgspec.Struct, kw_only=True):
 
     by_models: dict[str, Tally]
     by_answers: dict[str, Tally]
-    by_grader: dict[str, Tally]
-    disagreements: list[Disagreement]
+    by_grader: dict[str, Tally] = {}
+    disagreements: list[Disagreement] = []
     left_out: int = 0
 
 
-def _letters(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text.casefold())
-
-
+_NO_LETTERS = re.compile(r"[\W_]+")
 CARELESS: Mapping[str, Callable[[str, str], bool]] = {
     "equality": lambda expected, said: said.strip(" .\n").casefold() == expected.casefold(),
     "contains": lambda expected, said: expected.casefold() in said.casefold(),
-    "normalized substring": lambda expected, said: _letters(expected) in _letters(said),
+    "normalized substring": lambda expected, said: (
+        _NO_LETTERS.sub("", expected.casefold()) in _NO_LETTERS.sub("", said.casefold())
+    ),
 }
 """What graders of other harnesses would say, for comparison."""
 
@@ -133,21 +128,20 @@ CARELESS: Mapping[str, Callable[[str, str], bool]] = {
 def audit(answers: Iterable[Labelled]) -> Audit:
     """Grade answers that readers labelled, in every way, and count. Raises: Unreadable."""
     by_models, by_answers = ({way: Tally() for way in (OURS, *CARELESS)} for _ in range(2))
-    result = Audit(by_models=by_models, by_answers=by_answers, by_grader={}, disagreements=[])
+    result = Audit(by_models=by_models, by_answers=by_answers)
     for answer in answers:
         if answer.label == "ambiguous":
             result.left_out += 1
             continue
-        case, verdict = graded(answer)
-        reader, response = answer.label == "pass", answer.response or ""
-        expected, passed = spelled_value(case.expected), {OURS: verdict.passed}
-        passed |= {name: rule(expected, response) for name, rule in CARELESS.items()}
+        (case, verdict), reader = graded(answer), answer.label == "pass"
+        said = spelled_value(case.expected), answer.response or ""
+        passed = {OURS: verdict.passed} | {way: rule(*said) for way, rule in CARELESS.items()}
         for way, rule in passed.items():
             by_models[way].add(rule, reader, answer.models)
             by_answers[way].add(rule, reader, 1)
         result.by_grader.setdefault(case.grader, Tally()).add(verdict.passed, reader, answer.models)
         if verdict.passed != reader:
-            own = {"grader": case.grader, "answer": verdict.answer, "reason": verdict.reason}
-            said = msgspec.structs.asdict(answer) | {"reference": case.expected}
-            result.disagreements.append(Disagreement(**said | own))
+            line = msgspec.structs.asdict(answer) | {"reference": case.expected}
+            line |= {"grader": case.grader, "answer": verdict.answer, "reason": verdict.reason}
+            result.disagreements.append(Disagreement(**line))
     return result

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
 from harness.graders.decide import Check, Finder, Mention, Misfit, checking, one
 from harness.graders.extract import CANNOT_TELL, refusal, without_tex
@@ -26,18 +25,83 @@ from harness.records import Case
 _YES, _NO = frozenset(LISTS["yes"]), frozenset(LISTS["no"])
 _LEADING, _LATER = phrase("opens with yes or no"), phrase("says yes or no later")
 _NEGATION, _NO_SUCH = phrase("negations"), phrase("no cracks")
-_DOUBT = phrase("a doubt about what is implied")
-_CLAUSE = phrase("clauses that may imply an answer")
-_EQUALITY = frozenset(["same", "equal", "equals", "identical"])
-_COMPARATIVES = frozenset(LISTS["comparatives"])
+_DOUBT, _CLAUSE = (
+    phrase("a doubt about what is implied"),
+    phrase("clauses that may imply an answer"),
+)
+_EQUAL, _COMPARED = frozenset(LISTS["equality"]), frozenset(LISTS["comparatives"])
 _MOSTLY = 0.6
 """Share of what was asked that a clause must repeat to answer it."""
-_SAME_PLACE = tuple(tuple(line.split(" | ")) for line in TABLES["same_place"])
+_SAME_PLACE = [line.split(" | ") for line in TABLES["same_place"]]
 """Words that name the same option."""
-_UNSAID = phrase("a refusal may be an option")
-_LETTER_FIRST = phrase("(B) bolt")
+_UNSAID, _LETTER_FIRST = phrase("a refusal may be an option"), phrase("(B) bolt")
 _LETTER_INSIDE = phrase("the answer is B; option B; A or B")
 _CAPITAL = phrase("a capital alone, where letters are all there is")
+
+
+def yes_no(case: Case) -> Check:
+    """The word, or a sentence that implies it."""
+    wanted = _as_yes_or_no(one(case))
+    if wanted is None:
+        raise Misfit(f"{case.expected!r} is neither yes nor no")
+    return checking(case, _yes_no_finder(case.question), lambda value: value == wanted)
+
+
+def _as_yes_or_no(word: str) -> str | None:
+    word = word.strip(" .,!\"'*`").lower()
+    return "yes" if word in _YES else "no" if word in _NO else None
+
+
+def _yes_no_finder(question: str) -> Finder:
+    """Finds "yes" and "no", spoken or implied."""
+    implied = _implied_finder(polar_clause(question))
+
+    def find(text: str) -> list[Mention]:
+        found, leading = [], _LEADING.match(text)
+        if leading:
+            found.append(Mention(*leading.span("word"), _as_yes_or_no(leading["word"]), lead=True))
+        for match in _LATER.finditer(text, max(0, leading.end("word") - 1) if leading else 0):
+            value = "yes" if match["word"].lower() in ("yes", "true") else "no"
+            found.append(Mention(*match.span("word"), value))
+        return found or implied(text)
+
+    return find
+
+
+def _implied_finder(question: str) -> Finder:
+    """Finds what a statement says about a question that it repeats, or contradicts."""
+    asked, stems, denied = frozenset(words(question)), {*content(question)}, _denies(question)
+
+    def implied(clause: str) -> str | None:
+        said = frozenset(words(clause))
+        against = any(kin(word)[1] & said - asked for word in asked - said)
+        covered = len(stems.intersection(content(clause))) + against
+        compared, equal = asked & _COMPARED, asked & _EQUAL
+        if covered and ((equal and _COMPARED & said) or (compared and not equal and _EQUAL & said)):
+            return "no"
+        elsewhere = compared and not compared & said and not against
+        if elsewhere or not stems or covered < max(1, _MOSTLY * len(stems)):
+            return None
+        return "no" if (_denies(clause) != denied) != against else "yes"
+
+    def find(text: str) -> list[Mention]:
+        no_such = () if denied else _NO_SUCH.finditer(text)
+        if any(stems.intersection(content(match[1])) for match in no_such):
+            return [Mention(0, len(text), "no")]  # "no cracks visible"
+        for pieces in (_CLAUSE.split(text), [text]):
+            said = [(clause, value) for clause in pieces if clause and (value := implied(clause))]
+            if said:
+                doubts = {clause: _DOUBT.search(clause) for clause, _ in said}
+                hedges = {clause: doubt and doubt[0] for clause, doubt in doubts.items()}
+                spans = {clause: (at := text.find(clause), at + len(clause)) for clause, _ in said}
+                return [Mention(*spans[it], value, hedges[it], weak=True) for it, value in said]
+        return []
+
+    return find
+
+
+def _denies(clause: str) -> bool:
+    return bool(_NEGATION.search(clause))
 
 
 def choice(case: Case) -> Check:
@@ -49,11 +113,30 @@ def choice(case: Case) -> Check:
     choices = choices or list(dict.fromkeys(options.values()))
     if not options and all(re.fullmatch("[A-Za-z]", choice) for choice in choices):
         options = {choice.upper(): choice for choice in choices}
-    value = named(one(case), choices, options)
-    if value is None:
+    wanted = named(one(case), choices, options)
+    if wanted is None:
         raise Misfit(f"{one(case)!r} is not one of the choices: {', '.join(choices)}")
-    find = _finder(case, [_key(choice) for choice in choices], _by_letter(options))
-    return checking(case, find, lambda said: said == value)
+    keys, by_letter = [_key(choice) for choice in choices], _by_letter(options)
+    bare = all(len(key) == 1 and key.isalpha() for key in keys)
+    unsaid = next((key for key in keys if _UNSAID.search(key)), None)
+    in_words = _words_finder(keys, case)
+
+    def find(text: str) -> list[Mention]:
+        """A letter in front; else those in brackets and behind "option"; else, where letters are
+        all there is, any capital; else words."""
+        match = _LETTER_FIRST.match(text)
+        if match and (value := by_letter.get(match[1].upper())):
+            return [Mention(*match.span(1), value, lead=True)]
+        hits = (_CAPITAL if bare else _LETTER_INSIDE).finditer(text)
+        letters = [(hit.span(hit.lastindex or 1), hit[hit.lastindex or 1]) for hit in hits]
+        found = [Mention(*span, by_letter.get(letter.upper())) for span, letter in letters]
+        if found := [m for m in found if m.value]:
+            return found
+        if unsaid is not None and refusal(text) == CANNOT_TELL:
+            return [Mention(0, len(text), unsaid, lead=True)]
+        return in_words(text)
+
+    return checking(case, find, lambda value: value == wanted)
 
 
 def named(written: str, choices: Sequence[str], options: Mapping[str, str]) -> str | None:
@@ -71,51 +154,18 @@ def _key(choice: str) -> str:
 
 def _by_letter(options: Mapping[str, str]) -> dict[str, str]:
     """Letter: key of its option, or the letter where several read alike."""
-    keys = {letter: _key(text) for letter, text in options.items()}
-    alike = [*keys.values()]
-    return {letter: key if alike.count(key) == 1 else letter for letter, key in keys.items()}
+    alike = Counter(map(_key, options.values()))
+    return {it: _key(text) if alike[_key(text)] == 1 else it for it, text in options.items()}
 
 
-def _finder(case: Case, keys: Sequence[str], by_letter: Mapping[str, str]) -> Finder:
-    bare = all(len(key) == 1 and key.isalpha() for key in keys)
-    unsaid = next((key for key in keys if _UNSAID.search(key)), None)
-    in_words = _words_finder(keys, case.options.get("aliases") or {}, case.question)
-    names = {as_yes_or_no(key): key for key in keys}
-    if names.keys() == {"yes", "no"}:
-        polar = yes_no_finder(case.question)
-        in_words = lambda text: [m._replace(value=names[str(m.value)]) for m in polar(text)]  # noqa: E731
-
-    def find(text: str) -> list[Mention]:
-        if letters := _letters(text, by_letter, bare=bare):
-            return letters
-        if unsaid is not None and refusal(text) == CANNOT_TELL:
-            return [Mention(0, len(text), unsaid, lead=True)]
-        return in_words(text)
-
-    return find
-
-
-def _letters(text: str, by_letter: Mapping[str, Hashable], *, bare: bool) -> list[Mention]:
-    """A letter in front; else those in brackets and behind "option", where one that is no option
-    is another answer; else, where letters are all there is, any capital."""
-    match = _LETTER_FIRST.match(text)
-    if match and (value := by_letter.get(match[1].upper())):
-        bracketed = text[match.end(1) : match.end(1) + 1] in (")", ".", ":")
-        if match[1] != "a" or bracketed or len(text.strip(" .")) == 1:
-            return [Mention(*match.span(1), value, lead=True)]
-    found = []
-    for match in (_CAPITAL if bare else _LETTER_INSIDE).finditer(text):
-        at = match.lastindex or 1
-        if value := by_letter.get(match[at].upper()):
-            found.append(Mention(*match.span(at), value))
-    return found
-
-
-def _words_finder(
-    keys: Sequence[str], aliases: Mapping[str, Sequence[str]], question: str
-) -> Finder:
+def _words_finder(keys: Sequence[str], case: Case) -> Finder:
     """Finds options by their words, or as quantities, or one by all of its words in any form."""
-    also = {_key(key): [folded(alias) for alias in names] for key, names in aliases.items()}
+    answers = {str(_as_yes_or_no(key)): key for key in keys}
+    if answers.keys() == {"yes", "no"}:
+        polar = _yes_no_finder(case.question)
+        return lambda text: [m._replace(value=answers[m.value]) for m in polar(text)]
+    aliases: Mapping[str, Sequence[str]] = case.options.get("aliases") or {}
+    also = {_key(key): [*map(folded, names)] for key, names in aliases.items()}
     terms: dict[str, Hashable] = {}
     for key in keys:
         places: Sequence[str] = next((names for names in _SAME_PLACE if key in names), ())
@@ -125,19 +175,21 @@ def _words_finder(
     by_phrase = phrases(terms)
     values = {value.number: key for key in keys if (value := as_quantity(key.lstrip("$£€ ")))}
     stems = {key: frozenset(content(key)) for key in keys}
-    common = frozenset.intersection(*stems.values()) if stems else frozenset()
-    spelled = frozenset.union(*stems.values()) if stems else frozenset()
-    asked = [word for word in content(polar_clause(question)) if word not in spelled]
+    asked = [
+        w
+        for w in content(polar_clause(case.question))
+        if w not in frozenset().union(*stems.values())
+    ]
 
     def find(text: str) -> list[Mention]:
         found = by_phrase(text)
         for m in numbers(text) if values else ():
             if not any(it.start <= m.start < it.end for it in found):
-                key = values.get(m.value.number, f"{m.value.number} is no option")
-                found.append(m._replace(value=key))
+                other = f"{m.value.number} is no option"
+                found.append(m._replace(value=values.get(m.value.number, other)))
         if not found:
             said = frozenset(content(text))
-            held = [k for k, s in stems.items() if len(s) > 1 and s <= said and s - common]
+            held = [k for k, s in stems.items() if len(s) > 1 and s <= said]
             return [Mention(0, len(text), held[0], weak=True)] if len(held) == 1 else []
         if len(found) == 1 and len(asked) > 1:  # "the shelf is below the lamp": where is the lamp?
             before, after = content(text[: found[0].start]), content(text[found[0].end :])
@@ -150,13 +202,11 @@ def _words_finder(
 
 def phrases(terms: Mapping[str, Hashable]) -> Finder:
     """Finds whole phrases, the longest first, however they are spaced."""
-    if not terms:
-        return lambda _: []
     spelled = "|".join(
         re.escape(term).replace(r"\ ", r"[\s-]+").replace(r"\-", r"[\s-]?")
         for term in sorted(terms, key=len, reverse=True)
     )
-    compiled = re.compile(rf"(?<!\w)(?:{spelled})(?!\w)(?!'(?!s\b)\w)", re.IGNORECASE)
+    compiled = re.compile(rf"(?<!\w)(?:{spelled or '(?!)'})(?!\w)(?!'(?!s\b)\w)", re.IGNORECASE)
     values = {re.sub(r"[\s-]+", "", term): value for term, value in terms.items()}
 
     def find(text: str) -> list[Mention]:
@@ -166,86 +216,3 @@ def phrases(terms: Mapping[str, Hashable]) -> Finder:
         return [Mention(*match.span(), values.get(said)) for match, said in hits]
 
     return find
-
-
-def yes_no(case: Case) -> Check:
-    """The word, or a sentence that implies it."""
-    wanted = as_yes_or_no(one(case))
-    if wanted is None:
-        raise Misfit(f"{case.expected!r} is neither yes nor no")
-    return checking(case, yes_no_finder(case.question), lambda value: value == wanted)
-
-
-def as_yes_or_no(word: str) -> str | None:
-    """
-    >>> as_yes_or_no("Yes."), as_yes_or_no("nein"), as_yes_or_no("maybe")
-    ('yes', 'no', None)
-    """
-    word = word.strip(" .,!\"'*`").lower()
-    return "yes" if word in _YES else "no" if word in _NO else None
-
-
-def yes_no_finder(question: str) -> Finder:
-    """Finds "yes" and "no", spoken or implied."""
-    return lambda text: _spoken(text) or _implied(_asked(question), text)
-
-
-def _spoken(text: str) -> list[Mention]:
-    leading = _LEADING.match(text)
-    found = []
-    if leading:
-        found = [Mention(*leading.span("word"), as_yes_or_no(leading["word"]), lead=True)]
-    for match in _LATER.finditer(text, max(0, leading.end("word") - 1) if leading else 0):
-        value = "yes" if match["word"].lower() in ("yes", "true") else "no"
-        found.append(Mention(*match.span("word"), value))
-    return found
-
-
-class _Asked(NamedTuple):
-    """What a question of yes or no asks, in words."""
-
-    words: frozenset[str]
-    stems: frozenset[str]
-    denied: bool
-
-
-@lru_cache(maxsize=1024)
-def _asked(question: str) -> _Asked:
-    clause = polar_clause(question)
-    stems = frozenset(content(clause))
-    return _Asked(frozenset(words(clause)), stems, bool(_NEGATION.search(clause)))
-
-
-def _implied(asked: _Asked, text: str) -> list[Mention]:
-    """What a statement says about the question: "no cracks visible" denies what is asked for, else
-    what its clauses, or all of it, repeat of the question."""
-    for match in () if asked.denied else _NO_SUCH.finditer(text):
-        if asked.stems.intersection(content(match[1])):
-            return [Mention(0, len(text), "no")]
-    for pieces in (_CLAUSE.split(text), [text]):
-        found = []
-        for clause in pieces:
-            if clause and (value := _implies(asked, clause)):
-                at, doubt = text.find(clause), _DOUBT.search(clause)
-                hedge = doubt[0] if doubt else None
-                found.append(Mention(at, at + len(clause), value, hedge, weak=True))
-        if found:
-            return found
-    return []
-
-
-def _implies(asked: _Asked, clause: str) -> str | None:
-    said = frozenset(words(clause))
-    against = any(kin(word)[1] & said - asked.words for word in asked.words - said)
-    covered = len(asked.stems.intersection(content(clause))) + against
-    compared, equal = asked.words & _COMPARATIVES, asked.words & _EQUALITY
-    if covered and (
-        (compared and _EQUALITY & said and not equal) or (equal and _COMPARATIVES & said)
-    ):
-        return "no"
-    if (compared and not compared & said and not against) or not asked.stems:
-        return None
-    if covered < max(1, _MOSTLY * len(asked.stems)):
-        return None
-    denied = bool(_NEGATION.search(clause)) != asked.denied
-    return "no" if denied != against else "yes"

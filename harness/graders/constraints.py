@@ -62,11 +62,7 @@ def _object(properties: Schema) -> Schema:
 
 
 def _like(value: Any) -> Schema:
-    """The schema of a value like this one.
-
-    >>> _like({"total": 2.3, "items": ["tea"]})["properties"]
-    {'total': {'type': 'number'}, 'items': {'type': 'array', 'items': {'type': 'string'}}}
-    """
+    """The schema of a value like this one."""
     if isinstance(value, dict):
         return _object({name: _like(field) for name, field in value.items()})
     if isinstance(value, list):

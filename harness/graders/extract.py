@@ -52,12 +52,12 @@ class Reply(msgspec.Struct, frozen=True):
         return said[-1] if said else None
 
 
-_THINK = r"(?:think|thinking|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think)"
-_REASONING = pattern(
-    rf"(?P<open><\s?{_THINK}\s?>|\[THINK\]|◁think▷)|</\s?{_THINK}\s?>|\[/THINK\]|◁/think▷",
-    "reasoning is never graded",
+_OPEN, _CLOSE = (
+    rf"(?:<{slash}\s?(?:seed:)?(?:think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis)\s?>|\[{slash}THINK\]|◁{slash}think▷)"
+    for slash in ("", "/")
 )
-_FINAL_CHANNEL = "<|channel|>final<|message|>"
+_REASONING = pattern(rf"{_OPEN}.*?(?:{_CLOSE}|\Z)", "reasoning is never graded", re.I | re.S)
+_UNOPENED = pattern(rf"^.*{_CLOSE}", "reasoning whose opening the template swallowed", re.I | re.S)
 _TAG = pattern(
     r"(<(?:final_)?answer>|<\|begin_of_box\|>)|<br\s?/?>|</(?:p|li|(?:final_)?answer)>|<\|end_of_box\|>",
     "tags around an answer or at the end of a line",
@@ -73,14 +73,19 @@ _MARKUP = pattern(
 )
 _MARKED = pattern(r"[^a-zA-Z0-9 ,.'!?:;/%()-]|^\W*-", "anything but words: a quick look")
 _TEX = pattern(
-    r"\\[dt]?frac\s?\{(?P<top>[^{}]{1,40})\}\s?\{(?P<under>[^{}]{1,40})\}"
-    r"|\\(?P<command>[a-zA-Z]{2,14})(?![a-zA-Z])\s?|\\(?P<sign>[*_#$%&`~{}>.;: -])"
-    r"|(?P<line>\$\$|\\[\\\[\]])|\^\{?\\circ\}?|(?P<comma>\{,\})|\\[(),!]|[{}~]",
+    r"\\[dt]?frac\s?\{([^{}]{1,40})\}\s?\{([^{}]{1,40})\}|\\([a-zA-Z]{2,14})(?![a-zA-Z])\s?"
+    r"|\^\{?\\circ\}?|\\[^a-zA-Z\n]|\$\$|\{,\}|[{}~]",
     "LaTeX: fractions, commands, signs, groups",
     0,
 )
-_BOX = pattern(r"\$?\\(?:boxed|fbox)\s?\{", "LaTeX: a box is an answer", 0)
-_MATH = pattern(r"\$([^$\s](?:[^$\n]{0,200}[^$\s])?)\$(?!\d)", "$mathematics$ is not money", 0)
+_TEX_SIGNS = {"$$": "\n", "\\[": "\n", "\\]": "\n", "\\\\": "\n", "{,}": ","} | dict.fromkeys(
+    ("\\,", "\\(", "\\)", "\\!", "{", "}", "~"), "")  # fmt: skip
+_BOX = pattern(
+    r"\$?\\f?box(?:ed)?\s?\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,80}\}){0,80}\}){0,300})\}\$?",
+    "LaTeX: a box is an answer",
+    0,
+)
+_MATH = pattern(r"\$([^$\s][^$\n]{0,200}?)\s?\$(?!\d)", "$mathematics$ is not money", 0)
 _AT_ONCE = ("yes", "no", "true", "false")
 _ANSWER_KEYS = ("final_answer", "finalanswer", "answer", "result", "value", "output", "response")
 _CUE = phrase("the answer is ..., in several languages; I would choose ...")
@@ -100,12 +105,6 @@ _REFUSALS = {
 
 @lru_cache(maxsize=256)
 def take_apart(raw: str) -> Reply:
-    """
-    >>> [s.text for s in take_apart("I see two. **Answer:** `2`").statements]
-    ['I see two.', '2']
-    >>> take_apart("<think>hm").fault
-    'only reasoning, no answer'
-    """
     if len(raw) < 32 and _SIMPLE.match(raw):
         return Reply(raw.strip(), (Statement(raw.strip(), PLAIN, alone=True),), body=raw)
     body = _ends(without_reasoning(_ends(raw, _LONGEST_SCANNED)), _LONGEST_READ)
@@ -120,33 +119,15 @@ def _ends(text: str, most: int) -> str:
 
 
 def without_reasoning(text: str) -> str:
-    r"""Text outside reasoning blocks; one that never ends swallows the rest.
-
-    >>> without_reasoning("<think>3? no, 4</think>4"), without_reasoning("so 3</think> 4")
-    ('\n4', ' 4')
-    >>> without_reasoning("<think>hm, 4 or 5")
-    ''
-    """
-    text = text.rsplit(_FINAL_CHANNEL, 1)[-1]
-    kept: list[str] = []
-    start, inside = 0, False
-    for mark in _REASONING.finditer(text):
-        if not mark["open"] and not inside:
-            kept.clear()  # the template swallowed the opening tag
-        elif mark["open"] and not inside:
-            kept.append(text[start : mark.start()])
-        inside, start = bool(mark["open"]), mark.end()
-    return "\n".join(kept if inside else [*kept, text[start:]])
+    r"""Text outside reasoning blocks; one that never ends swallows the rest."""
+    if not {"<", "[", "◁"}.intersection(text):
+        return text
+    text = text.rsplit("<|channel|>final<|message|>", 1)[-1]
+    return _UNOPENED.sub("", _REASONING.sub("\n", text))
 
 
 def plain(text: str) -> str:
-    r"""The words alone, line by line.
-
-    >>> plain("**Answer:** `4`"), plain("It is $\\boxed{4}$.")
-    ('Answer: 4', 'It is \nAnswer: 4\n.')
-    >>> plain('{"answer": 4}'), plain(r"$\frac{1}{2} \mathrm{~cm}$")
-    ('Answer: 4', '1/2 cm')
-    """
+    r"""The words alone, line by line."""
     if text.isascii() and not _MARKED.search(text):
         return text.strip()
     text = usual_characters(text)
@@ -167,52 +148,30 @@ def usual_characters(text: str) -> str:
 
 
 def without_tex(text: str) -> str:
-    r"""
-    >>> without_tex(r"$16 \sqrt { 5 }$ and 12{,}000, $55^{\circ}$")
-    '16 √ 5  and 12,000, 55°'
-    """
     if "\\" in text or "{,}" in text:
-        text = _TEX.sub(_spelled_command, _boxes_as_answers(text))
+        text = _TEX.sub(_spelled_command, _BOX.sub(r"\nAnswer: \1\n", text))
     return _MATH.sub(r"\1", text) if text.count("$") > 1 else text
 
 
-def _spelled_command(found: re.Match[str]) -> str | Any:
-    match found.lastgroup:
-        case "under":
-            return f"{without_tex(found['top'])}/{without_tex(found['under'])}"
-        case "command":
-            return TEX.get(found["command"], f"{found['command']} ")
-        case "sign":
-            return found[found.lastgroup]
-        case "line":
-            return "\n"
-        case "comma":
-            return ","
-    return "°" if "circ" in found[0] else ""
-
-
-def _boxes_as_answers(text: str) -> str:
-    out: list[str] = []
-    start = 0
-    for box in _BOX.finditer(text):
-        if box.start() >= start:
-            depth, end = 1, box.end()
-            while depth and end < min(len(text), box.end() + 500):
-                depth += {"{": 1, "}": -1}.get(text[end], 0)
-                end += 1
-            out += [text[start : box.start()], "\nAnswer: ", text[box.end() : end - 1], "\n"]
-            start = end + text.startswith("$", end)
-    return "".join([*out, text[start:]])
+def _spelled_command(found: re.Match[str]) -> str:
+    top, under, command = found.groups()
+    if top:
+        return f"{without_tex(top)}/{without_tex(under)}"
+    if "circ" in found[0]:
+        return "°"
+    if command:
+        return TEX.get(command, f"{command} ")
+    return _TEX_SIGNS.get(found[0], found[0][-1])
 
 
 def _out_of_json(text: str) -> str:
     """The answer field of a JSON reply as an answer line; other replies as they are."""
     try:
         said: Any = msgspec.json.decode(text)
+        while isinstance(said, list | dict) and len(said) == 1:
+            (said,) = said.values() if isinstance(said, dict) else said
     except (msgspec.DecodeError, RecursionError):
         return text
-    while isinstance(said, list | dict) and len(said) == 1:
-        said = said[0] if isinstance(said, list) else next(iter(said.values()))
     if isinstance(said, dict):
         named = {str(key).lower().replace(" ", "_"): value for key, value in said.items()}
         said = next((named[key] for key in _ANSWER_KEYS if key in named), said)
@@ -222,11 +181,7 @@ def _out_of_json(text: str) -> str:
 
 
 def spelled_value(value: Any) -> str:
-    """A value of JSON as a person writes it.
-
-    >>> spelled_value(True), spelled_value(4.0), spelled_value(["a", 2]), spelled_value(None)
-    ('yes', '4', 'a, 2', 'null')
-    """
+    """A value of JSON as a person writes it."""
     if isinstance(value, list | tuple):
         return ", ".join(map(spelled_value, value))
     if value is None or isinstance(value, bool):
@@ -235,21 +190,18 @@ def spelled_value(value: Any) -> str:
 
 
 def refusal(text: str) -> str | None:
-    """Why a text is no answer, in words; None when it may be one.
-
-    >>> refusal("I'm sorry, I cannot see any image."), refusal("I can't tell from this angle.")
-    ('says it sees no image', 'refuses or says it cannot tell')
-    """
-    text = text[:4000]
-    return next((why for why, said in _REFUSALS.items() if said.search(text)), None)
+    """Why a text is no answer, in words; None when it may be one."""
+    return next((why for why, said in _REFUSALS.items() if said.search(text[:4000])), None)
 
 
 def plainly_stated(reply: Reply) -> Reply:
     """Of a reply that was cut, what it says is its answer: the rest may have led elsewhere."""
-    stated = [s for s in reply.statements if s.rank == ANSWER and s.text]
-    said = [s for s in reply.statements[:1] if s.alone and len(s.text.split()) <= 6]
-    at_once = [s for s in reply.statements[:1] if s.text.lower().startswith(_AT_ONCE)]
-    if kept := stated or said or at_once:
+    kept = [s for s in reply.statements if s.rank == ANSWER and s.text]
+    if not kept and reply.statements:
+        first, brief = reply.statements[0], len(reply.statements[0].text.split()) <= 6
+        at_once = (first.alone and brief) or first.text.lower().startswith(_AT_ONCE)
+        kept = [first] if at_once else []
+    if kept:
         return replace(reply, statements=tuple(kept))
     return Reply("", fault=reply.fault or "cut before it stated an answer")
 
@@ -264,35 +216,26 @@ def loops(text: str, length: int = 480, longest: int = 160) -> bool:
 
 
 def _statements(text: str) -> tuple[Statement, ...]:
+    """Sentences; a correction is preceded by an empty one, and an answer without text announces
+    the next one."""
     found: list[Statement] = []
     announced = False
     for line in text.split("\n"):
         line = _POLITE.sub("", line.strip())
         parts = [it.strip() for it in _BREAK.split(line) if it and _ANYTHING.search(it)]
         for part in parts:
-            statement = _statement(part, alone=len(parts) == 1, announced=announced)
-            announced = statement.rank == ANSWER and statement.text[-1:] in ("", ":")
-            if not announced:
-                found.append(statement)
+            cuts = list(_CORRECTS.finditer(part))
+            corrected = part[cuts[-1].end() :].strip() if cuts else part
+            concludes = bool(cuts or _CONCLUDES.search(part))
+            cues = list(_CUE.finditer(corrected)) if _HINT.search(corrected) else []
+            said = corrected[cues[-1].end() :].strip() if cues else corrected
+            final = concludes or bool(cues and "final" in cues[-1][0].lower())
+            if cuts:
+                found.append(Statement("", ANSWER))
+            rank = ANSWER if cues or announced else CONCLUSION if concludes else PLAIN
+            announced = bool(cues) and said[-1:] in ("", ":")
+            if said and not announced:
+                found.append(Statement(said, rank, len(parts) == 1, final))
         if len(found) > _MOST_STATEMENTS:
             del found[_MOST_STATEMENTS // 2 : -_MOST_STATEMENTS // 2]
-    return tuple(it for statement in found for it in _corrected(statement))
-
-
-def _statement(part: str, *, alone: bool, announced: bool) -> Statement:
-    """One sentence; an answer without text announces the next one."""
-    concludes = bool(_CONCLUDES.search(part))
-    if hits := list(_CUE.finditer(part)) if _HINT.search(part) else []:
-        final = concludes or "final" in hits[-1][0].lower()
-        return Statement(part[hits[-1].end() :].strip(), ANSWER, alone, final)
-    rank = ANSWER if announced else CONCLUSION if concludes else PLAIN
-    return Statement(part, rank, alone, concludes)
-
-
-def _corrected(statement: Statement) -> list[Statement]:
-    """A correction, which takes back all that came before, and what stands behind it."""
-    cuts = list(_CORRECTS.finditer(statement.text))
-    if not cuts:
-        return [statement]
-    behind = statement._replace(text=statement.text[cuts[-1].end() :].strip(), final=True)
-    return [Statement("", ANSWER), behind] if behind.text else [Statement("", ANSWER)]
+    return tuple(found)

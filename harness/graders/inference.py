@@ -46,13 +46,7 @@ _MOST_WORDS = 4
 
 
 def infer(question: str, expected: str | tuple[str, ...]) -> Inferred:
-    """Grader and options, from what the answer looks like and how the question wants it.
-
-    >>> infer("How many holes? Return only a number.", "4"), infer("Is it empty?", "Yes")
-    (('integer', {}), ('yes_no', {}))
-    >>> infer("Is it left or right of the truck?", "left")
-    ('choice', {'choices': ['left', 'right']})
-    """
+    """Grader and options, from what the answer looks like and how the question wants it."""
     if not isinstance(expected, str):
         return "list", _order(question)
     for guess in (_structured, _lettered, _closed, _with_digits, _in_words):
@@ -103,13 +97,7 @@ def _closed(question: str, written: str) -> Inferred | str | None:
 
 
 def options_in(question: str, expected: str) -> list[str]:
-    """The options that a question lists, when the answer is one of them.
-
-    >>> options_in("Which colour is it? Red, orange, green, or blue.", "green")
-    ['Red', 'orange', 'green', 'blue']
-    >>> options_in("Is it 'right side up' or 'upside down'?", "upside down")
-    ['right side up', 'upside down']
-    """
+    """The options that a question lists, when the answer is one of them."""
     if _NUMBER.fullmatch(expected) or not _OFFERS.search(question):
         return []
     wanted = folded(without_article(expected))

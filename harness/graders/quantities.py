@@ -15,8 +15,8 @@ from harness.records import Case
 _WORDS = {word: value for value, word in enumerate(LISTS["ones"])}
 _WORDS |= dict(zip(LISTS["tens"], range(20, 100, 10), strict=True)) | {"a dozen": 12, "dozen": 12}
 _BIG = {"hundred": 100, "thousand": 10**3, "million": 10**6}
-_SCALES = {"billion": 10**9, "trillion": 10**12, "mn": 10**6, "bn": 10**9, **_BIG}
-_SCALES |= {"m": 10**6, "k": 1000, "b": 10**9}
+_SCALES = {"billion": 10**9, "bn": 10**9, "b": 10**9, "mn": 10**6, "m": 10**6, "k": 1000, **_BIG}
+_SCALES["trillion"] = 10**12
 _ANY = any_of([*_WORDS, *_BIG])
 _MOST = Decimal(10) ** 24
 """A number beyond it is a row of digits."""
@@ -35,8 +35,7 @@ class Unit(NamedTuple):
 
 def _units(table: list[str]) -> dict[str, Unit]:
     spelled: dict[str, Unit] = {}
-    for line in table:
-        dimension, _, units = line.partition(": ")
+    for dimension, _, units in (line.partition(": ") for line in table):
         for entry in units.split(" | "):
             name, factor, *others = (word.replace("_", " ") for word in entry.split())
             unit = Unit(name, dimension, *map(Decimal, factor.split("+")))
@@ -49,16 +48,12 @@ _DIGITS = phrase("numbers in digits, fractions, 1.5 x 10^5, 2.5 million, 3k")
 _SPELLED = pattern(
     rf"\b(?:(?:{_ANY})(?:[ -](?:and )?(?={_ANY})|, (?=[a-z]+ hundred)|\b))+", "numbers in words"
 )
-_UNIT = pattern(
-    rf"[ -]?(sq(?:uare|\.)? |cu(?:bic|\.)? )?(?P<unit>{any_of(UNITS)})(?![\w²³])", "units"
-)
+_UNIT = pattern(rf"[ -]?({any_of(UNITS)})(?![\w²³])", "units")
 _BEFORE = pattern(rf"(?:^|(?<![^\W\d_]))({any_of(CURRENCIES)}) ?-?$", "a wrong currency fails")
-_AFTER = pattern(rf" ?-?(?P<unit>{any_of(CURRENCIES)})(?!\w)", "58p, 5 euros")
+_AFTER = pattern(rf" ?-?({any_of(CURRENCIES)})(?!\w)", "58p, 5 euros")
 _AMBIGUOUS = pattern(r"(?:in|[abcfk]) [A-Za-z]{2}", "9 in total is no length")
-_ROUGHLY, _OUT_OF = (
-    phrase("an answer may be as rough as its question"),
-    phrase("7 out of the 8 is 7"),
-)
+_ROUGHLY = phrase("an answer may be as rough as its question")
+_OUT_OF = phrase("7 out of the 8 is 7")
 _LISTED = pattern(r" ?(?:,|,? ?(?:and|or)|&|-|to|~|\.\.+) ?", "5 and 6, 5 to 6 are two answers")
 _UNSAID = phrase("no dents are 0, a single dent is 1")
 _PHRASE_ENDS = pattern(r"\b(?:and|or|of|in|on|with|\d+)\b|[:;]", "where what a number counts ends")
@@ -95,14 +90,7 @@ class Quantity(NamedTuple):
 
 
 def numbers(text: str, *, money: bool = False) -> list[Mention]:
-    """The quantities in a text; with `money` their units are currencies.
-
-    >>> text = "1,250 or twenty-one; 2.5 million, 1/2, one hundred; 3 square feet"
-    >>> [str(m.value.number) for m in numbers(text)]
-    ['1250', '21', '2500000.0', '0.5', '100', '3']
-    >>> numbers("P3, 10:30, 7th, a hundred-odd")
-    []
-    """
+    """The quantities in a text; with `money` their units are currencies."""
     found = [(*match.span(), _in_digits(match)) for match in _DIGITS.finditer(text)]
     found += [(*match.span(), _in_words(text, match)) for match in _SPELLED.finditer(text)]
     mentions = []
@@ -121,72 +109,58 @@ def numbers(text: str, *, money: bool = False) -> list[Mention]:
 def unit_at(text: str, at: int, *, money: bool = False) -> tuple[Unit, int] | None:
     """The unit that stands at a place in a text, and where it ends."""
     match = (_AFTER if money else _UNIT).match(text, at)
-    if match is None or (not money and _AMBIGUOUS.match(text, match.start("unit"))):
+    if match and not money and _AMBIGUOUS.match(text, match.start(1)):
         return None
-    unit = (CURRENCIES if money else UNITS)[match["unit"].lower()]
-    if not money and match[1]:
-        unit = UNITS.get(f"{unit.name}{'2' if match[1][0] in 'sS' else '3'}", unit)
-    return unit, match.end()
+    return match and ((CURRENCIES if money else UNITS)[match[1].lower()], match.end())
 
 
 def _in_digits(match: re.Match[str]) -> tuple[Decimal, ...]:
     said = match.groupdict(default="")
     meanings = parsed(said["head"])
-    if power := said["power"]:
-        meanings = tuple(n.scaleb(int(said["exponent"] or power[1:])) for n in meanings[:1])
+    scale = _SCALES.get((said["scale"] or said["letter"]).lower(), 1)
+    if scale != 1 or said["power"]:
+        power = int(said["exponent"] or said["power"][1:] or 0)
+        meanings = (meanings[0].scaleb(power) * scale,)
     if said["under"]:
         under, mixed = Decimal(said["under"]), Decimal(said["mixed"].lstrip(" -") or 0)
-        whole, top = (meanings[0], mixed) if mixed else (Decimal(0), meanings[0])
-        meanings = (whole + top / under,) if under else ()
-    scale = (said["scale"] or said["letter"]).lower()
-    return tuple(n * _SCALES[scale] for n in meanings[:1]) if scale else meanings
+        top = meanings[0] * under + mixed if mixed else meanings[0]
+        return (top / under,) if under else ()
+    return meanings
 
 
 def parsed(written: str) -> tuple[Decimal, ...]:
-    """What a number in digits can mean.
-
-    >>> [[str(n) for n in parsed(it)] for it in ("1.250", "2,5", "12,345.6", "1 250")]
-    [['1.250', '1250'], ['2.5'], ['12345.6'], ['1250']]
-    """
+    """What a number in digits can mean."""
+    if written.isdigit():
+        return (Decimal(written),)
     plain = re.sub("[ ']", "", written).rstrip(".,")
-    marks = re.findall("[.,]", plain)
-    bare = re.sub("[.,]", "", plain)
-    if len(marks) > 1:  # the last one is a decimal mark if it stands once
-        head, mark, tail = plain.rpartition(marks[-1])
-        return (Decimal(f"{re.sub('[.,]', '', head)}.{tail}" if marks.count(mark) == 1 else bare),)
-    grouped = re.fullmatch(r"[-+]?[1-9]\d*[.,]\d{3}", plain)
-    if grouped and "," in plain:
-        return (Decimal(bare),)
-    said = Decimal(plain.replace(",", "."))
-    return (said, Decimal(bare)) if grouped else (said,)
+    marks, whole = re.findall("[.,]", plain), Decimal(re.sub("[.,]", "", plain))
+    if not marks or marks.count(marks[-1]) > 1:
+        return (whole,)
+    part = whole.scaleb(plain.rindex(marks[-1]) - len(plain) + 1)  # the last one is a decimal mark
+    if len(marks) > 1 or not re.fullmatch(r"[-+]?[1-9]\d*[.,]\d{3}", plain):
+        return (part,)
+    return (whole,) if "," in plain else (part, whole)
 
 
 def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
-    said, end = match[0].lower(), match.end()
-    if said in _BIG or text[end : end + 1] == "-":
+    said = match[0].lower()
+    if said in _BIG or text[match.end() : match.end() + 1] == "-":
         return ()
     total = current = 0
     for word in re.split(r"[ ,-]+(?:and )?", said.replace("a dozen", "dozen")):
-        if word in _BIG:
-            current = (current or 1) * _BIG[word]
-            if word != "hundred":
-                total, current = total + current, 0
-        else:
-            current += _WORDS.get(word, 0)
+        current = (current or 1) * _BIG[word] if word in _BIG else current + _WORDS.get(word, 0)
+        if _BIG.get(word, 0) > 100:
+            total, current = total + current, 0
     return (Decimal(total + current),)
 
 
-def _finder(
-    question: str,
-    *,
-    exact: bool = True,
-    money: bool = False,
-    counting: frozenset[str] = frozenset(),
-) -> Finder:
+def _finder(case: Case, *, exact: bool) -> Finder:
     """Finds the quantities that may be the answer, also that there are none, or a single one, of
     what is counted; with `exact`, "about 5" is a hedge."""
-    rough = not exact or bool(_ROUGHLY.search(question))
-    echoed = {m.value.number for m in numbers(plain_question(question))}
+    money, counts = case.grader == "money", case.grader == "integer"
+    counting = (counted(case.question) or frozenset("?")) if counts else frozenset()
+    rough = not exact or bool(_ROUGHLY.search(case.question))
+    echoed = {m.value.number for m in numbers(plain_question(case.question))}
 
     def counted_by(after: str) -> int:
         """Words behind a number that say that it counts what was asked for."""
@@ -199,26 +173,28 @@ def _finder(
         if any(_LISTED.fullmatch(text[a.end : b.start]) for a, b in pairwise(found)):
             return found
         found = [m for m in found if m.value.number not in echoed] or found
-        counts = [counted_by(text[m.end :]) for m in found]
-        return [m for m, count in zip(found, counts, strict=True) if count == max(counts)]
+        most = max(counted_by(text[m.end :]) for m in found)
+        return [m for m in found if counted_by(text[m.end :]) == most]
 
     def find(text: str) -> list[Mention]:
         found = numbers(text, money=money)
+        if money:
+            found = [m._replace(weak=not (m.value.unit or m.value.number % 1)) for m in found]
         found = found if rough else approximate(text, found)
         found = relevant(text, found) if len({m.value for m in found}) > 1 else found
         for match in _UNSAID.finditer(text) if counting else ():
             said = {*map(stem, words(text[match.end() :][:60])[:4])}
             none = match["none"] or match["not"] or match["nothing"]
             if match["nothing"] or (counting <= said if none else not found and counting & said):
-                beside = [m for m in found if counted_by(text[m.end :])]
-                return [*beside, Mention(*match.span(), Quantity((Decimal(0 if none else 1),)))]
+                return [Mention(*match.span(), Quantity((Decimal(0 if none else 1),)))]
         return found
 
     return find
 
 
-def _comparing(case: Case, find: Finder, wanted: Quantity, tolerance: Decimal | int = 0) -> Check:
+def _comparing(case: Case, wanted: Quantity, tolerance: Decimal | int = 0) -> Check:
     """A check that compares quantities in the expected unit."""
+    find = _finder(case, exact=not tolerance)
     if scale := _IN_SCALE.search(case.question):
         scaled = (n * _SCALES[scale[1].lower()] for n in wanted.meanings)
         wanted = wanted._replace(meanings=(*wanted.meanings, *scaled))
@@ -227,23 +203,21 @@ def _comparing(case: Case, find: Finder, wanted: Quantity, tolerance: Decimal | 
         off = value.off(wanted)
         return value.fits(wanted, _SLACK) or (off is not None and off <= tolerance)
 
-    def measure(value: Quantity) -> dict[str, float]:
-        if (off := value.off(wanted)) is None:
-            return {}
-        relative = {"relative_error": float(off / abs(wanted.number))} if wanted.number else {}
-        return {"error": float(off)} | relative
-
-    def differs(value: Quantity) -> str:
-        by = value.number - wanted.number
+    def measure(value: Quantity) -> tuple[str, dict[str, float]]:
+        by, off = value.number - wanted.number, value.off(wanted)
         whole = case.grader == "integer" and not by % 1 and abs(by) < 10**9
-        return (f"off by {int(by):+d}, " if whole else "") + f"expected {one(case)}"
+        words = f"off by {int(by):+d}, " if whole else ""
+        if off is None:
+            return words, {}
+        relative = {"relative_error": float(off / abs(wanted.number))} if wanted.number else {}
+        return words, {"error": float(off)} | relative
 
     def same(a: Quantity, b: Quantity) -> bool:
         """Alike, and the second not less precise: in the unit asked for, or in any."""
         precise = a.unit is None or a.unit != wanted.unit or b.unit == wanted.unit
         return precise and b.fits(a, 10 * _SLACK)
 
-    return checking(case, find, fits, same, differs, measure)
+    return checking(case, find, fits, same, measure)
 
 
 def integer(case: Case) -> Check:
@@ -252,8 +226,7 @@ def integer(case: Case) -> Check:
     whole = [n for n in value.meanings if not n % 1]
     if not whole or value.unit:
         raise Misfit(f"{one(case)!r} is not a whole number")
-    find = _finder(case.question, counting=counted(case.question) or frozenset("?"))
-    return _comparing(case, find, Quantity((whole[0],)))
+    return _comparing(case, Quantity((whole[0],)))
 
 
 def decimal(case: Case) -> Check:
@@ -266,8 +239,7 @@ def decimal(case: Case) -> Check:
     if tolerance < 0:
         raise Misfit("tolerance is negative")
     unit = (named and named[0]) or wanted.unit or asked_unit(case.question)
-    find = _finder(case.question, exact=not tolerance)
-    return _comparing(case, find, Quantity(wanted.meanings[:1], unit), tolerance)
+    return _comparing(case, Quantity(wanted.meanings[:1], unit), tolerance)
 
 
 def quantity(written: str, notation: str = "a number with or without a unit") -> Quantity:
@@ -303,11 +275,5 @@ def money(case: Case) -> Check:
     asked = [w for w in sorted(asked_words(case.question)) if len(w) > 2]
     named = (str(case.options.get("currency", "")).lower(), *asked)
     unit = next((CURRENCIES[name] for name in named if name in CURRENCIES), None)
-    amounts = _finder(case.question, money=True)
-
-    def find(text: str) -> list[Mention]:
-        found = amounts(text)
-        return [m._replace(weak=not (m.value.unit or m.value.number % 1)) for m in found]
-
     value = found[0].value
-    return _comparing(case, find, value._replace(unit=value.unit or unit))
+    return _comparing(case, value._replace(unit=value.unit or unit))

@@ -37,54 +37,34 @@ def asked_stems(question: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def counted(question: str) -> frozenset[str]:
-    """Stems of what "how many" asks for.
-
-    >>> sorted(counted("How many red bolts are in the box?"))
-    ['bolt', 'red']
-    """
-    found = _HOW_MANY.findall(plain_question(question))
-    if not found:
-        return frozenset()
-    head = _PLURAL.search(found[-1])
-    noun = words(found[-1][: head.end() if head else None])
-    return frozenset(stem(word) for word in noun if not word.isdigit()) or frozenset("?")
+    """Stems of what "how many" asks for."""
+    found = [match[1] for match in _HOW_MANY.finditer(plain_question(question))]
+    noun = [word for word in words(found[-1]) if not word.isdigit()] if found else []
+    ends = [at for at, word in enumerate(noun, 1) if _PLURAL.fullmatch(word)]
+    return frozenset(map(stem, noun[: ends[0] if ends else None]))
 
 
 def polar_clause(question: str) -> str:
-    """The last clause to answer with yes or no; the whole question without one.
-
-    >>> polar_clause("The van drives. Is it moving forward?")
-    'Is it moving forward'
-    """
+    """The last clause to answer with yes or no; the whole question without one."""
     text = plain_question(question)
     return str([text, *_POLAR.findall(text)][-1])
 
 
 @lru_cache(maxsize=4096)
 def lettered(question: str) -> dict[str, str]:
-    """Options that a question marks with letters.
-
-    >>> lettered("Which one? A) nuts B) bolts"), lettered("Pick: (a) a nut; (b) a bolt (a, b)")
-    ({'A': 'nuts', 'B': 'bolts'}, {'A': 'a nut', 'B': 'a bolt'})
-    """
+    """Options that a question marks with letters."""
     text = plain_question(question)
     for mark in _MARKS if _FIRST_MARK.search(text) else ():
-        if hits := _chain(list(mark.finditer(text))):
+        hits: list[re.Match[str]] = []
+        run: list[re.Match[str]] = []
+        for hit in mark.finditer(text):  # the longest run of A, B, C..., the last of several
+            follows = run and ord(hit[1].upper()) == ord(run[-1][1].upper()) + 1
+            run = [*run, hit] if follows else [hit] if hit[1].upper() == "A" else run
+            hits = run if len(run) >= max(2, len(hits)) else hits
+        if hits:
             ends = [*(hit.start() for hit in hits[1:]), len(text)]
             said = [text[hit.end() : end] for hit, end in zip(hits, ends, strict=True)]
             said[-1] = _AFTER_OPTIONS.split(said[-1])[0]
             options = (option.split("\n\n")[0].strip(" \n,;") for option in said)
             return {hit[1].upper(): option for hit, option in zip(hits, options, strict=True)}
     return {}
-
-
-def _chain(hits: list[re.Match[str]]) -> list[re.Match[str]]:
-    """The longest run of A, B, C..., the last of several; empty without two."""
-    best: list[re.Match[str]] = []
-    run: list[re.Match[str]] = []
-    for hit in hits:
-        follows = run and ord(hit[1].upper()) == ord(run[-1][1].upper()) + 1
-        run = [*run, hit] if follows else [hit] if hit[1].upper() == "A" else run
-        if len(run) >= max(2, len(best)):
-            best = run
-    return best

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
 from harness.graders.decide import Check, Misfit, no_answer, one
 from harness.graders.extract import Reply, refusal, spelled_value
-from harness.graders.quantities import numbers, parsed
+from harness.graders.quantities import as_quantity, parsed
 from harness.graders.words import folded, pattern, phrase, stem
 from harness.records import Case, Verdict
 
@@ -59,40 +58,33 @@ def items_of(expected: str | tuple[str, ...]) -> list[str]:
 
 
 def _item(item: str) -> str:
-    """One spelling of an item: numbers as digits, no article, singular.
-
-    >>> _item("The Boxes"), _item("seven"), _item(" 07. "), _item("figure (b)")
-    ('box', '7', '7', 'b')
-    """
+    """One spelling of an item: numbers as digits, no article, singular."""
     plain = _NO_ITEM.sub("", folded(item))
-    found = numbers(plain)
-    if len(found) == 1 and found[0].end - found[0].start == len(plain) and not found[0].value.unit:
-        return f"{found[0].value.number.normalize():f}"
+    if (number := as_quantity(plain)) and not number.unit:
+        return f"{number.number.normalize():f}"
     *first, last = re.split(r"[\s-]+", plain)
     return " ".join([*first, stem(last) if last.isalpha() and len(last) > 3 else last])
 
 
 def _said_items(reply: Reply, wanted: list[str]) -> list[str]:
     """Items of the answer line, of a list, or of the statement that names most of them."""
+
+    def split(text: str) -> list[str]:
+        lead = _LEAD.match(text)
+        parts = [] if _NOTHING.search(text) else items_of(text[lead.end() if lead else 0 :])
+        return [item for part in parts if (item := _item(part.strip(" .\"'()[]")))]
+
+    def shared(items: list[str]) -> int:
+        return len({*items} & {*wanted})
+
     if reply.answer:
-        return _split(reply.answer)
-    lines = [_split(s.text) for s in reply.statements if s.text] or [[]]
+        return split(reply.answer)
+    lines = [split(s.text) for s in reply.statements if s.text] or [[]]
     if len(lines) == 1 and len(lines[0]) < 2:
         return [_item(word) for word in reply.text.split()]
-    best = max(reversed(lines), key=lambda items: len({*items} & {*wanted}))
-    if len(lines) == 1 or len({*best} & {*wanted}) > 1:
-        return best
-    return [item for items in lines if len(items) == 1 for item in items] or best
-
-
-def _split(text: str) -> list[str]:
-    """
-    >>> _split("The colours are red, green and the blue.")
-    ['red', 'green', 'blue']
-    """
-    lead = _LEAD.match(text)
-    text = "" if _NOTHING.search(text) else text[lead.end() if lead else 0 :]
-    return [item for part in items_of(text) if (item := _item(part.strip(" .\"'()[]")))]
+    best = max(reversed(lines), key=shared)
+    listed = [item for items in lines if len(items) == 1 for item in items]
+    return best if len(lines) == 1 or shared(best) > 1 else listed or best
 
 
 def grid(case: Case) -> Check:
@@ -105,31 +97,27 @@ def grid(case: Case) -> Check:
     def check(reply: Reply) -> Verdict:
         runs = groupby(rows_of(reply.body), key=lambda row: len(row) == width)
         rows = [[], *(list(run) for fits, run in runs if fits)][-1]
-        differences = (
-            f"row {r}, column {c}: {said!r}, expected {cell!r}"
-            for r, (want, have) in enumerate(zip(wanted, rows, strict=False), start=1)
-            for c, (cell, said) in enumerate(zip(want, have, strict=True), start=1)
-            if cell != said
-        )
-        fault = f"{len(rows)} rows, expected {len(wanted)}" if len(rows) != len(wanted) else None
-        fault = fault or next(differences, None)
+        cells = [(r, c) for r in range(min(len(rows), len(wanted))) for c in range(width)]
+        faults = [f"{len(rows)} rows, expected {len(wanted)}"] * (len(rows) != len(wanted))
+        faults += [
+            f"row {r + 1}, column {c + 1}: {rows[r][c]!r}, expected {wanted[r][c]!r}"
+            for r, c in cells
+            if rows[r][c] != wanted[r][c]
+        ]
         answer = "\n".join(" | ".join(row) for row in rows) or None
-        return Verdict(passed=fault is None, answer=answer, reason=fault or "the same cells")
+        return Verdict(passed=not faults, answer=answer, reason=[*faults, "the same cells"][0])
 
     return check
 
 
 def rows_of(text: str) -> list[list[str]]:
-    lines = text.replace("```", "\n").split("\n")
-    return [_cells(line.strip()) for line in lines if line.strip() and not _RULE.fullmatch(line)]
-
-
-def _cells(line: str) -> list[str]:
-    if "|" in line:
-        parts = (line[1:].removesuffix("|") if line.startswith("|") else line).split("|")
-    else:
-        parts = re.split(r"[,;\t]", line) if re.search(r"[,;\t]", line) else line.split()
-    return ["" if (cell := folded(part.strip("*`[] "))) in _BLANKS else cell for part in parts]
+    rows = []
+    for line in map(str.strip, text.replace("```", "\n").split("\n")):
+        mark = next((mark for mark in "|,;\t" if mark in line), None)
+        cells = (line[1:].removesuffix("|") if line.startswith("|") else line).split(mark)
+        if line and not _RULE.fullmatch(line):
+            rows.append([folded(cell.strip("*`[] ")) for cell in cells])
+    return [["" if cell in _BLANKS else cell for cell in row] for row in rows]
 
 
 def a_json(case: Case) -> Check:
@@ -145,15 +133,19 @@ def a_json(case: Case) -> Check:
         raise Misfit("schema is not a JSON schema: it has neither type nor properties")
     if wrong := _unknown_types(schema):
         raise Misfit(f"schema is not a JSON schema: {wrong[0]!r} is none of {', '.join(_TYPES)}")
-    cases = _cases(fields, wanted) if isinstance(fields, dict) else {}
-    counting = {name: wanted[name] for name in fields} if isinstance(fields, list) else wanted
+    graded = fields if isinstance(fields, dict) else {}
+    cases = {name: _field(name, wanted[name], given) for name, given in graded.items()}
+    whole = not isinstance(wanted, dict)
+    parts = {"": wanted} if whole else {name: wanted[name] for name in fields or wanted}
 
     def check(reply: Reply) -> Verdict:
         found = json_in(reply.body)
         if found is None:
             return no_answer(refusal(reply.text) or "no JSON in the reply")
-        faults = _faults(counting, found, cases)
-        right = {name: not fault for name, fault in faults.items() if name}
+        said = {"": found} if whole else _by_name(found)
+        faults = {name: _difference(part, said.get(folded(name), _MISSING), name, cases.get(name))
+                  for name, part in parts.items()}  # fmt: skip
+        right = {} if whole else {name: not fault for name, fault in faults.items()}
         return Verdict(
             passed=not any(faults.values()),
             answer=json.dumps(found, ensure_ascii=False),
@@ -175,45 +167,26 @@ def _unknown_types(schema: Any) -> list[Any]:
     return [*unknown, *(it for part in inner for it in _unknown_types(part))]
 
 
-def _cases(fields: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Case]:
-    """A case for each field that names a grader. Raises: Misfit."""
+def _field(name: str, wanted: Any, given: Any) -> Case:
+    """The case of a field that names a grader. Raises: Misfit."""
     from harness.graders import GRADERS, field_case, problems
 
-    cases: dict[str, Case] = {}
-    for name, given in fields.items():
-        options = dict(given) if isinstance(given, dict) else {"grader": given}
-        grader = str(options.pop("grader", "text"))
-        if grader not in GRADERS or grader == "json":
-            raise Misfit(f"field {name!r}: grader {grader!r} is not one for a field")
-        cases[name] = field_case(grader, wanted[name], options)
-        if wrong := problems(cases[name]):
-            raise Misfit(f"field {name!r}: {wrong[0]}")
-    return cases
+    options = dict(given) if isinstance(given, dict) else {"grader": given}
+    grader = str(options.pop("grader", "text"))
+    if grader not in GRADERS or grader == "json":
+        raise Misfit(f"field {name!r}: grader {grader!r} is not one for a field")
+    case = field_case(grader, wanted, options)
+    if wrong := problems(case):
+        raise Misfit(f"field {name!r}: {wrong[0]}")
+    return case
 
 
-def _faults(wanted: Any, said: Any, cases: Mapping[str, Case]) -> dict[str, str | None]:
-    """What is wrong with each field of an object; with anything else as a whole, named ""."""
-    from harness.graders import grade
-
-    if not isinstance(wanted, dict):
-        return {"": _difference(wanted, said, "")}
-    given = {folded(str(name)): it for name, it in said.items()} if isinstance(said, dict) else {}
-    faults: dict[str, str | None] = {}
-    for name, value in wanted.items():
-        part = given.get(folded(name), _MISSING)
-        faults[name] = _difference(value, part, name)
-        if name in cases and part is not _MISSING:
-            verdict = grade(cases[name], spelled_value(part))
-            faults[name] = None if verdict.passed else f"{name}: {verdict.reason}"
-    return faults
+def _by_name(said: Any) -> dict[str, Any]:
+    return {folded(str(name)): it for name, it in said.items()} if isinstance(said, dict) else {}
 
 
 def json_in(text: str) -> Any:
-    """The first JSON object or list in a text.
-
-    >>> json_in("Sure: {'x': 1} no, {\\"x\\": [1, 2]}.")
-    {'x': [1, 2]}
-    """
+    """The first JSON object or list in a text."""
     for _, start in zip(range(20), re.finditer(r"[{\[]", text), strict=False):
         try:
             return json.JSONDecoder().raw_decode(text, start.start())[0]
@@ -222,13 +195,18 @@ def json_in(text: str) -> Any:
     return None
 
 
-def _difference(wanted: Any, said: Any, path: str) -> str | None:
+def _difference(wanted: Any, said: Any, path: str, case: Case | None = None) -> str | None:
     """Where a value differs from the expected one, in words; more fields than expected do not."""
+    from harness.graders import grade
+
     where = path or "the reply"
     if said is _MISSING:
         return f"{where}: missing"
+    if case is not None:
+        verdict = grade(case, spelled_value(said))
+        return None if verdict.passed else f"{where}: {verdict.reason}"
     if isinstance(wanted, dict):
-        have = {folded(str(k)): v for k, v in said.items()} if isinstance(said, dict) else {}
+        have = _by_name(said)
         parts = [(v, have.get(folded(k), _MISSING), f"{path}.{k}") for k, v in wanted.items()]
     elif isinstance(wanted, list):
         if not isinstance(said, list) or len(said) != len(wanted):

@@ -15,15 +15,14 @@ from harness.records import Case, Verdict
 NULLS = ("null", "none", "n/a", "nil", "nothing")
 _ALTERNATIVE = phrase("an alternative fails")
 _LISTED, _LIST_BEFORE = phrase("a list is no answer"), phrase("a list in front is no answer")
-_NAMES_BESIDE = (
-    pattern(r"([A-Z][\w'-]*)\"? (?:and|&) (?:the )?\"?$", "Kent and Surrey are two answers", 0),
-    pattern(r"^\"? (?:and|&) (?:the )?\"?([A-Z][\w'-]*)", "Surrey and Kent are, too", 0),
+_NAME_BEFORE = pattern(
+    r"([A-Z][\w'-]*)\"? (?:and|&) (?:the )?\"?$", "Kent and Surrey: two answers", 0
 )
+_NAME_BEHIND = pattern(r"\"? (?:and|&) (?:the )?\"?([A-Z][\w'-]*)", "Surrey and Kent, too", 0)
 _ASIDE = phrase("another answer, beside which the expected one stands")
-_COPULA = phrase("a copula")
+_COPULA, _LEAD_IN = phrase("a copula"), phrase("It says: ...")
 _EMPTY, _GENERIC = frozenset(content(" ".join(LISTS["no_answers"]))), LISTS["generic_names"]
-_CODE, _GOES_ON = phrase("codes"), phrase("code that goes on")
-_LEAD_IN = phrase("It says: ...")
+_TOKEN = phrase("codes")
 _SLIPS = 2
 """In a transcription, at most, and one in ten characters, where its case does not say more."""
 
@@ -33,18 +32,19 @@ def text(case: Case) -> Check:
     spellings = [one(case), *map(str, case.options.get("aliases", ()))]
     spellings += NULLS if folded(one(case)) in NULLS else ()
     check = checking(case, _TextFinder(spellings, case.question), lambda value: value is True)
-    spelled = {_bare(without_tex(name)) for name in spellings}
+
+    def bare(said: str) -> str:
+        said = re.sub(r"[^\w&+#%]+", " ", folded(said).replace("'", "")).strip()
+        return without_article(said)
+
+    spelled = {bare(without_tex(name)) for name in spellings}
 
     def check_text(reply: Reply) -> Verdict:
-        if _bare(reply.text) in spelled and not reply.text.endswith("?"):
+        if bare(reply.text) in spelled and not reply.text.endswith("?"):
             return Verdict(passed=True, answer=reply.text, reason=f"says {one(case)}")
         return check(reply)
 
     return check_text
-
-
-def _bare(said: str) -> str:
-    return without_article(re.sub(r"[^\w&+#%]+", " ", folded(said).replace("'", "")).strip())
 
 
 class _TextFinder:
@@ -62,40 +62,33 @@ class _TextFinder:
         self._closed = bool(rivals)
         """Every other answer is known: another colour, another weekday."""
         self._own = phrases(rivals | terms)
-        self._longest = max(len(name.split()) for name in terms)
+        self._short = max(4, *(len(name.split()) + 1 for name in terms))
 
     def __call__(self, said: str) -> list[Mention]:
-        own = self._own(said)
-        if own:
-            return self._among_others(said, own) if all(m.value is True for m in own) else own
-        copula = _COPULA.search(said)
-        if self._closed or refusal(said):
-            return []
-        about_it = copula and self._asked & {*content(said[: copula.start()])}
-        if copula and about_it and (fresh := self._fresh(said[copula.end() :])):
-            return [Mention(copula.end(), len(said), " ".join(fresh))]  # "The animal is a deer"
-        short = len(said.split()) <= max(4, self._longest + 1) and self._fresh(said)
-        return [Mention(0, len(said), folded(said))] if short else []
-
-    def _among_others(self, said: str, own: list[Mention]) -> list[Mention]:
-        """The expected text, unless another answer stands in front of it or beside it."""
+        """The expected text, unless another answer stands in front of it or beside it; without it,
+        what else a sentence says: "The animal is a deer"."""
+        own, copula = self._own(said), _COPULA.search(said)
         mine = next(iter(affirmed(said, own)), None)
-        if mine is None:
-            return own
+        if mine is None or any(m.value is not True for m in own):
+            about_it = copula and self._asked.intersection(content(said[: copula.start()]))
+            start = copula.end() if copula and about_it else 0
+            other = " ".join(self._new(said[start:]))
+            told = other and (start or len(said.split()) <= self._short) and not refusal(said)
+            return own or ([Mention(start, len(said), other)] if told and not self._closed else [])
         before, tail = said[: mine.start], said[mine.end : mine.end + 40]
         brief = len(said.split()) <= len(said[mine.start : mine.end].split()) + 6
-        listed = _LISTED.match(tail) or (_LIST_BEFORE.search(before) and self._fresh(before))
-        beside = _NAMES_BESIDE[0].search(before) or _NAMES_BESIDE[1].match(tail)
-        named = beside and not self._closed and self._fresh(beside[1])
-        if named or _ALTERNATIVE.match(tail) or (brief and listed and not _COPULA.search(said)):
+        listed = _LISTED.match(tail) or (_LIST_BEFORE.search(before) and self._new(before))
+        beside = None if self._closed else _NAME_BEFORE.search(before) or _NAME_BEHIND.match(tail)
+        two = (beside and self._new(beside[1])) or (brief and listed and not copula)
+        if two or _ALTERNATIVE.match(tail):
             return [mine._replace(hedge=said)]
         joints = list(_ASIDE.finditer(before))
-        other = " ".join(self._fresh(before[: joints[-1].start()])) if joints else ""
-        return [Mention(0, mine.start, other)] if other else [mine]
+        aside = " ".join(self._new(before[: joints[-1].start()])) if joints else ""
+        return [Mention(0, mine.start, aside)] if aside else [mine]
 
-    def _fresh(self, said: str) -> list[str]:
+    def _new(self, said: str) -> list[str]:
         """Stems of words that may be another answer."""
-        return [word for word in content(said) if word not in _EMPTY | self._asked]
+        return [word for word in content(said) if word not in self._asked | _EMPTY]
 
 
 def _variants(written: str, name: str, person: bool) -> list[str]:
@@ -114,9 +107,9 @@ def _variants(written: str, name: str, person: bool) -> list[str]:
 
 def code(case: Case) -> Check:
     """A serial number or tag, character by character; only spaces and hyphens may differ."""
-    exact = bool(case.options.get("case_sensitive", False))
-    written = one(case)
-    in_words = not any(c.isdigit() for c in written) and any(c.islower() for c in written)
+    written, exact = one(case), bool(case.options.get("case_sensitive", False))
+    digits = any(c.isdigit() for c in written)
+    in_words = not digits and any(c.islower() for c in written)
     asked = asked_words(case.question)
 
     def key(said: str) -> str:
@@ -127,33 +120,22 @@ def code(case: Case) -> Check:
     if not wanted:
         raise Misfit(f"{one(case)!r} is not a code")
     between, pieces = (r"\s+", written.split()) if in_words else (r"[\s-]?", [*wanted])
-    spelled = between.join(map(re.escape, pieces))
-    whole = re.compile(rf"(?<!\w){spelled}(?!\w)", 0 if exact else re.IGNORECASE)
+    spelled, more = between.join(map(re.escape, pieces)), r"(?! \d)" if digits else ""
+    whole = re.compile(rf"(?<!\w){spelled}(?!\w){more}", 0 if exact else re.IGNORECASE)
 
     def find(said: str) -> list[Mention]:
-        found = []
-        for match in whole.finditer(said):
-            more = _GOES_ON.match(said[match.end() : match.end() + 30])
-            value = f"{wanted} {more[1]}" if more and more[1].lower() not in asked else wanted
-            found.append(Mention(*match.span(), value))
-        for match in _CODE.finditer(said):
-            inside = any(m.start < match.end() and match.start() < m.end for m in found)
-            if not inside and match[0].lower() not in asked and _alike(match[0], written):
-                found.append(Mention(*match.span(), key(match[0])))
+        found = [Mention(*match.span(), wanted) for match in whole.finditer(said)]
+        for match in _TOKEN.finditer(said):
+            token, inside = match[0], any(m.start <= match.start() < m.end for m in found)
+            telling = any(c.isdigit() for c in token) or (token.isupper() and len(token) > 2)
+            alike = telling and len(token) * 2 >= len(wanted)
+            if alike and not inside and token.lower() not in asked:
+                found.append(Mention(*match.span(), key(token)))
         if not found and len(said.split()) <= max(3, len(written.split())):
             return [Mention(0, len(said), key(said.strip(" .\"'")))]
-        return sorted(found, key=lambda m: m.start)
+        return sorted(found)
 
     return checking(case, find, lambda value: value == wanted)
-
-
-def _alike(word: str, written: str) -> bool:
-    """Characters of the kind that the expected code is made of, and enough of them."""
-    digits = any(c.isdigit() for c in word)
-    if any(c.isdigit() for c in written):
-        enough = len(word) * 2 >= len(written.replace(" ", ""))
-        return len(word) > 1 and ((digits and enough) or (word.isupper() and len(word) > 3))
-    return digits or (word.isupper() and len(word) >= max(3, len(written) - 2))
 
 
 def transcription(case: Case) -> Check:

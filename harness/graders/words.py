@@ -18,7 +18,9 @@ TABLES: dict[str, list[str]] = {
     name: text.replace("\n ", " ").strip().splitlines() for name, text in _WORDS["tables"].items()
 }
 CHARACTERS = str.maketrans({c: by for by, chars in _WORDS["characters"].items() for c in chars})
-TEX = {command: by for by, names in _WORDS["tex"].items() for command in names.split()}
+TEX: dict[str, str] = {
+    command: by for by, names in _WORDS["tex"].items() for command in names.split()
+}
 _STOPWORDS = frozenset(LISTS["stopwords"])
 _QUOTES = str.maketrans(dict.fromkeys('"“”(){}[]*`', " "))
 _RIVALS = [[group.split() for group in line.split("|")] for line in TABLES["rivals"]]
@@ -63,11 +65,7 @@ def any_of(words: Iterable[str]) -> str:
 
 @lru_cache(maxsize=1024)
 def kin(word: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Other spellings of a word, and its rivals: other colours for a colour, opposites.
-
-    >>> [sorted(it) for it in kin("closed")]
-    [['closed', 'shut'], ['open', 'opened']]
-    """
+    """Other spellings of a word, and its rivals: other colours for a colour, opposites."""
     word = folded(word).replace("-", "").replace(" ", "")
     for line in _RIVALS:
         if own := next((group for group in line if word in group), None):
@@ -77,22 +75,19 @@ def kin(word: str) -> tuple[frozenset[str], frozenset[str]]:
 
 @lru_cache(maxsize=8192)
 def folded(text: str) -> str:
-    """One spelling of a short text: no case, accents, quotes, outer punctuation, double spaces.
-
-    >>> folded(" **Nestlé.** "), folded("M&M’s")
-    ('nestle', "m&m's")
-    """
+    """One spelling of a short text: no case, accents, quotes, outer punctuation, double spaces."""
     if not text.isascii():
         text = unicodedata.normalize("NFD", text.replace("’", "'"))
         text = "".join(c for c in text if not unicodedata.combining(c))
     return " ".join(text.translate(_QUOTES).split()).strip(" .,;:!?*_`'").lower()
 
 
-def without_article(text: str) -> str:
-    return re.sub("^(?:an?|the) (?=.)", "", text, flags=re.IGNORECASE)
-
-
 _WORD = pattern(r"[^\W_]+(?:['.][^\W_]+)*", "words")
+_ARTICLE = pattern("^(?:an?|the) (?=.)", "an article in front")
+
+
+def without_article(text: str) -> str:
+    return _ARTICLE.sub("", text)
 
 
 def words(text: str) -> list[str]:
@@ -101,11 +96,7 @@ def words(text: str) -> list[str]:
 
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
-    """A word without its ending: plural, -ing, -ed.
-
-    >>> [stem(it) for it in ("boxes", "berries", "moving", "moved", "glass", "gas")]
-    ['box', 'berry', 'mov', 'mov', 'glass', 'gas']
-    """
+    """A word without its ending: plural, -ing, -ed."""
     word = word.removesuffix("'s").replace("'", "")
     for ending, by in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")):
         if word.endswith(ending) and len(word) > len(ending) + 1:
