@@ -10,8 +10,8 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,30 +63,22 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         """The longest side of a picture that is sent."""
         return self.suite.side_px(self.options.sampling.image_max_side)
 
-
-class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """About what a run takes."""
-
-    asked: int
-    pictures: list[EncodedImage]
-    tokens_in: int
-    most_tokens_out: int
+    @property
+    def asked(self) -> int:
+        return len(self.cases) * self.options.suite.repeats
 
 
-def estimate(work: Work) -> Estimate:
-    """Every picture is read and checked on the way. Raises: SuiteError for a broken one."""
+def estimate(work: Work) -> tuple[list[EncodedImage], int]:
+    """The pictures of a run, each read and checked, and about how many tokens it sends.
+
+    Raises: SuiteError for a broken picture.
+    """
     paths = [path for case in work.cases for path in work.suite.pictures(case)]
     pictures = {it: encode(it, longest_side_px=work.side_px) for it in dict.fromkeys(paths)}
     seen = [] if work.options.suite.blind else [pictures[it] for it in paths]
     tokens_in = sum(len(case.question) // CHARACTERS_PER_TOKEN for case in work.cases)
     tokens_in += sum(it.width_px * it.height_px // PIXELS_PER_TOKEN for it in seen)
-    repeats = work.options.suite.repeats
-    return Estimate(
-        asked=(asked := len(work.cases) * repeats),
-        pictures=[*pictures.values()],
-        tokens_in=tokens_in * repeats,
-        most_tokens_out=asked * work.route.target.sampling.max_tokens,
-    )
+    return [*pictures.values()], tokens_in * work.options.suite.repeats
 
 
 class Progress:
@@ -117,12 +109,6 @@ Watch = Callable[[Progress], AbstractContextManager[Callable[[Sequence[Record]],
 """Entered while the run goes on; what it gives is called with the records that are on disk."""
 
 
-@contextmanager
-def unwatched(_: Progress) -> Iterator[Callable[[Sequence[Record]], None]]:
-    """For a run that nobody looks at."""
-    yield lambda _: None
-
-
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a run came to its end."""
 
@@ -135,7 +121,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The tables that were rebuilt."""
 
 
-def measure(options: RunOptions, *, watch: Watch = unwatched, say: Say = silent) -> Outcome:
+def measure(options: RunOptions, *, watch: Watch | None = None, say: Say = silent) -> Outcome:
     """Ask a model every question of a suite. The same options resume a run that is incomplete.
 
     Raises: EvalrunError when the suite, the model or its server cannot be used, or nothing was
@@ -210,7 +196,7 @@ def carry_out(
     work: Work,
     stopping: Event,
     *,
-    watch: Watch = unwatched,
+    watch: Watch | None = None,
     say: Say = silent,
     confirm: Confirm | None = None,
     more: Mapping[str, Any] = MappingProxyType({}),
@@ -298,17 +284,20 @@ def _runner(
     )
 
 
-def _ask_all(runner: Runner[Job, Record], opened: _Opened, watch: Watch) -> EvalrunError | None:
+def _ask_all(
+    runner: Runner[Job, Record], opened: _Opened, watch: Watch | None
+) -> EvalrunError | None:
     """What ended the run early, if something did."""
     progress = Progress(opened, lambda: runner.in_flight)
     error: EvalrunError | None = None
-    with watch(progress) as show:
+    with watch(progress) if watch else nullcontext() as show:
         runner.start()
         try:
             for batch in runner:
                 opened.writer.append(*batch)
                 progress.add(batch)
-                show(batch)
+                if show is not None:
+                    show(batch)
         except EvalrunError as stopped_by:
             error = stopped_by
     if opened.created and isinstance(error, TargetError) and progress.done == progress.errors:

@@ -30,46 +30,36 @@ class Change(Struct, frozen=True):
     after: Verdict
 
 
-class Regraded(Struct, frozen=True):
-    """What a run's verdicts would be; `write` makes a run of them."""
-
-    old: Run
-    records: list[Record]
-    changes: list[Change]
-
-    @property
-    def as_before(self) -> bool:
-        """Whether the rules say nothing new."""
-        return not self.changes and self.old.header.grader_version == GRADER_VERSION
-
-    def write(self, results: Path, judge: str | None) -> Path:
-        header = replace(
-            self.old.header,
-            grader_version=GRADER_VERSION,
-            judge=judge,
-            regraded_from=self.old.header.run,
-            evalrun_version=__version__,
-        )
-        corrections = [it.correction for it in self.records if it.correction is not None]
-        with store.create(results, header) as writer:
-            writer.append(*(replace(it, correction=None) for it in self.records), *corrections)
-            return writer.path
-
-
-def regrade(run: Run, judge: Judge | None = None, pictures: Suite | None = None) -> Regraded:
+def regrade(
+    run: Run, judge: Judge | None = None, pictures: Suite | None = None
+) -> tuple[list[Record], list[Change]]:
     """`pictures`: the suite, for a judge that sees them. A person's correction stands.
 
     Raises: SuiteError when it holds other pictures than the model saw.
     """
-    records: list[Record] = []
-    changes: list[Change] = []
-    for record in run.records():
-        now = _again(record, judge, pictures, run.header)
-        records.append(now)
-        was, new = record.final, now.final
-        if was is not None and new is not None and was.passed != new.passed:
-            changes.append(Change(record.case.id, record.repeat, was, new))
-    return Regraded(run, records, changes)
+    before = list(run.records())
+    after = [_again(it, judge, pictures, run.header) for it in before]
+    changes = [
+        Change(now.case.id, now.repeat, was.final, now.final)
+        for was, now in zip(before, after, strict=True)
+        if was.final and now.final and was.final.passed != now.final.passed
+    ]
+    return after, changes
+
+
+def write(old: Run, records: Sequence[Record], results: Path, judge: str | None) -> Path:
+    """A run of the new verdicts, beside the old one."""
+    header = replace(
+        old.header,
+        grader_version=GRADER_VERSION,
+        judge=judge,
+        regraded_from=old.header.run,
+        evalrun_version=__version__,
+    )
+    corrections = [it.correction for it in records if it.correction is not None]
+    with store.create(results, header) as writer:
+        writer.append(*(replace(it, correction=None) for it in records), *corrections)
+        return writer.path
 
 
 def _again(record: Record, judge: Judge | None, suite: Suite | None, header: RunHeader) -> Record:

@@ -224,13 +224,8 @@ def _built(hint: Any, name: str, given: dict[str, Any]) -> Any:
 _MEANT: Mapping[str, str] = {
     "`evalrun runs` (measured) or `evalrun models` (known)": "list ls",
     "`evalrun runs`": "results history",
-    "`evalrun --help`": "help usage",
+    "`evalrun --help`": "help",
     "`evalrun --version`": "version",
-    "`evalrun --model NAME`": "test eval evaluate start bench",
-    "`evalrun compare A B`": "diff vs",
-    "`evalrun leaderboard`": "rank ranking scores",
-    "`evalrun check SUITE`": "lint validate suite",
-    "`evalrun export RUN`": "csv json",
     "`evalrun new DIR`": "init create",
 }
 """The command that does it, and the words that somebody may have typed for it."""

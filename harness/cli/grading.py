@@ -11,15 +11,15 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from harness import regrade as verbs
 from harness import store, suites
 from harness.cli.output import emit, print_json, print_line, say, write_csv
 from harness.errors import ResultsError, UsageError
+from harness.graders import GRADER_VERSION
 from harness.graders.audit import Labelled, Recorded, T, Unreadable, decoded, graded
 from harness.graders.audit import audit as audited
 from harness.options import JudgeOptions, LimitOptions, argument, option
 from harness.records import Case, Verdict
-from harness.regrade import judged
-from harness.regrade import regrade as regraded
 from harness.tables import Line
 from harness.tables.findings import agreement, audit_data, figures, of_audit
 from harness.targets import open_judge
@@ -117,21 +117,22 @@ def regrade(
     with ExitStack() as stack:
         reader = open_judge(judge, LimitOptions(), stack, Event(), say)
         looks = reader is not None and judge.judge_sees_image
-        found = regraded(old, reader, suites.of_run(old.header, suite) if looks else None)
+        pictures = suites.of_run(old.header, suite) if looks else None
+        records, changes = verbs.regrade(old, reader, pictures)
     if json:
-        print_json(found.changes)
+        print_json(changes)
     else:
-        for it in found.changes:
+        for it in changes:
             repeat = f" (repeat {it.repeat})" if it.repeat else ""
             change = "fail -> pass" if it.after.passed else "pass -> fail"
             why = f"{one_line(it.after.reason, 200)} (was: {one_line(it.before.reason, 200)})"
             print_line(f"{inert(it.prompt)}{repeat}: {change}: {why}")
-        count = len(found.changes)
-        say(f"{count} {'verdict changes' if count == 1 else 'verdicts change'}")
-    if found.as_before and reader is None and not dry_run:
+        say(f"{len(changes)} {'verdict changes' if len(changes) == 1 else 'verdicts change'}")
+    if not (changes or reader) and old.header.grader_version == GRADER_VERSION:
         say(f"{old.header.run}: nothing changes; no new run is written")
     elif not dry_run:
-        say(f"wrote {found.write(results, judge.judge)}; {old.path} is kept")
+        written = verbs.write(old, records, results, judge.judge)
+        say(f"wrote {written}; {old.path} is kept")
 
 
 def audit(
@@ -177,7 +178,7 @@ def _audit_judge(path: Path, options: JudgeOptions, *, as_json: bool) -> None:
         of_all = replace(options, judge_scope="all")
         reader = open_judge(of_all, LimitOptions(), stack, Event(), say)
         assert reader is not None
-        tallies, silent = judged(corrected, reader)
+        tallies, silent = verbs.judged(corrected, reader)
     if silent == len(corrected):
         why = f"{options.judge} gave no verdict on any of {silent} replies"
         raise _nothing(why, "name a model that can follow the instructions of a judge")

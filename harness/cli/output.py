@@ -23,14 +23,12 @@ import typer
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from harness import store
 from harness.errors import ResultsError, UsageError
 from harness.records import Record
-from harness.tables import Block, Value, csv_text, names, seconds, to_data, to_latex, to_markdown
-from harness.tables import Table as RowsTable
+from harness.tables import Block, Table, Value, csv_text, names, to_data, to_latex, to_markdown
 from harness.tables.terminal import terminal
 from harness.text import inert
 
@@ -113,7 +111,7 @@ class Terminal(Console):
 def emit(
     blocks: Iterable[Block],
     data: object,
-    table: RowsTable | None = None,
+    table: Table | None = None,
     *,
     csv: str | None = None,
     **formats: bool,
@@ -215,13 +213,13 @@ class Interrupts:
         """The run as a person follows it: live on a terminal, else a line now and then."""
         if is_watched(sys.stderr) and not Voice.quiet:
             shown = Console(stderr=True)
-            view = Live(
+            live = Live(
                 get_renderable=lambda: _view(progress, shown.width // 3),
                 console=shown,
                 refresh_per_second=2,  # the score of a hundred thousand replies takes a while
                 transient=True,
             )
-            with view, self.handled(lambda it: shown.print(it, markup=False, highlight=False)):
+            with live, self.handled(lambda it: shown.print(it, markup=False, highlight=False)):
                 yield lambda _: None
             return
         next_at = time.monotonic() + _PLAIN_EVERY_S
@@ -241,29 +239,20 @@ def line(progress: Progress) -> str:
     overall = progress.tally.score().overall
     answered = overall.asked - overall.errors
     share = f"{100 * overall.passed / answered:.0f}" if answered else "–"
-    so_far = f"{share} % of {answered} answered passed"
-    return ", ".join([f"{progress.done}/{progress.asked} asked", so_far, *_rest(progress)])
-
-
-def _rest(progress: Progress) -> list[str]:
     counts = (progress.errors, "error"), (progress.retries, "retries")
     left = "…" if progress.left_s is None else duration(progress.left_s)
-    return [*(f"{count} {what}" for count, what in counts if count), f"{left} left"]
+    parts = [f"{progress.done}/{progress.asked} asked", f"{share} % of {answered} answered passed"]
+    return ", ".join([*parts, *(f"{it} {what}" for it, what in counts if it), f"{left} left"])
 
 
 def _view(progress: Progress, width: int) -> RenderableType:
-    """A bar, the running score of each category, calls in flight, retries."""
+    """The same sentence, calls in flight, the running score of each category, and a bar."""
     bar = ProgressBar(total=max(1, progress.asked), completed=progress.done, width=width)
-    head, scores = Table.grid(padding=(0, 1)), Table.grid(padding=(0, 2))
-    facts = " · ".join([f"{progress.in_flight()} in flight", *_rest(progress)])
-    head.add_row(bar, f"{progress.done}/{progress.asked}", facts)
-    score = progress.tally.score()
-    for part in (*score.categories, score.overall):
-        answered = part.asked - part.errors
-        running = f"{100 * part.passed / answered:3.0f} %" if answered else "  –"
-        counts = f"{part.passed} of {answered} answered, {part.asked} in all"
-        scores.add_row(Text(inert(part.category)), running, counts, seconds(part.latency_mean_s))
-    return Group(head, scores)
+    by_category = [
+        Text(f"  {inert(it.category)}: {it.passed} of {it.asked - it.errors} answered passed")
+        for it in progress.tally.score().categories
+    ]
+    return Group(Text(f"{line(progress)}, {progress.in_flight()} in flight"), *by_category, bar)
 
 
 def duration(seconds: float) -> str:

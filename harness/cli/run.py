@@ -32,9 +32,9 @@ from harness.cli.output import (
     write_github_summary,
 )
 from harness.errors import EvalrunError, ExitCode, TargetError, UsageError
-from harness.measure import Estimate, Outcome, Work, carry_out, estimate, prepare
+from harness.measure import Outcome, Work, carry_out, estimate, prepare
 from harness.options import DEFAULT_RESULTS, CommandOptions, RunOptions
-from harness.records import CallFailure, EncodedImage, ModelScore, Record
+from harness.records import CallFailure, ModelScore, Record
 from harness.records.settings import resume_command
 from harness.tables import compare, dollars, to_data
 from harness.tables.runs import by_category, details, in_short
@@ -67,7 +67,7 @@ def _run_one(
     stopping = Event()
     work = prepare(options, stopping, say)
     if command.dry_run:
-        for line in _plan(work, estimate(work), settings.origins(context, work.of_entry)):
+        for line in (*_plan(work), *settings.origins(context, work.of_entry)):
             print_line(inert(line))
         return ExitCode.DONE, None
     gc.freeze()  # what stands here stays: searching it again and again costs a fifth of a run
@@ -171,39 +171,34 @@ def _next(score: ModelScore, results: Path) -> Iterator[str]:
         yield f"this finishes the run:\n  {resume_command(header)}"
 
 
-def _plan(work: Work, about: Estimate, origins: Iterator[str]) -> Iterator[str]:
-    """What --dry-run says."""
-    options, suite, target = work.options, work.suite, work.route.target
+def _plan(work: Work) -> Iterator[str]:
+    """What --dry-run says before it lists the options."""
+    suite, target, (pictures, tokens_in) = work.suite, work.route.target, estimate(work)
     counts = Counter(case.category for case in work.cases)
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
     at = f" at {without_credentials(target.base_url)}" if target.base_url else ""
-    yield f"suite        {suite.name} {suite.version}, {len(suite.cases)} prompts"
-    yield f"would ask    {about.asked}: {listed}"
-    yield f"of           {target.model} through {work.route.backend}{at}"
-    pictures = "none (--blind)" if options.suite.blind else _sizes(about.pictures)
-    yield f"pictures     {pictures}"
+    shapes = Counter(f"{it.width_px}x{it.height_px}" for it in pictures).most_common(3)
+    common = ", ".join(f"{count} of {shape}" for shape, count in shapes)
+    size_mb = sum(len(it.data) for it in pictures) / 1e6
+    sent = f"{len(pictures)} ({common}), {size_mb:.1f} MB"
     sampling = target.sampling
+    yield f"suite        {suite.name} {suite.version}, {len(suite.cases)} prompts"
+    yield f"would ask    {work.asked}: {listed}"
+    yield f"of           {target.model} through {work.route.backend}{at}"
+    yield f"pictures     {'none (--blind)' if work.options.suite.blind else sent}"
     yield f"sampling     temperature {sampling.temperature:g}, seed {sampling.seed}"
     yield f"longest      {sampling.max_tokens} tokens a reply"
-    yield f"tokens in    about {about.tokens_in:,} (pictures differ from model to model)"
-    yield f"cost         {cost(work, about)}"
-    for number, origin in enumerate(origins):
-        yield f"{'' if number else 'options':12} {origin}"
+    yield f"tokens in    about {tokens_in:,} (pictures differ from model to model)"
+    yield f"cost         {cost(work, tokens_in)}"
 
 
-def _sizes(images: Sequence[EncodedImage]) -> str:
-    shapes = Counter(f"{it.width_px}x{it.height_px}" for it in images)
-    common = ", ".join(f"{count} of {shape}" for shape, count in shapes.most_common(3))
-    return f"{len(images)} ({common}), {sum(len(it.data) for it in images) / 1e6:.1f} MB"
-
-
-def cost(work: Work, about: Estimate) -> str:
+def cost(work: Work, tokens_in: int) -> str:
     """What a run will cost, in words."""
-    price = work.route.price
+    price, most_out = work.route.price, work.asked * work.route.target.sampling.max_tokens
     if price is None:
         return "no price is known"
-    costs = [price.cost_usd(about.tokens_in, it) or 0.0 for it in (0, about.most_tokens_out)]
-    return f"{dollars(costs[0])} to {dollars(costs[1])} (list price of {price.as_of})"
+    least, most = (dollars(price.cost_usd(tokens_in, it) or 0.0) for it in (0, most_out))
+    return f"{least} to {most} (list price of {price.as_of})"
 
 
 Parsed = tuple[RunOptions, CommandOptions, typer.Context]
@@ -299,8 +294,6 @@ def words_of(param: Any, value: Any) -> list[str]:
 
 def _tables(file: Path) -> list[Mapping[str, Any]]:
     """Raises: UsageError for a file without [[model]] tables."""
-    if not file.exists():
-        raise UsageError(f"{file} does not exist", fix="name a TOML file")
     tables = settings.from_toml(file).get("model")
     if not isinstance(tables, list) or not all(isinstance(it, dict) for it in tables):
         raise UsageError(

@@ -28,10 +28,10 @@ _FOUND = "evalrun.settings"
 
 
 class Setting(NamedTuple):
+    name: str
     value: Any
     file: Path
     table: str
-    name: str
 
     def __str__(self) -> str:
         return f"{self.file}: [{self.table}] {self.name.replace('_', '-')}"
@@ -49,6 +49,7 @@ def apply(context: typer.Context, profile: str | None = None) -> str | None:
     """
     known = {it.name or "": it for it in context.command.params if it.envvar}
     context.meta[_FOUND] = found = {}
+    typed: dict[str, Any] = {}
     for name, setting in _read(profile).items():
         if name not in known or name == "profile":
             if context.command.name == "run":
@@ -59,12 +60,18 @@ def apply(context: typer.Context, profile: str | None = None) -> str | None:
                 f"{setting} may not come from the folder that evalrun runs in",
                 fix=f"put it into your own file, {catalogue.user_files()[0]}, or type the option",
             )
+        found[name] = setting
+        value, several = setting.value, known[name].multiple
+        words = [str(it) for it in (value if isinstance(value, list) else [value])]
         try:
-            value = _as_typed(setting.value, known[name], context)
+            if len(words) != 1 and not several:
+                raise typer.BadParameter("takes one value")  # noqa: TRY301
+            # As the command line would bring it, so that 3.5 is as little a count here as there.
+            typed[name] = words if several else words[0]
+            known[name].type_cast_value(context, typed[name])
         except typer.BadParameter as error:
             raise UsageError(f"{setting}: {error.message}", fix="correct it in the file") from error
-        found[name] = setting._replace(value=value)
-    context.default_map = {name: setting.value for name, setting in found.items()}
+    context.default_map = typed
     return profile
 
 
@@ -99,19 +106,6 @@ def _source(context: typer.Context, name: str) -> str:
     return source.name if source is not None else "DEFAULT"
 
 
-def _as_typed(value: Any, param: Any, context: typer.Context) -> Any:
-    """The value as the command line would bring it, so that 3.5 is as little a count here as there.
-
-    Raises: typer.BadParameter.
-    """
-    words = [str(it) for it in (value if isinstance(value, list) else [value])]
-    if len(words) != 1 and not param.multiple:
-        raise typer.BadParameter("takes one value")
-    typed = words if param.multiple else words[0]
-    param.type_cast_value(context, typed)
-    return typed
-
-
 def origins(context: typer.Context, entry: Mapping[str, Fact[Any]]) -> Iterator[str]:
     """The options that do not have their default, with their value and where it came from.
 
@@ -143,22 +137,23 @@ def _read(profile: str | None) -> dict[str, Setting]:
 
     Raises: UsageError for a file that cannot be read, or a profile that no file has.
     """
-    contents = {file: from_toml(file) for file in catalogue.user_files()}
-    named = {file: _table(file, it, "profile") for file, it in contents.items()}
-    tables = [(file, "run", _table(file, it, "run")) for file, it in contents.items()]
+    files = [(file, from_toml(file)) for file in catalogue.user_files()]
+    named = [(file, _table(file, it, "profile")) for file, it in files]
+    tables = [("run", file, _table(file, it, "run")) for file, it in files]
     if profile is not None:
-        known = ", ".join(sorted({name for it in named.values() for name in it}))
-        if not any(profile in it for it in named.values()):
+        known = sorted({name for _, profiles in named for name in profiles})
+        if profile not in known:
             raise UsageError(
-                f"there is no profile {profile!r} (there are: {known or 'none'})",
+                f"there is no profile {profile!r} (there are: {', '.join(known) or 'none'})",
                 fix=f"write [profile.{profile}] into evalrun.toml",
             )
-        tables += [(it, f"profile.{profile}", _table(it, named[it], profile)) for it in named]
-    return {
-        (name := key.replace("-", "_")): Setting(value, file, table, name)
-        for file, table, values in tables
+        tables += [(f"profile.{profile}", file, _table(file, it, profile)) for file, it in named]
+    found = [
+        Setting(key.replace("-", "_"), value, file, table)
+        for table, file, values in tables
         for key, value in values.items()
-    }
+    ]
+    return {it.name: it for it in found}
 
 
 def _table(file: Path, content: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -174,5 +169,5 @@ def from_toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"{file} cannot be read: {error}", fix="mend or move the file") from error

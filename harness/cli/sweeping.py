@@ -312,7 +312,7 @@ def describe(planned: Sequence[Planned], results: Path) -> None:
     for it in planned:
         parts = [f"{it.asked:,} calls", *_download(it.work.route.target)]
         if it.work.route.price is not None:
-            parts.append(cost(it.work, estimate(it.work)))
+            parts.append(cost(it.work, estimate(it.work)[1]))
         seconds.append(_seconds(it, results))
         parts.append("time unknown" if seconds[-1] is None else f"about {duration(seconds[-1])}")
         typer.echo(inert(f"{it.cell.label}: {', '.join(parts)}"))
