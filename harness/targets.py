@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
@@ -15,6 +14,7 @@ from threading import Event
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from harness import catalogue
 from harness.adapters import Adapter, Target
@@ -65,10 +65,11 @@ def reach(
 
     Raises: UsageError for an option that cannot be sent; TargetError when no route is open.
     """
-    known, backend = known or catalogue.load(), model.backend
-    sampling = with_entry(sampling, known.get(model.one) if model.one else None)
+    known, name, backend = known or catalogue.load(), model.one or "", model.backend
+    _check_text({"--model": name, "--system": sampling.system or ""})
+    card = known.get(name)
     given = Target(
-        model=model.one or "",
+        model=name,
         base_url=next(iter(addresses_of(model)), None),
         api_key_env=model.api_key_env,
         gguf=model.gguf,
@@ -79,23 +80,34 @@ def reach(
         concurrency=limits.concurrency,
         stopping=stopping,
         notify=say,
-        **_asked(sampling),
+        **(_asked(with_entry(sampling, card)) | more),
     )
-    given = msgspec.structs.replace(given, **more)
-    _check_text(given)
     if model.quant is not None:
-        given, card = quantized(given, known.get(model.one or ""), model.quant)
+        given, card = quantized(given, card, model.quant)
         if card is not None:
-            known = msgspec.structs.replace(known, cards={**known.cards, card.name: card})
+            known = structs.replace(known, cards={**known.cards, card.name: card})
         backend = backend or ("llamacpp" if given.gguf is None else None)
-    route = resolve(model.one, given, backend=backend, catalogue=known)
+    return _limited(resolve(model.one, given, backend=backend, catalogue=known), limits)
+
+
+def _limited(route: Route, limits: LimitOptions) -> Route:
     if limits.max_cost is not None and route.price is None:
         raise UsageError(
             f"--max-cost needs a price, and none is known for {route.target.model!r} here",
             fix="leave --max-cost out, or put the price into evalrun.toml",
         )
-    target = msgspec.structs.replace(route.target, limits=_limits(limits, route))
-    return msgspec.structs.replace(route, target=target)
+    patience = Limits(
+        timeout_s=limits.timeout or (LOCAL_TIMEOUT_S if route.local else HOSTED_TIMEOUT_S),
+        tries=limits.tries,
+        max_wait_s=limits.max_wait,
+    )
+    return structs.replace(route, target=structs.replace(route.target, limits=patience))
+
+
+def _check_text(given: dict[str, str]) -> None:
+    for option, text in given.items():
+        if re.search("[\ud800-\udfff]", text):
+            raise UsageError(f"{option} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
 
 
 def addresses(given: Sequence[str], models: Sequence[str]) -> dict[str | None, list[str]]:
@@ -147,7 +159,7 @@ def opened(
 
         opens = driver.opener_on(backend, driver.resources(options.num_gpus, target))
     urls = addresses_of(model)
-    each = [msgspec.structs.replace(target, base_url=api_root(it)) for it in urls[1:]]
+    each = [structs.replace(target, base_url=api_root(it)) for it in urls[1:]]
     each = [target, *each] if each else [target] * options.replicas
     with opens(target) if len(each) == 1 else open_replicas(opens, each) as adapter:
         yield adapter
@@ -173,34 +185,17 @@ def with_entry(options: SamplingOptions, card: ModelCard | None) -> SamplingOpti
     return replace(options, **values)
 
 
-def _check_text(target: Target) -> None:
-    """Raises: UsageError for a text that could not be sent."""
-    for option, text in (("--model", target.model), ("--system", target.system or "")):
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise UsageError(f"{option} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
-
-
-def _limits(options: LimitOptions, route: Route) -> Limits:
-    return Limits(
-        timeout_s=options.timeout or (LOCAL_TIMEOUT_S if route.local else HOSTED_TIMEOUT_S),
-        tries=options.tries,
-        max_wait_s=options.max_wait,
-    )
-
-
 def confirm_download(route: Route, *, yes: bool, confirm: Confirm | None = None) -> None:
     """Ask before more than a gigabyte of weights is downloaded.
 
     Raises: TargetError when the answer is no, or nobody is there to answer.
     """
     source = route.target.weights
-    if yes or source is None or route.target.gguf is not None or route.backend != "llamacpp":
+    if yes or source is None or route.target.gguf is not None or not route.starts_a_server:
         return
     size_bytes = missing_bytes(source)
-    if size_bytes <= UNASKED_BYTES:
-        return
     what = f"{size_text(size_bytes)} of {source.quantization} weights from {source.repo}"
-    if confirm is None or not confirm(f"Download {what}?"):
+    if size_bytes > UNASKED_BYTES and not (confirm and confirm(f"Download {what}?")):
         raise TargetError(f"{what} would have to be downloaded first", fix="allow it with --yes")
 
 
@@ -212,21 +207,19 @@ def open_log(options: LogOptions, stack: ExitStack) -> Callable[[dict[str, Any]]
     if options.log is None and not options.verbose:
         return None
     try:
-        file = stack.enter_context(options.log.open("ab")) if options.log else None
+        # Unbuffered: a line is one write, which no other thread's can break into.
+        file = stack.enter_context(options.log.open("ab", buffering=0)) if options.log else None
     except OSError as error:
         raise UsageError(
             f"--log {options.log}: {error.strerror}", fix="name a file you may write to"
         ) from error
-    lock = threading.Lock()
 
     def write(exchange: dict[str, Any]) -> None:
         line = msgspec.json.encode(exchange)
-        with lock:
-            if file is not None and not file.closed:
-                file.write(line + b"\n")
-                file.flush()
-            if options.verbose:
-                sys.stderr.write(inert(line.decode()) + "\n")
+        if file is not None and not file.closed:
+            file.write(line + b"\n")
+        if options.verbose:
+            sys.stderr.write(inert(line.decode()) + "\n")
 
     return write
 
@@ -247,26 +240,17 @@ def open_judge(
         gguf=options.judge_gguf,
         backend=options.judge_backend,
     )
-    thinking = checked(options.judge_thinking, "--judge-thinking")
-    route = reach(
-        model,
-        SamplingOptions(
-            temperature=SAMPLING.temperature,
-            seed=SAMPLING.seed,
-            max_tokens=SAMPLING.max_tokens,
-            thinking=thinking,
-        ),
-        replace(limits, concurrency=None, cold=False, max_cost=None),
-        stopping=stopping,
-        say=say,
-        sends_pictures=options.judge_sees_image,
+    sampling = SamplingOptions(
+        temperature=SAMPLING.temperature,
+        seed=SAMPLING.seed,
+        max_tokens=SAMPLING.max_tokens,
+        thinking=checked(options.judge_thinking, "--judge-thinking"),
     )
-    return Judge(
-        stack.enter_context(opener(route.backend)(route.target)),
-        options.judge,
-        scope=options.judge_scope,
-        sees_image=options.judge_sees_image,
-    )
+    limits = replace(limits, concurrency=None, cold=False, max_cost=None)
+    sees = options.judge_sees_image
+    route = reach(model, sampling, limits, stopping=stopping, say=say, sends_pictures=sees)
+    adapter = stack.enter_context(opener(route.backend)(route.target))
+    return Judge(adapter, options.judge, scope=options.judge_scope, sees_image=sees)
 
 
 def coordinates(given: str, *, found: str | None = None, card: ModelCard | None) -> str | None:
@@ -278,7 +262,7 @@ def coordinates(given: str, *, found: str | None = None, card: ModelCard | None)
     if given == "auto":
         return found or (card.coordinates.value if card and card.coordinates else None)
     if given not in CONVENTIONS:
-        near = ", ".join(nearest(given, CONVENTIONS)) or ", ".join(CONVENTIONS[:4])
+        near = ", ".join(nearest(given, CONVENTIONS) or CONVENTIONS[:4])
         raise UsageError(
             f"--coordinates {given!r} is no convention of coordinates",
             fix=f"take auto, or one like {near}",
@@ -316,18 +300,15 @@ def body(given: Sequence[str]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for text in given:
-        key, sign, value = text.partition("=")
-        if not sign or not re.fullmatch(r"\w+", key):
-            raise UsageError(f"--body {text!r} is not KEY=JSON", fix="write e.g. --body top_k=40")
-        if key in RESERVED or key in found:
-            why = RESERVED.get(key, "it is given twice")
+        key, _, value = text.partition("=")
+        if why := RESERVED.get(key) or ("it is given twice" if key in found else None):
             raise UsageError(f"--body {key}: {why}", fix=f"leave --body {key} out")
         try:
             found[key] = msgspec.json.decode(value)
         except msgspec.DecodeError as error:
             raise UsageError(
-                f"--body {key}: {value!r} is not JSON ({error})",
-                fix=f"""write a text in quotes: --body '{key}="text"'""",
+                f"--body {text!r} is not KEY=JSON ({error})",
+                fix="write e.g. --body top_k=40, and a text in quotes: --body 'user=\"me\"'",
             ) from error
     return found
 

@@ -163,7 +163,7 @@ def test_further_parameters_are_sent_as_given(vision_server: VisionServer) -> No
     ("given", "words"),
     [
         ("top_k", "is not KEY=JSON"),
-        ("style=brief", "is not JSON"),
+        ("style=brief", "is not KEY=JSON"),
         ("max_tokens=9", "--max-tokens"),
         ("messages=[]", "the suite asks"),
         ("n=4", "--repeats"),
