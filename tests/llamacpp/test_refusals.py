@@ -166,7 +166,7 @@ def test_a_context_too_small_for_a_picture(target: Target, pair: Weights, tmp_pa
     ("body", "problem"),
     [
         ("echo libfoo.so.1: cannot open shared object file >&2; exit 127", "libfoo.so.1"),
-        ("exit 3", "(exit code 3): no output"),
+        ("exit 3", "--mmproj: nothing"),
         ("echo ' -m, --model FNAME   model path'", "lists no --model and --mmproj"),
     ],
 )

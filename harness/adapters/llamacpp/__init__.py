@@ -110,13 +110,22 @@ class LlamaCpp(OpenAIChat):
                     raise
 
     def _counted(self, request: Request, reply: Reply) -> Reply:
-        """With the tokens of its pictures: all of the prompt's but those of its text."""
-        if not request.images or reply.tokens_in is None:
+        """With the tokens of its pictures: all of the prompt's but those of its text, which the
+        server is asked for once a question. A build that does not count is asked no more."""
+        question = request.question
+        if not request.images or reply.tokens_in is None or not self._counts_tokens:
             return reply
-        text_tokens = self._tokens_of_text(request.question)
-        if text_tokens is None or text_tokens >= reply.tokens_in:
-            return reply
-        return replace(reply, image_tokens=reply.tokens_in - text_tokens)
+        if question not in self._text_tokens:
+            payload = self.payload(Request(id="", question=question)) | self._extra
+            try:
+                path = f"{self.path}/input_tokens"
+                counted = self._transport.post(path, to_body(payload, ()), Incoming.json).value
+                self._text_tokens[question] = int(counted["input_tokens"])
+            except (CallError, KeyError, TypeError, ValueError):
+                self._counts_tokens = False
+                return reply
+        taken = reply.tokens_in - self._text_tokens[question]
+        return replace(reply, image_tokens=taken) if taken > 0 else reply
 
     def _weighed(self, local: server.LocalServer, reply: Reply) -> Reply:
         """With the server's memory, where it never held as much before."""
@@ -125,18 +134,6 @@ class LlamaCpp(OpenAIChat):
             return reply
         self._peak_bytes = peak_bytes
         return replace(reply, server_memory_gb=_gb(peak_bytes))
-
-    def _tokens_of_text(self, question: str) -> int | None:
-        """Asked of the server once a question; None for a build that does not count."""
-        if question not in self._text_tokens and self._counts_tokens:
-            payload = self.payload(Request(id="", question=question)) | self._extra
-            try:
-                path = f"{self.path}/input_tokens"
-                counted = self._transport.post(path, to_body(payload, ()), Incoming.json).value
-                self._text_tokens[question] = int(counted["input_tokens"])
-            except (CallError, KeyError, TypeError, ValueError):
-                self._counts_tokens = False
-        return self._text_tokens.get(question)
 
 
 @contextmanager

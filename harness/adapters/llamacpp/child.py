@@ -102,7 +102,6 @@ _SWITCHES: dict[str, tuple[str, bool]] = {
     "--jinja": ("use_jinja", True),
     "--swa-full": ("swa_full", True),
     "--no-mmproj-offload": ("mmproj_use_gpu", False),
-    "--no-kv-offload": ("no_kv_offload", True),
     "--no-warmup": ("warmup", False),
 }
 _FLAGS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -130,8 +129,6 @@ _FLAGS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "--cache-type-v": ("cache_type_v", _member("ggml_type", "GGML_TYPE_")),
     "--chat-template": ("chat_template", str),
     "--reasoning-budget": ("sampling.reasoning_budget_tokens", int),
-    "--rope-freq-base": ("rope_freq_base", float),
-    "--rope-freq-scale": ("rope_freq_scale", float),
 }
 """Flag of `llama-server` -> the attribute it sets, and how the value is read."""
 

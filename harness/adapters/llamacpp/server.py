@@ -58,9 +58,7 @@ _OURS = {
     ),
 }
 """Flags that an option of ours sets, or that would take a server from us -> what to do instead."""
-_OF_PICTURES = {"--u?batch-size": "use --image-tokens"}
 _CHILD = Path(__file__).with_name("child.py")
-_LOAD_LIMIT_S = 1800.0
 _REPORT_EVERY_S = 5.0
 _LOOK_S = 0.05
 _END_S = 1.0
@@ -127,21 +125,16 @@ def find() -> Program:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
             timeout=60.0,
             check=False,
         )
-        answer, how = asked.stdout, f"exit code {asked.returncode}"
+        answer = asked.stdout.decode(errors="replace")
     except (OSError, subprocess.TimeoutExpired) as error:
-        answer, how = "", str(error)
+        answer = str(error)
     flags = frozenset(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", answer))
     if not {"--model", "--mmproj"} <= flags:
-        raise TargetError(
-            f"{command[0]} --help lists no --model and --mmproj ({how}): "
-            f"{one_line(answer, 300) or 'no output'}",
-            fix=fix,
-        )
+        said = one_line(answer, 300) or "nothing"
+        raise TargetError(f"{command[0]} --help lists no --model and --mmproj: {said}", fix=fix)
     if len(command) == 1:
         return Program(command, flags)
     from importlib.metadata import version  # slow to load, and every run comes by this module
@@ -180,8 +173,9 @@ def flags_for(program: Program, target: Target, weights: Weights) -> dict[str, s
     if threads := machine.compute_threads(weights.gguf_bytes):
         flags["--threads"] = flags["--threads-batch"] = str(threads)
     needed = dict(it.partition("=")[::2] for it in target.server_args)
-    _check_given(needed, _OURS | (_OF_PICTURES if target.image_tokens else {}))
+    _check_given(needed, _OURS)
     if target.image_tokens:
+        _check_given(needed, {"--u?batch-size": "use --image-tokens"})
         fewest, most = target.image_tokens
         needed |= {
             "--image-min-tokens": str(fewest),
@@ -256,7 +250,8 @@ class LocalServer:
         """Raises: TargetError, with the end of its log, when it ends before it answers."""
         begun = reported = time.monotonic()
         with Transport(self.root) as transport:
-            while (now := time.monotonic()) < begun + _LOAD_LIMIT_S and not self._ended(_LOOK_S):
+            while not self._ended(_LOOK_S):
+                now = time.monotonic()
                 with suppress(CallError):  # refused, or 503 while it loads
                     transport.get_json("/health", timeout_s=5.0)
                     self.starts += 1
@@ -265,10 +260,7 @@ class LocalServer:
                 if now > reported + _REPORT_EVERY_S:
                     reported, held = now, size_text(machine.peak_bytes_of(self.pids()) or 0)
                     self._notify(f"still loading after {now - begun:.0f} s, {held} in memory")
-        raise self.failure() or TargetError(
-            f"the llama.cpp server was not ready within {_LOAD_LIMIT_S:.0f} s",
-            fix="take a smaller model",
-        )
+        raise self._death()
 
     def _ended(self, wait_s: float) -> bool:
         with suppress(subprocess.TimeoutExpired):
@@ -276,9 +268,11 @@ class LocalServer:
         return self._process.returncode is not None
 
     def failure(self) -> TargetError | None:
-        """Why it ended; None while it runs. Raises: Stopped when we have stopped it."""
-        if not self._ended(_END_S):
-            return None
+        """Why it ended; None while it runs."""
+        return self._death() if self._ended(_END_S) else None
+
+    def _death(self) -> TargetError:
+        """Raises: Stopped when we have stopped it."""
         with self._changing:
             if self._stopped:
                 raise Stopped

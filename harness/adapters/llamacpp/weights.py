@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -79,13 +79,13 @@ def _beside(gguf: Path, target: Target) -> Path:
 
 def cached(source: GgufSource) -> Weights | None:
     """The files as they lie in the hub's cache; None unless all of them do. Asks nobody."""
-    found = [_in_cache(repo, name) for repo, name in _wanted(source)]
-    return Weights(found[0], found[-1]) if found[0] and all(found) else None
+    paths = [path for _, _, path in _hub_files(source)]
+    return Weights(paths[0], paths[-1]) if paths[0] and all(paths) else None
 
 
 def missing_bytes(source: GgufSource) -> int:
     """How much `fetch` would download. Raises: TargetError as `fetch` does."""
-    return sum(_size(repo, name) for repo, name in _wanted(source) if not _in_cache(repo, name))
+    return sum(_size(repo, name) for repo, name, path in _hub_files(source) if path is None)
 
 
 def fetch(source: GgufSource, notify: Callable[[str], None]) -> Weights:
@@ -93,33 +93,28 @@ def fetch(source: GgufSource, notify: Callable[[str], None]) -> Weights:
 
     Raises: TargetError when it is not there, not allowed, offline, or the disk is full.
     """
-    found = []
-    for repo, name in _wanted(source):
-        path = _in_cache(repo, name)
+    for repo, name, path in _hub_files(source):
         if path is None:
             notify(f"downloading {name}, {size_text(_size(repo, name))}")
             with _explaining(repo, name):
                 from huggingface_hub import hf_hub_download
 
-                path = Path(hf_hub_download(repo, name))
-        found.append(path)
-    return Weights(found[0], found[-1])
+                hf_hub_download(repo, name)
+    found = cached(source)
+    assert found is not None
+    return found
 
 
-def _wanted(source: GgufSource) -> list[tuple[str, str]]:
-    """Repository and file of every part of the weights, then of the projector."""
-    parts = [(source.repo, name) for name in _parts_of(source.model_file)]
-    return [*parts, (source.mmproj_repo or source.repo, source.mmproj_file)]
+def _hub_files(source: GgufSource) -> Iterator[tuple[str, str, Path | None]]:
+    """Repository, file and place in the cache of every part of the weights, then the projector."""
+    wanted = [(source.repo, name) for name in _parts_of(source.model_file)]
+    for repo, name in [*wanted, (source.mmproj_repo or source.repo, source.mmproj_file)]:
+        found = None
+        with suppress(ImportError, ValueError):  # of what is wrong, fetching tells
+            from huggingface_hub import try_to_load_from_cache
 
-
-def _in_cache(repo: str, name: str) -> Path | None:
-    try:
-        from huggingface_hub import try_to_load_from_cache
-
-        found = try_to_load_from_cache(repo, name)
-    except (ImportError, ValueError):  # of what is wrong, fetching tells
-        return None
-    return Path(found) if isinstance(found, str) else None
+            found = try_to_load_from_cache(repo, name)
+        yield repo, name, Path(found) if isinstance(found, str) else None
 
 
 def _size(repo: str, name: str) -> int:
@@ -178,10 +173,10 @@ def quantized(
 
 
 def _sibling(gguf: Path, quantization: str) -> Path:
-    stem = _QUANTIZATION.sub("", gguf.name)
+    stem = _QUANTIZATION.sub("", gguf.name).lower()
     names = [it.name for it in gguf.parent.glob("*.gguf")]
-    alike = [it for it in names if _QUANTIZATION.sub("", it).lower() == stem.lower()]
-    return gguf.with_name(_chosen(_by_quantization(alike), quantization, f"beside {gguf}"))
+    alike = [it for it in names if _QUANTIZATION.sub("", it).lower() == stem]
+    return gguf.with_name(_of_quantization(alike, quantization, f"beside {gguf}"))
 
 
 def _of_repo(source: GgufSource, quantization: str) -> GgufSource:
@@ -191,30 +186,22 @@ def _of_repo(source: GgufSource, quantization: str) -> GgufSource:
     with _explaining(source.repo, "the list of files"):
         from huggingface_hub import HfApi, constants
 
-        folder = f"models--{source.repo.replace('/', '--')}"
-        snapshots = Path(constants.HF_HUB_CACHE, folder, "snapshots")
-        there = _by_quantization(it.name for it in snapshots.glob("*/*.gguf"))
-        if quantization.upper() not in there:
-            there = _by_quantization(HfApi().list_repo_files(source.repo))
-    file = _chosen(there, quantization, f"in {source.repo}")
+        folder = Path(constants.HF_HUB_CACHE, f"models--{source.repo.replace('/', '--')}")
+        there = [it.name for it in folder.glob("snapshots/*/*.gguf")]
+        if quantization.upper() not in map(quantization_in, there):
+            there = HfApi().list_repo_files(source.repo)
+    file = _of_quantization(there, quantization, f"in {source.repo}")
     return replace(source, model_file=file, quantization=quantization.upper(), size_gb=None)
 
 
-def _by_quantization(names: Iterable[str]) -> dict[str, str]:
-    """Of several parts the first."""
+def _of_quantization(names: Iterable[str], quantization: str, where: str) -> str:
+    """Of several parts the first. Raises: TargetError with the quantizations there are."""
     text = [it for it in names if it.endswith(".gguf") and "mmproj" not in it.lower()]
-    return {
-        found: name
-        for name in sorted(text, reverse=True)
-        if (found := quantization_in(name.split("/")[-1]))
-    }
-
-
-def _chosen(there: Mapping[str, str], quantization: str, where: str) -> str:
+    there = {quantization_in(name.split("/")[-1]): name for name in sorted(text, reverse=True)}
     if quantization.upper() not in there:
+        listed = ", ".join(filter(None, there)) or "none"
         raise TargetError(
-            f"there is no {quantization} {where}; there are {', '.join(there) or 'none'}",
-            fix="choose one of them",
+            f"there is no {quantization} {where}; there are {listed}", fix="choose one of them"
         )
     return there[quantization.upper()]
 
