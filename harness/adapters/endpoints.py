@@ -14,6 +14,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -199,22 +200,23 @@ def budget_of(target: Target) -> int:
 
 
 def _of_thinking(target: Target, kind: EndpointKind) -> dict[str, Any]:
-    wanted, limit = target.sampling.thinking, target.sampling.max_tokens
+    wanted, most = target.sampling.thinking, target.sampling.max_tokens
     if not wanted.isdecimal():
         return {} if wanted == "auto" else dict(kind.levels[wanted])
-    if kind.budget is None:
-        why, fix = f": {kind.name} takes no number of tokens", ", ".join(LEVELS)
-    elif int(wanted) < kind.least_budget:
-        why = f": {kind.name} takes no fewer than {kind.least_budget} tokens"
-        fix = f"{kind.least_budget} or more, or off"
-    elif target.sampling.max_tokens_retry is None and int(wanted) >= limit:
-        why = f" leaves no room for an answer within --max-tokens {limit}"
-        fix = f"fewer tokens, or --max-tokens {int(wanted) + limit}"
-    else:
-        filled = json.dumps(kind.budget).replace(f'"{_BUDGET}"', wanted)
-        found: dict[str, Any] = json.loads(filled)
-        return found
-    raise UsageError(f"--thinking {wanted}{why}", fix=f"give --thinking {fix}")
+    if kind.budget is None or int(wanted) < kind.least_budget:
+        why = f"takes no fewer than {kind.least_budget}" if kind.budget else "takes no number of"
+        raise UsageError(
+            f"--thinking {wanted}: {kind.name} {why} tokens",
+            fix=f"give --thinking {', '.join(LEVELS)}"
+            + (f", or {kind.least_budget} or more" if kind.budget else ""),
+        )
+    if target.sampling.max_tokens_retry is None and int(wanted) >= most:
+        raise UsageError(
+            f"--thinking {wanted} leaves no room for an answer within --max-tokens {most}",
+            fix=f"give fewer tokens, or --max-tokens {int(wanted) + most}",
+        )
+    filled: dict[str, Any] = json.loads(json.dumps(kind.budget).replace(f'"{_BUDGET}"', wanted))
+    return filled
 
 
 def merged(one: Parameters, other: Parameters) -> dict[str, Any]:
@@ -253,12 +255,9 @@ def check_pictures(target: Target, kind: str, *, started: bool = False) -> None:
             f"--image-detail is not for {kind}, which does not take it",
             fix="leave it out; vLLM and a server that evalrun starts take --image-tokens N",
         )
-    if not target.image_tokens or started:
-        return
-    fewest, most = target.image_tokens
-    settings = _processor(target, fewest, most)
-    if kind != "vllm":
-        batch = max(2048, most)
+    if target.image_tokens and kind != "vllm" and not started:
+        fewest, most = target.image_tokens
+        settings, batch = _processor(target, fewest, most), max(2048, most)
         raise UsageError(
             "--image-tokens is for vLLM, and for a server that evalrun starts: this one cannot "
             "be told",
@@ -267,17 +266,14 @@ def check_pictures(target: Target, kind: str, *, started: bool = False) -> None:
             f"--ubatch-size {batch} --batch-size {batch}\n"
             f"    vllm serve … --mm-processor-kwargs {shlex.quote(json.dumps(settings))}",
         )
-    if "min_pixels" in settings and _side_px(target) is None:
-        target.notify(
-            f"WARNING: --image-tokens is sent as min_pixels and max_pixels, {_USUAL_SIDE_PX} x "
-            f"{_USUAL_SIDE_PX} pixels a token; nothing is known of {target.model}'s processor"
-        )
 
 
 def _processor(target: Target, fewest: int, most: int) -> dict[str, int]:
     """vLLM passes a setting on to a model's processor, and not all of them take the same."""
-    if not re.search(r"(?i)gemma-?4", f"{target.model} {target.model_id}"):
-        pixels = (_side_px(target) or _USUAL_SIDE_PX) ** 2
+    names = f"{target.model} {target.model_id}".lower()
+    if not re.search("gemma-?4", names):
+        sides = (side for name, side in _SIDE_PX.items() if re.search(name, names))
+        pixels = next(sides, _USUAL_SIDE_PX) ** 2
         return {"min_pixels": fewest * pixels, "max_pixels": most * pixels}
     fitting = [it for it in _GEMMA_TOKENS if fewest <= it <= most]
     if not fitting:
@@ -287,11 +283,6 @@ def _processor(target: Target, fewest: int, most: int) -> dict[str, int]:
             fix="give one of them, such as --image-tokens 280",
         )
     return {"max_soft_tokens": fitting[-1]}
-
-
-def _side_px(target: Target) -> int | None:
-    names = f"{target.model} {target.model_id}".lower()
-    return next((side for name, side in _SIDE_PX.items() if re.search(name, names)), None)
 
 
 def key_from(variable: str | None) -> str | None:
@@ -341,20 +332,18 @@ def listed_models(
     transport: Transport, target: Target, path: str = "models"
 ) -> list[dict[str, Any]]:
     """What an endpoint lists; a model that is not among it is warned of before the first call."""
-    try:
-        listed = models_of(transport, _LISTING_S, path)
-    except EvalrunError:
-        return []
-    model_id = target.model_id or target.model
-    names = [str(it["id"]) for it in listed if it.get("id")]
-    if names and not any(same_model(model_id, it) for it in names):
-        near = nearest(model_id, names) or sorted(names)[:3]
-        shown = ", ".join(one_line(it, 60) for it in near)
-        target.notify(
-            f"WARNING: the server does not list a model {model_id!r}; it lists {len(names)}, "
-            f"among them {shown}"
-        )
-    return listed
+    with suppress(EvalrunError):
+        listed, model_id = models_of(transport, _LISTING_S, path), target.model_id or target.model
+        names = [str(it["id"]) for it in listed if it.get("id")]
+        if names and not any(same_model(model_id, it) for it in names):
+            near = nearest(model_id, names) or sorted(names)[:3]
+            shown = ", ".join(one_line(it, 60) for it in near)
+            target.notify(
+                f"WARNING: the server does not list a model {model_id!r}; it lists {len(names)}, "
+                f"among them {shown}"
+            )
+        return listed
+    return []
 
 
 def models_of(transport: Transport, timeout_s: float, path: str = "models") -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from harness.adapters.machine import bits_in
 from harness.adapters.replay import recorded_model
 from harness.catalogue import Catalogue, list_price
 from harness.errors import EvalrunError, TargetError, UsageError, install_command
-from harness.records import HostedSource, ModelCard, Preset, Price
+from harness.records import ModelCard, Preset, Price
 from harness.transport import Transport, api_root, is_loopback, without_credentials
 
 DEMO = "demo"
@@ -232,10 +232,12 @@ class _Resolver:
             raise TargetError(
                 "--backend does not say which model to ask", fix="name one with --model NAME"
             )
-        if preset is not None:
-            return self._through(preset)
+        if preset is not None:  # its key goes to no other host
+            given = replace(self._given, model=self._model or "")
+            route = _hosted(preset, self._id_at(preset) or "", given, card)
+            return self._taken(replace(route, open=True))
         if backend == "llamacpp":
-            return self._with_weights(self._name)
+            return self._with_weights(card or self._catalogue.find(self._name))
         if backend is not None:
             return self._route(backend)
         if card is not None and card.base_url is not None:
@@ -250,31 +252,18 @@ class _Resolver:
         self._given.notify(f"{route.target.model}: {route.via}: {route.note}")
         return route
 
-    def _through(self, preset: Preset) -> Route:
-        """An endpoint that was named: its address, and its key, which goes to no other host."""
-        model_id = self._id_at(preset)
-        self._given.notify(f"asking {preset.name} for {model_id!r}")
-        return self._route(
-            _adapter(preset),
-            preset=preset.name,
-            model_id=model_id,
-            base_url=self._given.base_url or preset.base_url,
-            api_key_env=self._given.api_key_env or preset.api_key_env,
-        )
-
     def _id_at(self, preset: Preset | None) -> str | None:
         """The endpoint's own name for the model, where the catalogue has one."""
-        hosted = self._card.hosted if self._card else ()
+        hosted = self._card.hosted if self._card and preset else ()
         return next(
             (it.model_id for it in hosted if preset and it.preset == preset.name), self._name
         )
 
-    def _with_weights(self, name: str) -> Route:
+    def _with_weights(self, card: ModelCard) -> Route:
         """A server of our own, whose weights are downloaded if they have to be."""
-        card = self._card or self._catalogue.find(name)
-        for route in _weights(card, replace(self._given, model=card.name)):
-            if route.open:
-                return self._taken(route)
+        every = _weights(card, replace(self._given, model=card.name))
+        if found := next((it for it in every if it.open), None):
+            return self._taken(found)
         if card.gguf is None:
             raise TargetError(
                 f"the catalogue knows no GGUF weights of {card.name}",
@@ -345,10 +334,11 @@ def routes(
 ) -> list[Route]:
     """Every route to a catalogue model, best first, closed ones included."""
     given = replace(given, model=card.name)
+    hosted = ((catalogue.presets[it.preset], it.model_id) for it in card.hosted)
     return [
         *_served(card, given, running),
         *_weights(card, given),
-        *(_hosted(card, given, it, catalogue.presets[it.preset]) for it in card.hosted),
+        *(_hosted(preset, model_id, given, card) for preset, model_id in hosted),
     ]
 
 
@@ -383,17 +373,15 @@ def _to_server(server: Running, served: str, given: Target) -> Route:
 
 def _weights(card: ModelCard, given: Target) -> Iterator[Route]:
     """`files` are the user's own; `gguf` says where the hub has them."""
-    route = Route(backend="llamacpp", target=given, card=card, via=WEIGHTS)
+    command = _command(card, "--backend llamacpp")
+    route = Route(backend="llamacpp", target=given, card=card, via=WEIGHTS, command=command)
     if card.files is not None:
         gguf, mmproj = (Path(it).expanduser() for it in (card.files.model, card.files.mmproj))
-        if missing := [path for path in (gguf, mmproj) if not path.is_file()]:
-            command, note = (
-                _command(card, "--gguf FILE --mmproj FILE"),
-                f"{missing[0]} does not exist",
-            )
-            yield replace(route, note=note, command=command, open=False)
+        target = replace(given, gguf=gguf, mmproj=given.mmproj or mmproj)
+        if missing := next((it for it in (gguf, mmproj) if not it.is_file()), None):
+            command = _command(card, "--gguf FILE --mmproj FILE")
+            yield replace(route, note=f"{missing} does not exist", command=command, open=False)
         else:
-            target = replace(given, gguf=gguf, mmproj=given.mmproj or mmproj)
             yield _with_server(route, target, f"{gguf.name}, from your catalogue")
     source = card.gguf
     if source is None or (bits_in(source.quantization) or 16) < _FEWEST_BITS:
@@ -405,46 +393,44 @@ def _weights(card: ModelCard, given: Target) -> Iterator[Route]:
         yield _with_server(route, target, f"{source.quantization} weights in the local cache")
     else:
         size = f"{source.size_gb:.1f} GB" if source.size_gb else "weights"
-        yield replace(
-            route,
-            note=f"{size} to download once from {source.repo} ({source.quantization})",
-            command=_command(card, "--backend llamacpp"),
-            open=False,
-            missing=f"download {size}",
-        )
+        note = f"{size} to download once from {source.repo} ({source.quantization})"
+        yield replace(route, note=note, open=False, missing=f"download {size}")
 
 
 def _with_server(route: Route, target: Target, note: str) -> Route:
     if llama_server.available():
-        assert route.card is not None
-        command = _command(route.card, "--backend llamacpp")
-        return replace(route, target=target, note=note, command=command)
+        return replace(route, target=target, note=note)
     install = install_command("local")
     note = f"{note}, but there is no llama.cpp server to run them"
     return replace(route, note=note, command=install, open=False, missing=install)
 
 
-def _hosted(card: ModelCard, given: Target, source: HostedSource, preset: Preset) -> Route:
-    key_env, command = preset.api_key_env, _command(card, f"--backend {preset.name}")
-    route = Route(
+def _hosted(preset: Preset, model_id: str, given: Target, card: ModelCard | None) -> Route:
+    """An endpoint; closed as long as there is no key for it."""
+    key_env = given.api_key_env or preset.api_key_env
+    command = f"evalrun --model {shlex.quote(given.model)} --backend {preset.name}"
+    note, missing = f"asked as {model_id!r}, with the key in {key_env}", None
+    if key_env is None:
+        note = f"asked as {model_id!r} at {preset.base_url}, where nothing answered"
+    elif not os.environ.get(key_env, "").strip():
+        note, missing = f"{key_env} is not set", f"set {key_env}"
+        command = f"export {key_env}=…; {command}"
+    return Route(
         backend=_adapter(preset),
-        target=replace(given, preset=preset.name),
+        target=replace(
+            given,
+            preset=preset.name,
+            base_url=given.base_url or preset.base_url,
+            api_key_env=key_env,
+            model_id=model_id,
+        ),
         card=card,
         via=preset.name,
-        note=f"nothing answers at {preset.base_url}",
+        note=note,
         command=command,
-        open=False,
+        open=key_env is not None and missing is None,
+        missing=missing,
     )
-    if key_env is None:
-        return route
-    if not os.environ.get(key_env, "").strip():
-        note, command = f"{key_env} is not set", f"export {key_env}=…; {command}"
-        return replace(route, note=note, command=command, missing=f"set {key_env}")
-    target = replace(
-        route.target, base_url=preset.base_url, api_key_env=key_env, model_id=source.model_id
-    )
-    note = f"asked as {source.model_id!r}, with the key in {key_env}"
-    return replace(route, target=target, note=note, open=True)
 
 
 def _adapter(preset: Preset) -> str:

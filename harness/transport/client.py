@@ -44,8 +44,6 @@ _LONGEST_REPLY_IN_TIMEOUTS = 10
 _LONGEST_BACKOFF_S, _LONGEST_LOADING_S = 20.0, 900
 _FIRST_CONTACT_S = 5.0
 """A server that was never reached is given up sooner than one that went away."""
-_STALE_S = 1.0
-"""That a kept connection was closed by the server meanwhile shows at once."""
 _LOOK_AGAIN_S = 0.5
 _INCREASE, _DECREASE = 0.05, 0.25
 _SHORTEST_SECRET = 12
@@ -298,10 +296,8 @@ class Transport:
         self, method: str, path: str, body: Body, read: Callable[[Incoming], T], timeout_s: float
     ) -> tuple[T, float]:
         """One exchange: what `read` made of the reply, and seconds from send to last byte."""
-        client, incoming = (
-            self._client(),
-            Incoming(self.limits.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS),
-        )
+        client = self._client()
+        incoming = Incoming(self.limits.timeout_s * _LONGEST_REPLY_IN_TIMEOUTS)
         length = len(body) if isinstance(body, bytes) else sum(map(len, body))
         request = client.build_request(
             method,
@@ -320,10 +316,7 @@ class Transport:
                 incoming.finish()
                 return value, latency_s
         except httpx.HTTPError as error:
-            broken = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-            at_once = not incoming.connected and incoming.elapsed_s() < _STALE_S
-            stale = Stale(str(error), fix="") if at_once and isinstance(error, broken) else None
-            raise stale or error_from(error, self._bare_url) from error
+            raise error_from(error, self._bare_url, kept=not incoming.connected) from error
         except EvalrunError as error:  # some servers quote the key they were sent
             for secret in self._secrets:
                 error.hide(secret)
@@ -368,11 +361,10 @@ class Transport:
                 return _LOOK_AGAIN_S
             case Stale():
                 return 0.0
-            case RateLimited():
+            case RateLimited(retry_after_s=wish_s):
                 tried.limited += 1  # when the server's wish never helps, longer each time
-                first = 2 if error.retry_after_s is None else 9
-                own_s = 2.0 ** min(tried.limited - first, 12)
-                wait_s = max(error.retry_after_s or 0.0, own_s)
+                own_s = 2.0 ** min(tried.limited - (2 if wish_s is None else 9), 12)
+                wait_s = max(wish_s or 0.0, own_s)
                 if wait_s > self.limits.max_wait_s:
                     return None
                 self.limiter.refused(number, wait_s)

@@ -292,8 +292,8 @@ def seconds_in(value: str | None) -> float | None:
     return sum(float(count) * _UNITS_S[unit] for count, unit in parts)
 
 
-def error_from(error: httpx.HTTPError, base_url: str) -> EvalrunError:
-    """The error of ours that an httpx exception stands for."""
+def error_from(error: httpx.HTTPError, base_url: str, *, kept: bool = False) -> EvalrunError:
+    """The error of ours that an httpx exception stands for; `kept`: on a connection of before."""
     said = str(error) or type(error).__name__
     match error:
         case httpx.ConnectError() if re.search("(?i)ssl|certificate", said):
@@ -306,6 +306,8 @@ def error_from(error: httpx.HTTPError, base_url: str) -> EvalrunError:
             return ConnectionRefused(problem, fix="check that the server runs")
         case httpx.TimeoutException():
             return CallTimeout("the server was silent for too long", fix="raise --timeout")
+        case httpx.RemoteProtocolError() | httpx.ReadError() | httpx.WriteError() if kept:
+            return Stale(said, fix="")
         case httpx.RemoteProtocolError() if re.search("incomplete|without sending complete", said):
             return BadReply(f"the reply was cut short: {said}", fix="look into the server's log")
     return Unreachable(f"the connection broke: {said}", fix="check that the server runs")
