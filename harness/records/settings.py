@@ -311,8 +311,8 @@ def whole_command(header: RunHeader) -> str:
     given = asdict(header) | asdict(header.sampling)
     usual = {it.name: it.default for it in (*fields(RunHeader), *fields(Sampling))}
     usual["image_max_side_px"] = 1024
-    if header.sampling.max_tokens_retry:
-        usual["max_tokens"] = header.sampling.max_tokens
+    retries = header.sampling.max_tokens_retry  # where --max-tokens was not given
+    usual["max_tokens"] = header.sampling.max_tokens if retries else None
     if header.backend == "llamacpp":  # an address of our own choice
         usual["base_url"] = header.base_url
     options = ["--model", header.model]
