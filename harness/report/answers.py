@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from harness.comparison.sides import Side
 from harness.records import Case, Record, Reply, State
 from harness.tables import dollars, seconds
-from harness.text import as_text
 
 _GRAVEST: tuple[State, ...] = ("error", "cut", "fail", "pass")
 
@@ -50,10 +49,6 @@ class Prompt(Struct, frozen=True, kw_only=True):
     pictures: Sequence[Picture]
     """Empty when no run sent one."""
     models: Sequence[Answers]
-
-    @property
-    def expected(self) -> str:
-        return as_text(self.case.expected)
 
     @property
     def differ(self) -> bool:

@@ -19,22 +19,12 @@ _LOG_FROM = 20.0
 """A dearest that costs this many times the cheapest asks for a logarithmic scale."""
 
 
-class Point(Struct, frozen=True, kw_only=True):
-    """A model in the plot: its column, its score, and what that takes in words."""
-
-    column: int
-    label: str
-    score: Score
-    spelled: str
-    x: float
-
-
 class Plot(Struct, frozen=True, kw_only=True):
     """Score upwards, money or time to the right."""
 
     axis: str
-    points: Sequence[Point]
-    """Cheapest first."""
+    points: Sequence[tuple[int, str, Score, str, float]]
+    """Cheapest first: a model's column, its label, its score, what that takes in words, and x."""
     absent: Sequence[str]
     """Models without a score or a price."""
     ticks: Sequence[tuple[float, float]]
@@ -96,18 +86,15 @@ def _plot(
         share = ((math.log10(price) if log else price) - start) / (stop - start)
         return round(LEFT_PX + share * (RIGHT_PX - LEFT_PX), 1)
 
-    points = [
-        Point(
-            column=at, label=label(sides[at]), score=sides[at].overall, spelled=spell(it), x=x(it)
-        )
-        for it, _, at in shown
-    ]
     places = [(-lost, price) for price, lost, _ in shown]
     best = [(x(it[1]), y(it[0])) for it in places if on_frontier(it, places)]
     steps = "".join(f"H{across}V{up}" for across, up in best[1:])
     return Plot(
         axis=axis,
-        points=points,
+        points=[
+            (at, label(sides[at]), sides[at].overall, spell(price), x(price))
+            for price, _, at in shown
+        ],
         absent=[label(it) for it in sides if None in (it.overall.share, price_of(it))],
         ticks=[(x(it), it) for it in _ticks(start, stop, log=log)],
         frontier=f"M{best[0][0]} {best[0][1]}{steps}" if steps else "",

@@ -32,7 +32,7 @@ from harness.report import charts
 from harness.report.album import album
 from harness.report.answers import Prompt, caveats, figures, prompts
 from harness.tables import compare, runs
-from harness.text import inert, one_line
+from harness.text import as_text, inert, one_line
 
 TEMPLATES = Path(__file__).parent / "templates"
 MOST_PROMPTS = 2_000
@@ -103,6 +103,7 @@ def environment(*more: Path) -> jinja2.Environment:
     made.globals.update(figures=figures, caveats=caveats, held_chars=_HEAD_CHARS + _TAIL_CHARS)
     made.filters.update(count="{:,}".format, sentence=lambda text: text[:1].upper() + text[1:])
     made.filters.update(data_uri=_data_uri, shortened=_shortened, brief=partial(inert, limit=400))
+    made.globals.update(as_text=as_text)
     return made
 
 

@@ -102,10 +102,6 @@ class Guard:
         return True
 
 
-def is_loopback(host: str) -> bool:
-    return host in _LOOPBACK
-
-
 def _bracketed(name: str) -> str:
     return f"[{name}]" if ":" in name else name
 

@@ -15,7 +15,6 @@ from harness import store
 from harness.records import Record, RunHeader
 from harness.report.answers import Picture, pictures_of
 from harness.tables.runs import notes
-from harness.text import as_text
 from harness.view.index import FLAGS, STATES, Filters, Index
 from harness.view.library import Library, Missing
 from harness.view.pages import library, number, page
@@ -39,10 +38,6 @@ class Card(Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> tuple[str, int]:
         return self.record.case.id, self.record.repeat
-
-    @property
-    def expected(self) -> str:
-        return as_text(self.record.case.expected)
 
 
 def card(record: Record, header: RunHeader, name: str) -> Card:

@@ -19,7 +19,6 @@ from harness.records import Case
 from harness.suites import Finding, slug
 from harness.suites.lint import lint
 from harness.suites.writing import append_case, rewrite_case, with_free_id
-from harness.text import as_text
 from harness.view.library import Library, Missing
 from harness.view.pages import form, library, number, page
 from harness.view.trying import bench
@@ -41,7 +40,6 @@ def show(request: Request) -> HTMLResponse:
         "more": start + PAGE if start + PAGE < len(cases) else 0,
         "category": category,
         "own": is_own(shelf),
-        "as_text": as_text,
     }
     if start and request.headers.get("hx-request"):
         return page(request, "_cases.html", **shown)
@@ -117,7 +115,7 @@ def _save(request: Request, fields: dict[str, str]) -> HTMLResponse:
         case = with_free_id(folder, _case(fields, None))
         append_case(folder, case, taken.file)
         case = {it.id: it for it in shelf.read_suite()[0].cases}[case.id]
-    return page(request, "_case.html", case=case, own=True, as_text=as_text, saved=True)
+    return page(request, "_case.html", case=case, own=True, saved=True)
 
 
 def _case(fields: dict[str, str], before: Case | None) -> Case:

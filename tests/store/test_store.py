@@ -295,6 +295,8 @@ def test_a_run_is_resumed_as_it_was_typed_or_by_the_settings_in_its_header() -> 
 
     assert resume_command(typed) == "evalrun --model 'a b' --suite mine"
     assert resume_command(header()) == "evalrun --model tiny"
+    limited = header(sampling=Sampling(max_tokens=512))
+    assert resume_command(limited) == "evalrun --model tiny --max-tokens 512"
     assert resume_command(settings) == (
         "evalrun --model tiny --base-url http://host:1/v1 --suite /data/mine --system 'Be brief.' "
         "--temperature 0.7 --max-tokens 64 --repeats 3 --blind"
