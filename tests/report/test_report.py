@@ -183,7 +183,7 @@ def test_what_keeps_a_run_from_being_plain_is_marked_in_words(
     assert "blind: no picture was sent" in shown[blind]
     assert "a subset: 2 of 5 prompts" in shown[part]
     assert "regraded from part/earlier" in shown[part]
-    assert "verdicts corrected by a person: 1" in shown[fixed]
+    assert "verdicts corrected by a person (marked in `evalrun show`): 1" in shown[fixed]
     assert "corrected by a person: five" in shown[fixed]
 
 
