@@ -53,6 +53,7 @@ _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """In a scan: anything but a stuffed byte, a restart or filling."""
 _TASTE_BYTES = 2048
+_MODES = {"L": "grey", "LA": "grey with alpha", "RGBA": "alpha", "P": "palette"}
 _PAGE = re.compile(r"(?P<file>.+\.pdf)#(?P<page>\d{1,5}(?:@\d{2,4})?)", re.IGNORECASE | re.DOTALL)
 
 _READERS = (
@@ -67,15 +68,7 @@ _READERS = (
 """Name, how such a file begins, and the one class of Pillow that may read it: no guessing, which
 would try three dozen formats, Ghostscript among them. Imported when met: all take 0.1 s."""
 
-_UNSUPPORTED = (
-    (rb"\Z", "is empty (0 bytes)", "copy the picture again"),
-    (rb"version https://git-lfs", "is a Git LFS pointer, not the picture", "run `git lfs pull`"),
-    (rb"....ftyp", "is HEIC or another format that cannot be read here", "save it as JPEG or PNG"),
-    (rb"\s*(?:<\?xml.{0,2000}?)?(?:<!--.{0,2000}?)?<svg", "is SVG", "export it as PNG"),
-    (rb"\s*<(?:!doctype\s+html|html|head|body)", "is a web page", "download the picture itself"),
-    (rb"%!PS", "is PostScript", "export it as PNG"),
-    (rb"", "is not a picture", f"use {', '.join(kind for kind, _, _ in _READERS)}"),
-)
+_NAMES = ", ".join(kind for kind, _, _ in _READERS)
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -233,9 +226,9 @@ def _opened(data: bytes, name: str) -> ImageFile:
     """The picture, not decoded yet, by the only reader its first bytes allow."""
     reader = next((it for _, start, it in _READERS if re.match(start, data, re.DOTALL)), None)
     if reader is None:
-        flags = re.DOTALL | re.IGNORECASE
-        what, fix = next(it[1:] for it in _UNSUPPORTED if re.match(it[0], data, flags))
-        raise SuiteError(f"{name} {what}", fix=fix)
+        start = shown(data[:24].decode("latin-1")) or "nothing"
+        fix = f"save or download it again, as one of {_NAMES}"
+        raise SuiteError(f"{name} is not a picture: it begins with {start}", fix=fix)
     module, function = reader.split(".")
     read = getattr(importlib.import_module(f"PIL.{module}"), function)
     picture: ImageFile = read(io.BytesIO(data))
@@ -264,24 +257,19 @@ def _orientation(picture: ImageFile, data: bytes) -> int:
 def _quirks(picture: ImageFile, data: bytes, orientation: int) -> tuple[str, ...]:
     """Why these bytes are not the canonical form of their picture, in words."""
     profile = picture.info.get("icc_profile")
+    is_jpeg, is_png = picture.format == "JPEG", picture.format == "PNG"
+    as_rgb = picture.mode == "RGB" and picture.info.get("adobe_transform") == 0
     found = {
+        f"{picture.format}, which not every server reads": not is_jpeg and not is_png,
+        _MODES.get(picture.mode, picture.mode): picture.mode != "RGB" and (is_jpeg or is_png),
+        "RGB stored as such, not as YCbCr": is_jpeg and as_rgb,
+        "not Huffman coded": is_jpeg and b"\xff\xc4" not in data,  # it holds no Huffman table
+        "not 8-bit": is_png and data[24] != 8,
+        "a transparent colour": is_png and picture.mode == "RGB" and "transparency" in picture.info,
+        "interlaced": is_png and bool(picture.info.get("interlace")),
         "turned by its Exif tag": orientation != 1,
         "a colour profile other than sRGB": bool(profile) and _moves_colours(profile),
     }
-    if picture.format == "JPEG":
-        as_rgb = picture.mode == "RGB" and picture.info.get("adobe_transform") == 0
-        found["grey" if picture.mode == "L" else picture.mode] = picture.mode != "RGB"
-        found["RGB stored as such, not as YCbCr"] = as_rgb
-        found["not Huffman coded"] = b"\xff\xc4" not in data  # it holds no Huffman table
-    elif picture.format == "PNG":
-        depth, colour_type = data[24:26]
-        kinds = {0: "grey", 3: "palette", 4: "grey with alpha", 6: "alpha"}
-        found[f"{depth}-bit"] = depth != 8
-        found[kinds.get(colour_type, "")] = colour_type in kinds
-        found["a transparent colour"] = colour_type == 2 and "transparency" in picture.info
-        found["interlaced"] = bool(picture.info.get("interlace"))
-    else:
-        found[f"{picture.format}, which not every server reads"] = True
     return tuple(quirk for quirk, true in found.items() if true)
 
 

@@ -227,9 +227,8 @@ def builtin() -> Path:
     for root in (package / "data", package.parent):
         if (root / "prompts").is_dir():
             return root
-    raise SuiteError(
-        "this installation has no suite of its own", fix="install evalrun again, or name a suite"
-    )
+    what = "this installation has no suite of its own"
+    raise SuiteError(what, fix="install evalrun again, or name a suite")
 
 
 def select(

@@ -169,18 +169,16 @@ def _fetch(path: Path) -> Found:
 
 def _chosen(names: Sequence[str], part: str, repo: str) -> list[str]:
     """The files of the one table: Parquet before any other format."""
-    paths = [PurePosixPath(it) for it in sorted(names)]
     tables: Mapping[str, list[PurePosixPath]] = {}
     for kinds in ((".parquet",), tuple(set(FOREIGN) - {".parquet", ".json"}), (".json",)):
-        of_kind = (it for it in paths if it.suffix.lower() in kinds)
-        tables = tables or _grouped(it for it in of_kind if part in ("", *_names_of(it)))
+        of_kind = (it for it in map(PurePosixPath, sorted(names)) if it.suffix.lower() in kinds)
+        tables = tables or _grouped(it for it in of_kind if not part or part in _names_of(it))
     if len(tables) == 1:
         return list(map(str, next(iter(tables.values()))))
     if not tables:
-        raise SuiteError(
-            f"{repo} has no table{f' {shown(part)}' if part else ''} that can be read",
-            fix=f"look at https://huggingface.co/datasets/{repo.removeprefix('hf://')}",
-        )
+        what = f"{repo} has no table{f' {shown(part)}' if part else ''} that can be read"
+        page = repo.replace("hf://", "https://huggingface.co/datasets/")
+        raise SuiteError(what, fix=f"look at {page}")
     named = [f"{repo}/{shown(table).rpartition('.')[0]}" for table in list(tables)[:8]]
     raise SuiteError(f"{repo} holds several tables", fix=f"name one of {', '.join(named)}")
 

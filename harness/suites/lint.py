@@ -116,13 +116,11 @@ def write_sheets(suite: Suite, folder: Path) -> list[Path]:
         cases = [case for case in suite.cases if case.category == category]
         for start in range(0, len(cases), _PER_SHEET):
             part = f"-{start // _PER_SHEET + 1}" if len(cases) > _PER_SHEET else ""
-            captions = [
-                (
-                    suite.pictures(it)[0],
-                    [shown(it.id), *it.question.splitlines(), f"= {answer_of(it)}  [{it.grader}]"],
-                )
-                for it in cases[start : start + _PER_SHEET]
-            ]
+            captions = []
+            for it in cases[start : start + _PER_SHEET]:
+                answer = f"= {answer_of(it)}  [{it.grader}]"
+                lines = [shown(it.id), *it.question.splitlines(), answer]
+                captions.append((suite.pictures(it)[0], lines))
             path = folder / f"{slug(category) or 'other'}{part}.png"
             write_whole(path, contact_sheet(f"{suite.name}: {category}{part}", captions))
             written.append(path)

@@ -88,6 +88,7 @@ def cases_of(paths: Sequence[Path], pictures: Pictures, findings: Findings) -> I
     side = _SideFile(paths[0].with_name(f"{table_of(paths[0])}.graders.toml"), findings)
     reader = _Reader(pictures, side.columns, findings)
     held = deque(reader.rows(paths))
+    any_read = bool(held)
     by_column = {it: ids for it, ids in reader.ids.items() if len(ids) == len(held)}
     id_column = next((it for it, ids in by_column.items() if len(set(ids)) == len(ids)), "")
     first_index = _first_index(held, reader.first_option, findings)
@@ -111,7 +112,7 @@ def cases_of(paths: Sequence[Path], pictures: Pictures, findings: Findings) -> I
         except SuiteError as error:
             findings.error(row.where, error)
     used = (reader.used - reader.rivals) | {id_column}
-    if unused := [it for it in reader.seen if it not in used]:
+    if any_read and (unused := [it for it in reader.seen if it not in used]):
         findings.note("columns", f"not used: {shown(', '.join(unused))}")
     if reader.seen:
         side.report_unused(reader.seen)
@@ -410,16 +411,8 @@ class _Tables(Struct, forbid_unknown_fields=True):
 
 
 class _SideFile:
-    """`<suite>.graders.toml`: what no rule can guess of somebody else's suite.
-
-    [columns]                    # field = column, or a list of them
-    question = "ask"
-    [all]                        # every case
-    [category."Serial numbers"]  # the cases of a category; wins over [all]
-    [case.0003-plate]            # one case; wins over both
-    grader = "decimal"
-    tolerance = 0.5
-    """
+    """`<suite>.graders.toml`: what no rule can guess of somebody else's suite; of its tables
+    `all`, `category` and `case` the later win."""
 
     def __init__(self, path: Path, findings: Findings) -> None:
         self._name, self._findings, tables = shown(path.name), findings, _Tables()

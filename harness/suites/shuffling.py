@@ -44,22 +44,15 @@ def shuffled(case: Case, seed: int) -> Case:
         return case
     order = random.Random(f"{seed} {case.id}").sample(range(len(found)), len(found))  # noqa: S311
     put = iter(order)
-    options = dict(case.options)
+    new = {letters[old]: letters[place] for place, old in enumerate(order)}
+    expected, options = case.expected, dict(case.options)
+    # a letter moves; an option's own words stay
+    moved = [new.get(it, it) for it in ([expected] if isinstance(expected, str) else expected)]
     if options.get("choices") == texts:
         options["choices"] = [texts[at] for at in order]
     return replace(
         case,
         question=_OPTION.sub(lambda it: f"{it[1]}{it[2]}{it[3]}{texts[next(put)]}", case.question),
-        expected=_moved(case.expected, letters, order),
+        expected=moved[0] if isinstance(expected, str) else tuple(moved),
         options=options,
     )
-
-
-def _moved(
-    expected: str | tuple[str, ...], letters: list[str], order: list[int]
-) -> str | tuple[str, ...]:
-    """A letter becomes that of its option's new place; an option's own words stay."""
-    new = {letters[old]: letters[place] for place, old in enumerate(order)}
-    if isinstance(expected, str):
-        return new.get(expected, expected)
-    return tuple(new.get(it, it) for it in expected)

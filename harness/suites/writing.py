@@ -66,14 +66,12 @@ def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
     kept = tuple(_kept(folder, *it) for it in zip(names, pictures, strict=True))
     case = replace(case, image=kept[0], images=kept if len(kept) > 1 else ())
     path = folder / "prompts" / f"{_stem(case.category)}.toml"
-    category: object = case.category
-    before = f"suite = {_value(folder.resolve().name)}\ncategory = {_value(category)}"
+    suite, category = _value(folder.resolve().name), _value(case.category)
+    text = f"suite = {suite}\ncategory = {category}"
     if path.exists():
-        before, category = (
-            path.read_text("utf-8-sig").rstrip("\n"),
-            parse_toml(path).get("category"),
-        )
-    write_whole(path, f"{before}\n\n{_case_text(case, category)}".encode())
+        text = path.read_text("utf-8-sig").rstrip("\n")
+    added = _case_text(case, tomllib.loads(text).get("category"))
+    write_whole(path, f"{text}\n\n{added}".encode())
     return path
 
 

@@ -205,7 +205,7 @@ def test_a_picture_that_is_none_is_refused_before_anybody_is_asked(
     done = evalrun("ask", "page.png", QUESTION, "--model", "a", "--base-url", vision_server.url)
 
     assert done.returncode == 3
-    assert "is a web page" in done.stderr
+    assert "is not a picture: it begins with <" in done.stderr
     assert vision_server.seen == []
 
 

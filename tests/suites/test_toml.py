@@ -359,7 +359,7 @@ def test_a_picture_that_is_none_is_found_before_any_model_is_asked(shop: Worksho
     shop.write("b.png", "<html>404</html>")
     shop.toml(shop.case(image="b.png"))
 
-    assert "b.png is a web page" in shop.refused()
+    assert "b.png is not a picture: it begins with <html>404" in shop.refused()
 
 
 def test_names_cannot_write_to_the_terminal(shop: Workshop) -> None:
