@@ -204,13 +204,16 @@ def _shared(sides: Sequence[Side]) -> dict[str, Prompt]:
     """Prompts that all were asked in the same words and that all answered. Raises: ResultsError."""
     if not sides:
         return {}
-    shared = {id_: it for id_, it in sides[0].prompts.items() if it.answered >= sides[0].repeats}
+    shared, asked = sides[0].prompts, sides[0].repeats
     for other in sides[1:]:
         theirs, repeats = other.prompts, other.repeats
         shared = {
             id_: ours
             for id_, ours in shared.items()
-            if (it := theirs.get(id_)) and it.answered >= repeats and it.asks_as(ours)
+            if ours.answered >= asked
+            and (it := theirs.get(id_))
+            and it.answered >= repeats
+            and it.asks_as(ours)
         }
     if not shared:
         listed = ", ".join(f"{side.name} ({len(side.prompts)})" for side in sides)
@@ -222,14 +225,16 @@ def _shared(sides: Sequence[Side]) -> dict[str, Prompt]:
 
 
 def _disagreements(sides: Sequence[Side]) -> Iterator[Disagreement]:
-    for id_, first in sides[0].prompts.items() if sides else ():
-        prompts = [side.prompts[id_] for side in sides]
-        if any(it.rate != first.rate for it in prompts):
+    """Of two runs or more on the same prompts."""
+    ids = sides[0].prompts if len(sides) > 1 else ()
+    for prompts in zip(*([side.prompts[it] for it in ids] for side in sides), strict=True):
+        if len({it.passed / it.answered for it in prompts}) > 1:
             answers = tuple(
                 Answer(side.label, it.passed, it.answered, it.answer, it.text)
                 for side, it in zip(sides, prompts, strict=True)
             )
-            about = id_, first.category, first.question, first.image, as_text(first.right)
+            it = prompts[0]
+            about = it.id, it.category, it.question, it.image, as_text(it.right)
             yield Disagreement(*about, answers)
 
 
@@ -243,9 +248,10 @@ def contrasts(sides: Sequence[Side]) -> tuple[Contrast, ...]:
     parts = iter(stats.holm([part.p for it in found for part in it.categories]))
     settled = []
     for it, p in zip(found, corrected, strict=True):
+        overall = replace(it.overall, p_holm=p) if it.overall else None
         categories = tuple(replace(part, p_holm=next(parts)) for part in it.categories)
-        outcome = it.overall.outcome(p) if it.overall else None
-        it = replace(it, p=p, categories=categories, outcome=outcome)
+        outcome = overall.outcome(p) if overall else None
+        it = replace(it, overall=overall, p=p, categories=categories, outcome=outcome)
         sentence = _sentence(it, sum(p is not None for p in corrected))
         settled.append(replace(it, sentence=sentence, remarks=tuple(_remarks(it))))
     return tuple(settled)
@@ -274,9 +280,12 @@ def _contrast(first: Side, second: Side) -> Contrast:
 def _paired(first: Side, second: Side) -> Contrast:
     unit = lcm(first.repeats, second.repeats)
     """What makes every pass rate whole: 1 without repeats."""
+    theirs = [second.prompts[id_] for id_ in first.prompts]
     kinds = Counter(
-        (one.category, one.image, one.rate, second.prompts[id_].rate)
-        for id_, one in first.prompts.items()
+        [
+            (one.category, one.image, one.passed / one.answered, two.passed / two.answered)
+            for one, two in zip(first.prompts.values(), theirs, strict=True)
+        ]
     )
     everything, by_category = Rates(), defaultdict[str, Rates](Rates)
     pictures = defaultdict[str, list[float]](lambda: [0.0, 0])

@@ -97,7 +97,7 @@ class Difference(Struct, frozen=True):
     """Prompts that only one of them passed; None for published figures and for repeats."""
     p: float | None = None
     p_holm: float | None = None
-    """Of a category: corrected for all categories compared at once."""
+    """Corrected for all categories, or models, compared at once."""
 
     def outcome(self, p: float | None) -> Literal["better", "worse", "undecided"]:
         """By the exact test where there is one, else by whether the interval leaves zero out."""

@@ -43,23 +43,10 @@ class Prompt(Struct, gc=False):
     """The reply, cut after 500 characters; of several repeats the first that failed."""
     answer: str | None = None
 
-    @property
-    def rate(self) -> float:
-        return self.passed / self.answered
-
     def asks_as(self, other: Prompt) -> bool:
         """In the same words, about the same picture."""
         same = self.question == other.question and self.image == other.image
         return same and self.right == other.right
-
-    def add(self, record: Record) -> None:
-        verdict, reply = record.final, record.outcome
-        if verdict is None or verdict.cut or not isinstance(reply, Reply):
-            return
-        if self.answered == 0 or (self.answered == self.passed and not verdict.passed):
-            self.text, self.answer = reply.text[:_LONGEST], verdict.answer
-        self.answered += 1
-        self.passed += verdict.passed
 
 
 class Steadiness(Struct, frozen=True, kw_only=True):
@@ -147,15 +134,15 @@ class Names(Struct, frozen=True, kw_only=True):
         newest, damage = None, list[ResultsError]()
         for path in store.candidates(self.results, models):
             try:
-                side = self.read(store.read(path))
+                run = store.read(path)
+                if run.header.suite_sha256 in but:
+                    continue
+                side = self.read(run)
             except ResultsError as error:
                 damage.append(error)
                 continue
-            header = side.runs[0].header
-            if header.suite_sha256 in but:
-                continue
             newest = newest or side
-            if side.overall.complete and not (header.subset or header.blind):
+            if side.overall.complete and not (run.header.subset or run.header.blind):
                 return replace(side, passed_over=tuple(it.problem for it in damage))
         if card is not None and (figures := published(card)):
             return figures
@@ -242,8 +229,18 @@ def measure(
         if (prompt := prompts.get(case.id)) is None:
             shared = (case.category, case.question, case.image, case.expected)
             prompt = prompts[case.id] = Prompt(case.id, *(once(it, it) for it in shared))
-        prompt.add(record)
+        _add(prompt, record)
     return replace(of_score(tally.score()), runs=runs, prompts=prompts)
+
+
+def _add(prompt: Prompt, record: Record) -> None:
+    verdict, reply = record.final, record.outcome
+    if verdict is None or verdict.cut or not isinstance(reply, Reply):
+        return
+    if prompt.answered == 0 or (prompt.answered == prompt.passed and not verdict.passed):
+        prompt.text, prompt.answer = reply.text[:_LONGEST], verdict.answer
+    prompt.answered += 1
+    prompt.passed += verdict.passed
 
 
 def _joined_header(headers: Sequence[RunHeader]) -> RunHeader:

@@ -38,11 +38,10 @@ SHOWN = 100
 _LONGEST = 200
 _DIFFERENCE = ("difference_points", "low_points", "high_points", "p", "p_holm")
 _PRICE = "price in / out per 1M tokens"
-_STATED = {it: it for it in ("organization", "category", "modality")}
-_STATED |= {"release date": "released", "context window": "context_tokens"}
-_STATED |= {it: it for it in ("parameters", "license", _PRICE)}
-_STATED |= {"vision tasks": "vision_tasks", "features": "features"}
-"""Rows of the facts table -> the card's field."""
+_FIELDS = {"release date": "released", "context window": "context_tokens"}
+"""Row of the facts table -> the card's field, where that has another name."""
+_STATED = ("organization", "category", "modality", *_FIELDS, "parameters", "license", _PRICE)
+_STATED += ("vision tasks", "features")
 _ALWAYS = ("score key", "overall", "avg response time", "cost per task")
 
 
@@ -124,9 +123,10 @@ def _of_run(header: RunHeader, overall: Score) -> Iterator[tuple[str, Cell]]:
 
 def _of_card(card: ModelCard) -> Iterator[tuple[str, Cell]]:
     """What the catalogue says of a model."""
-    for name, field in _STATED.items():
-        if (fact := getattr(card, field, None)) is not None:
-            yield name, Cell(_tokens(fact.value) if field == "context_tokens" else _value(fact))
+    for name in _STATED:
+        fact = getattr(card, _FIELDS.get(name, name.replace(" ", "_")), None)
+        if fact is not None:
+            yield name, Cell(_tokens(fact.value) if name == "context window" else _value(fact))
     if card.price_in_usd_per_mtok and (out := card.price_out_usd_per_mtok):
         price = f"${card.price_in_usd_per_mtok.value:g} / ${out.value:g}"
         yield _PRICE, Cell(price, detail=_day(out.as_of))
@@ -172,33 +172,37 @@ def title(contrast: Contrast) -> str:
     return f"{contrast.second} minus {contrast.first}"
 
 
+_DIFFERENCES = (
+    Column(heading="category", of="category"),
+    Column(heading="points", of=lambda it: points(it.difference), figure=True),
+    Column(
+        heading="95 % interval",
+        of=lambda it: f"{points(it.low)} to {points(it.high)}",
+        figure=True,
+        drop=1,
+    ),
+    Column(heading="p", of=lambda it: _p(it.p_holm), figure=True, drop=2),
+    Column(heading="verdict", of=lambda it: Cell(word := it.outcome(it.p_holm), key=word)),
+)
+
+
+def _p(p: float | None) -> str | None:
+    return None if p is None else p_value(p).removeprefix("p ").removeprefix("= ")
+
+
 def differences(contrast: Contrast, *, several: bool) -> Table:
     """A row a category, then overall. Published figures have no p: nobody says who passed what."""
-    paired = contrast.kind == "paired"
-    columns = [
-        Column(heading="category"),
-        Column(heading="points", figure=True),
-        Column(heading="95 % interval", figure=True, drop=1),
-        *([Column(heading="p", figure=True, drop=2)] if paired else []),
-        Column(heading="verdict"),
-    ]
-    rows: list[Row] = []
-    for part in (*contrast.categories, contrast.overall):
-        if part is not None:
-            p = contrast.p if part is contrast.overall else part.p_holm
-            shown = [] if p is None else [p_value(p).removeprefix("p ").removeprefix("= ")]
-            texts = (
-                part.category,
-                points(part.difference),
-                f"{points(part.low)} to {points(part.high)}",
-                *shown,
-            )
-            rows.append([*map(Cell, texts), Cell(it := part.outcome(p), key=it)])
+    parts = [it for it in (*contrast.categories, contrast.overall) if it is not None]
     family = "categories of all models" if several else "categories"
     how = f"p of categories corrected (Holm) for all {family}"
-    alone = "each interval for itself; pairing unknown"
-    notes = [f"difference in percentage points; {how if paired else alone}"]
-    return Table(title=title(contrast), columns=columns, rows=rows, notes=notes)
+    if contrast.kind != "paired":
+        how = "each interval for itself; pairing unknown"
+    return Table(
+        title=title(contrast),
+        columns=_DIFFERENCES,
+        rows=rows_of(parts, _DIFFERENCES),
+        notes=[f"difference in percentage points; {how}"],
+    )
 
 
 def disagreements(comparison: Comparison) -> Table:
