@@ -18,13 +18,7 @@ from harness import __version__, catalogue, images, store
 from harness.adapters import Request, Target, machine
 from harness.adapters.llamacpp import server
 from harness.adapters.routes import Route, look_around, opener, routes
-from harness.errors import (
-    EXTRAS,
-    EvalrunError,
-    ResultsError,
-    install_command,
-    missing_packages,
-)
+from harness.errors import EXTRAS, EvalrunError, ResultsError, install_command, missing_packages
 from harness.eyes.card import cards
 from harness.records import ModelCard, Sampling
 from harness.tables import seconds
@@ -64,11 +58,10 @@ def _machine() -> Iterator[Finding]:
     held = size_text(machine.memory_bytes() or 0)
     yield Finding("machine", f"{machine.cpu_name()}, {held} of memory")
     for extra, packages in EXTRAS.items():
-        if lacking := missing_packages(extra):
-            says = f"without {', '.join(lacking)}"
-            yield _lacking(f"extra {extra}", says, install_command(extra))
-        else:
-            yield Finding(f"extra {extra}", ", ".join(packages))
+        missing = ", ".join(missing_packages(extra))
+        found = Finding(f"extra {extra}", ", ".join(packages))
+        fix = install_command(extra)
+        yield _lacking(found.what, f"without {missing}", fix) if missing else found
 
 
 def _server() -> Iterator[Finding]:
@@ -83,12 +76,10 @@ def _server() -> Iterator[Finding]:
     says = f"the demo calls a red picture {reply.text!r} after {seconds(reply.latency_s)}"
     yield Finding("a question", says, state="ok" if reply.text == "red" else "broken")
     ran_on = adapter.server.machine if adapter.server else None
+    used = ran_on is not None and ran_on.offloaded_layers is not None
     for gpu in machine.gpus():
-        if ran_on is not None and ran_on.offloaded_layers:
-            yield Finding("GPU", f"{gpu}, driver {gpu.driver}")
-        else:
-            says = f"{gpu}, driver {gpu.driver}, not used by llama.cpp"
-            yield _lacking("GPU", says, server.GPU_FIX)
+        says = f"{gpu}, driver {gpu.driver}" + ("" if used else ", not used by llama.cpp")
+        yield Finding("GPU", says) if used else _lacking("GPU", says, server.GPU_FIX)
 
 
 def _catalogue() -> Iterator[Finding]:
@@ -97,10 +88,9 @@ def _catalogue() -> Iterator[Finding]:
     yield Finding("catalogue", f"{len(known.cards)} models, {', '.join(['built in', *own])}")
     for preset in known.presets.values():
         if key := preset.api_key_env:
-            if os.environ.get(key, "").strip():
-                yield Finding(preset.name, f"{key} is set")
-            else:
-                yield _lacking(preset.name, f"{key} is not set", f"export {key}=…")
+            missing = _lacking(preset.name, f"{key} is not set", f"export {key}=…")
+            held = os.environ.get(key, "").strip()
+            yield Finding(preset.name, f"{key} is set") if held else missing
     for it in look_around(known.presets.values()):
         models = ", ".join(it.models) or "no model"
         yield Finding(it.preset or "llama.cpp", f"{it.base_url} serves {models}")
@@ -114,13 +104,12 @@ def _results(folder: Path) -> Iterator[Finding]:
             f"{folder} cannot be written", fix="name another folder with --results DIR"
         )
     yield Finding("results", f"{folder} can be written")
-    models: dict[str, None] = {}
+    models = set()
     for path in store.runs(folder):
         with suppress(ResultsError):
             header = store.read(path).header
-            if header.backend != "replay":
-                models[header.model] = None
-    if untested := [it for it in models if next(cards(folder, it), None) is None]:
+            models |= {header.model} if header.backend != "replay" else set()
+    if untested := sorted(it for it in models if next(cards(folder, it), None) is None):
         fix = f"evalrun eyes --model {shlex.quote(untested[0])}"
         yield _lacking("sight tests", f"none of {', '.join(untested)}", fix)
 

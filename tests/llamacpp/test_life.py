@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from harness.adapters import Adapter, Target
-from harness.adapters.llamacpp.server import find, flags_for, serving
+from harness.adapters.llamacpp.server import LocalServer, find, flags_for
 from harness.adapters.llamacpp.weights import Weights
 from harness.adapters.routes import opener
 from harness.errors import TargetError
@@ -100,7 +101,8 @@ def test_every_slot_has_the_whole_context_and_calls_in_flight_are_as_many(target
 def test_the_key_is_in_no_command_line_and_no_log(target: Target, pair: Weights) -> None:
     program = find()
     flags = flags_for(program, target, pair)
-    with serving(program, flags, target.notify) as server:
+    with closing(LocalServer(program, flags, target.notify)) as server:
+        server.wait_until_ready()
         assert len(server.key) >= 32
         pids = server_pids()
         assert len(pids) == 2

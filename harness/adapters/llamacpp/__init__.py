@@ -11,8 +11,8 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,11 @@ _ABOUT_DEMO = (
     "the demo model shows the machinery at work, on a real llama.cpp server: it can only name the "
     "colour that stands out in a picture, so its score says nothing about vision models"
 )
-_QUESTION = "What colour is this picture? Answer with one word."
+_SHOWN = Request(
+    id="preflight",
+    question="What colour is this picture? Answer with one word.",
+    body={"id_slot": 0},  # the second meets the first one's cache
+)
 _COLOURS = {"blue": (0x00, 0x00, 0xFF), "yellow": (0xFF, 0xFF, 0x00)}
 """Of the two test pictures. Few models say either when they see nothing."""
 _COLOUR_WORDS = re.compile(
@@ -66,9 +70,7 @@ class LlamaCpp(OpenAIChat):
         target: Target,
         facts: ServerFacts,
         *,
-        extra: Mapping[str, Any] | None = None,
         concurrency: int = 1,
-        backend: str = "llamacpp",
         local: server.LocalServer | None = None,
     ) -> None:
         """Raises: UsageError for a budget of thinking that its build would ignore."""
@@ -83,10 +85,10 @@ class LlamaCpp(OpenAIChat):
             transport,
             target,
             kind=kind_of(replace(target, preset="llamacpp")),
-            extra={**SAMPLERS, "cache_prompt": not target.cold, **(extra or {})},
+            extra={**SAMPLERS, "cache_prompt": not target.cold},
             tokens_before_image=facts.tokens_before_image,
             concurrency=concurrency,
-            backend=backend,
+            backend="llamacpp",
             server=facts,
         )
         self._local = local
@@ -161,17 +163,19 @@ def open_llamacpp(target: Target) -> Iterator[LlamaCpp]:
 def open_demo(target: Target) -> Iterator[LlamaCpp]:
     """A real vision GGUF pair that names colours, on a server of our own."""
     target.notify(_ABOUT_DEMO)
-    with _serving(target, DEMO, backend="demo") as adapter:
+    with _serving(target, DEMO) as adapter:
+        adapter.backend = "demo"
         yield adapter
 
 
 @contextmanager
-def _serving(target: Target, weights: Weights, *, backend: str = "llamacpp") -> Iterator[LlamaCpp]:
+def _serving(target: Target, weights: Weights) -> Iterator[LlamaCpp]:
     """A server of our own for the weights."""
     program = server.find()
     flags = server.flags_for(program, target, weights)
     target.notify(f"starting {program} with {weights.gguf.name}")
-    with server.serving(program, flags, target.notify) as local:
+    with closing(server.LocalServer(program, flags, target.notify)) as local:
+        local.wait_until_ready()
         # Whether it is gone, its process tells: no call waits for it to come back.
         limits = replace(target.limits, give_up_s=0.0)
         there = replace(target, base_url=f"{local.root}/v1", limits=limits)
@@ -183,9 +187,7 @@ def _serving(target: Target, weights: Weights, *, backend: str = "llamacpp") -> 
         facts = _ran_on(facts, target, weights, local)
         slots = facts.slots or 1
         with open_transport(there, key=local.key, concurrency=slots) as transport:
-            yield LlamaCpp(
-                transport, target, facts, concurrency=slots, backend=backend, local=local
-            )
+            yield LlamaCpp(transport, target, facts, concurrency=slots, local=local)
 
 
 def _ran_on(
@@ -232,15 +234,14 @@ def _gb(count: int | None) -> float | None:
 def _preflight(target: Target, probe: Transport) -> ServerFacts:
     """What the server is, and whether it sees.
 
-    The test pictures both go to slot 0, so that the second meets the first one's cache. None are
-    shown where none will be sent: text-only models can be asked blind, and judge.
+    No picture is shown where none will be sent: text-only models can be asked blind, and judge.
     """
     facts = _described(target, probe)
     if not target.sends_pictures:
         return facts
     thinking = "off" if target.sampling.thinking == "off" else "auto"
     sampling = Sampling(max_tokens=_PREFLIGHT_TOKENS, thinking=thinking)
-    chat = LlamaCpp(probe, replace(target, sampling=sampling), facts, extra={"id_slot": 0})
+    chat = LlamaCpp(probe, replace(target, sampling=sampling), facts)
     target.notify("showing it two plain test pictures")
     sees, tokens_cached = look(chat.ask, target.notify)
     # Of the second request, what came out of the cache stands before any picture.
@@ -311,7 +312,7 @@ def look(ask: Callable[[Request], Reply], notify: Callable[[str], None]) -> tupl
         levels = [abs(level - secrets.randbelow(_SHADES)) for level in pure]
         picture = images.plain("#" + bytes(levels).hex(), _SIDE_PX, _SIDE_PX)
         try:
-            reply = ask(Request(id="preflight", question=_QUESTION, images=(picture,)))
+            reply = ask(replace(_SHOWN, images=(picture,)))
         except CallError as error:
             raise TargetError(
                 f"the server failed at a plain picture of {_SIDE_PX} pixels: {error.problem}",

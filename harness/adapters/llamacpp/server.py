@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -215,7 +215,7 @@ def _environ() -> dict[str, str]:
 
 
 class LocalServer:
-    """A server under a guard, so that it ends when we do; its log is kept while it is open."""
+    """A server under a guard, so that it ends when we do; its log is kept until it is closed."""
 
     def __init__(
         self, program: Program, flags: dict[str, str], notify: Callable[[str], None]
@@ -233,7 +233,7 @@ class LocalServer:
         self.starts, self._restarts_left = 0, 1
         self._changing, self._reviving, self._stopped = Lock(), Lock(), False
         # A file without a name: nothing to clean up when we are killed.
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._process = self._launched()
 
     def _launched(self) -> subprocess.Popen[bytes]:
@@ -276,7 +276,16 @@ class LocalServer:
         with self._changing:
             if self._stopped:
                 raise Stopped
-            return explain(self.log(), self._process.returncode)
+            log, code = self.log(), self._process.returncode
+        killed = code == 128 + signal.SIGKILL
+        how = "was killed, most likely because memory ran out" if killed else "ended"
+        known = (fix for words, fix in _FIXES.items() if re.search(words, log, re.IGNORECASE))
+        fix = _OUT_OF_MEMORY if killed else "look at its log above; a newer build may help"
+        quoted = "".join(f"\n    {line}" for line in trouble_lines(log)) or " (it is empty)"
+        return TargetError(
+            f"the llama.cpp server {how} (exit code {code}); the end of its log:{quoted}",
+            fix=next(known, fix),
+        )
 
     def revive(self, starts: int) -> bool:
         """Whether to try a call again that failed, and began when there had been so many `starts`.
@@ -304,7 +313,7 @@ class LocalServer:
             self.wait_until_ready()
             return True
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """End it, gently at first; return when it is gone."""
         with self._changing:
             self._stopped = True
@@ -327,32 +336,6 @@ class LocalServer:
         with suppress(OSError):
             return [int(it) for it in children.read_text().split()]
         return []
-
-
-@contextmanager
-def serving(
-    program: Program, flags: dict[str, str], notify: Callable[[str], None]
-) -> Iterator[LocalServer]:
-    """A server that answers, for as long as the `with` lasts. Raises: TargetError."""
-    server = LocalServer(program, flags, notify)
-    try:
-        server.wait_until_ready()
-        yield server
-    finally:
-        server.stop()
-
-
-def explain(log: str, exit_code: int) -> TargetError:
-    """The error for a server that ended."""
-    killed = exit_code == 128 + signal.SIGKILL
-    how = "was killed, most likely because memory ran out" if killed else "ended"
-    known = (fix for words, fix in _FIXES.items() if re.search(words, log, re.IGNORECASE))
-    fix = _OUT_OF_MEMORY if killed else "look at its log above; a newer build may help"
-    quoted = "".join(f"\n    {line}" for line in trouble_lines(log)) or " (it is empty)"
-    return TargetError(
-        f"the llama.cpp server {how} (exit code {exit_code}); the end of its log:{quoted}",
-        fix=next(known, fix),
-    )
 
 
 def trouble_lines(log: str) -> list[str]:
