@@ -63,7 +63,7 @@ def bare(name: str) -> str:
     >>> bare("Question ID"), bare("questionId")
     ('questionid', 'questionid')
     """
-    return re.sub(r"[^0-9a-z]", "", name.casefold())
+    return re.sub(r"[\W_]", "", name.casefold()) or name
 
 
 _KNOWN = {bare(name): (name, 0) for name in SETTINGS} | {

@@ -9,6 +9,7 @@ import codecs
 import csv
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -66,8 +67,14 @@ def _read_csv(path: Path, findings: Findings) -> Rows:
             findings.problem(f"{name}, line {reader.line_num}", what, "close the quotes")
 
 
-def _table(name: str, numbered: Iterator[tuple[int, Sequence[Any]]], findings: Findings) -> Rows:
-    """Every row that has as many cells as the first, which is the header."""
+def _table(
+    name: str,
+    numbered: Iterator[tuple[int, Sequence[Any]]],
+    findings: Findings,
+    *,
+    ragged: bool = False,
+) -> Rows:
+    """Every row that has as many cells as the first, which is the header; fewer where `ragged`."""
     titles = [text_of(it) for _, cells in islice(numbered, 1) for it in cells]
     header = [text or f"column {number}" for number, text in enumerate(titles, start=1)]
     if len(set(map(bare, header))) < len(header):
@@ -75,17 +82,16 @@ def _table(name: str, numbered: Iterator[tuple[int, Sequence[Any]]], findings: F
         findings.problem(file, "two columns have the same name", "give each its own")
     for number, cells in numbered:
         values = [it.strip() if isinstance(it, str) else it for it in cells]
-        if not any(it not in ("", None) for it in values):
+        filled = [at for at, it in enumerate(values, start=1) if it not in ("", None)]
+        if not filled:
             continue
-        if len(values) == len(header):
-            yield name, number, dict(zip(header, values, strict=True))
+        more = filled[-1] > len(header)
+        if more or (len(values) < len(header) and not ragged):
+            what = f"{len(values)} cells in a table of {len(header)} columns"
+            fix = "put a text with commas in quotes" if more else "fill or delete the row"
+            findings.problem(f"{name} {number}", what, fix)
         else:
-            more = len(values) > len(header)
-            findings.problem(
-                f"{name} {number}",
-                f"{len(values)} cells in a table of {len(header)} columns",
-                "put a text with commas in quotes" if more else "fill or delete the row",
-            )
+            yield name, number, dict(zip(header, values, strict=False))
 
 
 def _lines(file: BinaryIO, name: str, findings: Findings) -> Iterator[str]:
@@ -105,7 +111,7 @@ def _lines(file: BinaryIO, name: str, findings: Findings) -> Iterator[str]:
                 what = "is not UTF-8, and was read as Windows-1252 (cp1252)"
                 findings.warning(name, what, "save it as CSV UTF-8")
             is_utf8 = False
-        yield text.removeprefix("\ufeff")
+        yield from re.split(r"(?<=\r)(?=[^\n])", text.removeprefix("\ufeff"))  # old Macs' lines
 
 
 def _read_workbook(path: Path, findings: Findings) -> Rows:
@@ -126,7 +132,7 @@ def _read_workbook(path: Path, findings: Findings) -> Rows:
                 findings.note(shown(path.name), f"sheets not read: {shown(unread)}")
             rows = sheets[0].iter_rows(values_only=True) if sheets else iter([()])
             numbered = enumerate((list(map(_dated, cells)) for cells in rows), start=1)
-            yield from _table(f"{shown(path.name)}, row", numbered, findings)
+            yield from _table(f"{shown(path.name)}, row", numbered, findings, ragged=True)
         except Exception as exc:  # openpyxl raises what it meets: KeyError, BadZipFile, ParseError
             raise SuiteError(
                 f"{shown(path)} is not a readable workbook: {shown(str(exc))}",

@@ -84,11 +84,12 @@ def test_columns_go_by_their_customary_names(shop: Workshop, columns: str) -> No
     [
         lambda text: b"\xef\xbb\xbf" + text.encode(),
         lambda text: text.replace("\n", "\r\n").encode(),
+        lambda text: text.replace("\n", "\r").encode(),
         lambda text: text.encode("utf-16"),
         lambda text: text.replace(",", ";").encode(),
         lambda text: text.replace("\n", "\n\n").encode(),
     ],
-    ids=["byte order mark", "CRLF", "UTF-16", "semicolons", "blank lines"],
+    ids=["byte order mark", "CRLF", "CR", "UTF-16", "semicolons", "blank lines"],
 )
 def test_a_csv_as_spreadsheets_save_it_is_read(
     shop: Workshop, encode: Callable[[str], bytes]
@@ -155,6 +156,13 @@ def test_half_a_character_in_a_picture_name_is_no_crash(shop: Workshop) -> None:
     shop.write("a.jsonl", '{"image": "\\ud800.png", "question": "What?", "answer": "x"}')
 
     assert "a.jsonl, line 1: " in shop.refused("a.jsonl")
+
+
+def test_columns_in_any_script_are_told_apart(shop: Workshop) -> None:
+    shop.write("a.csv", "图片,问题,答案\na.png,几个?,7\n")
+    shop.write("a.graders.toml", '[columns]\npicture = "图片"\nquestion = "问题"\nanswer = "答案"')
+
+    assert only(shop, "a.csv").question == "几个?"
 
 
 def test_missing_columns_are_named_with_those_that_are_there(shop: Workshop) -> None:
