@@ -311,6 +311,8 @@ def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:
     chosen, ids = options.suite, "\n".join(case.id for case in work.cases)
     fields: dict[str, Any] = {it: getattr(target, it) for it in HEADER_FIELDS}
     fields |= {it: getattr(adapter, it) for it in ("base_url", "concurrency", "backend", "server")}
+    fields |= {it: getattr(chosen, it) for it in ("repeats", "answer_format", "blind")}
+    fields |= {it: getattr(options.judge, it) for it in ("judge", "judge_thinking")}
     fields |= more
     return RunHeader(
         **fields,
@@ -324,16 +326,11 @@ def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:
         images_path=suites.address(chosen.images) if chosen.images else None,
         categories=dict(Counter(case.category for case in work.cases)),
         prompts_sha256=hashlib.sha256(ids.encode()).hexdigest(),
-        repeats=chosen.repeats,
         grader_version=GRADER_VERSION,
         image_max_side_px=work.side_px,
         coordinates=targets.coordinates(options.sampling.coordinates, card=None),
         options_order=chosen.shuffle_options,
-        answer_format=chosen.answer_format,
-        blind=chosen.blind,
         price=work.route.price,
-        judge=options.judge.judge,
-        judge_thinking=options.judge.judge_thinking,
         eye_card=card.id if card else None,
         pictures_shrunk_to_px=card.shrinks_to_px if card else None,
         evalrun_version=__version__,
@@ -365,7 +362,8 @@ def _open_run(work: Work, header: RunHeader, say: Say) -> _Opened:
     output = work.options.output
     writer = None if output.resume is False else _unfinished(output.results, header)
     if writer is None and output.resume:
-        _refuse_other_settings(output.results, header)
+        for path in store.runs(output.results, header.model)[-1:]:
+            _check_settings(store.read(path), header)
     created = writer is None
     writer = writer or store.create(output.results, header)
     opened = _Opened(writer, created=created, include_cached=output.include_cached)
@@ -393,15 +391,12 @@ def _unfinished(results: Path, header: RunHeader) -> store.RunWriter | None:
         return None
 
 
-def _refuse_other_settings(results: Path, header: RunHeader) -> None:
-    runs = store.runs(results, header.model)
-    if not runs:
-        return
-    newest = store.read(runs[-1])
-    differing = store.differences(newest.header, header)
-    if differing and len(newest.answered_keys()) < newest.header.asked:
+def _check_settings(run: store.Run, header: RunHeader) -> None:
+    """Raises: ResultsError for an unfinished run of other settings."""
+    differing = store.differences(run.header, header)
+    if differing and len(run.answered_keys()) < run.header.asked:
         raise ResultsError(
-            f"{newest.header.run} cannot be resumed: {', '.join(differing)} would differ",
+            f"{run.header.run} cannot be resumed: {', '.join(differing)} would differ",
             fix="give the options it was started with, or start anew with --fresh",
         )
 

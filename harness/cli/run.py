@@ -19,7 +19,7 @@ import msgspec
 import typer
 
 from harness import catalogue, comparison, store, targets
-from harness.cli import app, settings
+from harness.cli import app
 from harness.cli.output import (
     Interrupts,
     Voice,
@@ -67,7 +67,7 @@ def _run_one(
     stopping = Event()
     work = prepare(options, stopping, say)
     if command.dry_run:
-        for line in (*_plan(work), *settings.origins(context, work.of_entry)):
+        for line in (*_plan(work), *app.origins(context, work.of_entry)):
             print_line(inert(line))
         return ExitCode.DONE, None
     gc.freeze()  # what stands here stays: searching it again and again costs a fifth of a run
@@ -266,7 +266,7 @@ def gravest(codes: Container[int]) -> int:
 def _words_of_each(context: typer.Context, options: RunOptions) -> Iterator[list[str]]:
     """The words of each run: what was typed for all, then what its own table says."""
     known = {it.name or "": it for it in context.command.params}
-    typed = {it: context.params[it] for it in known if settings.is_typed(context, it)}
+    typed = {it: context.params[it] for it in known if app.is_typed(context, it)}
     file, models = options.target.models_file, options.target.model
     tables = [*({"model": name} for name in models), *(_tables(file) if file else ())]
     named = [str(it.get("model")) for it in tables]
@@ -276,7 +276,7 @@ def _words_of_each(context: typer.Context, options: RunOptions) -> Iterator[list
         for key in own:
             if key not in known or key in ("models_file", "results", "profile"):
                 what = f"{file}: {key.replace('_', '-')} is not an option of one model"
-                raise settings.unknown(key, known, what)
+                raise app.unknown(key, known, what)
         address = {"base_url": urls.get(name) or urls.get(None, [])}
         wanted = typed | {"models_file": [], "model": []} | address | own
         yield [word for key, value in wanted.items() for word in words_of(known[key], value)]
@@ -294,7 +294,7 @@ def words_of(param: Any, value: Any) -> list[str]:
 
 def _tables(file: Path) -> list[Mapping[str, Any]]:
     """Raises: UsageError for a file without [[model]] tables."""
-    tables = settings.from_toml(file).get("model")
+    tables = app.from_toml(file).get("model")
     if not isinstance(tables, list) or not all(isinstance(it, dict) for it in tables):
         raise UsageError(
             f"{file} has no [[model]] tables", fix='write [[model]] and model = "NAME" for each'

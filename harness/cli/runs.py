@@ -23,7 +23,7 @@ from harness.cli.output import (
     write_csv,
     write_text,
 )
-from harness.comparison.sides import Names, Side
+from harness.comparison.sides import Names
 from harness.errors import ResultsError, UsageError, check_extra
 from harness.exchange import eee_path, eee_samples, eee_scores, eval_results, inspect_log, junit
 from harness.options import argument, option
@@ -116,11 +116,10 @@ def show(
 def _chosen(records: Sequence[Record], prompts: Sequence[str], run: str) -> list[Record]:
     """Raises: UsageError for a prompt that the run does not have."""
     known = {record.case.id for record in records}
-    for prompt in prompts:
-        if prompt not in known:
-            near = ", ".join(nearest(prompt, known))
-            fix = f"nearest: {near}" if near else f"`evalrun show {run} --all` lists them"
-            raise UsageError(f"{run} has no prompt {prompt!r}", fix=fix)
+    for prompt in {*prompts} - known:
+        near = ", ".join(nearest(prompt, known))
+        fix = f"nearest: {near}" if near else f"`evalrun show {run} --all` lists them"
+        raise UsageError(f"{run} has no prompt {prompt!r}", fix=fix)
     return [record for record in records if record.case.id in prompts]
 
 
@@ -159,17 +158,15 @@ def export(
     Or one run in another tool's format.
     """
     if categories and side_by_side:
-        raise UsageError(
-            "--categories and --side-by-side are two different tables", fix="give one of them"
-        )
+        what = "--categories and --side-by-side are two different tables"
+        raise UsageError(what, fix="give one of them")
     if form != "csv":
         _exchange(results, runs, form, out)
         return
     from harness.tables import frame  # pandas takes half a second to load
 
     if side_by_side:
-        sides = [_as_compared(results, name) for name in runs]
-        made = frame.side_by_side((it.header.run, it.runs) for it in sides if it.header)
+        made = frame.side_by_side(_as_compared(results, runs))
     else:
         opened = [store.read(store.find(results, name)) for name in runs]
         of_categories = tables.by_category(*map(summarise, opened)) if categories else None
@@ -180,15 +177,15 @@ def export(
         write_csv(csv, list(made.columns), frame.to_rows(made))
 
 
-def _as_compared(results: Path, name: str) -> Side:
-    """The run that `compare` takes. Raises: ResultsError where it has none of ours."""
-    found = Names(results=results, catalogue=catalogue.load(), force=True).resolve(name)
-    if not found.measured:
-        raise ResultsError(
-            f"{name} has published figures, and no run in {results}",
-            fix=f"measure it: `evalrun --model {name}`",
-        )
-    return found
+def _as_compared(results: Path, runs: Sequence[str]) -> Iterator[tuple[str, Sequence[store.Run]]]:
+    """The runs that `compare` takes. Raises: ResultsError for a model that has none of ours."""
+    named = Names(results=results, catalogue=catalogue.load(), force=True)
+    for name in runs:
+        side = named.resolve(name)
+        if side.header is None or not side.measured:
+            what = f"{name} has published figures, and no run in {results}"
+            raise ResultsError(what, fix=f"measure it: `evalrun --model {name}`")
+        yield side.header.run, side.runs
 
 
 def _exchange(results: Path, names: Sequence[str], form: str, out: str) -> None:

@@ -12,9 +12,9 @@ import typer
 from msgspec.structs import replace
 
 from harness import targets
+from harness.cli.app import is_typed
 from harness.cli.output import print_blocks, print_bytes, print_json, say, write_csv
 from harness.cli.run import parsed, words_of
-from harness.cli.settings import is_typed
 from harness.cli.sweeping import Driver, Planned, describe
 from harness.errors import ExitCode, UsageError
 from harness.options import (
