@@ -74,7 +74,7 @@ def grade(
     Raises: SuiteError when the case does not fit its grader (`problems` says so beforehand).
     """
     try:
-        check = _check(*_key(case))
+        check = _check(case)
     except Misfit as error:
         fix = "correct the case in its suite; `evalrun check` lists all problems"
         raise SuiteError(f"{case.id or 'the case'}: {error}", fix=fix) from error
@@ -111,19 +111,19 @@ def grade_reply(case: Case, reply: Reply, *, context: GradeContext | None = None
 def problems(case: Case) -> list[str]:
     """What is wrong with a case's grader, options or expected answer; empty when nothing is."""
     try:
-        _check(*_key(case))
+        _check(case)
     except Misfit as error:
         return [str(error)]
     return []
 
 
-def _key(case: Case) -> tuple[str, str | tuple[str, ...], str, bytes]:
+def _check(case: Case) -> Check:
     options = msgspec.json.encode(case.options) if case.options else b"{}"
-    return case.grader, case.expected, case.question, options
+    return _made(case.grader, case.expected, case.question, options)
 
 
 @lru_cache(maxsize=4096)
-def _check(name: str, expected: str | tuple[str, ...], question: str, options: bytes) -> Check:
+def _made(name: str, expected: str | tuple[str, ...], question: str, options: bytes) -> Check:
     """The check of a case, kept for its next reply. Raises: Misfit."""
     grader, given = GRADERS.get(name), msgspec.json.decode(options)
     if grader is None:
@@ -143,12 +143,6 @@ def field_case(grader: str, expected: Any, options: dict[str, Any], question: st
     if isinstance(expected, bool):
         expected = "yes" if expected else "no"
     many = isinstance(expected, list | tuple)
-    return Case(
-        id="",
-        category="",
-        question=question,
-        image="",
-        expected=tuple(map(str, expected)) if many else str(expected),
-        grader=grader,
-        options=options,
-    )
+    expected = tuple(map(str, expected)) if many else str(expected)
+    asked = {"question": question, "expected": expected, "grader": grader, "options": options}
+    return Case(id="", category="", image="", **asked)

@@ -34,6 +34,7 @@ _MOSTLY = 0.6
 """Share of what was asked that a clause must repeat to answer it."""
 _SAME_PLACE = [line.split(" | ") for line in TABLES["same_place"]]
 """Words that name the same option."""
+_NEXT_LETTER = phrase("B and C are two answers")
 _UNSAID, _LETTER_FIRST = phrase("a refusal may be an option"), phrase("(B) bolt")
 _LETTER_INSIDE = phrase("the answer is B; option B; A or B")
 _CAPITAL = phrase("a capital alone, where letters are all there is")
@@ -126,7 +127,9 @@ def choice(case: Case) -> Check:
         all there is, any capital; else words."""
         match = _LETTER_FIRST.match(text)
         if match and (value := by_letter.get(match[1].upper())):
-            return [Mention(*match.span(1), value, lead=True)]
+            more = _NEXT_LETTER.match(text, match.end(1))
+            also = [Mention(*more.span(1), by_letter.get(more[1].upper(), more[1]))] if more else []
+            return [Mention(*match.span(1), value, lead=True), *also]
         hits = (_CAPITAL if bare else _LETTER_INSIDE).finditer(text)
         letters = [(hit.span(hit.lastindex or 1), hit[hit.lastindex or 1]) for hit in hits]
         found = [Mention(*span, by_letter.get(letter.upper())) for span, letter in letters]

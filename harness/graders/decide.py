@@ -49,7 +49,7 @@ class Misfit(ValueError):
     """The expected answer, or an option, is not one that the grader can work with."""
 
 
-_NEGATED = phrase('"not X but Y" is Y')
+_NEGATED, _AND = phrase('"not X but Y" is Y'), phrase('"not X or Y" denies both')
 _UNSURE, _UNSURE_AFTER = phrase("a hedge in front fails"), phrase("a hedge behind fails")
 _ABOUT, _OR_SO = phrase("a hedge fails: about 5"), phrase("a hedge fails: 5 or more")
 _SUBORDINATE = phrase("a subordinate clause in front")
@@ -180,7 +180,8 @@ def read(statement: Statement, find: Finder, same: Same | None = None) -> Readin
     if hedge:
         return Reading(statement, fault=f"hedged: {hedge.strip()}"[:120])
     said = text[chosen.start : chosen.end].strip()
-    return Reading(statement, values[0], said, firm=chosen.lead, weak=chosen.weak)
+    brief = len(text.split()) - len(said.split()) <= 1 and ":" not in text[: chosen.start]
+    return Reading(statement, values[0], said, firm=brief or chosen.lead, weak=chosen.weak)
 
 
 def _parts(text: str) -> Iterator[tuple[int, int]]:
@@ -196,7 +197,15 @@ def _parts(text: str) -> Iterator[tuple[int, int]]:
 
 def affirmed(text: str, mentions: Sequence[Mention]) -> list[Mention]:
     """Without those that a statement denies: "not X but Y"."""
-    return [m for m in mentions if not _NEGATED.search(text, max(0, m.start - 60), m.start)]
+    kept: list[Mention] = []
+    denied: Mention | None = None
+    for mention in mentions:
+        joined = denied and _AND.fullmatch(text, denied.end, mention.start)
+        if joined or _NEGATED.search(text, max(0, mention.start - 60), mention.start):
+            denied = mention
+        else:
+            kept.append(mention)
+    return kept
 
 
 def approximate(text: str, found: Sequence[Mention]) -> list[Mention]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from harness.graders.decide import Check, Mention, approximate, comparing, one
-from harness.graders.quantities import UNITS, Unit, parsed, unit_at
+from harness.graders.quantities import UNITS, Quantity, numbers
 from harness.graders.words import LISTS, TABLES, any_of, pattern, phrase
 from harness.records import Case
 
@@ -37,7 +37,8 @@ _PLACES = pattern(
     "top left",
 )
 _PLACE_WORD = pattern(_ANY, "a word of place")
-_LENGTH, _BETWEEN = phrase("lengths: 9 ft 2 or 2.5 m"), phrase("one length by another")
+_TIMES = pattern(r"[x*](?= ?\d)", "2 x 3")
+_BETWEEN = phrase("one length by another")
 
 Day = tuple[int | None, int | None, int | None]
 """Year, month and day; what is not said is None."""
@@ -161,33 +162,26 @@ def dimensions(case: Case) -> Check:
 
 def dimensions_in(text: str, least: int = 2) -> list[Mention]:
     """Runs of at least so many lengths; a single one needs its unit."""
-    text = re.sub(r"(?<=\d)[xX](?=\d)", "*", text)
-    runs: list[list[tuple[int, int, Decimal, Unit | None]]] = []
-    for match in _LENGTH.finditer(text):
-        length = _length(text, match)
-        if runs and _BETWEEN.fullmatch(text[runs[-1][-1][1] : length[0]]):
+    text = _TIMES.sub("&", text)
+    runs: list[list[Mention]] = []
+    for length in numbers(text):
+        number, unit = length.value.number, length.value.unit
+        last = runs[-1][-1] if runs else Mention(0, 0, Quantity((Decimal(0),)))
+        between = text[last.end : length.start]
+        feet = last.value.unit == UNITS["ft"] and unit in (UNITS["in"], None)
+        if feet and re.fullmatch("[ ,-]{0,2}", between):
+            whole = Quantity((last.value.number + number / 12,), UNITS["ft"])
+            runs[-1][-1] = Mention(last.start, length.end, whole)
+        elif runs and _BETWEEN.fullmatch(between):
             runs[-1].append(length)
-        else:
+        elif unit is None or unit.dimension == "length":
             runs.append([length])
     found = []
     for run in runs:
-        units = [unit for *_, unit in run if unit]
+        units = [it.value.unit for it in run if it.value.unit]
         if len(run) >= least and (len(run) > 1 or units):
-            last = run[-1][-1] or (units[0] if units else UNITS["m"])
-            sizes = tuple(round(number * (unit or last).factor, 6) for *_, number, unit in run)
-            found.append(Mention(run[0][0], run[-1][1], Sizes(sizes, not units)))
+            last_unit = run[-1].value.unit or [*units, UNITS["m"]][0]
+            lengths = [it.value.number * (it.value.unit or last_unit).factor for it in run]
+            sizes = Sizes(tuple(round(it, 6) for it in lengths), not units)
+            found.append(Mention(run[0].start, run[-1].end, sizes))
     return approximate(text, found)
-
-
-def _length(text: str, match: re.Match[str]) -> tuple[int, int, Decimal, Unit | None]:
-    """Start, end, number and unit."""
-    if match["feet"]:
-        inches = Decimal((match["inches"] or "0").replace(",", "."))
-        if match["top"] and int(match["under"]):
-            inches += Decimal(match["top"]) / Decimal(match["under"])
-        end = match.start() + len(match[0].rstrip(" ,-"))
-        return match.start(), end, int(match["feet"]) + inches / 12, UNITS["ft"]
-    number, (unit, end) = parsed(match["number"])[0], unit_at(text, match.end()) or (None, 0)
-    if unit and unit.dimension == "length":
-        return match.start(), end, number, unit
-    return match.start(), match.end(), number, None

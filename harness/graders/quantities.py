@@ -48,9 +48,10 @@ _DIGITS = phrase("numbers in digits, fractions, 1.5 x 10^5, 2.5 million, 3k")
 _SPELLED = pattern(
     rf"\b(?:(?:{_ANY})(?:[ -](?:and )?(?={_ANY})|, (?=[a-z]+ hundred)|\b))+", "numbers in words"
 )
-_UNIT = pattern(rf"[ -]?({any_of(UNITS)})(?![\w²³])", "units")
+_UNIT = pattern(rf"[ -]?({any_of(UNITS)})(?:(?<=['\"])|(?![\w²³]))", "units")
 _BEFORE = pattern(rf"(?:^|(?<![^\W\d_]))({any_of(CURRENCIES)}) ?-?$", "a wrong currency fails")
 _AFTER = pattern(rf" ?-?({any_of(CURRENCIES)})(?!\w)", "58p, 5 euros")
+_OTHER_ONE = phrase('"the other one" is no number')
 _AMBIGUOUS = pattern(r"(?:in|[abcfk]) [A-Za-z]{2}", "9 in total is no length")
 _ROUGHLY = phrase("an answer may be as rough as its question")
 _OUT_OF = phrase("7 out of the 8 is 7")
@@ -144,7 +145,8 @@ def parsed(written: str) -> tuple[Decimal, ...]:
 
 def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
     said = match[0].lower()
-    if said in _BIG or text[match.end() : match.end() + 1] == "-":
+    other_one = said == "one" and _OTHER_ONE.search(text, 0, match.end())
+    if other_one or said in _BIG or text[match.end() : match.end() + 1] == "-":
         return ()
     total = current = 0
     for word in re.split(r"[ ,-]+(?:and )?", said.replace("a dozen", "dozen")):

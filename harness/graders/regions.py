@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import product
 
-import msgspec
-
 from harness.graders.decide import Check, Misfit, no_answer, one
 from harness.graders.extract import Reply, refusal
 from harness.graders.words import pattern, phrase
@@ -68,7 +66,11 @@ def _wanted(case: Case) -> list[Box]:
     return [in_file_px(group, f"pixel-{form}", GradeContext()) for group in groups]
 
 
-def _checking(case: Case, count: int, judge: Callable[[list[Box], str], Verdict]) -> Check:
+Judged = tuple[bool, str, dict[str, float]]
+"""Whether coordinates are right, in words and figures."""
+
+
+def _checking(case: Case, count: int, judge: Callable[[list[Box]], Judged]) -> Check:
     """A check that reads groups of so many coordinates, in pixels of the file, and judges them."""
 
     def check(reply: Reply, context: GradeContext | None = None) -> Verdict:
@@ -78,13 +80,16 @@ def _checking(case: Case, count: int, judge: Callable[[list[Box], str], Verdict]
             return no_answer(refusal(reply.text) or f"no {count} coordinates in the reply")
         context = context or GradeContext()
         default = f"pixel-{case.options.get('format', 'xyxy') if count == 4 else 'xy'}"
-        convention = case.options.get("coordinates") or known or context.coordinates or default
+        form = case.options.get("coordinates") or known or context.coordinates or default
         said = "; ".join(", ".join(f"{number:g}" for number in group) for group in groups)
         try:
-            scaled = [in_file_px(group, convention, context) for group in groups]
+            scaled = [in_file_px(group, form, context) for group in groups]
+            passed, reason, measures = judge(scaled)
         except Misfit as error:
-            return no_answer(str(error))
-        return msgspec.structs.replace(judge(scaled, said), coordinates=convention)
+            return no_answer(str(error), said)
+        return Verdict(
+            passed=passed, answer=said, reason=reason, measures=measures, coordinates=form
+        )
 
     return check
 
@@ -93,24 +98,19 @@ def point(case: Case) -> Check:
     """A place inside the box that is expected, or `distance` pixels off."""
     boxes, within_px = _wanted(case), float(case.options.get("distance", 0))
 
-    def judge(points: list[Box], said: str) -> Verdict:
+    def judge(points: list[Box]) -> Judged:
         if len(points) > 1:
-            return no_answer(f"several answers: {len(points)} sets of coordinates")
+            raise Misfit(f"several answers: {len(points)} sets of coordinates")
         x, y = points[0]
 
         def off(box: Box) -> float:
             return math.hypot(max(box[0] - x, 0, x - box[2]), max(box[1] - y, 0, y - box[3]))
 
-        off_px, box = min((off(box), box) for box in boxes)
-        passed = off_px <= within_px
+        box = min(boxes, key=off)
         centre_px = math.dist((x, y), ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
         where = "the box " + ", ".join(f"{number:g}" for number in box)
-        return Verdict(
-            passed=passed,
-            answer=said,
-            reason=f"{'inside' if passed else 'outside'} {where}",
-            measures={"distance_px": round(centre_px, 2)},
-        )
+        passed, measures = off(box) <= within_px, {"distance_px": round(centre_px, 2)}
+        return passed, f"{'inside' if passed else 'outside'} {where}", measures
 
     return _checking(case, 2, judge)
 
@@ -121,22 +121,19 @@ def box(case: Case) -> Check:
     if not 0 < needed <= 1:
         raise Misfit("iou is a share above 0, at most 1")
 
-    def judge(found: list[Box], said: str) -> Verdict:
+    def judge(found: list[Box]) -> Judged:
         if len(found) != len(boxes):
             several = f"several answers: {len(found)} sets of coordinates"
-            counts = f"{len(found)} boxes, expected {len(boxes)}"
-            return no_answer(counts if len(boxes) > 1 else several, said)
+            raise Misfit(
+                several if len(boxes) == 1 else f"{len(found)} boxes, expected {len(boxes)}"
+            )
         left, overlaps = [*found], []
         for wanted in boxes:  # each with the one that is left and overlaps it most
             best = max(left, key=lambda it: iou(wanted, it))
             overlaps.append(iou(wanted, best))
             left.remove(best)
-        return Verdict(
-            passed=min(overlaps) >= needed,
-            answer=said,
-            reason=f"overlap (IoU) {min(overlaps):.2f}, needed {needed:.2f}",
-            measures={"iou": round(sum(overlaps) / len(overlaps), 4)},
-        )
+        reason = f"overlap (IoU) {min(overlaps):.2f}, needed {needed:.2f}"
+        return min(overlaps) >= needed, reason, {"iou": round(sum(overlaps) / len(overlaps), 4)}
 
     return _checking(case, 4, judge)
 
@@ -145,4 +142,4 @@ def iou(a: Box, b: Box) -> float:
     """Intersection over union."""
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     shared = max(0.0, width) * max(0.0, height)
-    return shared / (sum((it[2] - it[0]) * (it[3] - it[1]) for it in (a, b)) - shared)
+    return shared / (sum((it[2] - it[0]) * (it[3] - it[1]) for it in (a, b)) - shared or 1.0)

@@ -22,7 +22,7 @@ _NAME_BEHIND = pattern(r"\"? (?:and|&) (?:the )?\"?([A-Z][\w'-]*)", "Surrey and 
 _ASIDE = phrase("another answer, beside which the expected one stands")
 _COPULA, _LEAD_IN = phrase("a copula"), phrase("It says: ...")
 _EMPTY, _GENERIC = frozenset(content(" ".join(LISTS["no_answers"]))), LISTS["generic_names"]
-_TOKEN = phrase("codes")
+_TOKEN, _QUOTED = phrase("codes"), pattern(r"\"([^\"]{1,4000})\"", "quotations")
 _SLIPS = 2
 """In a transcription, at most, and one in ten characters, where its case does not say more."""
 
@@ -31,20 +31,7 @@ def text(case: Case) -> Check:
     """A word or a few."""
     spellings = [one(case), *map(str, case.options.get("aliases", ()))]
     spellings += NULLS if folded(one(case)) in NULLS else ()
-    check = checking(case, _TextFinder(spellings, case.question), lambda value: value is True)
-
-    def bare(said: str) -> str:
-        said = re.sub(r"[^\w&+#%]+", " ", folded(said).replace("'", "")).strip()
-        return without_article(said)
-
-    spelled = {bare(without_tex(name)) for name in spellings}
-
-    def check_text(reply: Reply) -> Verdict:
-        if bare(reply.text) in spelled and not reply.text.endswith("?"):
-            return Verdict(passed=True, answer=reply.text, reason=f"says {one(case)}")
-        return check(reply)
-
-    return check_text
+    return checking(case, _TextFinder(spellings, case.question), lambda value: value is True)
 
 
 class _TextFinder:
@@ -107,20 +94,20 @@ def _variants(written: str, name: str, person: bool) -> list[str]:
 
 def code(case: Case) -> Check:
     """A serial number or tag, character by character; only spaces and hyphens may differ."""
-    written, exact = one(case), bool(case.options.get("case_sensitive", False))
-    digits = any(c.isdigit() for c in written)
-    in_words = not digits and any(c.islower() for c in written)
-    asked = asked_words(case.question)
+    written, asked = one(case), asked_words(case.question)
+    exact = bool(case.options.get("case_sensitive", False))
 
     def key(said: str) -> str:
-        said = " ".join(said.split()) if in_words else re.sub(r"[\s\-\[\]]", "", said)
+        said = re.sub(r"[\s\-\[\]]", "", said)
         return said if exact else said.upper()
 
     wanted = key(written)
     if not wanted:
         raise Misfit(f"{one(case)!r} is not a code")
-    between, pieces = (r"\s+", written.split()) if in_words else (r"[\s-]?", [*wanted])
-    spelled, more = between.join(map(re.escape, pieces)), r"(?! \d)" if digits else ""
+    spelled, more = (
+        r"[\s-]?".join(map(re.escape, wanted)),
+        r"(?! \d)" if wanted[-1].isdigit() else "",
+    )
     whole = re.compile(rf"(?<!\w){spelled}(?!\w){more}", 0 if exact else re.IGNORECASE)
 
     def find(said: str) -> list[Mention]:
@@ -149,7 +136,16 @@ def transcription(case: Case) -> Check:
     def check(reply: Reply) -> Verdict:
         from rapidfuzz.distance import OSA, Levenshtein
 
-        said = {normal(it): it for it in reversed(_transcriptions(reply))}
+        lead, quoted = _LEAD_IN.match(reply.text), _QUOTED.findall(reply.text)
+        pieces = [
+            reply.text,
+            *quoted[:1],
+            " ".join(quoted),
+            reply.text[lead.end() if lead else 0 :],
+        ]
+        if reply.answer:
+            pieces = [reply.text[reply.text.rfind(reply.answer) :], reply.answer]
+        said = {normal(it): it for it in reversed(pieces)}
         best = min(said, key=lambda it: OSA.distance(it, wanted, score_cutoff=limit))
         off, ours, theirs = OSA.distance(best, wanted), wanted.split(), best.split()
         same_words = off <= 1  # two letters off is another word, a digit another number
@@ -177,12 +173,3 @@ def normal(said: str) -> str:
     """Letters and digits in lower case, single spaces."""
     plain = re.sub(r"[^\w%+#@$£€]|_", " ", folded(said).replace("&", " and "))
     return " ".join(plain.split()).removeprefix("the ")
-
-
-def _transcriptions(reply: Reply) -> list[str]:
-    """The pieces of a reply that may be the transcription."""
-    if reply.answer:
-        return [reply.text[reply.text.rfind(reply.answer) :], reply.answer]
-    quoted, lead = re.findall(r"\"([^\"]{1,4000})\"", reply.text), _LEAD_IN.match(reply.text)
-    found = [reply.text, *quoted[:1], " ".join(quoted)]
-    return [*found, reply.text[lead.end() :]] if lead else found

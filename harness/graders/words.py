@@ -23,7 +23,6 @@ TEX: dict[str, str] = {
 }
 _STOPWORDS = frozenset(LISTS["stopwords"])
 _QUOTES = str.maketrans(dict.fromkeys('"“”(){}[]*`', " "))
-_RIVALS = [[group.split() for group in line.split("|")] for line in TABLES["rivals"]]
 
 
 class LazyPattern:
@@ -67,9 +66,11 @@ def any_of(words: Iterable[str]) -> str:
 def kin(word: str) -> tuple[frozenset[str], frozenset[str]]:
     """Other spellings of a word, and its rivals: other colours for a colour, opposites."""
     word = folded(word).replace("-", "").replace(" ", "")
-    for line in _RIVALS:
-        if own := next((group for group in line if word in group), None):
-            return frozenset(own), frozenset(it for group in line if group != own for it in group)
+    for line in TABLES["rivals"]:
+        groups = [group.split() for group in re.split("[|/]", line)]
+        if own := next((group for group in groups if word in group), None):
+            rivals = (it for group in groups if group != own for it in group)
+            return frozenset([word] if "/" in line else own), frozenset(rivals)
     return frozenset(), frozenset()
 
 
