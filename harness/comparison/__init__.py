@@ -282,10 +282,8 @@ def _paired(first: Side, second: Side) -> Contrast:
     """What makes every pass rate whole: 1 without repeats."""
     theirs = [second.prompts[id_] for id_ in first.prompts]
     kinds = Counter(
-        [
-            (one.category, one.image, one.passed / one.answered, two.passed / two.answered)
-            for one, two in zip(first.prompts.values(), theirs, strict=True)
-        ]
+        (one.category, one.image, one.passed / one.answered, two.passed / two.answered)
+        for one, two in zip(first.prompts.values(), theirs, strict=True)
     )
     everything, by_category = Rates(), defaultdict[str, Rates](Rates)
     pictures = defaultdict[str, list[float]](lambda: [0.0, 0])
