@@ -369,10 +369,7 @@ def _sound(placed: Iterable[Placed], pictures: Pictures, findings: Findings) -> 
 
 
 def _with_schema(case: Case, pictures: Pictures) -> Case:
-    """The case with the JSON schema that it names by its path in the suite.
-
-    Raises: SuiteError when there is no such file, or it does not hold an object.
-    """
+    """The case with the JSON schema that it names by its path in the suite."""
     named = case.options.get("schema")
     if not isinstance(named, str):
         return case

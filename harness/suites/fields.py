@@ -59,10 +59,7 @@ Plan = Mapping[str, tuple[str, ...]]
 
 @lru_cache(maxsize=4096)
 def bare(name: str) -> str:
-    """
-    >>> bare("Question ID"), bare("questionId")
-    ('questionid', 'questionid')
-    """
+    """As names are compared: Question ID, question_id and questionId are one."""
     return re.sub(r"[\W_]", "", name.casefold()) or name
 
 

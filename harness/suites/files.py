@@ -131,10 +131,7 @@ def _grouped(paths: Iterable[_AnyPath]) -> Mapping[str, list[_AnyPath]]:
 
 
 def _fetch(path: Path) -> Found:
-    """Download the one table of the set that is meant, and its pictures where they are files.
-
-    Raises: SuiteError when there is no such set, revision or table, or several tables.
-    """
+    """Download the one table of the set that is meant, and its pictures where they are files."""
     match = _ADDRESS.fullmatch(str(path))
     if match is None:
         what = f"{shown(path)} is not the address of a set"

@@ -105,10 +105,7 @@ def _by_key(document: Cells, name: str) -> Iterable[Cells]:
 
 
 def _paired(rows: list[Cells], mine: str, name: str, beside: Callable[[str], Any]) -> list[Cells]:
-    """Rows that hold question and answer both; VQA's are joined with those in the other file.
-
-    Raises: SuiteError when there is none.
-    """
+    """Rows that hold question and answer both; VQA's are joined with those in the other file."""
     there = {field_of(key)[0] for row in rows[:1] for key in row}
     if {"question", "answer"} <= there:
         return rows
@@ -214,10 +211,7 @@ def _messages(turns: list[Cells]) -> Iterator[tuple[str, str, list[Any]]]:
 
 
 def _tested(row: Cells, where: str) -> Cells:
-    """The answer that a promptfoo assertion states, as a column or as an object.
-
-    Raises: SuiteError when several do, or none states an answer.
-    """
+    """The answer that a promptfoo assertion states, as a column or as an object."""
     stated = [str(it) for name, it in row.items() if name.startswith("__expected") and it]
     asserted = row.get("assert") or ()
     for it in asserted if _is_objects(asserted) else ():

@@ -247,14 +247,7 @@ def _best(members: Sequence[Case], graded: bool) -> str:
 
 
 def options_named(case: Case) -> list[str]:
-    """The answers among which the question lets choose, in the order in which it names them.
-
-    >>> def case(question, grader, **options):
-    ...     return Case(id="", category="", question=question, image="", expected="no",
-    ...                 grader=grader, options=options)
-    >>> options_named(case("Is it above or below the belt?", "choice", choices=["below", "above"]))
-    ['above', 'below']
-    """
+    """The answers among which the question lets choose, in the order in which it names them."""
     asked = case.question.casefold()
     options = ["yes", "no"] if case.grader == "yes_no" else []
     if case.grader == "choice":

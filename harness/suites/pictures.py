@@ -141,10 +141,7 @@ class Pictures:
         return None
 
     def _unpack(self, data: bytes) -> str:
-        """Put a picture into the user's cache, unless it is there; return its name.
-
-        Raises: SuiteError for what is no picture, or when the cache cannot be written.
-        """
+        """Put a picture into the user's cache, unless it is there; return its name."""
         digest = hashlib.sha256(data).digest()
         if digest not in self._unpacked:
             is_pdf = data.startswith(b"%PDF")

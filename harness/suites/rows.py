@@ -305,10 +305,7 @@ def _multiple_choice(row: _Row, first_index: int | None) -> _Graded:
 
 
 def _key(answer: str, options: Mapping[str, str], first_index: int | None) -> str:
-    """The letters that an answer names: one as a rule.
-
-    Raises: SuiteError when it names none.
-    """
+    """The letters that an answer names: one as a rule."""
     letter = match[1] if (match := _KEY.fullmatch(answer)) else "-"
     if letter in options:  # a key that is a letter is a letter first
         return letter

@@ -122,10 +122,7 @@ def _check(case: Case) -> None:
 
 
 def _ids(folder: Path) -> set[str]:
-    """Those of the cases in a folder.
-
-    Raises: SuiteError when it holds something other than a TOML suite.
-    """
+    """Those of the cases in a folder."""
     paths = sorted(folder.glob("prompts/*.toml"))
     if not paths and os.path.lexists(folder) and not folder.is_dir():
         raise SuiteError(f"{shown(folder)} cannot be written: a file", fix="name a folder")
