@@ -71,13 +71,9 @@ def reach(
     given = Target(
         model=name,
         base_url=next(iter(addresses_of(model)), None),
-        api_key_env=model.api_key_env,
-        gguf=model.gguf,
-        mmproj=model.mmproj,
-        replay=model.replay,
         server_args=tuple(model.server_arg),
-        cold=limits.cold,
-        concurrency=limits.concurrency,
+        **{it: getattr(model, it) for it in ("api_key_env", "gguf", "mmproj", "replay")},
+        **{it: getattr(limits, it) for it in ("cold", "concurrency")},
         stopping=stopping,
         notify=say,
         **(_asked(with_entry(sampling, card)) | more),
@@ -118,14 +114,14 @@ def addresses(given: Sequence[str], models: Sequence[str]) -> dict[str | None, l
     found: dict[str | None, list[str]] = {}
     for text in given:
         name, sign, url = text.partition("=")
-        pair = sign and "://" not in name
-        urls = found.setdefault(name if pair else None, [])
-        if (pair and name not in models) or (url if pair else text) in urls:
-            why = "names a model that is not asked" if name not in models else "is given twice"
+        key, url = (name, url) if sign and "://" not in name else (None, text)
+        stranger = key is not None and key not in models
+        if stranger or url in found.setdefault(key, []):
+            why = "names a model that is not asked" if stranger else "is given twice"
             raise UsageError(
                 f"--base-url {text!r} {why}", fix="give each --model its own: --base-url NAME=URL"
             )
-        urls.append(url if pair else text)
+        found[key].append(url)
     return found
 
 
@@ -167,21 +163,17 @@ def opened(
 
 def of_entry(options: SamplingOptions, card: ModelCard | None) -> dict[str, Fact[Any]]:
     """The settings of the model's own entry in the catalogue that no option overrides."""
-    found = {it.name: getattr(card, it.name, None) for it in fields(options)}
-    return {
-        name: fact
-        for name, fact in found.items()
-        if fact is not None and name != "coordinates" and getattr(options, name) in (None, [])
-    }
+    left = [it.name for it in fields(options) if getattr(options, it.name) in (None, [])]
+    return {name: fact for name in left if (fact := getattr(card, name, None)) is not None}
 
 
 def with_entry(options: SamplingOptions, card: ModelCard | None) -> SamplingOptions:
     """The options, completed by the model's own entry."""
-    values = {name: fact.value for name, fact in of_entry(options, card).items()}
-    for name in values.keys() & {"thinking", "image_tokens"}:  # a number may stand there
-        values[name] = str(values[name])
-    if "body" in values:
-        values["body"] = list(values["body"])
+    as_typed = {"thinking": str, "image_tokens": str, "body": list}  # a number may stand there
+    values = {
+        name: as_typed[name](fact.value) if name in as_typed else fact.value
+        for name, fact in of_entry(options, card).items()
+    }
     return replace(options, **values)
 
 
@@ -236,15 +228,11 @@ def open_judge(
     model = ModelOptions(
         model=[options.judge],
         base_url=[options.judge_base_url] if options.judge_base_url else [],
-        api_key_env=options.judge_api_key_env,
-        gguf=options.judge_gguf,
-        backend=options.judge_backend,
+        **{it: getattr(options, f"judge_{it}") for it in ("api_key_env", "gguf", "backend")},
     )
     sampling = SamplingOptions(
-        temperature=SAMPLING.temperature,
-        seed=SAMPLING.seed,
-        max_tokens=SAMPLING.max_tokens,
         thinking=checked(options.judge_thinking, "--judge-thinking"),
+        **{it: getattr(SAMPLING, it) for it in ("temperature", "seed", "max_tokens")},
     )
     limits = replace(limits, concurrency=None, cold=False, max_cost=None)
     sees = options.judge_sees_image
