@@ -7,7 +7,7 @@ from textwrap import fill
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -56,7 +56,7 @@ def _parts(table: Table, width: int) -> Iterator[RenderableType]:
         at_once = max(1, (width - _FIRST) // _OTHER)
         for start in range(1, len(shown), at_once):
             yield from [Text()] * (start > 1)
-            yield _grid(table, [shown[0], *shown[start : start + at_once]])
+            yield _grid(table, [shown[0], *shown[start : start + at_once]], width)
     else:
         fitting = shown
         while sum(_BETWEEN + _need(table, *it) for it in fitting) > width + _BETWEEN:
@@ -64,23 +64,38 @@ def _parts(table: Table, width: int) -> Iterator[RenderableType]:
             if not first[1].drop:
                 break
             fitting = [it for it in fitting if it is not first]
-        yield _grid(table, fitting)
+        yield _grid(table, fitting, width)
         if left_out := ", ".join(it.heading or "" for at, it in shown if (at, it) not in fitting):
             notes.append(f"left out at {width} characters a line: {left_out}")
     if notes:
         yield Text("\n".join(notes), style="dim")
 
 
-def _need(table: Table, at: int, column: Column) -> int:
-    """The fewest characters a line that a column can do with."""
+def _need(table: Table, at: int, column: Column, *, unbroken: bool = False) -> int:
+    """The fewest characters a line that a column can do with, or would like to have."""
     cells = [as_cell(row[at]) for row in table.rows]
     words = [line for it in cells for line in (one_line(spelled(it, column)), one_line(it.detail))]
-    if not column.is_whole:
+    if not (column.is_whole or unbroken):
         words = [word[:_BROKEN] for line in words for word in line.split()]
-    return max(map(cell_len, [*words, *(column.heading or "").split(), "–"]))
+    heading = column.heading or ""
+    return max(map(cell_len, [*words, *([heading] if unbroken else heading.split()), "–"]))
 
 
-def _grid(table: Table, shown: Shown) -> Grid:
+def _widths(table: Table, shown: Shown, width: int) -> list[int]:
+    """What each column needs, and what is left over for those that would like more."""
+    widths = [_need(table, *it) for it in shown]
+    wanted = [_need(table, *it, unbroken=True) for it in shown]
+    spare = width - _BETWEEN * (len(shown) - 1) - sum(widths)
+    for _ in range(spare):
+        wanting = [at for at, want in enumerate(wanted) if widths[at] < want]
+        if wanting:
+            widths[min(wanting, key=widths.__getitem__)] += 1
+    for _ in range(-spare):
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _grid(table: Table, shown: Shown, width: int) -> Grid:
     grid = Grid(
         title=Text(inert(table.title), style="bold") if table.title else None,
         title_justify="left",
@@ -88,13 +103,10 @@ def _grid(table: Table, shown: Shown) -> Grid:
         show_edge=False,
         pad_edge=False,
     )
-    for at, it in shown:
-        grid.add_column(
-            Text(one_line(it.heading or "", 200)),
-            justify="right" if it.is_figure else "left",
-            overflow="fold",
-            width=_need(table, at, it) if it.is_whole else None,
-        )
+    for (_, it), room in zip(shown, _widths(table, shown, width), strict=True):
+        side: JustifyMethod = "right" if it.is_figure else "left"
+        heading = Text(one_line(it.heading or "", 200))
+        grid.add_column(heading, justify=side, overflow="fold", width=max(1, room))
     for number, row in enumerate(table.rows, start=1):
         last = table.total and number == len(table.rows)
         if last:
