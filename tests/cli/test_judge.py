@@ -93,7 +93,7 @@ def test_what_a_judge_says_instead_of_a_verdict_is_told_apart_from_its_silence(
 
     done = run(evalrun, suite, vision_server)
 
-    assert "neither PASS nor FAIL from the judge: 4" in done.stdout
+    assert "neither PASS nor FAIL from the judge, where the rule's verdict stands: 4" in done.stdout
     (path,) = store.runs(tmp_path / "results")
     words = [it.judgement.words for it in store.read(path).records() if it.judgement]
     assert words == ["It depends."] * 4

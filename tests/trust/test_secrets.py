@@ -72,8 +72,8 @@ def test_the_key_is_not_in_the_traceback_of_a_crash(
     """A bug of ours, made by a wire that breaks in the middle of a call."""
     crash = (
         "import sys; from harness.adapters import openai\n"
-        "def broken(*_): raise ZeroDivisionError('a bug of ours')\n"
-        "openai.read_reply = broken\n"
+        "def broken(*_, **__): raise ZeroDivisionError('a bug of ours')\n"
+        "openai.OpenAIChat.read = broken\n"
         "from harness.cli import main; main()"
     )
     command = ["--suite", suite, "--model", "m", "--base-url", vision_server.url]
