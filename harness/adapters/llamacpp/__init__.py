@@ -34,7 +34,8 @@ BUDGET_BUILD = 8287
 """The first that bounds the thinking of a request: ggml-org/llama.cpp#20297 (11 March 2026)."""
 SAMPLERS: dict[str, Any] = {"top_k": 40, "top_p": 0.95, "min_p": 0.05}
 """llama.cpp's own defaults, sent because a server may have been started with others."""
-DEMO = Weights(*(Path(__file__).with_name(f"{it}-f32.gguf") for it in ("demo", "mmproj-demo")))
+_HERE = Path(__file__).parent
+DEMO = Weights(_HERE / "demo-f32.gguf", _HERE / "mmproj-demo-f32.gguf")
 """Made by `tools/demo_model`."""
 _ABOUT_DEMO = (
     "the demo model shows the machinery at work, on a real llama.cpp server: it can only name the "

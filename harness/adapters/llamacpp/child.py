@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-GRACE_S = 3.0
+_GRACE_S = 3.0
 """A llama.cpp server told to end waits for running requests, which nobody wants any more."""
 
 
@@ -38,7 +38,7 @@ def _stop_at_end_of_stdin(pid: int) -> None:
     while os.read(sys.stdin.fileno(), 4096):
         pass
     os.kill(pid, signal.SIGTERM)
-    time.sleep(GRACE_S)
+    time.sleep(_GRACE_S)
     os.kill(pid, signal.SIGKILL)
 
 

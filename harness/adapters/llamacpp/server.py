@@ -25,7 +25,6 @@ from msgspec import Struct
 
 from harness.adapters import Target, machine
 from harness.adapters.endpoints import budget_of
-from harness.adapters.llamacpp.child import GRACE_S
 from harness.adapters.llamacpp.weights import Weights
 from harness.errors import CallError, TargetError, UsageError, install_command
 from harness.text import nearest, one_line, size_text
@@ -61,6 +60,8 @@ _OURS = {
 _CHILD = Path(__file__).with_name("child.py")
 _REPORT_EVERY_S = 5.0
 _LOOK_S = 0.05
+_STOP_S = 5.0
+"""The guard kills a server sooner than that."""
 _END_S = 1.0
 """Connections break a moment before the process ends."""
 _TAIL_BYTES = 64 << 10
@@ -318,7 +319,7 @@ class LocalServer:
         with self._changing:
             self._stopped = True
             try:
-                self._process.communicate(timeout=GRACE_S + 2)  # closes its stdin: it is to end
+                self._process.communicate(timeout=_STOP_S)  # closes its stdin: it is to end
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
