@@ -173,7 +173,7 @@ def _number(question: str, written: str) -> str:
 
 def _in_words(question: str, written: str) -> Inferred | str | None:
     count, items = len(written.split()), len(items_of(written)) if "," in written else 0
-    if kin(written)[1]:
+    if count < 3 and kin(written)[1]:
         return "text"
     if _is_whole(numbers, written):
         return "integer"

@@ -62,16 +62,21 @@ def any_of(words: Iterable[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
-@lru_cache(maxsize=1024)
-def kin(word: str) -> tuple[frozenset[str], frozenset[str]]:
+Kin = tuple[frozenset[str], frozenset[str]]
+_KIN: dict[str, Kin] = {
+    word: (
+        frozenset([word] if "/" in line else group.split()),
+        frozenset(it for other in re.split("[|/]", line) if other != group for it in other.split()),
+    )
+    for line in reversed(TABLES["rivals"])
+    for group in re.split("[|/]", line)
+    for word in group.split()
+}
+
+
+def kin(word: str) -> Kin:
     """Other spellings of a word, and its rivals: other colours for a colour, opposites."""
-    word = folded(word).replace("-", "").replace(" ", "")
-    for line in TABLES["rivals"]:
-        groups = [group.split() for group in re.split("[|/]", line)]
-        if own := next((group for group in groups if word in group), None):
-            rivals = (it for group in groups if group != own for it in group)
-            return frozenset([word] if "/" in line else own), frozenset(rivals)
-    return frozenset(), frozenset()
+    return _KIN.get(folded(word).replace("-", "").replace(" ", ""), (frozenset(), frozenset()))
 
 
 @lru_cache(maxsize=8192)
