@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -208,17 +208,8 @@ class Asking:
         """Ask and grade. Raises: SuiteError for a broken picture, TargetError for a lost cause."""
         case, started_at = job.case, datetime.now(UTC)
         images = self._images(case)
-        sent = tuple(image.sha256 for image in images)
-        record = partial(
-            Record,
-            case=case,
-            repeat=job.repeat,
-            place=job.place,
-            image_sha256=sent[0] if sent else None,
-            images_sha256=sent if len(sent) > 1 else (),
-            media_types=tuple(image.media_type for image in images),
-            started_at=started_at,
-        )
+        record = partial(Record, case=case, repeat=job.repeat, place=job.place)
+        record = partial(record, started_at=started_at, **_sent(images))
         request = Request(
             id=case.id,
             question=case.question,
@@ -294,6 +285,16 @@ def with_more_room(adapter: Adapter, request: Request, cut: Reply, tokens: int) 
         effort=replace(effort, failed_s=effort.failed_s + (cut.latency_s or 0.0)),
         adapted=(*reply.adapted, f"max_tokens: {tokens}, as the first reply was cut"),
     )
+
+
+def _sent(images: Sequence[EncodedImage]) -> dict[str, Any]:
+    """What a record says of the pictures."""
+    sha256s = tuple(image.sha256 for image in images)
+    return {
+        "image_sha256": sha256s[0] if sha256s else None,
+        "images_sha256": sha256s if len(sha256s) > 1 else (),
+        "media_types": tuple(image.media_type for image in images),
+    }
 
 
 def _both(first: Effort, second: Effort) -> Effort:

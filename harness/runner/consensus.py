@@ -71,8 +71,12 @@ def consensus(question: str, replies: Mapping[str, str], *, grader: str | None =
     groups: dict[str, list[str]] = {}
     for model, answer in answers.items():
         if answer and case:
-            alike = (it for it in groups if _same(case, it, answer, replies[model]))
-            groups.setdefault(next(alike, answer), []).append(model)
+            for known in groups:
+                wanted = replace(case, expected=known)
+                if grade(wanted, answer).passed or grade(wanted, replies[model]).passed:
+                    answer = known
+                    break
+            groups.setdefault(answer, []).append(model)
     largest_first = sorted(groups.items(), key=lambda it: -len(it[1]))
     return Consensus(
         grader=case.grader if case else None,
@@ -85,11 +89,12 @@ def sentence_on(consensus: Consensus) -> str:
     """Whether they say the same, in a sentence."""
     if consensus.grader is None:
         return "The replies are free text: whether they agree is for you to read."
-    groups = "; ".join(
-        f"{one_line(it.answer, 60)} ({', '.join(one_line(name, 60) for name in it.models)})"
-        for it in consensus.groups
-    )
-    unread = ", ".join(one_line(name, 60) for name in consensus.unread)
+
+    def named(models: Iterable[str]) -> str:
+        return ", ".join(one_line(it, 60) for it in models)
+
+    groups = "; ".join(f"{one_line(it.answer, 60)} ({named(it.models)})" for it in consensus.groups)
+    unread = named(consensus.unread)
     rest = f" No such answer could be read from {unread}." if unread else ""
     if consensus.agree:
         return f"They agree: {one_line(consensus.groups[0].answer, 200)}"
@@ -150,8 +155,3 @@ def _read(case: Case, text: str) -> str | None:
         if answer and spelling and not problems(expecting) and grade(expecting, text).passed:
             return spelling
     return None
-
-
-def _same(case: Case, expected: str, answer: str, text: str) -> bool:
-    wanted = replace(case, expected=expected)
-    return grade(wanted, answer).passed or grade(wanted, text).passed

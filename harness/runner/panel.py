@@ -74,12 +74,12 @@ def with_task(
     for name in models:
         card = known.get(name)
         stated = card.vision_tasks.value if card and card.vision_tasks else None
-        if stated is not None and TASKS[task].called not in stated:
+        if stated is None:
+            say(f"{inert(name)}: no source says whether it does {task}; asked all the same")
+        elif TASKS[task].called not in stated:
             listed = f"the catalogue lists {', '.join(stated)}, not {TASKS[task].called}"
             say(f"{inert(name)} is not asked: {inert(listed)}")
             continue
-        if stated is None:
-            say(f"{inert(name)}: no source says whether it does {task}; asked all the same")
         found.append(name)
     if not found:
         raise TargetError(
