@@ -18,6 +18,7 @@ from harness.adapters import Adapter, Request
 from harness.errors import CallError, TargetError
 from harness.graders.extract import without_reasoning
 from harness.records import EncodedImage, Judgement, Record, Reply, Sampling, Verdict
+from harness.text import as_text
 
 Scope = Literal["unread", "all"]
 """Which replies a judge sees: those that the rules could not read, or all."""
@@ -91,17 +92,12 @@ class Judge:
 def question_about(record: Record) -> str:
     """What the judge is asked; the fence is drawn from the reply, which so cannot hold it."""
     assert isinstance(record.outcome, Reply)
-    reply, expected = record.outcome.text, record.case.expected
+    reply, half = record.outcome.text, _LONGEST_JUDGED // 2
     if len(reply) > _LONGEST_JUDGED:
-        half = _LONGEST_JUDGED // 2
         reply = f"{reply[:half]}\n[...]\n{reply[-half:]}"
     mark = f"=== {hashlib.sha256(reply.encode(errors='replace')).hexdigest()[:16]} ==="
-    return INSTRUCTIONS.format(
-        question=record.case.question,
-        expected=expected if isinstance(expected, str) else ", ".join(expected),
-        mark=mark,
-        reply=reply,
-    )
+    question, expected = record.case.question, as_text(record.case.expected)
+    return INSTRUCTIONS.format(question=question, expected=expected, mark=mark, reply=reply)
 
 
 def understood(said: str) -> Verdict | None:
@@ -113,8 +109,7 @@ def understood(said: str) -> Verdict | None:
     (None, None)
     """
     text = without_reasoning(said)
-    first = _FIRST_WORD.match(text)
-    if first is None:
+    if (first := _FIRST_WORD.match(text)) is None:
         return None
     rest = " ".join(text[first.end() :].split())
     why = rest.lstrip(" .,:;*_`\"'-")[:300] or "no reason given"
