@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -33,6 +34,7 @@ _FACTS = {
     if get_origin(fact := next(iter(get_args(it.type)), None)) is Fact
 }
 """The fields of a card that are facts -> whether the value is a list."""
+_TYPES = {it.name: it.type for it in msgspec.structs.fields(ModelCard)}
 _Sources = dict[str | None, tuple[str, str]]
 """Id -> source and date; under None what vouches for all that names no source."""
 
@@ -92,7 +94,7 @@ def load(files: Iterable[Path] | None = None) -> Catalogue:
     """The built-in catalogue with `files` (by default `user_files()`) laid over it.
 
     A user's entry with a name that is taken replaces the fields it gives and leaves the others.
-    Raises: TargetError naming the first mistake of a file.
+    Raises: TargetError naming all mistakes of a file.
     """
     known = _builtin()
     # os.path, because Path.exists raises where the folder may not be entered
@@ -123,44 +125,61 @@ def _overlaid(known: Catalogue, path: Path) -> Catalogue:
         changed = datetime.fromtimestamp(path.stat().st_mtime).astimezone().date()
         sources[None] = (str(path), changed.isoformat())
     cards, presets = dict(known.cards), dict(known.presets)
+    mistakes: list[str] = []
     for name, raw in given.presets.items():
-        where = f"presets.{name}"
-        cited = _cited(where, raw.pop("from", None), sources)
-        presets[name] = _converted(where, {"name": name, **cited, **raw}, Preset)
-        if path == PROJECT_FILE and presets[name].api_key_env:
-            raise ValueError(
-                f"{where}.api_key_env: a project's file may not send a key to a host of its own; "
-                f"move the preset to {user_files()[0]}"
-            )
+        with _kept(mistakes):
+            where = f"presets.{name}"
+            cited = _cited(where, raw.pop("from", None), sources)
+            presets[name] = _converted(where, {"name": name, **cited, **raw}, Preset)
+            if path == PROJECT_FILE and presets[name].api_key_env:
+                raise ValueError(
+                    f"{where}.api_key_env: a project's file may not send a key to a host of its "
+                    f"own; move the preset to {user_files()[0]}"
+                )
     for name, raw in given.models.items():
-        fields = _fields(name, raw, sources)
+        fields = _fields(name, raw, sources, mistakes)
         cards[name] = replace(cards[name], **fields) if name in cards else ModelCard(**fields)
         for host in cards[name].hosted:
-            if host.preset not in presets:
+            if host.preset not in presets and host.preset not in given.presets:
                 meant = _meant(host.preset, presets)
-                raise ValueError(f"models.{name}.hosted: no endpoint named {host.preset!r}{meant}")
+                mistakes.append(f"models.{name}.hosted: no endpoint named {host.preset!r}{meant}")
     owners: dict[str, str] = {}
-    for card in cards.values():
-        for alias in card.aliases:
-            if (owner := owners.setdefault(_plain(alias), card.name)) != card.name:
-                raise ValueError(f"{owner} and {card.name} both have the alias {alias!r}")
+    mistakes += [
+        f"{owner} and {card.name} both have the alias {alias!r}"
+        for card in cards.values()
+        for alias in card.aliases
+        if (owner := owners.setdefault(_plain(alias), card.name)) != card.name
+    ]
+    if mistakes:
+        raise ValueError("\n  ".join(["", *mistakes] if len(mistakes) > 1 else mistakes))
     return Catalogue(cards=cards, presets=presets)
 
 
-def _fields(name: str, raw: dict[str, Any], sources: _Sources) -> dict[str, Any]:
-    """The fields of a card that are given."""
+@contextmanager
+def _kept(mistakes: list[str]) -> Iterator[None]:
+    """A mistake does not hide those that follow."""
+    try:
+        yield
+    except ValueError as error:
+        mistakes.append(str(error))
+
+
+def _fields(
+    name: str, raw: dict[str, Any], sources: _Sources, mistakes: list[str]
+) -> dict[str, Any]:
+    """The fields of a card that are given, and right."""
     where, backing = f"models.{name}", raw.pop("from", None)
     if isinstance(raw.get("gguf"), str):  # as the options say it
         pair = {"model": raw.pop("gguf"), "mmproj": raw.pop("mmproj", None)}
         raw["files"] = {key: value for key, value in pair.items() if value is not None}
-    if unknown := [it for it in raw if it not in ModelCard.__struct_fields__]:
-        meant = _meant(unknown[0], ModelCard.__struct_fields__)
-        raise ValueError(f"{where}.{unknown[0]}: no such field{meant}")
-    sourced = {
-        key: _sourced(f"{where}.{key}", key, value, backing, sources) for key, value in raw.items()
-    }
-    card = _converted(where, {"name": name, **sourced}, ModelCard)
-    return {key: getattr(card, key) for key in ("name", *raw)}
+    fields: dict[str, Any] = {"name": name}
+    for key, value in raw.items():
+        with _kept(mistakes):
+            if key not in _TYPES:
+                raise ValueError(f"{where}.{key}: no such field{_meant(key, _TYPES)}")
+            given = _sourced(f"{where}.{key}", key, value, backing, sources)
+            fields[key] = _converted(f"{where}.{key}", given, _TYPES[key])
+    return fields
 
 
 def _sourced(where: str, key: str, raw: Any, backing: object, sources: _Sources) -> Any:

@@ -378,6 +378,31 @@ def test_a_mistake_of_a_file_is_named_with_its_field(
     assert str(tmp_path / "evalrun.toml") in said
 
 
+def test_all_mistakes_of_a_file_are_named_at_once(tmp_path: Path) -> None:
+    said = mistakes(
+        tmp_path,
+        """
+        [presets.office]
+        api_key_env = "OFFICE_KEY"
+        [models.a]
+        parameter = "7B"
+        context_tokens = "128K"
+        hosted = [{ preset = "opnrouter", model_id = "x" }]
+        [models.b]
+        aliases = "one"
+        """,
+    )
+
+    for expected in (
+        "presets.office: Object missing required field `base_url`",
+        "models.a.parameter: no such field; did you mean parameters?",
+        "models.a.context_tokens: Expected `int`, got `str`",
+        "models.a.hosted: no endpoint named 'opnrouter'; did you mean openrouter?",
+        "models.b.aliases: Expected `array`, got `str`",
+    ):
+        assert expected in said
+
+
 def test_an_endpoint_nobody_defined_is_a_mistake(tmp_path: Path) -> None:
     text = '[models.a]\nhosted = [{ preset = "opnrouter", model_id = "x" }]\n'
 
