@@ -102,9 +102,9 @@ def load(files: Iterable[Path] | None = None) -> Catalogue:
         try:
             known = _overlaid(known, path)
         except (OSError, ValueError) as error:
-            raise TargetError(
-                f"{path} cannot be read: {error}", fix="correct it there, or move the file"
-            ) from error
+            tables = "models, presets, sources, run, profile and sweep"
+            fix = f"correct it there, or move the file; its tables are {tables}"
+            raise TargetError(f"{path} cannot be read: {error}", fix=fix) from error
     return known
 
 

@@ -423,8 +423,8 @@ def test_a_jpeg_of_a_thousand_scans_is_refused(tmp_path: Path) -> None:
         (b"", "begins with nothing"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "begins with <svg"),
         (b"<!DOCTYPE html><html></html>", "begins with <!DOCTYPE html>"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "ftypheic"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "version https://git-lfs"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99), "is HEIC or another format"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "is a Git LFS pointer"),
         (b"%PDF-1.7", "PDF"),
         (b"%!PS-Adobe-3.0 EPSF-3.0", "begins with %!PS"),
         (b"just words", "is not a picture"),
@@ -432,7 +432,7 @@ def test_a_jpeg_of_a_thousand_scans_is_refused(tmp_path: Path) -> None:
         (b"\x89PNG\r\n\x1a\n", "damaged"),
     ],
 )
-def test_what_is_no_picture_is_refused_with_its_first_bytes(
+def test_what_is_no_picture_is_refused_with_what_it_is_or_its_first_bytes(
     tmp_path: Path, content: bytes, said: str
 ) -> None:
     path = tmp_path / "a.png"

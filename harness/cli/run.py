@@ -67,7 +67,9 @@ def _run_one(
     stopping = Event()
     work = prepare(options, stopping, say)
     if command.dry_run:
-        for line in (*_plan(work), *app.origins(context, work.of_entry)):
+        origins = enumerate(app.origins(context, work.of_entry))
+        listed = (f"{'' if number else 'options':<12} {line}" for number, line in origins)
+        for line in (*_plan(work), *listed):
             print_line(inert(line))
         return ExitCode.DONE, None
     gc.freeze()  # what stands here stays: searching it again and again costs a fifth of a run

@@ -69,6 +69,11 @@ _READERS = (
 would try three dozen formats, Ghostscript among them. Imported when met: all take 0.1 s."""
 
 _NAMES = ", ".join(kind for kind, _, _ in _READERS)
+_FOREIGN = (
+    (rb"version https://git-lfs", "is a Git LFS pointer, not the picture", "run `git lfs pull`"),
+    (rb"....ftyp", "is HEIC or another format that cannot be read here", "save it as JPEG or PNG"),
+)
+"""How a file begins that users do have, what it is, and what to do."""
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -226,6 +231,9 @@ def _opened(data: bytes, name: str) -> ImageFile:
     """The picture, not decoded yet, by the only reader its first bytes allow."""
     reader = next((it for _, start, it in _READERS if re.match(start, data, re.DOTALL)), None)
     if reader is None:
+        for begins, what, fix in _FOREIGN:
+            if re.match(begins, data, re.DOTALL):
+                raise SuiteError(f"{name} {what}", fix=fix)
         start = shown(data[:24].decode("latin-1")) or "nothing"
         fix = f"save or download it again, as one of {_NAMES}"
         raise SuiteError(f"{name} is not a picture: it begins with {start}", fix=fix)

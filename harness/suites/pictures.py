@@ -13,6 +13,7 @@ from functools import cached_property, lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from harness.errors import SuiteError
 from harness.images import encode, header, read_regular, shown, split_page
@@ -130,7 +131,7 @@ class Pictures:
 
     def _spelled(self, path: str) -> str | None:
         """The file that is meant: in `images/` or not, however its characters are spelled."""
-        spelled = [path]
+        spelled = [path, unquote(path)] if "%" in path else [path]
         if not path.isascii():
             spelled += [unicodedata.normalize("NFC", path), unicodedata.normalize("NFD", path)]
         for name in (it for each in spelled for it in (f"images/{each}", each)):

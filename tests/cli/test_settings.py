@@ -220,6 +220,7 @@ def test_a_models_entry_says_how_it_is_asked_where_no_option_does(
     }
     assert sent["messages"][0] == {"role": "system", "content": "Be short."}
     assert "--temperature 0.25 (the model's entry in evalrun.toml)" in planned.stdout
+    assert "\noptions      --" in planned.stdout
     assert "--max-tokens 99 (typed)" in planned.stdout
     assert "--image-max-side 64 (the model's entry in evalrun.toml)" in planned.stdout
     assert "--seed 7 ([run] of evalrun.toml)" in planned.stdout

@@ -429,6 +429,15 @@ def test_a_question_about_more_pictures_than_there_are_is_a_problem(shop: Worksh
     assert "speaks of 2 pictures, and the row has 1" in shop.refused("q.jsonl")
 
 
+def test_a_path_as_a_web_tool_exports_it_is_found(shop: Workshop) -> None:
+    shop.picture("images/my photo.png")
+    shop.write("q.csv", "image,question,answer\nimages/my%20photo.png,What?,x\n")
+
+    (case,) = load(shop.root / "q.csv").cases
+
+    assert case.image == "images/my photo.png"
+
+
 @pytest.mark.parametrize(
     ("name", "fix"),
     [
