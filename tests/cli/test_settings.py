@@ -45,6 +45,7 @@ def test_an_option_wins_over_the_environment_the_project_and_the_user(
     ):
         assert line in done.stdout
     assert "would ask    2:" in done.stdout
+    assert done.stdout.count("\noptions      --") == 1
 
 
 def test_a_profile_wins_over_run_and_comes_from_either_file(
