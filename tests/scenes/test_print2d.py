@@ -15,7 +15,6 @@ pytest.importorskip("rendercv_fonts", reason="the typefaces come with the scenes
 pytest.importorskip("matplotlib", reason="the chart comes with the scenes extra")
 
 from fixtures.scenes import print2d
-from fixtures.scenes.errors import VisibilityError
 from fixtures.scenes.print2d.barcode import SYMBOLS, modules
 from fixtures.scenes.print2d.dials import polar
 from fixtures.scenes.print2d.floorplan import feet
@@ -156,20 +155,6 @@ def test_the_hands_of_a_clock_show_its_time() -> None:
 def test_a_knob_points_at_its_setting() -> None:
     _, facts = made(print2d.knob)
     assert facts["degrees"][facts["steps"].index(facts["setting"])] == facts["pointer_deg"]
-
-
-def test_a_photograph_shows_its_marks_where_its_facts_say() -> None:
-    page = print2d.Page(120, 80, px_per_mm=8)
-    page.box((90, 20, 98, 28), fill=(0, 0, 0))
-    page.mark("box", (90, 20, 98, 28))
-    rng = np.random.default_rng(2)
-    photo = print2d.photograph(rng, page.finish(), page.facts(), (600, 450), curl=0.0)
-    (fact,) = photo.require_legible(["box"], 10)
-    left, top, right, bottom = fact.box
-    assert max(photo.image.getpixel(((left + right) // 2, (top + bottom) // 2))) < 60
-    assert min(photo.image.getpixel((left - 20, (top + bottom) // 2))) > 100
-    with pytest.raises(VisibilityError, match="px tall"):
-        photo.require_legible(["box"], 500)
 
 
 def test_a_bar_code_reads_back_with_a_valid_check_symbol() -> None:
