@@ -111,11 +111,29 @@ def cases_of(paths: Sequence[Path], pictures: Pictures, findings: Findings) -> I
             yield row.where, _case(row, case_id, first_index, reader.used, side)
         except SuiteError as error:
             findings.error(row.where, error)
-    used = (reader.used - reader.rivals) | {id_column}
+    for name, rival in reader.rivals.items():
+        rival.report(name, findings)
+    used = (reader.used - reader.rivals.keys()) | {id_column}
     if any_read and (unused := [it for it in reader.seen if it not in used]):
         findings.note("columns", f"not used: {shown(', '.join(unused))}")
     if reader.seen:
         side.report_unused(reader.seen)
+
+
+class _Rival(Struct):
+    """A column that says something else than the one that was used, and where it does first."""
+
+    what: str
+    used: str
+    where: str
+    rows: int = 0
+
+    def report(self, name: str, findings: Findings) -> None:
+        if self.what in ("question", "answer"):
+            more = f" (and {self.rows - 1:,} more rows)" if self.rows > 1 else ""
+            both = f"{shown(self.used)} is used, {shown(name)} differs{more}"
+            fix = f'say which in the side file: [columns] {self.what} = "{shown(name)}"'
+            findings.warning(self.where, f"two columns may be its {self.what}: {both}", fix)
 
 
 class _Reader:
@@ -131,7 +149,7 @@ class _Reader:
         self.seen: dict[str, None] = {}
         """Columns with content, in their order."""
         self.used: set[str] = set()
-        self.rivals: set[str] = set()
+        self.rivals: dict[str, _Rival] = {}
         """Columns that say something else than the one that was used, in some row."""
         self.first_option = 0
         """The number of the first option, where columns of options are numbered from 1."""
@@ -195,13 +213,8 @@ class _Reader:
                 found = _READ[what](cells[name])
                 used = name if found else ""
             elif text_of(cells[name]) != text_of(cells[used]):
-                by_number = bare(name).endswith(("idx", "index"))  # it says the same
-                if what in ("question", "answer") and not by_number and name not in self.rivals:
-                    both = f"{shown(used)} is used, {shown(name)} differs"
-                    fix = f'say which in the side file: [columns] {what} = "{shown(name)}"'
-                    self._findings.warning(where, f"two columns may be its {what}: {both}", fix)
-                if not by_number:
-                    self.rivals.add(name)
+                if not bare(name).endswith(("idx", "index")):  # which says the same
+                    self.rivals.setdefault(name, _Rival(what, used, where)).rows += 1
                 continue
             if used:
                 self.used.add(name)

@@ -488,11 +488,12 @@ def test_pictures_go_by_their_number_in_the_pair_of_vqa(shop: Workshop) -> None:
 
 
 def test_two_columns_that_may_be_the_question_are_warned_of(shop: Workshop) -> None:
-    suite = rows(
-        shop, {"image": "p1.png", "question": "How many?", "prompt": "Count!", "answer": "3"}
-    )
+    row = {"image": "p1.png", "question": "How many?", "prompt": "Count!", "answer": "3"}
 
-    assert "warning: q.jsonl, line 1: two columns may be its question" in remarks(suite)
+    said = remarks(rows(shop, row, row))
+
+    assert "warning: q.jsonl, line 1: two columns may be its question" in said
+    assert "prompt differs (and 1 more rows)" in said
 
 
 def test_of_several_splits_in_a_file_those_not_read_are_named(shop: Workshop) -> None:
