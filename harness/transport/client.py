@@ -44,6 +44,8 @@ _LONGEST_REPLY_IN_TIMEOUTS = 10
 _LONGEST_BACKOFF_S, _LONGEST_LOADING_S = 20.0, 900
 _FIRST_CONTACT_S = 5.0
 """A server that was never reached is given up sooner than one that went away."""
+_STALE_S = 1.0
+"""That a kept connection was closed by the server meanwhile shows at once."""
 _LOOK_AGAIN_S = 0.5
 _INCREASE, _DECREASE = 0.05, 0.25
 _SHORTEST_SECRET = 12
@@ -316,7 +318,8 @@ class Transport:
                 incoming.finish()
                 return value, latency_s
         except httpx.HTTPError as error:
-            raise error_from(error, self._bare_url, kept=not incoming.connected) from error
+            kept = not incoming.connected and incoming.elapsed_s() < _STALE_S
+            raise error_from(error, self._bare_url, kept=kept) from error
         except EvalrunError as error:  # some servers quote the key they were sent
             for secret in self._secrets:
                 error.hide(secret)

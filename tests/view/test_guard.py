@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.view.guard import Guard, is_loopback
+from harness.transport import is_loopback
+from harness.view.guard import Guard
 from tests.view.conftest import Pages
 
 
@@ -61,4 +62,4 @@ def test_a_server_for_other_machines_goes_by_its_addresses(name: str) -> None:
 
     assert remote.is_our_name(name)
     assert not remote.is_our_name("evil.example:8740")
-    assert not is_loopback("0.0.0.0")
+    assert not is_loopback("http://0.0.0.0:8740")
