@@ -37,18 +37,8 @@ _FACTS = {
 _TYPES = {it.name: it.type for it in msgspec.structs.fields(ModelCard)}
 _Sources = dict[str | None, tuple[str, str]]
 """Id -> source and date; under None what vouches for all that names no source."""
-
-
-class _Document(msgspec.Struct, forbid_unknown_fields=True):
-    """A file, its facts not yet attributed."""
-
-    sources: dict[date, dict[str, str]] = {}
-    presets: dict[str, dict[str, Any]] = {}
-    models: dict[str, dict[str, Any]] = {}
-    run: Any = None
-    """This and those below: defaults of commands, which read them themselves."""
-    profile: Any = None
-    sweep: Any = None
+_TABLES = ("models", "presets", "sources", "run", "profile", "sweep")
+"""Of a file; the last three are defaults of commands, which read them themselves."""
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,8 +92,7 @@ def load(files: Iterable[Path] | None = None) -> Catalogue:
         try:
             known = _overlaid(known, path)
         except (OSError, ValueError) as error:
-            tables = "models, presets, sources, run, profile and sweep"
-            fix = f"correct it there, or move the file; its tables are {tables}"
+            fix = f"correct it there, or move the file; its tables are {', '.join(_TABLES)}"
             raise TargetError(f"{path} cannot be read: {error}", fix=fix) from error
     return known
 
@@ -115,44 +104,59 @@ def _builtin() -> Catalogue:
 
 def _overlaid(known: Catalogue, path: Path) -> Catalogue:
     """Raises: OSError or ValueError for a file that cannot be read."""
-    given = _converted("", tomllib.loads(path.read_text(encoding="utf-8")), _Document)
-    sources: _Sources = {
-        id_: (source, day.isoformat())
-        for day, stated in given.sources.items()
-        for id_, source in stated.items()
-    }
+    given = tomllib.loads(path.read_text(encoding="utf-8"))
+    mistakes = [f"{it}: no such table{_meant(it, _TABLES)}" for it in given if it not in _TABLES]
+    sources: _Sources = {}
+    stated = _table("sources", given, dict[date, dict[str, str]], mistakes)
+    for day, ids in stated.items():
+        sources |= {id_: (source, day.isoformat()) for id_, source in ids.items()}
     if path != BUILTIN:
         changed = datetime.fromtimestamp(path.stat().st_mtime).astimezone().date()
         sources[None] = (str(path), changed.isoformat())
     cards, presets = dict(known.cards), dict(known.presets)
-    mistakes: list[str] = []
-    for name, raw in given.presets.items():
+    raw_presets = _table("presets", given, dict[str, dict[str, Any]], mistakes)
+    for name, raw in raw_presets.items():
         with _kept(mistakes):
-            where = f"presets.{name}"
-            cited = _cited(where, raw.pop("from", None), sources)
-            presets[name] = _converted(where, {"name": name, **cited, **raw}, Preset)
-            if path == PROJECT_FILE and presets[name].api_key_env:
-                raise ValueError(
-                    f"{where}.api_key_env: a project's file may not send a key to a host of its "
-                    f"own; move the preset to {user_files()[0]}"
-                )
-    for name, raw in given.models.items():
+            presets[name] = _preset(name, raw, sources, path)
+    for name, raw in _table("models", given, dict[str, dict[str, Any]], mistakes).items():
         fields = _fields(name, raw, sources, mistakes)
         cards[name] = replace(cards[name], **fields) if name in cards else ModelCard(**fields)
         for host in cards[name].hosted:
-            if host.preset not in presets and host.preset not in given.presets:
+            if host.preset not in {**presets, **raw_presets}:
                 meant = _meant(host.preset, presets)
                 mistakes.append(f"models.{name}.hosted: no endpoint named {host.preset!r}{meant}")
-    owners: dict[str, str] = {}
-    mistakes += [
-        f"{owner} and {card.name} both have the alias {alias!r}"
-        for card in cards.values()
-        for alias in card.aliases
-        if (owner := owners.setdefault(_plain(alias), card.name)) != card.name
-    ]
+    mistakes += _clashes(cards.values())
     if mistakes:
         raise ValueError("\n  ".join(["", *mistakes] if len(mistakes) > 1 else mistakes))
     return Catalogue(cards=cards, presets=presets)
+
+
+def _table(name: str, given: Mapping[str, Any], kind: type[T], mistakes: list[str]) -> T:
+    with _kept(mistakes):
+        return _converted(name, given.get(name, {}), kind)
+    return _converted(name, {}, kind)
+
+
+def _preset(name: str, raw: dict[str, Any], sources: _Sources, path: Path) -> Preset:
+    where = f"presets.{name}"
+    cited = _cited(where, raw.pop("from", None), sources)
+    preset = _converted(where, {"name": name, **cited, **raw}, Preset)
+    if path == PROJECT_FILE and preset.api_key_env:
+        raise ValueError(
+            f"{where}.api_key_env: a project's file may not send a key to a host of its own; "
+            f"move the preset to {user_files()[0]}"
+        )
+    return preset
+
+
+def _clashes(cards: Iterable[ModelCard]) -> list[str]:
+    owners: dict[str, str] = {}
+    return [
+        f"{owner} and {card.name} both have the alias {alias!r}"
+        for card in cards
+        for alias in card.aliases
+        if (owner := owners.setdefault(_plain(alias), card.name)) != card.name
+    ]
 
 
 @contextmanager

@@ -355,7 +355,7 @@ def test_a_user_can_define_an_endpoint_and_serve_a_model_from_it(tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[modles.x]", "unknown field `modles`"),
+        ("[modles.x]", "modles: no such table; did you mean models?"),
         ("[sources]\nloose = 'https://example.org'", "sources: Invalid RFC3339 encoded date"),
         ("[presets.office]\nfrom = 'x'", "presets.office: no source 'x' is stated"),
         ("[presets.office]\napi_key_env = 'K'", "missing required field `base_url`"),
@@ -382,6 +382,9 @@ def test_all_mistakes_of_a_file_are_named_at_once(tmp_path: Path) -> None:
     said = mistakes(
         tmp_path,
         """
+        [modles.x]
+        [sources]
+        loose = "https://example.org"
         [presets.office]
         api_key_env = "OFFICE_KEY"
         [models.a]
@@ -394,6 +397,8 @@ def test_all_mistakes_of_a_file_are_named_at_once(tmp_path: Path) -> None:
     )
 
     for expected in (
+        "modles: no such table; did you mean models?",
+        "sources: Invalid RFC3339",
         "presets.office: Object missing required field `base_url`",
         "models.a.parameter: no such field; did you mean parameters?",
         "models.a.context_tokens: Expected `int`, got `str`",

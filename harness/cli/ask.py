@@ -129,6 +129,12 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
             board.answers[panel.model] = panel
             if not live and not options.json:
                 board.print(panel)
+    codes = _show(options, request, board)
+    return interrupts.exit_code or (codes.pop() if len(codes) == 1 else ExitCode.INCOMPLETE)
+
+
+def _show(options: AskOptions, request: Request, board: Board) -> set[ExitCode]:
+    """Whether the models agree, or all as JSON; how each of them ended."""
     answered = [it for it in board.answers.values() if it is not None]
     found = agreement(options.question or request.question, answered, options.task)
     if options.json:
@@ -137,8 +143,7 @@ def _ask_and_show(options: AskOptions, request: Request, case: Case | None) -> i
         print_json(_about(options, request) | {"answers": answers, "agreement": agreed})
     elif found is not None:
         board.console.print(sentence_on(found), markup=False, highlight=False, soft_wrap=True)
-    codes = {it.error.exit_code if it.error else ExitCode.DONE for it in answered}
-    return interrupts.exit_code or (codes.pop() if len(codes) == 1 else ExitCode.INCOMPLETE)
+    return {it.error.exit_code if it.error else ExitCode.DONE for it in answered}
 
 
 def _models(options: AskOptions, known: Catalogue) -> Iterator[ModelOptions]:

@@ -239,7 +239,7 @@ def line(progress: Progress) -> str:
     overall = progress.tally.score().overall
     answered = overall.asked - overall.errors
     share = f"{100 * overall.passed / answered:.0f}" if answered else "–"
-    counts = (progress.errors, "error"), (progress.retries, "retries")
+    counts = (progress.errors, "errors"), (progress.retries, "retries")
     left = "…" if progress.left_s is None else duration(progress.left_s)
     parts = [f"{progress.done}/{progress.asked} asked", f"{share} % of {answered} answered passed"]
     return ", ".join([*parts, *(f"{it} {what}" for it, what in counts if it), f"{left} left"])

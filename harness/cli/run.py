@@ -31,6 +31,7 @@ from harness.cli.output import (
     say,
     write_github_summary,
 )
+from harness.comparison.ranking import missing
 from harness.errors import EvalrunError, ExitCode, TargetError, UsageError
 from harness.measure import Outcome, Work, carry_out, estimate, prepare
 from harness.options import DEFAULT_RESULTS, CommandOptions, RunOptions
@@ -161,8 +162,7 @@ def _next(score: ModelScore, results: Path) -> Iterator[str]:
         other = f"evalrun compare {shlex.quote(score.model)} OTHER{folder}"
         yield f"next: evalrun show {header.run}{folder}   or   {other}"
         return
-    missing = f"{overall.errors + overall.cut} of {overall.asked} have no answer"
-    yield f"{missing} ({overall.missing})"
+    yield missing(overall)
     if overall.cut and header.backend == "replay":
         yield "a recording cannot be asked again"
     elif overall.cut:

@@ -64,10 +64,6 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
             planned.append(cls(cell=cell, options=options, work=work, stopping=stopping))
         return planned
 
-    @property
-    def asked(self) -> int:
-        return len(self.work.cases) * self.options.suite.repeats
-
 
 def _teller(cell: Cell) -> Callable[[str], None]:
     """Of what a run says of itself only warnings are worth a line."""
@@ -145,7 +141,7 @@ class Driver:
     def _missing(self, it: Planned) -> int:
         """Answers that are not there yet."""
         run = self._runs.get(it.cell.words)
-        return max(0, it.asked - (len(run.answered_keys()) if run else 0))
+        return max(0, it.work.asked - (len(run.answered_keys()) if run else 0))
 
     def _early(self, it: Planned) -> EarlyStop | None:
         """What watches this cell, with the answers there are already; None: nothing does."""
@@ -310,7 +306,7 @@ def describe(planned: Sequence[Planned], results: Path) -> None:
     """`--dry-run`: cells, calls, downloads, and about how long and how dear."""
     seconds: list[float | None] = []
     for it in planned:
-        parts = [f"{it.asked:,} calls", *_download(it.work.route.target)]
+        parts = [f"{it.work.asked:,} calls", *_download(it.work.route.target)]
         if it.work.route.price is not None:
             parts.append(cost(it.work, estimate(it.work)[1]))
         seconds.append(_seconds(it, results))
@@ -319,7 +315,9 @@ def describe(planned: Sequence[Planned], results: Path) -> None:
     known = [it for it in seconds if it is not None]
     time_ = f"about {duration(sum(known))}" if len(known) == len(seconds) else "time unknown"
     why = "" if len(known) == len(seconds) else " (no run of such a cell to go by yet)"
-    typer.echo(f"{len(planned)} cells, {sum(it.asked for it in planned):,} calls, {time_}{why}")
+    typer.echo(
+        f"{len(planned)} cells, {sum(it.work.asked for it in planned):,} calls, {time_}{why}"
+    )
 
 
 def _download(target: Target) -> Iterator[str]:
@@ -335,5 +333,5 @@ def _seconds(it: Planned, results: Path) -> float | None:
             score = summarise(store.read(path))
             mean_s = score.overall.latency_mean_s
             if mean_s is not None:
-                return mean_s * it.asked / (it.options.limits.concurrency or 1)
+                return mean_s * it.work.asked / (it.options.limits.concurrency or 1)
     return None

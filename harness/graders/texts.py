@@ -136,16 +136,7 @@ def transcription(case: Case) -> Check:
     def check(reply: Reply) -> Verdict:
         from rapidfuzz.distance import OSA, Levenshtein
 
-        lead, quoted = _LEAD_IN.match(reply.text), _QUOTED.findall(reply.text)
-        pieces = [
-            reply.text,
-            *quoted[:1],
-            " ".join(quoted),
-            reply.text[lead.end() if lead else 0 :],
-        ]
-        if reply.answer:
-            pieces = [reply.text[reply.text.rfind(reply.answer) :], reply.answer]
-        said = {normal(it): it for it in reversed(pieces)}
+        said = {normal(it): it for it in reversed(_transcripts(reply))}
         best = min(said, key=lambda it: OSA.distance(it, wanted, score_cutoff=limit))
         off, ours, theirs = OSA.distance(best, wanted), wanted.split(), best.split()
         same_words = off <= 1  # two letters off is another word, a digit another number
@@ -167,6 +158,15 @@ def transcription(case: Case) -> Check:
         )
 
     return check
+
+
+def _transcripts(reply: Reply) -> list[str]:
+    """What of a reply may be the text: the answer that it states, else all of it, or a part."""
+    if reply.answer:
+        return [reply.text[reply.text.rfind(reply.answer) :], reply.answer]
+    lead, quoted = _LEAD_IN.match(reply.text), _QUOTED.findall(reply.text)
+    rest = reply.text[lead.end() if lead else 0 :]
+    return [reply.text, *quoted[:1], " ".join(quoted), rest]
 
 
 def normal(said: str) -> str:
