@@ -34,9 +34,7 @@ def _weight_inside(intervals: list[stats.Interval], share: float, asked: int) ->
 def newcombe_unpaired(asked: int) -> np.ndarray:
     """Exact coverage over a grid of two shares."""
     counts = range(asked + 1)
-    bounds = np.array(
-        [[stats.newcombe_unpaired(x, asked, y, asked) for y in counts] for x in counts]
-    )
+    bounds = np.array([[stats.newcombe(x, asked, y, asked) for y in counts] for x in counts])
     shares = SHARES[::60]
     chances = {share: binom.pmf(np.arange(asked + 1), asked, share) for share in shares}
     return np.array(

@@ -56,25 +56,37 @@ def wilson_interval(passed: float, asked: float) -> Interval:
     return Interval(low, high)
 
 
-def newcombe_unpaired(passed_1: float, asked_1: int, passed_2: float, asked_2: int) -> Interval:
+def newcombe(
+    passed_1: float, asked_1: int, passed_2: float, asked_2: int, *, correlation: float = 0.0
+) -> Interval:
     """For share 1 minus share 2, measured on different prompts (or: nobody knows on which).
 
-    Formula: d - √((p₁-l₁)² + (u₂-p₂)²)  to  d + √((u₁-p₁)² + (p₂-l₂)²); l, u: Wilson's bounds
+    Formula: d - √(δ² - 2φδε + ε²)  to  d + √(ε'² - 2φε'δ' + δ'²), with δ = p₁-l₁, ε = u₂-p₂,
+             ε' = u₁-p₁, δ' = p₂-l₂; l, u: Wilson's bounds; φ: 0, but for pairs
     Source:  Newcombe 1998, Statistics in Medicine 17:873-890, method 10, with this example
 
-    >>> [round(bound, 4) for bound in newcombe_unpaired(56, 70, 48, 80)]
+    >>> [round(bound, 4) for bound in newcombe(56, 70, 48, 80)]
     [0.0524, 0.3339]
     """
-    return _newcombe(passed_1, asked_1, passed_2, asked_2, correlation=0.0)
+    if not asked_1 or not asked_2:
+        return Interval(-1.0, 1.0)
+    share_1, share_2 = passed_1 / asked_1, passed_2 / asked_2
+    one, two = wilson_interval(passed_1, asked_1), wilson_interval(passed_2, asked_2)
+
+    def leg(a: float, b: float) -> float:
+        return sqrt(max(0.0, a * a - 2 * correlation * a * b + b * b))
+
+    low = share_1 - share_2 - leg(share_1 - one.low, two.high - share_2)
+    high = share_1 - share_2 + leg(one.high - share_1, share_2 - two.low)
+    return Interval(max(-1.0, low), min(1.0, high))
 
 
 def newcombe_paired(prompts: Mapping[tuple[float, float], int]) -> Interval:
     """For the mean first rate minus the mean second rate, both over the same prompts.
 
     Args:    how many prompts came to each (first rate, second rate): 1, 0, or a share of repeats
-    Formula: d - √(δ² - 2φδε + ε²)  to  d + √(ε'² - 2φε'δ' + δ'²), with δ = p₁-l₁, ε = u₂-p₂,
-             ε' = u₁-p₁, δ' = p₂-l₂ and φ the correlation of the rates, its covariance (if
-             positive) first brought 1/2n nearer to zero
+    Formula: `newcombe` with φ the correlation of the rates, its covariance (if positive) first
+             brought 1/2n nearer to zero
     Source:  Newcombe 1998, Statistics in Medicine 17:2635-2650, method 10, with this example; for
              repeats the same rule on means (MOVER: Zou and Donner 2008, doi:10.1002/sim.3095),
              which errs on the wide side, as rates vary less than 0/1 outcomes do
@@ -95,24 +107,7 @@ def newcombe_paired(prompts: Mapping[tuple[float, float], int]) -> Interval:
     variance_2 = sum(y * y * count for _, y, count in centred) / n
     spread = sqrt(variance_1 * variance_2)
     phi = max(-1.0, min(1.0, covariance / spread)) if spread > 0 else 0.0
-    return _newcombe(total_1, n, total_2, n, correlation=phi)
-
-
-def _newcombe(
-    passed_1: float, asked_1: int, passed_2: float, asked_2: int, *, correlation: float
-) -> Interval:
-    """Join two Wilson intervals into that of the difference, as Pythagoras (and φ) would."""
-    if not asked_1 or not asked_2:
-        return Interval(-1.0, 1.0)
-    share_1, share_2 = passed_1 / asked_1, passed_2 / asked_2
-    one, two = wilson_interval(passed_1, asked_1), wilson_interval(passed_2, asked_2)
-
-    def leg(a: float, b: float) -> float:
-        return sqrt(max(0.0, a * a - 2 * correlation * a * b + b * b))
-
-    low = share_1 - share_2 - leg(share_1 - one.low, two.high - share_2)
-    high = share_1 - share_2 + leg(one.high - share_1, share_2 - two.low)
-    return Interval(max(-1.0, low), min(1.0, high))
+    return newcombe(total_1, n, total_2, n, correlation=phi)
 
 
 def mcnemar(first_only: int, second_only: int, *, mid: bool = False) -> float:

@@ -60,7 +60,7 @@ def test_wilson_holds_the_truth_in_95_percent_of_runs(asked: int) -> None:
 
 def test_nothing_asked_says_nothing() -> None:
     assert stats.wilson_interval(0, 0) == (0, 1)
-    assert stats.newcombe_unpaired(0, 0, 3, 4) == (-1, 1)
+    assert stats.newcombe(0, 0, 3, 4) == (-1, 1)
     assert stats.newcombe_paired({}) == (-1, 1)
 
 
@@ -74,7 +74,7 @@ def test_the_unpaired_interval_agrees_with_statsmodels(
         passed_1, asked_1, passed_2, asked_2, method="newcomb", compare="diff"
     )
 
-    ours = stats.newcombe_unpaired(passed_1, asked_1, passed_2, asked_2)
+    ours = stats.newcombe(passed_1, asked_1, passed_2, asked_2)
     assert ours == pytest.approx(theirs, abs=1e-12)
 
 

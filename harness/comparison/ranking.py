@@ -119,7 +119,7 @@ def difference(category: str, rates: Rates, unit: int) -> Difference:
 
 def unpaired(first: Score, second: Score) -> Difference:
     """Of published figures: nobody says which prompts each of them passed."""
-    interval = stats.newcombe_unpaired(second.passed, second.asked, first.passed, first.asked)
+    interval = stats.newcombe(second.passed, second.asked, first.passed, first.asked)
     one, two = first.passed / first.asked, second.passed / second.asked
     return Difference(first.category, first.asked, one, two, two - one, *interval)
 

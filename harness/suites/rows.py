@@ -86,7 +86,7 @@ def cases_of(paths: Sequence[Path], pictures: Pictures, findings: Findings) -> I
     Raises: SuiteError when a file cannot be read, or holds no questions at all.
     """
     side = _SideFile(paths[0].with_name(f"{table_of(paths[0])}.graders.toml"), findings)
-    reader = _Reader(pictures, side.columns, findings)
+    reader = _Reader(pictures, findings, tuple(side.columns.items()))
     held = deque(reader.rows(paths))
     any_read = bool(held)
     by_column = {it: ids for it, ids in reader.ids.items() if len(ids) == len(held)}
@@ -104,18 +104,13 @@ def cases_of(paths: Sequence[Path], pictures: Pictures, findings: Findings) -> I
     for case_id in by_column.get(id_column) or [""] * len(held):
         row = held.popleft()  # a row goes as its case comes: large suites fill the memory once
         try:
-            if reader.refers:
-                followed = (pictures.followed(it, by_id) for it in row.pictures)
-                row.pictures = tuple(it for names in followed for it in names)
+            followed = (pictures.followed(it, by_id) for it in row.pictures)
+            row.pictures = tuple(it for names in followed for it in names)
             row.question = fields.with_places(row.question, len(row.pictures))
             yield row.where, _case(row, case_id, first_index, reader.used, side)
         except SuiteError as error:
             findings.error(row.where, error)
-    for name, rival in reader.rivals.items():
-        rival.report(name, findings)
-    used = (reader.used - reader.rivals.keys()) | {id_column}
-    if any_read and (unused := [it for it in reader.seen if it not in used]):
-        findings.note("columns", f"not used: {shown(', '.join(unused))}")
+    reader.report(id_column, any_read=any_read)
     if reader.seen:
         side.report_unused(reader.seen)
 
@@ -128,39 +123,30 @@ class _Rival(Struct):
     where: str
     rows: int = 0
 
-    def report(self, name: str, findings: Findings) -> None:
-        if self.what in ("question", "answer"):
-            more = f" (and {self.rows - 1:,} more rows)" if self.rows > 1 else ""
-            both = f"{shown(self.used)} is used, {shown(name)} differs{more}"
-            fix = f'say which in the side file: [columns] {self.what} = "{shown(name)}"'
-            findings.warning(self.where, f"two columns may be its {self.what}: {both}", fix)
 
-
-class _Reader:
+class _Reader(Struct):
     """Reads rows, and remembers which columns it had no use for."""
 
-    def __init__(
-        self, pictures: Pictures, columns: Mapping[str, tuple[str, ...]], findings: Findings
-    ) -> None:
-        self._pictures, self._findings = pictures, findings
-        self._given = tuple(columns.items())
-        self.ids: dict[str, list[str]] = {}
-        """Columns of ids, with what the rows hold there."""
-        self.seen: dict[str, None] = {}
-        """Columns with content, in their order."""
-        self.used: set[str] = set()
-        self.rivals: dict[str, _Rival] = {}
-        """Columns that say something else than the one that was used, in some row."""
-        self.first_option = 0
-        """The number of the first option, where columns of options are numbered from 1."""
-        self.refers = False
-        """Whether a picture is named by the number of another row, or of a file."""
+    pictures: Pictures
+    findings: Findings
+    given: tuple[tuple[str, tuple[str, ...]], ...]
+    """What the side file says: a field, and the columns that hold it."""
+    ids: dict[str, list[str]] = {}
+    """Columns of ids, with what the rows hold there."""
+    seen: dict[str, None] = {}
+    """Columns with content, in their order."""
+    used: set[str] = set()
+    rivals: dict[str, _Rival] = {}
+    first_option: int = 0
+    """The number of the first option, where columns of options are numbered from 1."""
+    refers: bool = False
+    """Whether a picture is named by the number of another row, or of a file."""
 
     def rows(self, paths: Iterable[Path]) -> Iterator[_Row]:
         """Those with a picture, a question and an answer; what others lack is a problem."""
         number = 0
         for path in paths:
-            for file, line, cells in read_rows(path, self._findings):
+            for file, line, cells in read_rows(path, self.findings):
                 where = f"{file} {line}"
                 for plain in questions_of(cells, where):
                     number += 1
@@ -171,7 +157,7 @@ class _Reader:
         filled = {name: cell for name, cell in cells.items() if not fields.is_empty(cell)}
         if not filled.keys() <= self.seen.keys():
             self.seen.update(dict.fromkeys(filled))
-        plan = fields.plan(tuple(cells), self._given)
+        plan = fields.plan(tuple(cells), self.given)
         held = plan
         if len(filled) < len(cells):
             held = {it: tuple(filter(filled.__contains__, names)) for it, names in plan.items()}
@@ -182,14 +168,7 @@ class _Reader:
             found["answer"] = tuple(filter(None, re.split(r"\s*[|;]\s*", *found["answer"])))
         pictures = self._of_pictures(held, filled, where)
         needed = {"picture": pictures, "question": found["question"], "answer": found["answer"]}
-        missing = [what for what, it in needed.items() if it is not None and not it]
-        for what in missing:
-            there, fix = f"among {shown(', '.join(cells))}", f"call a column `{what}`, or name it"
-            fix += " in [columns] of the side file"
-            if what in plan:
-                there, fix = f"`{plan[what][0]}` is empty", "fill the cell, or leave the row out"
-            self._findings.problem(where, f"no {what}: {there}", fix)
-        if missing or pictures is None:
+        if self._lacks(needed, plan, cells, where) or pictures is None:
             return None
         self.refers = self.refers or any(map(refers, pictures))
         for name in held.get("id", ()):
@@ -203,6 +182,17 @@ class _Reader:
             settings=settings or _NOTHING,
             **found,
         )
+
+    def _lacks(self, needed: Cells, plan: fields.Plan, cells: Cells, where: str) -> bool:
+        """Whether something is missing, which is a problem; what is None is one already."""
+        missing = [what for what, it in needed.items() if it is not None and not it]
+        for what in missing:
+            there, fix = f"among {shown(', '.join(cells))}", f"call a column `{what}`, or name it"
+            fix += " in [columns] of the side file"
+            if what in plan:
+                there, fix = f"`{plan[what][0]}` is empty", "fill the cell, or leave the row out"
+            self.findings.problem(where, f"no {what}: {there}", fix)
+        return bool(missing)
 
     def _first(self, what: str, held: Sequence[str], cells: Cells, where: str) -> Any:
         """What the first column holds that can be read; the others are its rivals where they say
@@ -234,20 +224,32 @@ class _Reader:
         """Those in the column that holds the most, before one whose file is not there, then in
         those that are numbered: image, image_2... None where one is a problem."""
         names = held.get("picture", ())
-        if not any(what == "picture" for what, _ in self._given):
+        if not any(what == "picture" for what, _ in self.given):
             if len(names) > 1:
                 count = {it: len(fields.several(cells[it])) for it in names}
-                there = self._pictures.has
+                there = self.pictures.has
                 names = (max(names, key=lambda it: (count[it], there(cells[it]))),)
             names = (*names, *held.get(NUMBERED, ()))
         given = tuple(it for name in names for it in fields.several(cells[name]))
         alike = (it for it in held.get("picture", ()) if cells[it] in (cells[names[0]], *given))
         self.used.update(names, alike)
         try:
-            return tuple(_shared(name) for it in given for name in self._pictures.names(it))
+            return tuple(_shared(name) for it in given for name in self.pictures.names(it))
         except SuiteError as error:
-            self._findings.error(where, error)
+            self.findings.error(where, error)
             return None
+
+    def report(self, id_column: str, *, any_read: bool) -> None:
+        """Say which columns may have been meant, and which were not used."""
+        for name, it in self.rivals.items():
+            if it.what in ("question", "answer"):
+                more = f" (and {it.rows - 1:,} more rows)" if it.rows > 1 else ""
+                both = f"{shown(it.used)} is used, {shown(name)} differs{more}"
+                fix = f'say which in the side file: [columns] {it.what} = "{shown(name)}"'
+                self.findings.warning(it.where, f"two columns may be its {it.what}: {both}", fix)
+        used = (self.used - self.rivals.keys()) | {id_column}
+        if any_read and (unused := [it for it in self.seen if it not in used]):
+            self.findings.note("columns", f"not used: {shown(', '.join(unused))}")
 
 
 def _is_index(answers: Sequence[str]) -> bool:
