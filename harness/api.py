@@ -16,7 +16,7 @@ import pandas as pd
 
 from harness import catalogue, comparison, store
 from harness.comparison import Comparison, ranking
-from harness.errors import UsageError
+from harness.errors import UsageError, reworded
 from harness.graders.audit import Recorded, Unreadable, graded
 from harness.measure import Progress, measure
 from harness.options import RunOptions
@@ -257,7 +257,8 @@ def _run_options(given: Mapping[str, Any]) -> RunOptions:
             raise UsageError(f"run has no option {name!r}", fix=f"nearest: {near}")
         is_item = known[name].default_factory is list and isinstance(value, str)
         values[name] = [value] if is_item else value
-    try:
+    what, fix = "a wrong option of run", "see `evalrun run --help`"
+    with reworded(UsageError, what, fix, msgspec.ValidationError):
         return RunOptions(
             **{
                 name: msgspec.convert(
@@ -268,6 +269,3 @@ def _run_options(given: Mapping[str, Any]) -> RunOptions:
                 for name, group in groups.items()
             }
         )
-    except msgspec.ValidationError as error:
-        fix = "see `evalrun run --help`"
-        raise UsageError(f"a wrong option of run: {error}", fix=fix) from error

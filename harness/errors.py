@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from functools import cache
 from importlib.util import find_spec
@@ -137,6 +138,17 @@ class BadReply(CallError):
 
 class RequestRefused(CallError):
     kind = FailureKind.REFUSED
+
+
+@contextmanager
+def reworded(
+    error: type[EvalrunError], what: str, fix: str, *kinds: type[Exception]
+) -> Iterator[None]:
+    """Raise `error` in the place of exceptions of these kinds, with their words behind `what`."""
+    try:
+        yield
+    except kinds as exc:
+        raise error(f"{what}: {getattr(exc, 'strerror', None) or exc}", fix=fix) from exc
 
 
 def missing_packages(extra: str) -> list[str]:

@@ -25,7 +25,7 @@ import msgspec
 import portalocker
 from msgspec.structs import asdict, replace
 
-from harness.errors import ResultsError
+from harness.errors import ResultsError, reworded
 from harness.records import Correction, Record, RunHeader
 from harness.records.settings import PER_START
 from harness.text import nearest, valid_unicode
@@ -158,12 +158,9 @@ read = Run
 
 
 def _opened(path: Path) -> BinaryIO:
-    try:
+    fix = "`evalrun runs` lists what there is"
+    with reworded(ResultsError, f"{path} cannot be read", fix, OSError):
         return path.open("rb")
-    except OSError as error:
-        raise ResultsError(
-            f"{path} cannot be read: {error.strerror}", fix="`evalrun runs` lists what there is"
-        ) from error
 
 
 def _mapped(fd: int) -> mmap.mmap:
@@ -307,17 +304,13 @@ def _part(folder: Path, suffix: str) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path) -> contextlib.AbstractContextManager[None]:
     """Raises: ResultsError for what the disk refuses."""
-    try:
-        yield
-    except OSError as error:
-        raise ResultsError(
-            f"{path} cannot be written: {error.strerror or error}",
-            fix="free some space or name a folder you may write to with --results DIR; "
-            "what is recorded so far is safe, and the same command resumes it",
-        ) from error
+    fix = (
+        "free some space or name a folder you may write to with --results DIR; "
+        "what is recorded so far is safe, and the same command resumes it"
+    )
+    return reworded(ResultsError, f"{path} cannot be written", fix, OSError)
 
 
 def _open_locked(path: Path, flags: int = 0) -> int:

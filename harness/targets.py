@@ -22,7 +22,7 @@ from harness.adapters.endpoints import RESERVED, checked
 from harness.adapters.llamacpp.weights import missing_bytes, quantized
 from harness.adapters.replicas import open_replicas
 from harness.adapters.routes import Route, opener, resolve
-from harness.errors import TargetError, UsageError
+from harness.errors import TargetError, UsageError, reworded
 from harness.graders.regions import CONVENTIONS
 from harness.judge import SAMPLING, Judge
 from harness.options import (
@@ -198,13 +198,9 @@ def open_log(options: LogOptions, stack: ExitStack) -> Callable[[dict[str, Any]]
     """
     if options.log is None and not options.verbose:
         return None
-    try:
+    with reworded(UsageError, f"--log {options.log}", "name a file you may write to", OSError):
         # Unbuffered: a line is one write, which no other thread's can break into.
         file = stack.enter_context(options.log.open("ab", buffering=0)) if options.log else None
-    except OSError as error:
-        raise UsageError(
-            f"--log {options.log}: {error.strerror}", fix="name a file you may write to"
-        ) from error
 
     def write(exchange: dict[str, Any]) -> None:
         line = msgspec.json.encode(exchange)

@@ -27,7 +27,7 @@ from harness.adapters.llamacpp import weights
 from harness.adapters.machine import bits_in
 from harness.adapters.replay import recorded_model
 from harness.catalogue import Catalogue, list_price
-from harness.errors import EvalrunError, TargetError, UsageError, install_command
+from harness.errors import EvalrunError, TargetError, UsageError, install_command, reworded
 from harness.records import ModelCard, Preset, Price
 from harness.transport import Transport, api_root, is_loopback, without_credentials
 
@@ -64,13 +64,10 @@ def opener(backend: str) -> Opener:
         known = ", ".join([*_BUILT_IN, *_third_party()])
         raise TargetError(f"no adapter is called {backend!r}", fix=f"choose one of {known}")
     module, _, function = place.partition(":")
-    try:
+    what = f"the adapter {backend!r} cannot be loaded from {place}"
+    fix = "install or repair the package that brings it"
+    with reworded(TargetError, what, fix, ImportError, AttributeError):
         found: Opener = getattr(import_module(module.strip()), function.strip())
-    except (ImportError, AttributeError) as error:
-        raise TargetError(
-            f"the adapter {backend!r} cannot be loaded from {place}: {error}",
-            fix="install or repair the package that brings it",
-        ) from error
     return found
 
 

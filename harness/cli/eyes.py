@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from harness import targets
 from harness.cli.output import Interrupts, confirm, emit, say
-from harness.errors import ExitCode, UsageError
+from harness.errors import ExitCode, UsageError, reworded
 from harness.eyes.card import save
 from harness.eyes.exam import Exam
 from harness.eyes.marking import examine, table
@@ -70,17 +70,13 @@ def eyes(
 
 def _write(folder: Path, asked: Sequence[Question]) -> None:
     """The charts as files, in the order of asking. Raises: UsageError."""
-    try:
+    with reworded(UsageError, f"--charts {folder}", "name a folder you may write to", OSError):
         folder.mkdir(parents=True, exist_ok=True)
         for at, question in enumerate(asked):
             for number, image in enumerate(question.images, start=1):
                 name = "-".join([f"{at:02d}", question.test, *question.part.split(), str(number)])
                 suffix = image.media_type.removeprefix("image/")
                 (folder / f"{name}.{suffix}").write_bytes(image.data)
-    except OSError as error:
-        raise UsageError(
-            f"--charts {folder}: {error.strerror}", fix="name a folder you may write to"
-        ) from error
 
 
 def _say(number: int, of: int, answer: Answer) -> None:

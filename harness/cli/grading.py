@@ -14,7 +14,7 @@ from typing import Any
 from harness import regrade as verbs
 from harness import store, suites
 from harness.cli.output import emit, print_json, print_line, say, write_csv
-from harness.errors import ResultsError, UsageError
+from harness.errors import ResultsError, UsageError, reworded
 from harness.graders import GRADER_VERSION
 from harness.graders.audit import Labelled, Recorded, T, Unreadable, decoded, graded
 from harness.graders.audit import audit as audited
@@ -71,11 +71,9 @@ def _answers(
 
     Raises: ResultsError for a file that cannot be read.
     """
-    try:
+    fix = "name a file of JSON lines, or -"
+    with reworded(ResultsError, f"{file} cannot be read", fix, OSError):
         source = sys.stdin.buffer if str(file) == "-" else file.open("rb")
-    except OSError as error:
-        fix = "name a file of JSON lines, or -"
-        raise ResultsError(f"{file} cannot be read: {error.strerror}", fix=fix) from error
     with source:
         for number, line in enumerate(source, start=1):
             if not line.strip():

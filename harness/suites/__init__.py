@@ -24,7 +24,7 @@ from msgspec.structs import asdict, replace
 
 import harness
 from harness import graders
-from harness.errors import SuiteError, UsageError
+from harness.errors import SuiteError, UsageError, reworded
 from harness.images import read_regular, shown
 from harness.records import Case, RunHeader
 from harness.suites import files
@@ -286,10 +286,9 @@ def parse_toml(path: Path) -> dict[str, Any]:
     """
     Raises: SuiteError, naming the file and the line.
     """
-    try:
+    what = f"{shown(path)} is not valid TOML"
+    with reworded(SuiteError, what, "correct the line", ValueError, RecursionError):
         return tomllib.loads(read_regular(path).decode("utf-8-sig"))
-    except (ValueError, RecursionError) as exc:
-        raise SuiteError(f"{shown(path)} is not valid TOML: {exc}", fix="correct the line") from exc
 
 
 def _read_toml(
@@ -373,11 +372,9 @@ def _with_schema(case: Case, pictures: Pictures) -> Case:
     named = case.options.get("schema")
     if not isinstance(named, str):
         return case
-    try:
+    what = f"schema {shown(named)} is not a JSON object"
+    with reworded(SuiteError, what, "correct the file", ValueError, RecursionError):
         schema = msgspec.json.decode(read_regular(pictures.path(named)), type=dict[str, Any])
-    except (ValueError, RecursionError) as exc:
-        what = f"schema {shown(named)} is not a JSON object: {exc}"
-        raise SuiteError(what, fix="correct the file") from exc
     return replace(case, options={**case.options, "schema": schema})
 
 

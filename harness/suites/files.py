@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from harness.errors import SuiteError, install_command
+from harness.errors import SuiteError, install_command, reworded
 from harness.images import shown
 
 _AnyPath = TypeVar("_AnyPath", bound=PurePath)
@@ -97,11 +97,9 @@ def table_of(path: PurePath) -> str:
 
 def _candidates(folder: Path) -> list[Path]:
     """Files right in the folder that may be a suite, in the order of their names."""
-    try:
+    what, fix = f"{shown(folder)} cannot be read", "make it a folder you may read"
+    with reworded(SuiteError, what, fix, OSError):
         found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _READABLE)
-    except OSError as exc:
-        what = f"{shown(folder)} cannot be read: {exc.strerror}"
-        raise SuiteError(what, fix="make it a folder you may read") from exc
     return [path for path in found if not _NOT_A_SUITE.search(path.name)]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from harness.errors import SuiteError
+from harness.errors import SuiteError, reworded
 from harness.images import encode, header, read_regular, shown, split_page
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://|data:|file:", re.IGNORECASE)
@@ -113,11 +113,9 @@ class Pictures:
         if there := self._spelled(path):
             yield there
         elif text.startswith("data:") or (len(text) > _NO_BASE64 and "." not in text):
-            try:
-                data = base64.b64decode("".join(text.rpartition(",")[2].split()), validate=True)
-            except ValueError as exc:
-                what = f"its picture is not valid base64: {exc}"
-                raise SuiteError(what, fix="export the row again") from exc
+            what, encoded = "its picture is not valid base64", text.rpartition(",")[2]
+            with reworded(SuiteError, what, "export the row again", ValueError):
+                data = base64.b64decode("".join(encoded.split()), validate=True)
             yield self._unpack(data)
         elif len(path) < _MAX_PATHS_CHARS and _LIST_OF_PATHS.fullmatch(path):
             for part in re.split(r"\s*[;,|]\s*", path):

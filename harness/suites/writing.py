@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness import graders
-from harness.errors import SuiteError
+from harness.errors import SuiteError, reworded
 from harness.images import header, read_regular, shown
 from harness.images.drawn import samples
 from harness.records import Case
@@ -218,11 +218,9 @@ def start(folder: Path, photos: Path | None = None) -> Started:
 
 def _rows_of(folder: Path, photos: Path, left_out: list[str]) -> list[list[str]]:
     """A row for each picture in the folder of photos, which is copied into the suite."""
-    try:
+    what, fix = f"{shown(photos)} cannot be read", "name a folder of photos"
+    with reworded(SuiteError, what, fix, OSError):
         found = sorted(it for it in photos.iterdir() if it.is_file() and it.name[0] != ".")
-    except OSError as exc:
-        what = f"{shown(photos)} cannot be read: {exc.strerror}"
-        raise SuiteError(what, fix="name a folder of photos") from exc
     rows = []
     for photo in found:
         try:
@@ -235,5 +233,5 @@ def _rows_of(folder: Path, photos: Path, left_out: list[str]) -> list[list[str]]
             write_whole(folder / "images" / photo.name, data)
         rows.append([photo.stem, photo.name, *[""] * _COLUMNS.count(",")][:-1])
     if not rows:
-        raise SuiteError(f"{shown(photos)} holds no picture", fix="name a folder of photos")
+        raise SuiteError(f"{shown(photos)} holds no picture", fix=fix)
     return rows
