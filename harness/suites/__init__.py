@@ -65,15 +65,14 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"{self.where}: {self.what}" + (f" (fix: {self.fix})" if self.fix else "")
 
 
-class Findings:
+class Findings(Struct):
     """Counts every problem; keeps the first thousand, and all remarks."""
 
-    def __init__(self) -> None:
-        self.problems: list[Finding] = []
-        self.remarks: list[Finding] = []
-        self.count = 0
-        self.places: set[str] = set()
-        """Where the problems are."""
+    problems: list[Finding] = []
+    remarks: list[Finding] = []
+    count: int = 0
+    places: set[str] = set()
+    """Where the problems are."""
 
     def problem(self, where: str, what: str, fix: str | None = None) -> None:
         self.count += 1

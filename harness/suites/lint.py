@@ -66,17 +66,14 @@ class Report(Struct, frozen=True, kw_only=True):
     pictures: int
     """Distinct ones, by their bytes."""
     findings: tuple[Finding, ...]
-    unlisted: int
-    """Problems beyond the first thousand, which `findings` does not hold."""
+    """The first thousand problems, and all remarks."""
+    counts: Counter[Level]
+    """How many there are of each level."""
     policies: tuple[Policy, ...]
-
-    def count(self, level: Level) -> int:
-        listed = sum(finding.level is level for finding in self.findings)
-        return listed + (self.unlisted if level is Level.PROBLEM else 0)
 
     @property
     def sound(self) -> bool:
-        return self.count(Level.PROBLEM) == 0
+        return not self.counts[Level.PROBLEM]
 
 
 def lint(path: Path, *, images: Path | None = None, strict: bool = False) -> Report:
@@ -97,11 +94,13 @@ def lint(path: Path, *, images: Path | None = None, strict: bool = False) -> Rep
     if strict:
         worse = {Level.WARNING: Level.PROBLEM}
         findings = [replace(it, level=worse.get(it.level, it.level)) for it in findings]
+    counts = Counter(it.level for it in findings)
+    counts[Level.PROBLEM] += found.count - len(found.problems)
     return Report(
         suite=suite,
         pictures=len(set(sha256.values())),
         findings=tuple(findings),
-        unlisted=found.count - len(found.problems),
+        counts=counts,
         policies=scores,
     )
 

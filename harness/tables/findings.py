@@ -31,7 +31,7 @@ _KEYS = {Level.PROBLEM: "fail", Level.WARNING: "undecided", Level.NOTE: ""}
 def of_suite(report: Report) -> Iterator[Block]:
     """How many prompts are sound, how they are graded, what is wrong, what guessing scores."""
     suite, cases = report.suite, report.suite.cases
-    counts = [_count(report.count(level), level) for level in Level if report.count(level)]
+    counts = [_count(report.counts[it], it) for it in Level if report.counts[it]]
     found = ", ".join(counts) or "nothing to mend"
     yield Line(f"sound: {found}" if report.sound else found, "better" if report.sound else "fail")
     licence = f", {suite.license}" if suite.license else ""
@@ -62,7 +62,7 @@ def _findings(report: Report) -> Iterator[Block]:
         listed = [it for it in report.findings if it.level is level][:_SHOWN]
         head = Cell(str(level), key=_KEYS[level])
         rows += [[head, it.where, one_line(it.what, 400)] for it in listed]
-        if more := report.count(level) - len(listed):
+        if more := report.counts[level] - len(listed):
             rows.append([head, "", f"and {more:,} more"])
     headings = {"level": "finding", "where": "where", "what": "what"}
     yield Table(columns=[Column(*it) for it in headings.items()], rows=rows)
@@ -128,7 +128,7 @@ def suite_data(report: Report) -> dict[str, Any]:
         "prompts": len(suite.cases),
         "pictures": report.pictures,
         "sound": report.sound,
-        "counts": {level: report.count(level) for level in Level},
+        "counts": {level: report.counts[level] for level in Level},
         "findings": report.findings,
         "policies": report.policies,
         "cases": [
