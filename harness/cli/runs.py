@@ -42,8 +42,14 @@ def list_runs(
     json: bool,
 ) -> None:
     """List the runs there are, oldest first."""
+    for path in [store.find(results, name) for name in delete]:
+        if not yes and not sys.stdin.isatty():
+            raise UsageError(f"{path} is not deleted without a question", fix="add --yes")
+        if yes or typer.confirm(f"Delete {path}?", err=True):
+            store.delete(path)
+            say(f"deleted {path}")
     if delete:
-        _delete(results, delete, yes=yes)
+        tables.publish(results)
         return
     table = tables.listing(_scored(results))
     if table.rows or json:
@@ -58,17 +64,6 @@ def _scored(results: Path) -> Iterator[ModelScore]:
             yield summarise(store.read(path))
         except ResultsError:
             say(f"{path} cannot be read: see `evalrun show {path}`")
-
-
-def _delete(results: Path, runs: Sequence[str], *, yes: bool) -> None:
-    """Delete run files for good, after a question. Raises: UsageError when nobody can answer."""
-    for path in [store.find(results, name) for name in runs]:
-        if not yes and not sys.stdin.isatty():
-            raise UsageError(f"{path} is not deleted without a question", fix="add --yes")
-        if yes or typer.confirm(f"Delete {path}?", err=True):
-            store.delete(path)
-            say(f"deleted {path}")
-    tables.publish(results)
 
 
 def show(

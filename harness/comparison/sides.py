@@ -146,16 +146,15 @@ class Names(Struct, frozen=True, kw_only=True):
                 return replace(side, passed_over=tuple(it.problem for it in damage))
         if card is not None and (figures := published(card)):
             return figures
-        if "+" in name and not (newest or damage):
+        if newest is not None:
+            if self.force:
+                return newest
+            raise _does_not_count(newest)
+        if damage:
+            raise damage[0]
+        if "+" in name:
             return self._joined(name)
-        if newest is not None and self.force:
-            return newest
-        if newest is None and but and not damage:
-            raise ResultsError(
-                f"{name} has no run of another form of the suite",
-                fix=f"ask it that form too: `evalrun --model {name} --suite FOLDER`",
-            )
-        raise _does_not_count(newest) if newest else next(iter(damage), self._unknown(name, card))
+        raise self._unknown(name, card, of_other_form=bool(but))
 
     def read(self, *runs: Run, only: Container[str] | None = None) -> Side:
         """`measure`, with the model's card."""
@@ -175,7 +174,12 @@ class Names(Struct, frozen=True, kw_only=True):
             suites.add(found[at].header.suite_sha256)
         return self.read(*(found[at] for at in range(len(parts))))
 
-    def _unknown(self, name: str, card: ModelCard | None) -> ResultsError:
+    def _unknown(self, name: str, card: ModelCard | None, *, of_other_form: bool) -> ResultsError:
+        if of_other_form:
+            return ResultsError(
+                f"{name} has no run of another form of the suite",
+                fix=f"ask it that form too: `evalrun --model {name} --suite FOLDER`",
+            )
         if card is None:
             return store.unknown(self.results, name, also=self.catalogue.nearest(name))
         return ResultsError(
