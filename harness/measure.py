@@ -7,7 +7,6 @@ each record as it lands; `measure` does both.
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +28,7 @@ from harness.errors import EvalrunError, ResultsError, TargetError, UsageError
 from harness.eyes.card import EyeCard, newest
 from harness.graders import GRADER_VERSION
 from harness.images import encode
+from harness.judge import Judge
 from harness.options import RunOptions
 from harness.records import Case, EncodedImage, Fact, ModelScore, Record, RunHeader
 from harness.runner import Asking, Job, Runner, plan
@@ -82,15 +82,28 @@ def estimate(work: Work) -> tuple[list[EncodedImage], int]:
 
 
 class Progress:
-    """How far a run is."""
+    """A run under way: its file, what it held already, and how far it is."""
 
-    def __init__(self, opened: _Opened, in_flight: Callable[[], int]) -> None:
-        self.tally, self.asked, self.in_flight = opened.tally, opened.header.asked, in_flight
-        self.done = self._done_before = len(opened.done)
-        self.retries = self.errors = 0
+    def __init__(self, writer: store.RunWriter, *, created: bool, include_cached: bool) -> None:
+        run = store.read(writer.path)
+        self.writer, self.header, self.created = writer, run.header, created
+        self.asked = run.header.asked
+        self.tally = Tally(run.header, include_cached=include_cached)
+        self.in_flight: Callable[[], int] = lambda: 0
+        """Whoever asks replaces it."""
+        self.answered_before: set[store.Key] = set()
+        self.cost_before_usd = 0.0
+        for record in run.records():
+            if record.answered:
+                self.tally.add(record)
+                self.answered_before.add(record.key)
+                self.cost_before_usd += record.cost_usd or 0.0
+        self.done, self.retries, self.errors = len(self.answered_before), 0, 0
         self._started = time.monotonic()
 
     def add(self, records: Sequence[Record]) -> None:
+        """Append what landed to the file, and count it."""
+        self.writer.append(*records)
         for record in records:
             self.tally.add(record)
             self.done += 1
@@ -100,7 +113,7 @@ class Progress:
     @property
     def left_s(self) -> float | None:
         """How long the rest will take at the pace so far."""
-        landed = self.done - self._done_before
+        landed = self.done - len(self.answered_before)
         elapsed_s = time.monotonic() - self._started
         return elapsed_s / landed * (self.asked - self.done) if landed else None
 
@@ -211,19 +224,19 @@ def carry_out(
     targets.confirm_download(work.route, yes=options.target.yes, confirm=confirm)
     with ExitStack() as stack:
         adapter = _open_model(work, stack, say)
-        asking = _asking(work, adapter, stack, stopping, say)
-        opened = _open_run(work, _header(work, adapter, more), say)
-        stack.enter_context(opened.writer)
-        budget = _Budget(options.limits.max_cost, opened.cost_usd, stopping)
-        error = _ask_all(_runner(work, asking, opened, budget, at_random), opened, watch)
-    score = opened.tally.score()
+        judge = targets.open_judge(options.judge, options.limits, stack, stopping, say)
+        progress = _open_run(work, _header(work, adapter, more), say)
+        stack.enter_context(progress.writer)
+        asking = _asking(work, adapter, judge, progress.cost_before_usd, stopping)
+        error = _ask_all(_runner(work, asking, progress, at_random), progress, watch)
+    score = progress.tally.score()
     if error is not None and score.overall.errors == score.overall.asked:
         raise error
     return Outcome(
-        path=opened.writer.path,
+        path=progress.writer.path,
         score=score,
         error=error,
-        over_budget=budget.exhausted,
+        over_budget=asking.over_budget,
         published=publish(options.output.results),
     )
 
@@ -243,10 +256,11 @@ def _open_model(work: Work, stack: ExitStack, say: Say) -> Adapter:
     return adapter
 
 
-def _asking(work: Work, adapter: Adapter, stack: ExitStack, stopping: Event, say: Say) -> Asking:
+def _asking(
+    work: Work, adapter: Adapter, judge: Judge | None, spent_usd: float, stopping: Event
+) -> Asking:
     """How each question is asked, and its reply judged."""
     options, target, card = work.options, work.route.target, work.route.card
-    judge = targets.open_judge(options.judge, options.limits, stack, stopping, say)
     found = work.eye_card.coordinates if work.eye_card else None
     return Asking(
         adapter=adapter,
@@ -259,49 +273,49 @@ def _asking(work: Work, adapter: Adapter, stack: ExitStack, stopping: Event, say
         review=judge.review if judge else None,
         coordinates=targets.coordinates(options.sampling.coordinates, found=found, card=card),
         constrained=options.suite.answer_format == "constrained",
+        most_usd=options.limits.max_cost,
+        spent_usd=spent_usd,
+        stopping=stopping,
     )
 
 
-def _runner(
-    work: Work, asking: Asking, opened: _Opened, budget: _Budget, at_random: bool
-) -> Runner[Job, Record]:
+def _runner(work: Work, asking: Asking, progress: Progress, at_random: bool) -> Runner[Job, Record]:
     adapter = asking.adapter
     jobs = plan(
         work.cases,
         repeats=work.options.suite.repeats,
-        done=opened.done,
+        done=progress.answered_before,
         by_picture=adapter.shards_by_picture and adapter.concurrency > 1,
         at_random=at_random,
     )
     return Runner(
         jobs,
-        budget.bounding(asking.ask),
+        asking.ask,
         # A model far away is sent questions ahead; its own side bounds the calls in flight.
         workers=getattr(adapter, "workers", adapter.concurrency),
-        stopping=budget.stopping,
+        stopping=asking.stopping,
         # A server here computes on this machine: work beside it would slow what is timed.
         prepare=asking.prepare if adapter.server is None else None,
     )
 
 
 def _ask_all(
-    runner: Runner[Job, Record], opened: _Opened, watch: Watch | None
+    runner: Runner[Job, Record], progress: Progress, watch: Watch | None
 ) -> EvalrunError | None:
     """What ended the run early, if something did."""
-    progress = Progress(opened, lambda: runner.in_flight)
+    progress.in_flight = lambda: runner.in_flight
     error: EvalrunError | None = None
     with watch(progress) if watch else nullcontext() as show:
         runner.start()
         try:
             for batch in runner:
-                opened.writer.append(*batch)
                 progress.add(batch)
                 if show is not None:
                     show(batch)
         except EvalrunError as stopped_by:
             error = stopped_by
-    if opened.created and isinstance(error, TargetError) and progress.done == progress.errors:
-        opened.writer.discard()
+    if progress.created and isinstance(error, TargetError) and progress.done == progress.errors:
+        progress.writer.discard()
     return error
 
 
@@ -338,23 +352,7 @@ def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:
     )
 
 
-class _Opened:
-    """The run file to write to, and what it holds already."""
-
-    def __init__(self, writer: store.RunWriter, *, created: bool, include_cached: bool) -> None:
-        run = store.read(writer.path)
-        self.writer, self.header, self.created = writer, run.header, created
-        self.tally = Tally(run.header, include_cached=include_cached)
-        self.done: set[tuple[str, int]] = set()
-        self.cost_usd = 0.0
-        for record in run.records():
-            if record.answered:
-                self.tally.add(record)
-                self.done.add(record.key)
-                self.cost_usd += record.cost_usd or 0.0
-
-
-def _open_run(work: Work, header: RunHeader, say: Say) -> _Opened:
+def _open_run(work: Work, header: RunHeader, say: Say) -> Progress:
     """The newest run of this header if it did not come to its end, else a new one.
 
     Raises: ResultsError when --resume insists and the newest run has other settings.
@@ -364,15 +362,17 @@ def _open_run(work: Work, header: RunHeader, say: Say) -> _Opened:
     if writer is None and output.resume:
         for path in store.runs(output.results, header.model)[-1:]:
             _check_settings(store.read(path), header)
-    created = writer is None
-    writer = writer or store.create(output.results, header)
-    opened = _Opened(writer, created=created, include_cached=output.include_cached)
-    there, asked = len(opened.done), opened.header.asked
+    progress = Progress(
+        writer or store.create(output.results, header),
+        created=writer is None,
+        include_cached=output.include_cached,
+    )
+    run, there, asked = progress.header.run, progress.done, progress.asked
     if there:
-        say(f"resuming {opened.header.run}: {there} of {asked} are there already")
+        say(f"resuming {run}: {there} of {asked} are there already")
     if there == asked:
         say("it was stopped just before its end; --fresh asks everything anew")
-    return opened
+    return progress
 
 
 def _unfinished(results: Path, header: RunHeader) -> store.RunWriter | None:
@@ -399,32 +399,3 @@ def _check_settings(run: store.Run, header: RunHeader) -> None:
             f"{run.header.run} cannot be resumed: {', '.join(differing)} would differ",
             fix="give the options it was started with, or start anew with --fresh",
         )
-
-
-class _Budget:
-    """Money spent so far. Once it is enough, no further call is begun."""
-
-    def __init__(self, most_usd: float | None, spent_usd: float, stopping: Event) -> None:
-        self._most_usd, self._spent_usd, self.stopping = most_usd, spent_usd, stopping
-        self._lock = threading.Lock()
-        self._spend(0.0)
-
-    @property
-    def exhausted(self) -> bool:
-        return self._most_usd is not None and self._spent_usd >= self._most_usd
-
-    def bounding(self, ask: Callable[[Job], Record]) -> Callable[[Job], Record]:
-        """`ask`, counting what each answer costs as soon as it is there."""
-
-        def asked(job: Job) -> Record:
-            record = ask(job)
-            self._spend(record.cost_usd or 0.0)
-            return record
-
-        return asked
-
-    def _spend(self, usd: float) -> None:
-        with self._lock:
-            self._spent_usd += usd
-        if self.exhausted:
-            self.stopping.set()

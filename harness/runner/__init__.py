@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -198,11 +198,20 @@ class Asking:
     coordinates: str | None = None
     constrained: bool = False
     """Whether a reply is held to what its grader reads."""
+    most_usd: float | None = None
+    spent_usd: float = 0.0
+    """Once it comes to `most_usd`, no further call is begun."""
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._picture = lru_cache(_KEPT_PICTURES)(partial(_Picture, side_px=self.image_max_side_px))
         self._answered, self._lock = False, threading.Lock()
         self._failures: Counter[str] = Counter()
+        self._spend(0.0)
+
+    @property
+    def over_budget(self) -> bool:
+        return self.most_usd is not None and self.spent_usd >= self.most_usd
 
     def ask(self, job: Job) -> Record:
         """Ask and grade. Raises: SuiteError for a broken picture, TargetError for a lost cause."""
@@ -232,13 +241,22 @@ class Asking:
         price = self.price
         cost_usd = price.cost_usd(reply.tokens_in, reply.tokens_out) if price else None
         graded = record(outcome=reply, verdict=verdict, context=context, cost_usd=cost_usd)
-        return self.review(graded, images) if self.review else graded
+        if self.review:
+            graded = self.review(graded, images)
+        self._spend(cost_usd or 0.0)
+        return graded
 
     def prepare(self, job: Job) -> None:
         """Have the picture ready before it is asked about. What is wrong with it, `ask` says."""
         with suppress(EvalrunError):
             for image in self._images(job.case):
                 image.base64  # noqa: B018 - and kept
+
+    def _spend(self, usd: float) -> None:
+        with self._lock:
+            self.spent_usd += usd
+        if self.over_budget:
+            self.stopping.set()
 
     def _images(self, case: Case) -> tuple[EncodedImage, ...]:
         if self.blind:
