@@ -1,4 +1,4 @@
-"""Suites of one's own: begun, grown, and changed a case at a time."""
+"""Suites of one's own: begun, and grown a case at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from harness.records import Case
 from harness.suites import parse_toml, slug
 from harness.suites.pictures import write_whole
 
-_CASE_LINE = re.compile(r"^\[\[case\]\][ \t]*(?:#.*)?$", re.MULTILINE)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _STEM_CHARS = 80
 _COLUMNS = "id,file_name,question,answer,options,category,difficulty,grader,tolerance,unit,aliases"
@@ -58,7 +57,7 @@ def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
     """
     for picture in pictures:
         header(read_regular(picture), shown(picture), whole=True)
-    _check(case)
+    check_case(case)
     if case.id in _ids(folder):
         what = f"{shown(folder)} has a case {shown(case.id)} already"
         raise SuiteError(what, fix="choose another id")
@@ -70,7 +69,7 @@ def append_case(folder: Path, case: Case, *pictures: Path) -> Path:
     text = f"suite = {suite}\ncategory = {category}"
     if path.exists():
         text = path.read_text("utf-8-sig").rstrip("\n")
-    added = _case_text(case, tomllib.loads(text).get("category"))
+    added = case_text(case, tomllib.loads(text).get("category"))
     write_whole(path, f"{text}\n\n{added}".encode())
     return path
 
@@ -85,38 +84,8 @@ def with_free_id(folder: Path, case: Case) -> Case:
     return replace(case, id=next(it for it in free if it not in known))
 
 
-def rewrite_case(folder: Path, id_: str, case: Case | None) -> Path:
-    """Put `case` where the one called `id_` stands, None: nothing; return the file. Everything
-    else in it stays; pictures stay, too.
-
-    Raises: SuiteError when there is none, it is not sound, or the file cannot be changed safely.
-    """
-    if case:
-        _check(case)
-    for path in sorted(folder.glob("prompts/*.toml")):
-        before = parse_toml(path)
-        ids = [it.get("id") for it in before.get("case", [])]
-        if id_ not in ids:
-            continue
-        at, text = ids.index(id_), path.read_text("utf-8-sig")
-        starts = [*(it.start() for it in _CASE_LINE.finditer(text)), len(text)]
-        changed = ""
-        if len(starts) == len(ids) + 1:
-            new = _case_text(case, before.get("category")) + "\n" if case else ""
-            changed = text[: starts[at]] + new + text[starts[at + 1] :]
-        after = tomllib.loads(changed)
-        before["case"].pop(at)
-        if case and after:
-            after["case"].pop(at)
-        if {"case": [], **after} != before:
-            what = f"{shown(path)} is written in a way that cannot be changed here without risk"
-            raise SuiteError(what, fix="change it in a text editor")
-        write_whole(path, (changed.rstrip("\n") + "\n").encode())
-        return path
-    raise SuiteError(f"{shown(folder)} has no case {shown(id_)}", fix="reload the page")
-
-
-def _check(case: Case) -> None:
+def check_case(case: Case) -> None:
+    """Raises: SuiteError when its answer does not fit its grader."""
     if wrong := graders.problems(case):
         raise SuiteError(f"{shown(case.id)}: {wrong[0]}", fix="name another answer or grader")
 
@@ -150,7 +119,8 @@ def _stem(name: str) -> str:
     return slug(name)[:_STEM_CHARS] or "other"
 
 
-def _case_text(case: Case, category: object) -> str:
+def case_text(case: Case, category: object) -> str:
+    """The case as TOML, in a file that states this category for all."""
     fields: dict[str, Any] = {
         "id": case.id,
         "category": case.category if category != case.category else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,18 @@ from starlette.routing import Route
 from harness import suites
 from harness.errors import SuiteError, UsageError
 from harness.graders import infer, problems
+from harness.images import shown
 from harness.records import Case
-from harness.suites import Finding, slug
+from harness.suites import Finding, parse_toml, slug
 from harness.suites.lint import lint
-from harness.suites.writing import append_case, rewrite_case, with_free_id
+from harness.suites.pictures import write_whole
+from harness.suites.writing import append_case, case_text, check_case, with_free_id
 from harness.view.library import Library, Missing
 from harness.view.pages import form, library, number, page
 from harness.view.trying import bench
 
 PAGE = 40
+_CASE_LINE = re.compile(r"^\[\[case\]\][ \t]*(?:#.*)?$", re.MULTILINE)
 
 
 def show(request: Request) -> HTMLResponse:
@@ -35,15 +40,15 @@ def show(request: Request) -> HTMLResponse:
     category = query.get("category", "")
     cases = [it for it in suite.cases if category in ("", it.category)]
     start = number(query.get("start"))
-    shown: dict[str, Any] = {
+    listed: dict[str, Any] = {
         "cases": cases[start : start + PAGE],
         "more": start + PAGE if start + PAGE < len(cases) else 0,
         "category": category,
         "own": is_own(shelf),
     }
     if start and request.headers.get("hx-request"):
-        return page(request, "_cases.html", **shown)
-    return page(request, "suite.html", title=suite.name, suite=suite, problems=found, **shown)
+        return page(request, "_cases.html", **listed)
+    return page(request, "suite.html", title=suite.name, suite=suite, problems=found, **listed)
 
 
 def findings(request: Request) -> HTMLResponse:
@@ -116,6 +121,37 @@ def _save(request: Request, fields: dict[str, str]) -> HTMLResponse:
         append_case(folder, case, taken.file)
         case = {it.id: it for it in shelf.read_suite()[0].cases}[case.id]
     return page(request, "_case.html", case=case, own=True, saved=True)
+
+
+def rewrite_case(folder: Path, id_: str, case: Case | None) -> Path:
+    """Put `case` where the one called `id_` stands, None: nothing; return the file. Everything
+    else in it stays; pictures stay, too.
+
+    Raises: SuiteError when there is none, it is not sound, or the file cannot be changed safely.
+    """
+    if case:
+        check_case(case)
+    for path in sorted(folder.glob("prompts/*.toml")):
+        before = parse_toml(path)
+        ids = [it.get("id") for it in before.get("case", [])]
+        if id_ not in ids:
+            continue
+        at, text = ids.index(id_), path.read_text("utf-8-sig")
+        starts = [*(it.start() for it in _CASE_LINE.finditer(text)), len(text)]
+        changed = ""
+        if len(starts) == len(ids) + 1:
+            new = case_text(case, before.get("category")) + "\n" if case else ""
+            changed = text[: starts[at]] + new + text[starts[at + 1] :]
+        after = tomllib.loads(changed)
+        before["case"].pop(at)
+        if case and after:
+            after["case"].pop(at)
+        if {"case": [], **after} != before:
+            what = f"{shown(path)} is written in a way that cannot be changed here without risk"
+            raise SuiteError(what, fix="change it in a text editor")
+        write_whole(path, (changed.rstrip("\n") + "\n").encode())
+        return path
+    raise SuiteError(f"{shown(folder)} has no case {shown(id_)}", fix="reload the page")
 
 
 def _case(fields: dict[str, str], before: Case | None) -> Case:

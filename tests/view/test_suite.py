@@ -8,7 +8,7 @@ import pytest
 
 from harness import suites
 from harness.errors import SuiteError
-from harness.suites.writing import rewrite_case
+from harness.view.suite import rewrite_case
 from tests.report.conftest import QUESTIONS, Elements
 from tests.view.conftest import Pages, Serve
 
