@@ -159,23 +159,13 @@ def sweep(*, options: SweepOptions, context: typer.Context) -> int:
 def _planned(context: typer.Context, options: GridOptions) -> list[Planned]:
     """Every cell with the options of its run. Raises: UsageError, SuiteError or TargetError."""
     typed = {name: it for name, it in context.params.items() if is_typed(context, name)}
-    axes = {
-        name: list(typed[name]) if name == "system" else typed[name].split(",")
-        for name in _AXES
-        if name in typed
-    }
-    if "shuffle_options" in typed:
-        axes["shuffle_options"] = [str(it) for it in range(typed["shuffle_options"])]
-    axes |= _varied(options.vary, axes)
+    axes = _axes(typed, options.vary)
     known = {it.name or "": it for it in context.command.params}
     shared = {it: typed[it] for it in typed if it not in _OWN and it not in axes}
     urls = targets.addresses(shared.pop("base_url", ()), options.model)
     shown = [word for it in shared if it not in _EACH for word in words_of(known[it], shared[it])]
     words = {
-        name: [
-            *shown,
-            *words_of(known["base_url"], urls.get(name) or urls.get(None, [])),
-        ]
+        name: [*shown, *words_of(known["base_url"], urls.get(name) or urls.get(None, []))]
         for name in options.model
     }
     each = [word for it in shared if it in _EACH for word in words_of(known[it], shared[it])]
@@ -185,6 +175,18 @@ def _planned(context: typer.Context, options: GridOptions) -> list[Planned]:
             raise UsageError(f"two cells are the same: {cell.label}", fix="give each value once")
     shareable = [(replace(it, words=tuple(map(masked, it.words))), asked) for it, asked in made]
     return Planned.of(shareable)
+
+
+def _axes(typed: Mapping[str, Any], vary: Sequence[str]) -> dict[str, list[str]]:
+    """What is varied, each with its values as they are typed."""
+    axes = {
+        name: list(typed[name]) if name == "system" else typed[name].split(",")
+        for name in _AXES
+        if name in typed
+    }
+    if "shuffle_options" in typed:
+        axes["shuffle_options"] = [str(it) for it in range(typed["shuffle_options"])]
+    return axes | _varied(vary, axes)
 
 
 def _settable() -> set[str]:
