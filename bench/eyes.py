@@ -99,8 +99,8 @@ def examine(shrinks_to_px: int | None, seed: int) -> EyeCard:
         card = mark(
             answers,
             exam,
-            endpoint=adapter.base_url,
-            backend=adapter.backend,
+            endpoint=adapter.opened.base_url,
+            backend=adapter.opened.backend,
             model="tesseract",
             seed=seed,
             measured_at=datetime.now(UTC),

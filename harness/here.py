@@ -75,7 +75,8 @@ def _server() -> Iterator[Finding]:
         reply = adapter.ask(red)
     says = f"the demo calls a red picture {reply.text!r} after {seconds(reply.latency_s)}"
     yield Finding("a question", says, state="ok" if reply.text == "red" else "broken")
-    ran_on = adapter.server.machine if adapter.server else None
+    facts = adapter.opened.server
+    ran_on = facts.machine if facts else None
     used = ran_on is not None and ran_on.offloaded_layers is not None
     for gpu in machine.gpus():
         says = f"{gpu}, driver {gpu.driver}" + ("" if used else ", not used by llama.cpp")

@@ -280,22 +280,22 @@ def _asking(
 
 
 def _runner(work: Work, asking: Asking, progress: Progress, at_random: bool) -> Runner[Job, Record]:
-    adapter = asking.adapter
+    opened = asking.adapter.opened
     jobs = plan(
         work.cases,
         repeats=work.options.suite.repeats,
         done=progress.answered_before,
-        by_picture=adapter.shards_by_picture and adapter.concurrency > 1,
+        by_picture=opened.shards_by_picture and opened.concurrency > 1,
         at_random=at_random,
     )
     return Runner(
         jobs,
         asking.ask,
         # A model far away is sent questions ahead; its own side bounds the calls in flight.
-        workers=getattr(adapter, "workers", adapter.concurrency),
+        workers=opened.concurrency * opened.ahead,
         stopping=asking.stopping,
         # A server here computes on this machine: work beside it would slow what is timed.
-        prepare=asking.prepare if adapter.server is None else None,
+        prepare=asking.prepare if opened.server is None else None,
     )
 
 
@@ -324,14 +324,14 @@ def _header(work: Work, adapter: Adapter, more: Mapping[str, Any]) -> RunHeader:
     options, suite, target, card = work.options, work.suite, work.route.target, work.eye_card
     chosen, ids = options.suite, "\n".join(case.id for case in work.cases)
     fields: dict[str, Any] = {it: getattr(target, it) for it in HEADER_FIELDS}
-    fields |= {it: getattr(adapter, it) for it in ("base_url", "concurrency", "backend", "server")}
+    opened = ("backend", "base_url", "endpoint", "server", "concurrency")
+    fields |= {it: getattr(adapter.opened, it) for it in opened}
     fields |= {it: getattr(chosen, it) for it in ("repeats", "answer_format", "blind")}
     fields |= {it: getattr(options.judge, it) for it in ("judge", "judge_thinking")}
     fields |= more
     return RunHeader(
         **fields,
         run="",
-        endpoint=getattr(adapter, "endpoint", None),
         suite=suite.name,
         suite_version=suite.version,
         suite_sha256=suite.sha256,

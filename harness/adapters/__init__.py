@@ -92,28 +92,29 @@ HEADER_FIELDS = set(Target.__struct_fields__) & set(RunHeader.__struct_fields__)
 """The fields of a target that a run's header repeats."""
 
 
+class Opened(Struct, frozen=True, kw_only=True):
+    """What an adapter says of itself once it is open."""
+
+    backend: str
+    """The adapter's name in the table of adapters."""
+    base_url: str | None = None
+    """Where it talks to, without credentials; None when it talks to nobody."""
+    endpoint: str | None = None
+    """The kind of endpoint, where it is a known one."""
+    server: ServerFacts | None = None
+    """What preflight found out about a local server."""
+    concurrency: int = 1
+    """How many calls may be in flight."""
+    ahead: int = 1
+    """Questions it takes for each of them: several where the way to the model is long."""
+    shards_by_picture: bool = False
+    """Whether all questions on one picture should go through one worker (prompt cache)."""
+
+
 class Adapter(Protocol):
     """An open model. `ask` is called from several threads at once."""
 
-    @property
-    def backend(self) -> str:
-        """The adapter's name in the table of adapters."""
-
-    @property
-    def base_url(self) -> str | None:
-        """Where it talks to, without credentials; None when it talks to nobody."""
-
-    @property
-    def concurrency(self) -> int:
-        """How many calls may be in flight."""
-
-    @property
-    def server(self) -> ServerFacts | None:
-        """What preflight found out about a local server."""
-
-    @property
-    def shards_by_picture(self) -> bool:
-        """Whether all questions on one picture should go through one worker (prompt cache)."""
+    opened: Opened
 
     def ask(self, prompt: Request) -> Reply:
         """Put one question about one picture to the model.

@@ -32,7 +32,7 @@ VERSION = "2023-06-01"
 class AnthropicChat(OpenAIChat):
     """A model behind the Messages API."""
 
-    path = "messages"
+    backend, path = "anthropic", "messages"
     adaptable: ClassVar = {"temperature": None}
     constraining = "output_config"
 
@@ -106,6 +106,4 @@ def open_anthropic(target: Target) -> Iterator[AnthropicChat]:
     with open_transport(target, concurrency=concurrency, headers=headers) as transport:
         listed_models(transport, target, "models?limit=1000")
         kind = kind_of(replace(target, preset="anthropic"))
-        yield AnthropicChat(
-            transport, target, kind=kind, concurrency=concurrency, backend="anthropic"
-        )
+        yield AnthropicChat(transport, target, kind=kind)

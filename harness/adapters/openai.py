@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.adapters import Request, Target, endpoints
+from harness.adapters import Opened, Request, Target, endpoints
 from harness.errors import (
     BadReply,
     CallError,
@@ -29,7 +29,7 @@ from harness.errors import (
     ServerFault,
     TargetError,
 )
-from harness.records import CallFailure, EncodedImage, Reply, ServerFacts, ServerTimings
+from harness.records import CallFailure, EncodedImage, Reply, ServerTimings
 from harness.text import one_line, valid_unicode
 from harness.transport import (
     ErrorInside,
@@ -72,7 +72,7 @@ _USAGE_WAIT_S, _END_WAIT_S = 5.0, 0.2
 class OpenAIChat:
     """An open model. Threads share it. A subclass may know another wire."""
 
-    path = "chat/completions"
+    backend, path = "openai", "chat/completions"
     adaptable: ClassVar[Mapping[str, str | None]] = {
         "max_tokens": "max_completion_tokens",
         "temperature": None,
@@ -83,7 +83,6 @@ class OpenAIChat:
     """A parameter a model may refuse -> its other name (None: it is left out)."""
     constraining = "response_format"
     """The parameter that carries a schema of the reply."""
-    shards_by_picture = False
 
     def __init__(
         self,
@@ -92,12 +91,8 @@ class OpenAIChat:
         *,
         kind: endpoints.EndpointKind = endpoints.UNKNOWN,
         extra: Mapping[str, Any] | None = None,
-        tokens_before_image: int | None = None,
-        concurrency: int = DEFAULT_CONCURRENCY,
-        backend: str = "openai",
-        server: ServerFacts | None = None,
     ) -> None:
-        """`extra`: further request parameters. `tokens_before_image`: see `Reply.image_cached`.
+        """`extra`: further request parameters.
 
         Raises: UsageError for --thinking or --body that this endpoint cannot be sent.
         """
@@ -106,18 +101,17 @@ class OpenAIChat:
         self._steering = endpoints.parameters(target, kind)
         self._extra = {**(extra or {}), **self._steering}
         self._budget_tokens = endpoints.budget_of(target)
-        self._tokens_before_image = tokens_before_image
         gemini = kind.name == "gemini"  # which takes a resolution for the whole request
         self._detail = {"detail": target.image_detail} if target.image_detail and not gemini else {}
         self._changes: dict[str, str | None] = {}
         self._lock = threading.Lock()
         self._warned: set[str] = set()
-        self.concurrency, self.backend, self.server = concurrency, backend, server
-        self.endpoint = kind.name or None
-
-    @property
-    def base_url(self) -> str | None:
-        return without_credentials(self._transport.base_url)
+        self.opened = Opened(
+            backend=self.backend,
+            base_url=without_credentials(transport.base_url),
+            endpoint=kind.name or None,
+            concurrency=target.concurrency or DEFAULT_CONCURRENCY,
+        )
 
     def content(self, request: Request) -> str | list[dict[str, Any]]:
         """The pictures, then the question; alone it is a string, as text-only servers take it."""
@@ -284,7 +278,8 @@ class OpenAIChat:
 
     def _is_image_cached(self, reply: Reply) -> bool:
         """Without a preflight (hosted endpoints), more than half of the input from the cache."""
-        before, half = self._tokens_before_image, (reply.tokens_in or _MOST_COUNT) / 2
+        server, half = self.opened.server, (reply.tokens_in or _MOST_COUNT) / 2
+        before = server.tokens_before_image if server else None
         return (reply.tokens_cached or 0) > (half if before is None else before)
 
     def _adapt(self, request: Request, refused: CallError, tried: Mapping[str, str | None]) -> bool:
@@ -488,4 +483,4 @@ def open_openai(target: Target) -> Iterator[OpenAIChat]:
         listed = endpoints.listed_models(transport, target)
         kind = endpoints.kind_of(target, (str(it.get("owned_by")) for it in listed))
         endpoints.check_pictures(target, kind.name or "openai")
-        yield OpenAIChat(transport, target, kind=kind, concurrency=concurrency)
+        yield OpenAIChat(transport, target, kind=kind)

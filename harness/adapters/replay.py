@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.adapters import Request, Target
+from harness.adapters import Opened, Request, Target
 from harness.errors import CallError, RequestRefused, ResultsError, TargetError
 from harness.records import CallFailure, Reply, ServerFacts
 from harness.store import read
@@ -35,14 +35,9 @@ class _Line(msgspec.Struct, kw_only=True):
 class Replay:
     """Says again what was recorded."""
 
-    backend = "replay"
-    base_url = None
-    concurrency = 1
-    shards_by_picture = False
-
     def __init__(self, outcomes: _Outcomes, server: ServerFacts | None = None) -> None:
         self._outcomes = outcomes
-        self.server = server
+        self.opened = Opened(backend="replay", server=server)
 
     def prompts(self) -> set[str]:
         """The ids that something is recorded for."""

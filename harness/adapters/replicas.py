@@ -38,7 +38,7 @@ class _Replica(Struct, eq=False):
 
     @property
     def load(self) -> float:
-        return self.in_flight / self.adapter.concurrency
+        return self.in_flight / self.adapter.opened.concurrency
 
 
 class Replicas:
@@ -46,15 +46,15 @@ class Replicas:
 
     def __init__(self, members: Sequence[_Replica], targets: Sequence[Target]) -> None:
         """`targets`: all there were to be; the run is one of so many calls at once."""
-        first, self._target = members[0].adapter, targets[0]
+        first, self._target = members[0].adapter.opened, targets[0]
         url = self._target.base_url
-        # One server that is asked from several nodes may get a picture from any of them.
-        self.shards_by_picture = url is None or any(it.base_url != url for it in targets)
-        self.backend, self.server = first.backend, first.server
-        self.base_url = without_credentials(url) if url else None
-        self.endpoint = getattr(first, "endpoint", None)
-        self.concurrency = len(targets) * first.concurrency
-        self.workers = len(targets) * getattr(first, "workers", first.concurrency)
+        self.opened = replace(
+            first,
+            base_url=without_credentials(url) if url else None,
+            concurrency=len(targets) * first.concurrency,
+            # One server that is asked from several nodes may get a picture from any of them.
+            shards_by_picture=url is None or any(it.base_url != url for it in targets),
+        )
         self._alive, self._placed = list(members), dict[str, _Replica]()
         self._lock = threading.Lock()
 
@@ -82,7 +82,7 @@ class Replicas:
         """Where the picture was asked about before, else the replica with the most room."""
         picture = request.images[0].sha256 if request.images else request.id
         with self._lock:
-            member = self._placed.get(picture) if self.shards_by_picture else None
+            member = self._placed.get(picture) if self.opened.shards_by_picture else None
             if member is None or member not in self._alive:
                 member = self._placed[picture] = min(self._alive, key=lambda it: it.load)
             member.in_flight += 1
@@ -141,10 +141,11 @@ def _insist_on_same(first: _Replica, *others: _Replica) -> None:
 
 def _facts(adapter: Adapter, target: Target) -> dict[str, Any]:
     """What a server says of itself: of its own kind's facts, else of its list of models."""
-    facts = {"backend": adapter.backend}
-    facts |= {name: getattr(adapter.server, name, None) or "" for name in _MUST_AGREE}
+    opened = adapter.opened
+    facts = {"backend": opened.backend}
+    facts |= {name: getattr(opened.server, name, None) or "" for name in _MUST_AGREE}
     facts = {name: value for name, value in facts.items() if value}
-    if adapter.server is not None or target.base_url is None:
+    if opened.server is not None or target.base_url is None:
         return facts
     listed, wanted = list[dict[str, Any]](), target.model_id or target.model
     with suppress(EvalrunError), open_transport(target, patient=False) as transport:

@@ -19,10 +19,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.adapters import Opener, Request, Target
+from harness.adapters import Opened, Opener, Request, Target
 from harness.cluster.worker import (
     GATHERING_S,
-    Opened,
     Question,
     Worker,
     code_sha256,
@@ -109,8 +108,8 @@ def places(needed: dict[str, float]) -> int:
 class _Link:
     """The way to one worker: questions go in batches, answers come in a stream."""
 
-    def __init__(self, worker: Any, gathering_s: float) -> None:
-        self.worker, self._gathering_s = worker, gathering_s
+    def __init__(self, worker: Any, node: str, gathering_s: float) -> None:
+        self.worker, self.node, self._gathering_s = worker, node, gathering_s
         self._outbox: queue.SimpleQueue[tuple[Question, tuple[Any, ...]] | None] = (
             queue.SimpleQueue()
         )
@@ -178,14 +177,11 @@ class RemoteModel:
     """A model on some node. Threads share it."""
 
     def __init__(self, backend: str, target: Target, needed: dict[str, float]) -> None:
-        self.backend, self._target, self._needed = backend, target, needed
+        self._backend, self._target, self._needed = backend, target, needed
         self._placing = threading.Lock()
         self._deaths = 0
         self._pictures: OrderedDict[str, Any] = OrderedDict()
         self._link, self.opened = self._place()
-        self.concurrency, self.server = self.opened.concurrency, self.opened.server
-        self.base_url, self.endpoint = self.opened.base_url, self.opened.endpoint
-        self.shards_by_picture, self.workers = self.opened.shards_by_picture, self.opened.workers
 
     def ask(self, request: Request) -> Reply:
         """Raises: as the adapter on the node; TargetError when node after node dies."""
@@ -240,7 +236,7 @@ class RemoteModel:
                     f"{self._deaths} nodes in a row died: {_first_line(error)}",
                     fix="look into the cluster's logs: `ray list actors`",
                 ) from error
-            self._target.notify(f"WARNING: node {self.opened.node} is gone; placing it again")
+            self._target.notify(f"WARNING: node {dead.node} is gone; placing it again")
             self._link, self.opened = self._place()
 
     def _place(self) -> tuple[_Link, Opened]:
@@ -254,7 +250,7 @@ class RemoteModel:
         while True:
             worker = remote.remote()
             try:
-                opened = self._open(worker)
+                node, opened = self._open(worker)
             except RayTaskError:
                 raise  # a bug of ours, on the node
             except RayError as error:
@@ -268,10 +264,10 @@ class RemoteModel:
                 ray.kill(worker)
                 raise
             else:
-                gathering_s = GATHERING_S if opened.workers > opened.concurrency else 0.0
-                return _Link(worker, gathering_s), opened
+                gathering_s = GATHERING_S if opened.ahead > 1 else 0.0
+                return _Link(worker, node, gathering_s), opened
 
-    def _open(self, worker: Any) -> Opened:
+    def _open(self, worker: Any) -> tuple[str, Opened]:
         node, code = self._wait(worker.code.remote())
         if code != code_sha256():
             raise TargetError(
@@ -279,12 +275,14 @@ class RemoteModel:
                 fix="install the same version on every node",
             )
         target = without_callbacks(self._target)
-        opened: Opened | EvalrunError = self._wait(worker.open.remote(self.backend, target))
-        if isinstance(opened, EvalrunError):
-            raise opened
-        for note in opened.notes:
-            self._target.notify(f"{opened.node}: {note}")
-        return opened
+        found: tuple[Opened, list[str]] | EvalrunError
+        found = self._wait(worker.open.remote(self._backend, target))
+        if isinstance(found, EvalrunError):
+            raise found
+        opened, notes = found
+        for note in notes:
+            self._target.notify(f"{node}: {note}")
+        return node, opened
 
     def _wait(self, future: Any) -> Any:
         """Raises: Stopped when the run ends meanwhile; RayError when the node does."""

@@ -13,14 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 import harness
-from harness.adapters import Adapter, Request, Target
+from harness.adapters import Adapter, Opened, Request, Target
 from harness.adapters.routes import opener
 from harness.errors import EvalrunError
-from harness.records import EncodedImage, Reply, ServerFacts
+from harness.records import EncodedImage, Reply
 
 AHEAD = 4
 """For each call in flight so many questions lie on the node, and what goes to and fro is gathered
@@ -32,21 +31,6 @@ Question = tuple[int, Request, tuple[str, ...]]
 """Its number, the request without its pictures, and their checksums."""
 Answer = tuple[int, Reply | EvalrunError | str]
 """A text is the traceback of a bug of ours."""
-
-
-class Opened(Struct, frozen=True, kw_only=True):
-    """What an adapter on a node says of itself."""
-
-    node: str
-    concurrency: int
-    workers: int
-    """How many questions it takes at a time."""
-    server: ServerFacts | None
-    base_url: str | None
-    endpoint: str | None
-    shards_by_picture: bool
-    notes: tuple[str, ...]
-    """What went on while it was opened."""
 
 
 class Worker:
@@ -62,8 +46,9 @@ class Worker:
         """The node's name, and what evalrun is installed there."""
         return platform.node(), code_sha256()
 
-    def open(self, backend: str, target: dict[str, Any]) -> Opened | EvalrunError:
-        """`target`: its fields. Its key is looked up here, in this node's environment."""
+    def open(self, backend: str, target: dict[str, Any]) -> tuple[Opened, list[str]] | EvalrunError:
+        """Also what went on meanwhile. `target`: its fields. Its key is looked up here, in this
+        node's environment."""
         notes: list[str] = []
         try:
             adapter = self._stack.enter_context(
@@ -71,21 +56,14 @@ class Worker:
             )
         except EvalrunError as error:
             return error
-        ahead = 1 if adapter.shards_by_picture else AHEAD
-        self._gathering_s = GATHERING_S if ahead > 1 else 0.0
-        self._most = max(1, adapter.concurrency // 2)
-        for _ in range(adapter.concurrency):
+        opened = adapter.opened
+        if not opened.shards_by_picture:
+            opened = replace(opened, ahead=AHEAD)
+            self._gathering_s = GATHERING_S
+        self._most = max(1, opened.concurrency // 2)
+        for _ in range(opened.concurrency):
             threading.Thread(target=self._work, args=(adapter,), daemon=True).start()
-        return Opened(
-            node=platform.node(),
-            concurrency=adapter.concurrency,
-            workers=adapter.concurrency * ahead,
-            server=adapter.server,
-            base_url=adapter.base_url,
-            endpoint=getattr(adapter, "endpoint", None),
-            shards_by_picture=adapter.shards_by_picture,
-            notes=tuple(notes),
-        )
+        return opened, notes
 
     def take(self, questions: Sequence[Question], *images: EncodedImage) -> None:
         """Put questions where the threads find them."""

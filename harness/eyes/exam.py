@@ -63,7 +63,7 @@ class Exam:
         """
         callers = _Callers(self, adapter)
         try:
-            yield from self._sit(callers, max(1, min(AT_ONCE, adapter.concurrency)))
+            yield from self._sit(callers, max(1, min(AT_ONCE, adapter.opened.concurrency)))
         finally:
             callers.dismiss()
 

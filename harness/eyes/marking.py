@@ -74,7 +74,7 @@ def examine(
     url, backend = route.target.base_url, route.backend
     try:
         with opener(route.backend)(route.target) as adapter, around:
-            backend = adapter.backend
+            backend = adapter.opened.backend
             for answer in exam.sit(adapter):
                 answers.append(answer)
                 on_answer(len(answers), len(exam.questions), answer)

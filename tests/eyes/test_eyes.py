@@ -41,8 +41,8 @@ def examine(server: VisionServer, *tests: str, **options: Any) -> EyeCard:
         return mark(
             answers,
             exam,
-            endpoint=adapter.base_url,
-            backend=adapter.backend,
+            endpoint=adapter.opened.base_url,
+            backend=adapter.opened.backend,
             model="tiny",
             seed=SEED,
             measured_at=now,

@@ -6,23 +6,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from harness.adapters import Request
+from harness.adapters import Opened, Request
 from harness.errors import Unreachable
 from harness.graders import grade
 from harness.images import plain
 from harness.judge import PROMPT_SHA256, Judge, question_about, understood
-from harness.records import CallFailure, FailureKind, Record, Reply, ServerFacts
+from harness.records import CallFailure, FailureKind, Record, Reply
 from tests.graders.cases import case_of
 
 
 class Sage:
     """An adapter as a third party may write one: says one thing, or is not there."""
 
-    backend = "sage"
-    base_url = None
-    concurrency = 1
-    shards_by_picture = False
-    server: ServerFacts | None = None
+    opened = Opened(backend="sage")
 
     def __init__(self, says: str | None) -> None:
         self._says = says

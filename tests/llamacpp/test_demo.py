@@ -83,5 +83,5 @@ def test_the_memory_of_a_run_is_that_of_its_end(
 def test_it_says_that_it_is_a_demonstration() -> None:
     said: list[str] = []
     with opener("demo")(Target(model="demo", notify=said.append)) as adapter:
-        assert adapter.backend == "demo"
+        assert adapter.opened.backend == "demo"
     assert any("says nothing about vision models" in line for line in said)

@@ -49,7 +49,7 @@ def said_by(adapter: Adapter, colour: str | None) -> str:
 
 def test_it_is_put_on_record(target: Target, pair: Weights) -> None:
     with open_llamacpp(target) as adapter:
-        facts = adapter.server
+        facts = adapter.opened.server
     assert facts is not None
     assert facts.build is not None
     assert facts.build.startswith("xllamacpp ")
@@ -81,8 +81,8 @@ def test_cold_switches_the_cache_off(target: Target) -> None:
 
 def test_every_slot_has_the_whole_context_and_calls_in_flight_are_as_many(target: Target) -> None:
     with open_llamacpp(msgspec.structs.replace(target, concurrency=3)) as adapter:
-        facts = adapter.server
-        assert adapter.concurrency == 3
+        facts = adapter.opened.server
+        assert adapter.opened.concurrency == 3
         said: dict[int, str] = {}
         colours = ["red", "blue", "yellow", "cyan", "magenta", "red"]
         workers = [
@@ -161,8 +161,8 @@ def test_a_model_that_names_the_wrong_colour_is_warned_of(
         pair.mmproj, tmp_path / "blind.gguf", mm__2__weight=np.zeros((64, 64), np.float32)
     )
     with open_llamacpp(msgspec.structs.replace(target, mmproj=blind)) as adapter:
-        assert adapter.server is not None
-        assert adapter.server.sees_images is False
+        assert adapter.opened.server is not None
+        assert adapter.opened.server.sees_images is False
     assert "WARNING: shown a plain blue picture, the model says 'gray'" in notes
 
 

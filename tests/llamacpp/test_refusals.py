@@ -215,11 +215,11 @@ def test_a_running_server_is_used_as_it_is(seeing: str, pair: Weights, notes: No
         with open_llamacpp(target) as adapter:
             assert adapter.ask(prompt("red")).text == "red"
             assert adapter.ask(prompt("red")).image_cached
-            assert adapter.base_url == f"{seeing}/v1"
-            assert adapter.concurrency == 2
-            assert adapter.server is not None
-            assert adapter.server.model_file == pair.gguf.name
-            assert adapter.server.model_sha256 is not None
+            assert adapter.opened.base_url == f"{seeing}/v1"
+            assert adapter.opened.concurrency == 2
+            assert adapter.opened.server is not None
+            assert adapter.opened.server.model_file == pair.gguf.name
+            assert adapter.opened.server.model_sha256 is not None
     assert "the server has 2 slots: so many calls at once, not 5" in notes
 
 

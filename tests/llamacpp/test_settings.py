@@ -80,10 +80,10 @@ def test_flags_of_the_users_reach_the_server_and_win_over_its_threads(
     args = ("--ctx-size=2048", "--threads=2", "--swa-full", "--cache-type-k=q8_0")
     with open_llamacpp(replaced(target, server_args=args)) as adapter:
         assert adapter.ask(prompt("blue")).text == "blue"
-        assert adapter.server is not None
-        assert adapter.server.context_tokens == 2048
-        assert adapter.server.machine is not None
-        assert adapter.server.machine.threads == 2
+        assert adapter.opened.server is not None
+        assert adapter.opened.server.context_tokens == 2048
+        assert adapter.opened.server.machine is not None
+        assert adapter.opened.server.machine.threads == 2
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_it_ran_on_is_put_on_record(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     script(tmp_path / "nvidia-smi", NVIDIA_SMI)
     with open_llamacpp(target) as adapter:
-        facts = adapter.server
+        facts = adapter.opened.server
     assert facts is not None
     ran_on = facts.machine
     assert ran_on is not None
@@ -159,10 +159,10 @@ def test_a_model_that_is_sent_no_pictures_needs_no_projector(
     blind = replaced(target, gguf=alone, mmproj=None, sends_pictures=False)
     with open_llamacpp(blind) as adapter:
         assert adapter.ask(prompt(None)).text == "gray"
-        assert adapter.server is not None
-        assert adapter.server.mmproj_file is None
-        assert adapter.server.machine is not None
-        assert adapter.server.machine.projector_gb is None
+        assert adapter.opened.server is not None
+        assert adapter.opened.server.mmproj_file is None
+        assert adapter.opened.server.machine is not None
+        assert adapter.opened.server.machine.projector_gb is None
 
 
 def test_the_text_is_counted_as_it_is_sent(target: Target) -> None:
@@ -180,9 +180,9 @@ def test_a_server_that_uses_the_card_is_recorded_with_its_layers_and_not_warned_
     on_card = f'[ "$1" = --help ] || echo "{log}" >&2\nexec $CHILD "$@"'
     monkeypatch.setenv("EVALRUN_LLAMA_SERVER", script(tmp_path / "llama-server", on_card))
     with open_llamacpp(target) as adapter:
-        assert adapter.server is not None
-        assert adapter.server.machine is not None
-        assert adapter.server.machine.offloaded_layers == "33/33"
+        assert adapter.opened.server is not None
+        assert adapter.opened.server.machine is not None
+        assert adapter.opened.server.machine.offloaded_layers == "33/33"
     assert "WARNING" not in notes
 
 

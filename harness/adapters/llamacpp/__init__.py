@@ -63,7 +63,7 @@ _PREFLIGHT_TOKENS = 256
 class LlamaCpp(OpenAIChat):
     """An open server. `local`: when it is one of ours."""
 
-    shards_by_picture = True
+    backend = "llamacpp"
 
     def __init__(
         self,
@@ -87,19 +87,18 @@ class LlamaCpp(OpenAIChat):
             target,
             kind=kind_of(replace(target, preset="llamacpp")),
             extra={**SAMPLERS, "cache_prompt": not target.cold},
-            tokens_before_image=facts.tokens_before_image,
-            concurrency=concurrency,
-            backend="llamacpp",
+        )
+        self.opened = replace(
+            self.opened,
             server=facts,
+            concurrency=concurrency,
+            shards_by_picture=True,
+            # A server of our own has another port every time.
+            base_url=self.opened.base_url if local is None else None,
         )
         self._local = local
         self._peak_bytes = 0
         self._counts_tokens, self._text_tokens = True, dict[str, int]()
-
-    @property
-    def base_url(self) -> str | None:
-        """None for a server of our own: its port is another one every time."""
-        return super().base_url if self._local is None else None
 
     def ask(self, request: Request) -> Reply:
         if self._local is None:
@@ -165,7 +164,7 @@ def open_demo(target: Target) -> Iterator[LlamaCpp]:
     """A real vision GGUF pair that names colours, on a server of our own."""
     target.notify(_ABOUT_DEMO)
     with _serving(target, DEMO) as adapter:
-        adapter.backend = "demo"
+        adapter.opened = replace(adapter.opened, backend="demo")
         yield adapter
 
 

@@ -6,17 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.adapters import Request, Target
+from harness.adapters import Opened, Request, Target
 from harness.errors import TargetError
 from harness.records import Reply
 
 
 class Echo:
-    backend = "echo"
-    base_url = None
-    concurrency = 4
-    server = None
-    shards_by_picture = False
+    opened = Opened(backend="echo", concurrency=4)
 
     def ask(self, prompt: Request) -> Reply:
         started = time.perf_counter()
