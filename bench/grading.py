@@ -18,7 +18,7 @@ from harness import suites
 from harness.errors import SuiteError
 from harness.graders import grade, infer
 from harness.graders.audit import Labelled, audit, decoded
-from harness.graders.words import PATTERNS
+from harness.graders.words import PATTERNS, LazyPattern
 from harness.records import Case
 from harness.suites.lint import answer_of
 from tests.graders.test_wordings import WORDINGS
@@ -72,12 +72,19 @@ def _ablate(answers: list[Labelled]) -> None:
     before = _verdicts(pairs)
     idle = 0
     for pattern in PATTERNS:
-        pattern.switch(f"(?!)(?:{pattern.source})")  # matches nothing
+        source, note, flags = pattern.source, pattern.note, pattern.flags
+        _replace(pattern, LazyPattern(f"(?!)(?:{source})", note, flags))  # matches nothing
         changed = sum(a != b for a, b in zip(before, _verdicts(pairs), strict=True))
-        pattern.switch(pattern.source)
+        _replace(pattern, LazyPattern(source, note, flags))
         idle += not changed
         print(f"{changed or 'no'} verdicts: {pattern.note}")
     print(f"{idle} of {len(PATTERNS)} patterns change none of {len(pairs)} verdicts")
+
+
+def _replace(pattern: LazyPattern, by: LazyPattern) -> None:
+    """With what it compiled; modules hold the pattern itself."""
+    vars(pattern).clear()
+    vars(pattern).update(vars(by))
 
 
 def _verdicts(pairs: list[tuple[Case, str]]) -> list[bool | None]:

@@ -8,7 +8,7 @@ write its check, and a line in `GRADERS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ import msgspec
 from harness.errors import SuiteError
 from harness.graders import choices, notations, quantities, regions, structures, texts
 from harness.graders.decide import Check, Misfit, no_answer
-from harness.graders.extract import loops, plainly_stated, take_apart
+from harness.graders.extract import loops, stated, take_apart
 from harness.graders.inference import infer as infer
 from harness.records import Case, GradeContext, Reply, Verdict
 from harness.text import one_line
@@ -34,7 +34,7 @@ class Grader(msgspec.Struct, frozen=True):
     repeats: bool = False
     """A right answer may hold one piece many times: a grid, a transcription."""
     located: bool = False
-    """Its checks take a GradeContext, and the box that a point must lie in is no reply."""
+    """The box that a point must lie in is no reply."""
 
 
 _NUMBER, _FRAME = (int, float), {"format": str, "coordinates": str}
@@ -50,7 +50,7 @@ GRADERS = {
     "list": Grader(structures.a_list, {"ordered": bool}),
     "date": Grader(notations.date),
     "time": Grader(notations.time),
-    "dimensions": Grader(notations.dimensions),
+    "dimensions": Grader(quantities.dimensions),
     "transcription": Grader(texts.transcription, {"max_cer": _NUMBER}, repeats=True),
     "grid": Grader(structures.grid, repeats=True),
     "json": Grader(structures.a_json, {"fields": (list, dict), "schema": dict}, repeats=True),
@@ -78,19 +78,14 @@ def grade(
     except Misfit as error:
         fix = "correct the case in its suite; `evalrun check` lists all problems"
         raise SuiteError(f"{case.id or 'the case'}: {error}", fix=fix) from error
-    grader = GRADERS[case.grader]
-    if grader.located:
-        check = partial(check, context=context)
-    elif text == case.expected:
-        return Verdict(passed=True, answer=text, reason="says it word for word")
-    reply = take_apart(text)
-    if reply.text == case.expected and not grader.located:
+    grader, reply = GRADERS[case.grader], take_apart(text)
+    if case.expected in (text, reply.text) and not grader.located:
         return Verdict(passed=True, answer=reply.text, reason="says it word for word")
     if reply.loops and not grader.repeats:
         return no_answer("repeats itself without end")
-    reply = plainly_stated(reply) if truncated else reply
+    reply = stated(reply) if truncated else reply
     fault = "only reasoning, no answer" if reasoning and not text.strip() else reply.fault
-    verdict = no_answer(fault) if fault else check(reply)
+    verdict = no_answer(fault) if fault else check(reply, context or GradeContext())
     if truncated and not verdict.passed and verdict.answer is None:
         return Verdict(passed=False, answer=None, reason="cut before it stated an answer", cut=True)
     return verdict

@@ -5,39 +5,36 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache
 
 from harness.graders.decide import Check, Finder, Mention, Misfit, checking, one
-from harness.graders.extract import CANNOT_TELL, refusal, without_tex
+from harness.graders.extract import CANNOT_TELL, asked, refusal, without_tex
 from harness.graders.quantities import as_quantity, numbers
-from harness.graders.question import lettered, polar_clause
 from harness.graders.words import (
     LISTS,
+    PHRASES,
     TABLES,
     content,
     folded,
     kin,
-    phrase,
+    pattern,
     without_article,
     words,
 )
 from harness.records import Case
 
 _YES, _NO = frozenset(LISTS["yes"]), frozenset(LISTS["no"])
-_LEADING, _LATER = phrase("opens with yes or no"), phrase("says yes or no later")
-_NEGATION, _NO_SUCH = phrase("negations"), phrase("no cracks")
-_DOUBT, _CLAUSE = (
-    phrase("a doubt about what is implied"),
-    phrase("clauses that may imply an answer"),
-)
 _EQUAL, _COMPARED = frozenset(LISTS["equality"]), frozenset(LISTS["comparatives"])
 _MOSTLY = 0.6
 """Share of what was asked that a clause must repeat to answer it."""
 _SAME_PLACE = [line.split(" | ") for line in TABLES["same_place"]]
 """Words that name the same option."""
-_NEXT_LETTER = phrase("B and C are two answers")
-_UNSAID, _LETTER_FIRST = phrase("a refusal may be an option"), phrase("(B) bolt")
-_LETTER_INSIDE = phrase("the answer is B; option B; A or B")
-_CAPITAL = phrase("a capital alone, where letters are all there is")
+_MARKS = (
+    pattern(r"(?<!\w)\(([a-z])\)\s*", "(A) nut (B) bolt"),
+    pattern(r"(?:^|(?<=[\s,;:]))([a-z])\)\s*", "A) nut B) bolt"),
+    pattern(r"(?:^|(?<=\s))([a-z])\.\s+", "A. nut B. bolt"),
+    pattern(r"(?:^|(?<=\n)|(?<=[,;:]\s))([a-z]):\s+", "A: nut"),
+)
 
 
 def yes_no(case: Case) -> Check:
@@ -58,10 +55,11 @@ def _yes_no_finder(question: str) -> Finder:
     implied = _implied_finder(polar_clause(question))
 
     def find(text: str) -> list[Mention]:
-        found, leading = [], _LEADING.match(text)
-        if leading:
-            found.append(Mention(*leading.span("word"), _as_yes_or_no(leading["word"]), lead=True))
-        for match in _LATER.finditer(text, max(0, leading.end("word") - 1) if leading else 0):
+        found, start = [], 0
+        if leading := PHRASES["opens with yes or no"].match(text):
+            start = leading.end("word") - 1
+            found = [Mention(*leading.span("word"), _as_yes_or_no(leading["word"]), lead=True)]
+        for match in PHRASES["says yes or no later"].finditer(text, start):
             value = "yes" if match["word"].lower() in ("yes", "true") else "no"
             found.append(Mention(*match.span("word"), value))
         return found or implied(text)
@@ -69,15 +67,21 @@ def _yes_no_finder(question: str) -> Finder:
     return find
 
 
+def polar_clause(question: str) -> str:
+    """The last clause to answer with yes or no; the whole question without one."""
+    text = asked(question).text
+    return str([text, *PHRASES["a question of yes or no"].findall(text)][-1])
+
+
 def _implied_finder(question: str) -> Finder:
     """Finds what a statement says about a question that it repeats, or contradicts."""
     asked, stems, denied = frozenset(words(question)), {*content(question)}, _denies(question)
+    compared, equal = asked & _COMPARED, asked & _EQUAL
 
     def implied(clause: str) -> str | None:
         said = frozenset(words(clause))
         against = any(kin(word)[1] & said - asked for word in asked - said)
         covered = len(stems.intersection(content(clause))) + against
-        compared, equal = asked & _COMPARED, asked & _EQUAL
         if covered and ((equal and _COMPARED & said) or (compared and not equal and _EQUAL & said)):
             return "no"
         elsewhere = compared and not compared & said and not against
@@ -86,23 +90,47 @@ def _implied_finder(question: str) -> Finder:
         return "no" if (_denies(clause) != denied) != against else "yes"
 
     def find(text: str) -> list[Mention]:
-        no_such = () if denied else _NO_SUCH.finditer(text)
+        no_such = () if denied else PHRASES["no cracks"].finditer(text)
         if any(stems.intersection(content(match[1])) for match in no_such):
-            return [Mention(0, len(text), "no")]  # "no cracks visible"
-        for pieces in (_CLAUSE.split(text), [text]):
-            said = [(clause, value) for clause in pieces if clause and (value := implied(clause))]
-            if said:
-                doubts = {clause: _DOUBT.search(clause) for clause, _ in said}
-                hedges = {clause: doubt and doubt[0] for clause, doubt in doubts.items()}
-                spans = {clause: (at := text.find(clause), at + len(clause)) for clause, _ in said}
-                return [Mention(*spans[it], value, hedges[it], weak=True) for it, value in said]
-        return []
+            return [Mention(0, len(text), "no")]
+        found: list[Mention] = []
+        for clause in filter(None, PHRASES["clauses that may imply an answer"].split(text)):
+            if value := implied(clause):
+                at, doubt = (
+                    text.find(clause),
+                    PHRASES["a doubt about what is implied"].search(clause),
+                )
+                found.append(Mention(at, at + len(clause), value, doubt and doubt[0], weak=True))
+        if not found and (value := implied(text)):
+            doubt = PHRASES["a doubt about what is implied"].search(text)
+            found.append(Mention(0, len(text), value, doubt and doubt[0], weak=True))
+        return found
 
     return find
 
 
 def _denies(clause: str) -> bool:
-    return bool(_NEGATION.search(clause))
+    return bool(PHRASES["negations"].search(clause))
+
+
+@lru_cache(maxsize=4096)
+def lettered(question: str) -> dict[str, str]:
+    """Options that a question marks with letters."""
+    text = asked(question).text
+    for mark in _MARKS:
+        hits: list[re.Match[str]] = []
+        run: list[re.Match[str]] = []
+        for hit in mark.finditer(text):  # the longest run of A, B, C..., the last of several
+            follows = run and ord(hit[1].upper()) == ord(run[-1][1].upper()) + 1
+            run = [*run, hit] if follows else [hit] if hit[1].upper() == "A" else run
+            hits = run if len(run) >= max(2, len(hits)) else hits
+        if hits:
+            ends = [*(hit.start() for hit in hits[1:]), len(text)]
+            said = [text[hit.end() : end] for hit, end in zip(hits, ends, strict=True)]
+            said[-1] = PHRASES["instructions behind the last option"].split(said[-1])[0]
+            options = (option.split("\n\n")[0].strip(" \n,;") for option in said)
+            return {hit[1].upper(): option for hit, option in zip(hits, options, strict=True)}
+    return {}
 
 
 def choice(case: Case) -> Check:
@@ -119,20 +147,21 @@ def choice(case: Case) -> Check:
         raise Misfit(f"{one(case)!r} is not one of the choices: {', '.join(choices)}")
     keys, by_letter = [_key(choice) for choice in choices], _by_letter(options)
     bare = all(len(key) == 1 and key.isalpha() for key in keys)
-    unsaid = next((key for key in keys if _UNSAID.search(key)), None)
+    inside = "a capital alone, where letters are all there is"
+    letters = PHRASES[inside if bare else "the answer is B; option B; A or B"]
+    unsaid = next(filter(PHRASES["a refusal may be an option"].search, keys), None)
     in_words = _words_finder(keys, case)
 
     def find(text: str) -> list[Mention]:
         """A letter in front; else those in brackets and behind "option"; else, where letters are
         all there is, any capital; else words."""
-        match = _LETTER_FIRST.match(text)
+        match = PHRASES["(B) bolt"].match(text)
         if match and (value := by_letter.get(match[1].upper())):
-            more = _NEXT_LETTER.match(text, match.end(1))
+            more = PHRASES["B and C are two answers"].match(text, match.end(1))
             also = [Mention(*more.span(1), by_letter.get(more[1].upper(), more[1]))] if more else []
             return [Mention(*match.span(1), value, lead=True), *also]
-        hits = (_CAPITAL if bare else _LETTER_INSIDE).finditer(text)
-        letters = [(hit.span(hit.lastindex or 1), hit[hit.lastindex or 1]) for hit in hits]
-        found = [Mention(*span, by_letter.get(letter.upper())) for span, letter in letters]
+        hits = [(hit, hit.lastindex or 1) for hit in letters.finditer(text)]
+        found = [Mention(*hit.span(at), by_letter.get(hit[at].upper())) for hit, at in hits]
         if found := [m for m in found if m.value]:
             return found
         if unsaid is not None and refusal(text) == CANNOT_TELL:
@@ -178,11 +207,8 @@ def _words_finder(keys: Sequence[str], case: Case) -> Finder:
     by_phrase = phrases(terms)
     values = {value.number: key for key in keys if (value := as_quantity(key.lstrip("$£€ ")))}
     stems = {key: frozenset(content(key)) for key in keys}
-    asked = [
-        w
-        for w in content(polar_clause(case.question))
-        if w not in frozenset().union(*stems.values())
-    ]
+    named = frozenset[str]().union(*stems.values())
+    topic = [word for word in content(polar_clause(case.question)) if word not in named]
 
     def find(text: str) -> list[Mention]:
         found = by_phrase(text)
@@ -194,9 +220,9 @@ def _words_finder(keys: Sequence[str], case: Case) -> Finder:
             said = frozenset(content(text))
             held = [k for k, s in stems.items() if len(s) > 1 and s <= said]
             return [Mention(0, len(text), held[0], weak=True)] if len(held) == 1 else []
-        if len(found) == 1 and len(asked) > 1:  # "the shelf is below the lamp": where is the lamp?
+        if len(found) == 1 and len(topic) > 1:  # "the shelf is below the lamp": where is the lamp?
             before, after = content(text[: found[0].start]), content(text[found[0].end :])
-            if asked[0] in after and asked[0] not in before and {*before} & {*asked}:
+            if topic[0] in after and topic[0] not in before and {*before} & {*topic}:
                 return [found[0]._replace(hedge=text)]
         return sorted(found, key=lambda m: m.start)
 

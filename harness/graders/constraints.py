@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
+from harness.graders.choices import lettered
 from harness.graders.notations import cells
-from harness.graders.quantities import quantity
-from harness.graders.question import lettered
+from harness.graders.quantities import as_quantity
 from harness.records import Case
 
 Schema = dict[str, Any]
@@ -51,7 +51,7 @@ def constraint(case: Case) -> Schema | None:
         answer = _text(enum=[*lettered(case.question)] or [*choices])
     elif case.grader == "position" and cells(expected):
         answer = _text(pattern="^R[0-9]{1,2}C[0-9]{1,2}$")
-    elif case.grader == "decimal" and quantity(expected).unit:
+    elif case.grader == "decimal" and (value := as_quantity(expected)) and value.unit:
         answer = _text(pattern=r'^-?[0-9]+(\.[0-9]+)? ?[^0-9"\\\n]{1,12}$')
     return _object({"answer": answer}) if answer else None
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
-from harness.graders.extract import ANSWER, CONCLUSION, PLAIN, Reply, Statement, refusal
-from harness.graders.question import asked_stems
-from harness.graders.words import content, pattern, phrase
-from harness.records import Case, Verdict
+from harness.graders.extract import ANSWER, CONCLUSION, PLAIN, Reply, Statement, asked, refusal
+from harness.graders.words import PHRASES, content
+from harness.records import Case, GradeContext, Verdict
 
 
 class Mention(NamedTuple):
@@ -41,20 +39,12 @@ class Reading(NamedTuple):
 Finder = Callable[[str], list[Mention]]
 Same = Callable[[Any, Any], bool]
 """Whether the second value says what the first one says, or that and more."""
-Check = Callable[..., Verdict]
-"""Grades one reply to the case it was made for; a point or a box also takes a GradeContext."""
+Check = Callable[[Reply, GradeContext], Verdict]
+"""Grades one reply to the case it was made for."""
 
 
 class Misfit(ValueError):
     """The expected answer, or an option, is not one that the grader can work with."""
-
-
-_NEGATED, _AND = phrase('"not X but Y" is Y'), phrase('"not X or Y" denies both')
-_UNSURE, _UNSURE_AFTER = phrase("a hedge in front fails"), phrase("a hedge behind fails")
-_ABOUT, _OR_SO = phrase("a hedge fails: about 5"), phrase("a hedge fails: 5 or more")
-_SUBORDINATE = phrase("a subordinate clause in front")
-_CONTRAST = phrase("what an answer is only compared with")
-_SO = pattern(r"=|\b(?:so|therefore|thus|hence|total)\b", "a conclusion inside a sentence")
 
 
 def one(case: Case) -> str:
@@ -64,6 +54,13 @@ def one(case: Case) -> str:
     if not case.expected.strip():
         raise Misfit("the expected answer is empty")
     return case.expected.strip()
+
+
+def only(found: Sequence[Mention], case: Case, what: str) -> Any:
+    """The value of an expected answer that holds a single one. Raises: Misfit."""
+    if len(found) != 1:
+        raise Misfit(f"{one(case)!r} is not {what}")
+    return found[0].value
 
 
 def no_answer(why: str | None, answer: str | None = None) -> Verdict:
@@ -81,7 +78,7 @@ def checking(
     `measure` says how far off the value is, in words and figures."""
     expected = one(case)
 
-    def check(reply: Reply) -> Verdict:
+    def check(reply: Reply, _: GradeContext) -> Verdict:
         reading = decide(reply, find, same, case.question)
         if reading.value is None:
             return no_answer(reading.fault)
@@ -92,31 +89,21 @@ def checking(
     return check
 
 
-def comparing(case: Case, find: Finder, same: Same, what: str, fits: Same | None = None) -> Check:
-    """A check that finds the expected answer as it finds the one of a reply. `fits` is stricter
-    than `same`. Raises: Misfit."""
-    wanted = find(one(case))
-    if len(wanted) != 1:
-        raise Misfit(f"{one(case)!r} is not {what}")
-    return checking(case, find, partial(fits or same, wanted[0].value), same)
-
-
 def decide(reply: Reply, find: Finder, same: Same | None = None, question: str = "") -> Reading:
     """The value that a reply gives as its answer: the last one stated as such, else the conclusion,
     else that of the sentence nearest to the question."""
-    takes_back = max((at for at, it in enumerate(reply.statements) if not it.text), default=-1)
-    said = [read(it, find, same) for it in reply.statements[takes_back + 1 :]]
+    said = [read(it, find, same) for it in reply.statements]
     if not said:
         return Reading(fault="takes its answer back")
     if len(said) == 1 and said[0].firm:
         return said[0]
     if answer := _stated([it for it in said if it.source.rank == ANSWER], same):
         return answer
-    found = [r for r in said if r.value is not None or r.fault]
+    found = [r for r in said if r.fault or r.value is not None]
     found = [r for r in found if r.firm or not refusal(r.source.text)]
     found = [r for r in found if not r.weak] or found
     if not found:
-        return Reading(fault=refusal(reply.text) or "no answer in the reply")
+        return Reading(fault=refusal(reply.text))
     values = _merged(found, same)
     if len(values) == 1 and values[0] is not None:
         return next(r for r in found if r.value == values[0])
@@ -124,15 +111,15 @@ def decide(reply: Reply, find: Finder, same: Same | None = None, question: str =
 
 
 def _stated(answers: Sequence[Reading], same: Same | None) -> Reading | None:
-    """The last stated answer, unless an earlier one that it does not replace differs."""
-    readable = [r for r in answers if r.value is not None or r.fault]
-    if not readable:
-        said = answers[-1].source.text if answers else ""
-        why = refusal(said) or (f"its answer is {said[:60]!r}" if len(said.split()) < 13 else None)
-        return Reading(fault=why) if said and why else None
-    last, others = readable[-1], [r for r in readable[:-1] if r.value is not None]
-    agreed = last.value is None or len(_merged([*others, last], same)) == 1
-    return last._replace(firm=True) if agreed or last.source.final else _several(others[-1], last)
+    """The last stated answer, unless an earlier one differs."""
+    readable = [r for r in answers if r.fault or r.value is not None]
+    if readable:
+        last, others = readable[-1], [r for r in readable[:-1] if r.value is not None]
+        agreed = last.value is None or len(_merged([*others, last], same)) == 1
+        return last._replace(firm=True) if agreed else _several(others[-1], last)
+    said = answers[-1].source.text if answers else ""
+    why = refusal(said) or (f"its answer is {said[:60]!r}" if len(said.split()) < 13 else None)
+    return Reading(fault=why) if said and why else None
 
 
 def _several(*readings: Reading) -> Reading:
@@ -153,8 +140,8 @@ def _of_sentences(found: list[Reading], at_end: bool, same: Same | None, questio
     bare = [r for r in found if r.firm and r.source.alone]
     if len({r.value for r in bare}) > 1:
         return _several(*bare)
-    asked = asked_stems(question)
-    near = [len(asked.intersection(content(r.source.text))) for r in found]
+    stems = asked(question).stems
+    near = [len(stems.intersection(content(r.source.text))) for r in found]
     return first if first.firm else found[near.index(max(near))]
 
 
@@ -175,7 +162,8 @@ def read(statement: Statement, find: Finder, same: Same | None = None) -> Readin
         return Reading(statement, fault=f"several answers: {text[first.start : last.end]}"[:120])
     chosen = next(m for m in mentions if m.value == values[0])
     hedge = next((m.hedge for m in mentions if m.hedge and m.value == chosen.value), None)
-    if _UNSURE.search(text, 0, first.start) or _UNSURE_AFTER.search(text[last.end :]):
+    unsure = PHRASES["a hedge in front fails"].search(text, 0, first.start)
+    if unsure or PHRASES["a hedge behind fails"].search(text[last.end :]):
         hedge = text[: last.end + 20]
     if hedge:
         return Reading(statement, fault=f"hedged: {hedge.strip()}"[:120])
@@ -186,12 +174,12 @@ def read(statement: Statement, find: Finder, same: Same | None = None) -> Readin
 
 def _parts(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of the parts of a statement that hold its answer rather than the rest does."""
-    if front := _SUBORDINATE.match(text):
+    if front := PHRASES["a subordinate clause in front"].match(text):
         yield front.end(), len(text)
     yield 0, (text + "(").index("(") or len(text)
-    if contrast := _CONTRAST.search(text, 1):
+    if contrast := PHRASES["what an answer is only compared with"].search(text, 1):
         yield 0, contrast.start()
-    for conclusion in _SO.finditer(text):
+    for conclusion in PHRASES["a conclusion inside a sentence"].finditer(text):
         yield conclusion.end(), len(text)
 
 
@@ -199,27 +187,13 @@ def affirmed(text: str, mentions: Sequence[Mention]) -> list[Mention]:
     """Without those that a statement denies: "not X but Y"."""
     kept: list[Mention] = []
     denied: Mention | None = None
-    for mention in mentions:
-        joined = denied and _AND.fullmatch(text, denied.end, mention.start)
-        if joined or _NEGATED.search(text, max(0, mention.start - 60), mention.start):
-            denied = mention
+    for m in mentions:
+        also = denied and PHRASES['"not X or Y" denies both'].fullmatch(text, denied.end, m.start)
+        if also or PHRASES['"not X but Y" is Y'].search(text, max(0, m.start - 60), m.start):
+            denied = m
         else:
-            kept.append(mention)
+            kept.append(m)
     return kept
-
-
-def approximate(text: str, found: Sequence[Mention]) -> list[Mention]:
-    """With the words that make a number uncertain: "about 5", "5 or more"."""
-    hedged = []
-    for mention in found:
-        before = _ABOUT.search(text, max(0, mention.start - 24), mention.start)
-        after = _OR_SO.match(text, mention.end)
-        if before or after:
-            start = before.start() if before else mention.start
-            hedge = text[start : after.end() if after else mention.end]
-            mention = mention._replace(hedge=hedge)
-        hedged.append(mention)
-    return hedged
 
 
 def _merged(said: Sequence[Mention] | Sequence[Reading], same: Same | None) -> list[Hashable]:

@@ -1,4 +1,4 @@
-"""From what a model sent to sentences in plain text, and which of them states the answer.
+"""From what a model sent to sentences in plain text, and how plainly each states an answer.
 
 Every pattern is linear: no nested repetition, and what it may span is bounded.
 """
@@ -11,26 +11,24 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
-from msgspec.structs import replace
 
-from harness.graders.words import CHARACTERS, LISTS, TEX, any_of, pattern, phrase
+from harness.graders.words import CHARACTERS, PHRASES, TEX, content, pattern, words
 
 _LONGEST_READ, _LONGEST_SCANNED, _MOST_STATEMENTS = 40_000, 1_000_000, 400
 """Characters without and with reasoning, sentences: of more, both ends are read."""
 PLAIN, CONCLUSION, ANSWER = range(3)
 """How plainly a sentence states an answer."""
 CANNOT_TELL = "refuses or says it cannot tell"
+_REFUSALS = ("refused by a content filter", "says it sees no image", CANNOT_TELL)
 
 
 class Statement(NamedTuple):
-    """A sentence, or what follows "the answer is". Without text, it takes back what came before."""
+    """A sentence, or what follows "the answer is"."""
 
     text: str
     rank: int
     alone: bool = False
     """Nothing else stands on its line."""
-    final: bool = False
-    """Says that it replaces what was said before: "final answer", "therefore", "correction"."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -48,8 +46,20 @@ class Reply(msgspec.Struct, frozen=True):
     @property
     def answer(self) -> str | None:
         """What the reply at last says is its answer."""
-        said = [it.text for it in self.statements if it.rank == ANSWER and it.text]
-        return said[-1] if said else None
+        return next((it.text for it in reversed(self.statements) if it.rank == ANSWER), None)
+
+
+class Question(NamedTuple):
+    text: str
+    words: frozenset[str]
+    stems: frozenset[str]
+
+
+@lru_cache(maxsize=4096)
+def asked(question: str) -> Question:
+    """A question in plain text, its words, and the stems of those that carry meaning."""
+    text = without_tex(_usual_characters(question)).strip()
+    return Question(text, frozenset(words(text)), frozenset(content(text)))
 
 
 _OPEN, _CLOSE = (
@@ -72,40 +82,21 @@ _MARKUP = pattern(
     re.MULTILINE,
 )
 _MARKED = pattern(r"[^a-zA-Z0-9 ,.'!?:;/%()-]|^\W*-", "anything but words: a quick look")
-_TEX = pattern(
-    r"\\[dt]?frac\s?\{([^{}]{1,40})\}\s?\{([^{}]{1,40})\}|\\([a-zA-Z]{2,14})(?![a-zA-Z])\s?"
-    r"|\^\{?\\circ\}?|\\[^a-zA-Z\n]|\$\$|\{,\}|[{}~]",
-    "LaTeX: fractions, commands, signs, groups",
-    0,
-)
-_TEX_SIGNS = {"$$": "\n", "\\[": "\n", "\\]": "\n", "\\\\": "\n", "{,}": ","} | dict.fromkeys(
-    ("\\,", "\\(", "\\)", "\\!", "{", "}", "~"), "")  # fmt: skip
 _BOX = pattern(
     r"\$?\\f?box(?:ed)?\s?\{((?:[^{}]|\{(?:[^{}]|\{[^{}]{0,80}\}){0,80}\}){0,300})\}\$?",
     "LaTeX: a box is an answer",
     0,
 )
+_FRACTION = pattern(r"\\[dt]?frac\s?\{([^{}]{1,40})\}\s?\{([^{}]{1,40})\}", "LaTeX: fractions", 0)
+_COMMAND = pattern(r"\\([a-zA-Z]{2,14})(?![a-zA-Z])\s?", "LaTeX: commands", 0)
+_SIGN = pattern(r"(\$\$|\\[\\\[\]])|\^(?=\{?°)|\\[,!()]?|[{}~]", "LaTeX: new lines, signs, groups")
 _MATH = pattern(r"\$([^$\s][^$\n]{0,200}?)\s?\$(?!\d)", "$mathematics$ is not money", 0)
-_AT_ONCE = ("yes", "no", "true", "false")
 _ANSWER_KEYS = ("final_answer", "finalanswer", "answer", "result", "value", "output", "response")
-_CUE = phrase("the answer is ..., in several languages; I would choose ...")
-_CONCLUDES = phrase("a conclusion")
-_CORRECTS = phrase("the answer that a reply ends up with counts")
-_POLITE = phrase("politeness is no answer")
-_HINT = pattern(any_of(LISTS["cue_words"]), "words of which such a cue holds one: a quick look")
-_ANYTHING = pattern(r"[^\W_]|[?-]", "lines that say something")
-_BREAK = phrase("where a sentence ends")
-_SIMPLE = phrase("a short reply without anything to take apart")
-_REFUSALS = {
-    "refused by a content filter": phrase("a content filter fails with that reason"),
-    "says it sees no image": phrase("no picture was sent, which is not one that shows nothing"),
-    CANNOT_TELL: phrase("a refusal fails"),
-}
 
 
 @lru_cache(maxsize=256)
 def take_apart(raw: str) -> Reply:
-    if len(raw) < 32 and _SIMPLE.match(raw):
+    if len(raw) < 32 and PHRASES["a short reply without anything to take apart"].match(raw):
         return Reply(raw.strip(), (Statement(raw.strip(), PLAIN, alone=True),), body=raw)
     body = _ends(without_reasoning(_ends(raw, _LONGEST_SCANNED)), _LONGEST_READ)
     text = plain(body)
@@ -119,7 +110,7 @@ def _ends(text: str, most: int) -> str:
 
 
 def without_reasoning(text: str) -> str:
-    r"""Text outside reasoning blocks; one that never ends swallows the rest."""
+    """Text outside reasoning blocks; one that never ends swallows the rest."""
     if not {"<", "[", "◁"}.intersection(text):
         return text
     text = text.rsplit("<|channel|>final<|message|>", 1)[-1]
@@ -127,10 +118,10 @@ def without_reasoning(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    r"""The words alone, line by line."""
+    """The words alone, line by line."""
     if text.isascii() and not _MARKED.search(text):
         return text.strip()
-    text = usual_characters(text)
+    text = _usual_characters(text)
     bare = text.strip("` \n").removeprefix("json").strip()
     text = without_tex(_out_of_json(bare) if bare[:1] in ("{", "[") else text)
     text = _TAG.sub(lambda m: "\nAnswer: " if m[1] else "\n", text)
@@ -138,7 +129,7 @@ def plain(text: str) -> str:
     return (_NUMBERED.sub("", text) if len(_NUMBERED.findall(text)) > 1 else text).strip()
 
 
-def usual_characters(text: str) -> str:
+def _usual_characters(text: str) -> str:
     """Typographic and full-width characters as their plain ones."""
     text = text.translate(CHARACTERS)
     if text.isascii():
@@ -149,19 +140,11 @@ def usual_characters(text: str) -> str:
 
 def without_tex(text: str) -> str:
     if "\\" in text or "{,}" in text:
-        text = _TEX.sub(_spelled_command, _BOX.sub(r"\nAnswer: \1\n", text))
+        text = _BOX.sub(r"\nAnswer: \1\n", text.replace("{,}", ","))
+        text = _FRACTION.sub(r"\1/\2", text)
+        text = _COMMAND.sub(lambda m: TEX.get(m[1], f"{m[1]} "), text)
+        text = _SIGN.sub(lambda m: "\n" if m[1] else "", text)
     return _MATH.sub(r"\1", text) if text.count("$") > 1 else text
-
-
-def _spelled_command(found: re.Match[str]) -> str:
-    top, under, command = found.groups()
-    if top:
-        return f"{without_tex(top)}/{without_tex(under)}"
-    if "circ" in found[0]:
-        return "°"
-    if command:
-        return TEX.get(command, f"{command} ")
-    return _TEX_SIGNS.get(found[0], found[0][-1])
 
 
 def _out_of_json(text: str) -> str:
@@ -191,19 +174,7 @@ def spelled_value(value: Any) -> str:
 
 def refusal(text: str) -> str | None:
     """Why a text is no answer, in words; None when it may be one."""
-    return next((why for why, said in _REFUSALS.items() if said.search(text[:4000])), None)
-
-
-def plainly_stated(reply: Reply) -> Reply:
-    """Of a reply that was cut, what it says is its answer: the rest may have led elsewhere."""
-    kept = [s for s in reply.statements if s.rank == ANSWER and s.text]
-    if not kept and reply.statements:
-        first, brief = reply.statements[0], len(reply.statements[0].text.split()) <= 6
-        at_once = (first.alone and brief) or first.text.lower().startswith(_AT_ONCE)
-        kept = [first] if at_once else []
-    if kept:
-        return replace(reply, statements=tuple(kept))
-    return Reply("", fault=reply.fault or "cut before it stated an answer")
+    return next((why for why in _REFUSALS if PHRASES[why].search(text[:4000])), None)
 
 
 def loops(text: str, length: int = 480, longest: int = 160) -> bool:
@@ -215,27 +186,48 @@ def loops(text: str, length: int = 480, longest: int = 160) -> bool:
     return len(tail) == length and repeats
 
 
+def stated(reply: Reply) -> Reply:
+    """Of a reply that was cut, what it says is its answer: the rest may have led elsewhere."""
+    kept = tuple(s for s in reply.statements if s.rank == ANSWER)
+    for first in reply.statements[: not kept]:
+        at_once = first.alone and len(first.text.split()) <= 6
+        if at_once or PHRASES["opens with yes or no"].match(first.text):
+            kept = (first,)
+    fault = None if kept else reply.fault or "cut before it stated an answer"
+    return Reply(reply.text, kept, fault, body=reply.body)
+
+
 def _statements(text: str) -> tuple[Statement, ...]:
-    """Sentences; a correction is preceded by an empty one, and an answer without text announces
-    the next one."""
+    """Sentences. A correction takes back what stands before it, and a final answer the answers; an
+    answer without text announces the next sentence."""
     found: list[Statement] = []
     announced = False
     for line in text.split("\n"):
-        line = _POLITE.sub("", line.strip())
-        parts = [it.strip() for it in _BREAK.split(line) if it and _ANYTHING.search(it)]
+        line = PHRASES["politeness is no answer"].sub("", line.strip())
+        parts = [it.strip() for it in PHRASES["where a sentence ends"].split(line)]
+        parts = [it for it in parts if re.search(r"[^\W_]|[?-]", it)]
         for part in parts:
-            cuts = list(_CORRECTS.finditer(part))
-            corrected = part[cuts[-1].end() :].strip() if cuts else part
-            concludes = bool(cuts or _CONCLUDES.search(part))
-            cues = list(_CUE.finditer(corrected)) if _HINT.search(corrected) else []
-            said = corrected[cues[-1].end() :].strip() if cues else corrected
-            final = concludes or bool(cues and "final" in cues[-1][0].lower())
-            if cuts:
-                found.append(Statement("", ANSWER))
-            rank = ANSWER if cues or announced else CONCLUSION if concludes else PLAIN
-            announced = bool(cues) and said[-1:] in ("", ":")
+            if corrections := [
+                *PHRASES["the answer that a reply ends up with counts"].finditer(part)
+            ]:
+                found.clear()
+                part = part[corrections[-1].end() :].strip()
+            concludes = corrections or PHRASES["a conclusion"].search(part)
+            cue = _last_cue(part)
+            said = part[cue.end() :].strip() if cue else part
+            if cue and (concludes or "final" in cue[0].lower()):
+                found = [it for it in found if it.rank != ANSWER]
+            rank = ANSWER if cue or announced else CONCLUSION if concludes else PLAIN
+            announced = bool(cue) and said[-1:] in ("", ":")
             if said and not announced:
-                found.append(Statement(said, rank, len(parts) == 1, final))
+                found.append(Statement(said, rank, len(parts) == 1))
         if len(found) > _MOST_STATEMENTS:
             del found[_MOST_STATEMENTS // 2 : -_MOST_STATEMENTS // 2]
     return tuple(found)
+
+
+def _last_cue(part: str) -> re.Match[str] | None:
+    if not PHRASES["words of which such a cue holds one: a quick look"].search(part):
+        return None
+    cues = PHRASES["the answer is ..., in several languages; I would choose ..."].finditer(part)
+    return [None, *cues][-1]

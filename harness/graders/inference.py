@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from harness.graders.choices import named
+from harness.graders.choices import lettered, named
 from harness.graders.decide import Finder
-from harness.graders.notations import cells, dates, dimensions_in, places, times
-from harness.graders.quantities import as_quantity, asked_unit, numbers
-from harness.graders.question import asked_words, lettered, plain_question
+from harness.graders.extract import asked
+from harness.graders.notations import cells, dates, places, times
+from harness.graders.quantities import as_quantity, asked_unit, dimensions_in, numbers
 from harness.graders.structures import items_of, rows_of
 from harness.graders.texts import NULLS, normal
-from harness.graders.words import LISTS, TABLES, folded, kin, pattern, phrase, without_article
+from harness.graders.words import PHRASES, folded, kin, pattern, without_article
 
 Inferred = tuple[str, dict[str, Any]]
 
-_MONEY, _ASKS_MONEY = phrase("an amount with its currency"), phrase("asks for money")
-_ASKS_CODE, _ASKS_TEXT = phrase("asks for a code"), phrase("asks for a text")
-_ASKS_LIST, _ASKS_ORDER = phrase("asks for a list"), phrase("asks for an order")
-_ASKS_COUNT, _QUESTION = phrase("asks for a count"), phrase("which ...")
-_ASKS_PLACE = pattern(r"\b(?:where|position|locat\w+|corner|side|quadrant)\b", "asks for a place")
-_CODE = phrase("looks like a code")
 _NUMBER = pattern(r"[-+]?(?:\d[\d.,' ]*|\.\d+)", "a number without a unit")
 _WHOLE = pattern(r"[-+]?(?:\d+|\d{1,3}(?:[, ']\d{3})+)", "a whole number")
 _DOTTED = pattern(r"\d\d?\.(?:\d\d?\.)?(?:19|20)\d\d", "3.4.2021 is a date")
 _LINK = pattern(r"\s*(?:,\s*(?:or|and)\s+|\bor\b|,(?!\d)|/(?!\d)|;|\|)\s*", "between options")
-_OFFERS = pattern(r"\bor\b|[/\"']", "options between or, a slash or in quotes: a quick look")
 _OR = pattern(r"\bor\b|/", "options between or, a slash")
 _PREPOSITION = pattern(r"^(?:(?:to|on|in|at|from) )?(?:(?:the|an?) )?", "in front of an option")
 _SENTENCE = pattern(r"[.?!:()\n]+(?:\s|$)|[()]", "where a question may change its subject")
-_DIGIT, _LETTERS = pattern(r"\d", "a digit"), pattern(r"[^\W\d_]+", "words without digits")
-_KNOWN_WORDS = frozenset(
-    word
-    for lines in (*(TABLES[it] for it in ("units", "currencies", "months", "places")),
-                  *(LISTS[it] for it in ("ones", "tens", "ordinals", "measuring")))
-    for word in re.findall(r"[^\W\d_]+", " ".join(lines))
-)  # fmt: skip
-"""Whatever numbers, dates, times, sizes and places are written with."""
 _MOST_WORDS = 4
 """Of an option, and of a text that is short."""
 
@@ -50,7 +34,7 @@ def infer(question: str, expected: str | tuple[str, ...]) -> Inferred:
     if not isinstance(expected, str):
         return "list", _order(question)
     for guess in (_structured, _lettered, _closed, _with_digits, _in_words):
-        if found := guess(plain_question(question), expected.strip()):
+        if found := guess(asked(question).text, expected.strip()):
             return found if isinstance(found, tuple) else (found, {})
     return "text", {}
 
@@ -78,8 +62,8 @@ def _lettered(question: str, written: str) -> Inferred | str | None:
         return None
     last = max(letters[0], "J")
     offered = [chr(code) for code in range(ord("A"), ord(last) + 1)]
-    asked = options or last == "J" or "letter" in asked_words(question)
-    return ("choice", {"choices": offered}) if asked else None
+    wanted = options or last == "J" or "letter" in asked(question).words
+    return ("choice", {"choices": offered}) if wanted else None
 
 
 def _closed(question: str, written: str) -> Inferred | str | None:
@@ -93,12 +77,12 @@ def _closed(question: str, written: str) -> Inferred | str | None:
         return "position"
     if choices := options_in(question, written):
         return "choice", {"choices": choices}
-    return "position" if place and _ASKS_PLACE.search(question) else None
+    return "position" if place and PHRASES["asks for a place"].search(question) else None
 
 
 def options_in(question: str, expected: str) -> list[str]:
     """The options that a question lists, when the answer is one of them."""
-    if _NUMBER.fullmatch(expected) or not _OFFERS.search(question):
+    if _NUMBER.fullmatch(expected):
         return []
     wanted = folded(without_article(expected))
     quoted = [it.strip() for it in re.findall(r"[\"']([^\"'\n]{1,60})[\"']", question)]
@@ -115,8 +99,9 @@ def _listed(sentence: str, wanted: str) -> list[str]:
     parts = [part for part in _LINK.split(sentence) if part.strip()]
     sizes = {len(part.split()) for part in parts[1:-1]}
     count = max([len(wanted.split()), *(sizes if len(sizes) == 1 else ())])
-    if len(parts) > 2 and len(parts[0].split()) > count and _QUESTION.match(parts[0]):
-        parts = parts[1:] if wanted in folded(" ".join(parts[1:])) else parts
+    asks = PHRASES["which ..."].match(parts[0]) if len(parts) > 2 else None
+    if asks and len(parts[0].split()) > count and wanted in folded(" ".join(parts[1:])):
+        parts = parts[1:]
     if len(parts) < 2:
         return []
     first, last = parts[0].split()[-count:], _PREPOSITION.sub("", parts[-1]).split()[:count]
@@ -124,21 +109,14 @@ def _listed(sentence: str, wanted: str) -> list[str]:
     return [without_article(option.strip(" \"'.,")) for option in options]
 
 
-@lru_cache(maxsize=16)
-def _measured(written: str) -> bool:
-    return _KNOWN_WORDS.issuperset(_LETTERS.findall(written.lower()))
-
-
 def _is_whole(find: Finder, written: str) -> bool:
-    """Whether an answer is one value of a kind; what has other words is not looked at."""
-    if not _measured(written):
-        return False
-    found = find(written)
+    """Whether an answer is one value of a kind; a long one is not looked at."""
+    found = find(written) if len(written) <= 60 else []
     return len(found) == 1 and (found[0].start, found[0].end) == (0, len(written.rstrip(" .,")))
 
 
 def _with_digits(question: str, written: str) -> str | None:
-    if not _DIGIT.search(written):
+    if not re.search(r"\d", written):
         return None
     number = _NUMBER.fullmatch(written)
     if _is_whole(dates, written) and (not number or _DOTTED.fullmatch(written)):
@@ -150,23 +128,24 @@ def _with_digits(question: str, written: str) -> str | None:
     least = 1 if re.match(r"\d+ ?(?:'|ft|feet) ?\d", written) else 2
     if "," not in written and _is_whole(lambda text: dimensions_in(text, least), written):
         return "dimensions"
-    if _MONEY.fullmatch(written):
+    if PHRASES["an amount with its currency"].fullmatch(written):
         return "money"
     if _is_whole(numbers, written):
         return "decimal"
-    coded = len(written.split()) <= 5 and _ASKS_CODE.search(question)
-    return "code" if coded or _CODE.fullmatch(written) else None
+    coded = len(written.split()) <= 5 and PHRASES["asks for a code"].search(question)
+    return "code" if coded or PHRASES["looks like a code"].fullmatch(written) else None
 
 
 def _number(question: str, written: str) -> str:
-    coded, counted = _ASKS_CODE.search(question), _ASKS_COUNT.search(question)
+    coded = PHRASES["asks for a code"].search(question)
+    counted = PHRASES["asks for a count"].search(question)
     digits = sum(c.isdigit() for c in written)
     long = digits >= (3 if coded else 9) and not counted and "." not in written
     if long or re.match(r"0\d", written):
         return "code"
     if not counted and asked_unit(question) is not None:
         return "decimal"
-    if _ASKS_MONEY.search(question) and "how many" not in question.lower():
+    if PHRASES["asks for money"].search(question) and "how many" not in question.lower():
         return "money"
     return "integer" if _WHOLE.fullmatch(written) else "decimal"
 
@@ -177,14 +156,15 @@ def _in_words(question: str, written: str) -> Inferred | str | None:
         return "text"
     if _is_whole(numbers, written):
         return "integer"
-    asks_list = _ASKS_LIST.search(question) or _ASKS_ORDER.search(question) if items == 2 else None
+    order = _order(question)
+    asks_list = order or PHRASES["asks for a list"].search(question) if items == 2 else None
     if count <= 12 and (items > 2 or asks_list):
-        return "list", _order(question)
-    if count <= 5 and _ASKS_CODE.search(question):
+        return "list", order
+    if count <= 5 and PHRASES["asks for a code"].search(question):
         return "code"
-    long = count > _MOST_WORDS or (count >= 3 and _ASKS_TEXT.search(question))
+    long = count > _MOST_WORDS or (count >= 3 and PHRASES["asks for a text"].search(question))
     return "transcription" if long and normal(written) else None
 
 
 def _order(question: str) -> dict[str, Any]:
-    return {"ordered": True} if _ASKS_ORDER.search(question) else {}
+    return {"ordered": True} if PHRASES["asks for an order"].search(question) else {}

@@ -1,15 +1,16 @@
-"""Counts, numbers with or without a unit, and amounts of money, in any usual notation."""
+"""Counts, numbers with a unit, amounts of money and dimensions: one reader of numbers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from harness.graders.decide import Check, Finder, Mention, Misfit, approximate, checking, one
-from harness.graders.question import asked_words, counted, plain_question
-from harness.graders.words import LISTS, TABLES, any_of, pattern, phrase, stem, words
+from harness.graders.decide import Check, Finder, Mention, Misfit, checking, one, only
+from harness.graders.extract import asked
+from harness.graders.words import LISTS, PHRASES, TABLES, any_of, pattern, stem, words
 from harness.records import Case
 
 _WORDS = {word: value for value, word in enumerate(LISTS["ones"])}
@@ -44,19 +45,15 @@ def _units(table: list[str]) -> dict[str, Unit]:
 
 
 UNITS, CURRENCIES = _units(TABLES["units"]), _units(TABLES["currencies"])
-_DIGITS = phrase("numbers in digits, fractions, 1.5 x 10^5, 2.5 million, 3k")
 _SPELLED = pattern(
     rf"\b(?:(?:{_ANY})(?:[ -](?:and )?(?={_ANY})|, (?=[a-z]+ hundred)|\b))+", "numbers in words"
 )
 _UNIT = pattern(rf"[ -]?({any_of(UNITS)})(?:(?<=['\"])|(?![\w²³]))", "units")
 _BEFORE = pattern(rf"(?:^|(?<![^\W\d_]))({any_of(CURRENCIES)}) ?-?$", "a wrong currency fails")
 _AFTER = pattern(rf" ?-?({any_of(CURRENCIES)})(?!\w)", "58p, 5 euros")
-_OTHER_ONE = phrase('"the other one" is no number')
+_PLURAL = pattern(r"\b(?:\w+[^\Wsu]s|people|children|men|women|feet|teeth)\b", "plurals")
 _AMBIGUOUS = pattern(r"(?:in|[abcfk]) [A-Za-z]{2}", "9 in total is no length")
-_ROUGHLY = phrase("an answer may be as rough as its question")
-_OUT_OF = phrase("7 out of the 8 is 7")
 _LISTED = pattern(r" ?(?:,|,? ?(?:and|or)|&|-|to|~|\.\.+) ?", "5 and 6, 5 to 6 are two answers")
-_UNSAID = phrase("no dents are 0, a single dent is 1")
 _PHRASE_ENDS = pattern(r"\b(?:and|or|of|in|on|with|\d+)\b|[:;]", "where what a number counts ends")
 _IN_SCALE = pattern(r"\(?\bin (thousand|million|billion)s?\b", "asks for millions")
 _IN_UNIT = pattern(r"\bin (?:the unit )?(?=[a-zµ°%/]{1,14}\b)|\(unit: ?", "asks for inches")
@@ -92,27 +89,26 @@ class Quantity(NamedTuple):
 
 def numbers(text: str, *, money: bool = False) -> list[Mention]:
     """The quantities in a text; with `money` their units are currencies."""
-    found = [(*match.span(), _in_digits(match)) for match in _DIGITS.finditer(text)]
+    digits = PHRASES["numbers in digits, fractions, 1.5 x 10^5, 2.5 million, 3k"].finditer(text)
+    found = [(*match.span(), _in_digits(match)) for match in digits]
     found += [(*match.span(), _in_words(text, match)) for match in _SPELLED.finditer(text)]
     mentions = []
-    for start, end, meanings in sorted(found):
-        unit = None
+    for start, number_end, meanings in sorted(found):
+        unit, end = unit_at(text, number_end, money=money)
         if money and (before := _BEFORE.search(text[max(0, start - 10) : start])):
             start, unit = start - len(before[0]), CURRENCIES[before[1].lower()]
-        elif measured := unit_at(text, end, money=money):
-            unit, end = measured
         known = meanings and abs(meanings[0]) < _MOST
         if known and (unit or not text[end : end + 1].isalpha()):
             mentions.append(Mention(start, end, Quantity(meanings, unit)))
     return mentions
 
 
-def unit_at(text: str, at: int, *, money: bool = False) -> tuple[Unit, int] | None:
+def unit_at(text: str, at: int, *, money: bool = False) -> tuple[Unit | None, int]:
     """The unit that stands at a place in a text, and where it ends."""
     match = (_AFTER if money else _UNIT).match(text, at)
-    if match and not money and _AMBIGUOUS.match(text, match.start(1)):
-        return None
-    return match and ((CURRENCIES if money else UNITS)[match[1].lower()], match.end())
+    if match is None or (not money and _AMBIGUOUS.match(text, match.start(1))):
+        return None, at
+    return (CURRENCIES if money else UNITS)[match[1].lower()], match.end()
 
 
 def _in_digits(match: re.Match[str]) -> tuple[Decimal, ...]:
@@ -144,9 +140,9 @@ def parsed(written: str) -> tuple[Decimal, ...]:
 
 
 def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
-    said = match[0].lower()
-    other_one = said == "one" and _OTHER_ONE.search(text, 0, match.end())
-    if other_one or said in _BIG or text[match.end() : match.end() + 1] == "-":
+    said, end = match[0].lower(), match.end()
+    other = said == "one" and PHRASES['"the other one" is no number'].search(text, 0, end)
+    if other or said in _BIG or text[end : end + 1] == "-":
         return ()
     total = current = 0
     for word in re.split(r"[ ,-]+(?:and )?", said.replace("a dozen", "dozen")):
@@ -156,13 +152,50 @@ def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
     return (Decimal(total + current),)
 
 
+def as_quantity(written: str) -> Quantity | None:
+    """A text that is nothing but a number, with or without a unit."""
+    found = numbers(written)
+    if len(found) != 1 or written[: found[0].start].strip(" ~+-"):
+        return None
+    value: Quantity = found[0].value
+    return None if written[found[0].end :].strip(" .") else value
+
+
+def asked_unit(question: str) -> Unit | None:
+    """The unit that a question wants its answer in: "in inches"."""
+    text = asked(question).text
+    units = (unit_at(text, match.end())[0] for match in _IN_UNIT.finditer(text))
+    return next(filter(None, units), None)
+
+
+def counted(question: str) -> frozenset[str]:
+    """Stems of what "how many" asks for."""
+    found = [match[1] for match in PHRASES["what is counted"].finditer(asked(question).text)]
+    noun = [word for word in words(found[-1]) if not word.isdigit()] if found else []
+    ends = [at for at, word in enumerate(noun, 1) if _PLURAL.fullmatch(word)]
+    return frozenset(map(stem, noun[: ends[0] if ends else None]))
+
+
+def approximate(text: str, found: Sequence[Mention]) -> list[Mention]:
+    """With the words that make a number uncertain: "about 5", "5 or more"."""
+    hedged = []
+    for m in found:
+        before = PHRASES["a hedge fails: about 5"].search(text, max(0, m.start - 24), m.start)
+        after = PHRASES["a hedge fails: 5 or more"].match(text, m.end)
+        start, end = before.start() if before else m.start, after.end() if after else m.end
+        hedged.append(m._replace(hedge=text[start:end]) if before or after else m)
+    return hedged
+
+
 def _finder(case: Case, *, exact: bool) -> Finder:
     """Finds the quantities that may be the answer, also that there are none, or a single one, of
     what is counted; with `exact`, "about 5" is a hedge."""
-    money, counts = case.grader == "money", case.grader == "integer"
-    counting = (counted(case.question) or frozenset("?")) if counts else frozenset()
-    rough = not exact or bool(_ROUGHLY.search(case.question))
-    echoed = {m.value.number for m in numbers(plain_question(case.question))}
+    money, counting = case.grader == "money", frozenset[str]()
+    if case.grader == "integer":
+        counting = counted(case.question) or frozenset("?")
+    question = asked(case.question).text
+    rough = not exact or PHRASES["an answer may be as rough as its question"].search(question)
+    echoed = {m.value.number for m in numbers(question)}
 
     def counted_by(after: str) -> int:
         """Words behind a number that say that it counts what was asked for."""
@@ -171,7 +204,8 @@ def _finder(case: Case, *, exact: bool) -> Finder:
 
     def relevant(text: str, found: list[Mention]) -> list[Mention]:
         """Of several numbers those of what was asked, and none out of the question."""
-        found = [m for m in found if not _OUT_OF.search(text[: m.start])] or found
+        total = PHRASES["7 out of the 8 is 7"]
+        found = [m for m in found if not total.search(text[: m.start])] or found
         if any(_LISTED.fullmatch(text[a.end : b.start]) for a, b in pairwise(found)):
             return found
         found = [m for m in found if m.value.number not in echoed] or found
@@ -184,7 +218,8 @@ def _finder(case: Case, *, exact: bool) -> Finder:
             found = [m._replace(weak=not (m.value.unit or m.value.number % 1)) for m in found]
         found = found if rough else approximate(text, found)
         found = relevant(text, found) if len({m.value for m in found}) > 1 else found
-        for match in _UNSAID.finditer(text) if counting else ():
+        unsaid = PHRASES["no dents are 0, a single dent is 1"]
+        for match in unsaid.finditer(text) if counting else ():
             said = {*map(stem, words(text[match.end() :][:60])[:4])}
             none = match["none"] or match["not"] or match["nothing"]
             if match["nothing"] or (counting <= said if none else not found and counting & said):
@@ -196,7 +231,6 @@ def _finder(case: Case, *, exact: bool) -> Finder:
 
 def _comparing(case: Case, wanted: Quantity, tolerance: Decimal | int = 0) -> Check:
     """A check that compares quantities in the expected unit."""
-    find = _finder(case, exact=not tolerance)
     if scale := _IN_SCALE.search(case.question):
         scaled = (n * _SCALES[scale[1].lower()] for n in wanted.meanings)
         wanted = wanted._replace(meanings=(*wanted.meanings, *scaled))
@@ -219,63 +253,85 @@ def _comparing(case: Case, wanted: Quantity, tolerance: Decimal | int = 0) -> Ch
         precise = a.unit is None or a.unit != wanted.unit or b.unit == wanted.unit
         return precise and b.fits(a, 10 * _SLACK)
 
-    return checking(case, find, fits, same, measure)
+    return checking(case, _finder(case, exact=not tolerance), fits, same, measure)
 
 
 def integer(case: Case) -> Check:
     """A count; "no dents" are 0."""
-    value = quantity(one(case), "a whole number")
-    whole = [n for n in value.meanings if not n % 1]
-    if not whole or value.unit:
+    value = as_quantity(one(case))
+    whole = [n for n in value.meanings if not n % 1 and not value.unit] if value else []
+    if not whole:
         raise Misfit(f"{one(case)!r} is not a whole number")
     return _comparing(case, Quantity((whole[0],)))
 
 
 def decimal(case: Case) -> Check:
     """A number, with or without a unit."""
-    wanted, given = quantity(one(case)), str(case.options.get("unit") or "")
-    named = unit_at(given, 0)
-    if given and named is None:
-        raise Misfit(f"{given!r} is not a unit we know")
+    wanted, given = as_quantity(one(case)), str(case.options.get("unit") or "")
+    unit, _ = unit_at(given, 0)
     tolerance = Decimal(str(case.options.get("tolerance", 0)))
+    if wanted is None or (given and unit is None):
+        raise Misfit(f"{given or one(case)!r} is not a number, bare or in a unit we know")
     if tolerance < 0:
         raise Misfit("tolerance is negative")
-    unit = (named and named[0]) or wanted.unit or asked_unit(case.question)
+    unit = unit or wanted.unit or asked_unit(case.question)
     return _comparing(case, Quantity(wanted.meanings[:1], unit), tolerance)
-
-
-def quantity(written: str, notation: str = "a number with or without a unit") -> Quantity:
-    """An expected number and its unit. Raises: Misfit."""
-    found = numbers(written)
-    if len(found) != 1 or written[: found[0].start].strip(" ~+-"):
-        raise Misfit(f"{written!r} is not {notation}")
-    if rest := written[found[0].end :].strip(" ."):
-        raise Misfit(f"{rest!r} in {written!r} is not a unit we know")
-    value: Quantity = found[0].value
-    return value
-
-
-def as_quantity(written: str) -> Quantity | None:
-    try:
-        return quantity(written)
-    except Misfit:
-        return None
-
-
-def asked_unit(question: str) -> Unit | None:
-    """The unit that a question wants its answer in: "in inches"."""
-    text = plain_question(question)
-    hits = (unit_at(text, match.end()) for match in _IN_UNIT.finditer(text))
-    return next((unit[0] for unit in hits if unit), None)
 
 
 def money(case: Case) -> Check:
     """An amount; without a currency where the question names it."""
-    found = numbers(one(case), money=True)
-    if len(found) != 1:
-        raise Misfit(f"{one(case)!r} is not one amount of money")
-    asked = [w for w in sorted(asked_words(case.question)) if len(w) > 2]
-    named = (str(case.options.get("currency", "")).lower(), *asked)
-    unit = next((CURRENCIES[name] for name in named if name in CURRENCIES), None)
-    value = found[0].value
+    value: Quantity = only(numbers(one(case), money=True), case, "one amount of money")
+    names = sorted(word for word in asked(case.question).words if len(word) > 2)
+    names = [str(case.options.get("currency", "")).lower(), *names]
+    unit = next((CURRENCIES[name] for name in names if name in CURRENCIES), None)
     return _comparing(case, value._replace(unit=value.unit or unit))
+
+
+class Sizes(NamedTuple):
+    """Lengths in metres, or bare numbers where no unit is given."""
+
+    sizes: tuple[Decimal, ...]
+    bare: bool
+
+
+def dimensions(case: Case) -> Check:
+    """Lengths, each to 0.2 % or half a millimetre."""
+    least = 2 if dimensions_in(one(case)) else 1
+    wanted: Sizes = only(dimensions_in(one(case), least), case, "one set of dimensions")
+    plain = [Decimal(number) for number in re.findall(r"\d+(?:\.\d+)?", one(case))]
+
+    def fits(said: Sizes) -> bool:
+        against = wanted.sizes if said.bare == wanted.bare else plain
+        return len(said.sizes) == len(against) and all(
+            abs(a - b) <= Decimal("0.002") * max(b, Decimal("0.25"))
+            for a, b in zip(said.sizes, against, strict=True)
+        )
+
+    return checking(case, lambda text: dimensions_in(text, least), fits)
+
+
+def dimensions_in(text: str, least: int = 2) -> list[Mention]:
+    """Runs of at least so many lengths; a single one needs its unit."""
+    text = re.sub("[xX*](?= ?[0-9])", "&", text)
+    runs: list[list[Mention]] = []
+    for length in numbers(text):
+        number, unit = length.value.number, length.value.unit
+        last = runs[-1][-1] if runs else Mention(0, 0, Quantity((Decimal(0),)))
+        between = text[last.end : length.start]
+        feet = last.value.unit == UNITS["ft"] and unit in (UNITS["in"], None)
+        if feet and re.fullmatch("[ ,-]{0,2}", between):
+            whole = Quantity((last.value.number + number / 12,), UNITS["ft"])
+            runs[-1][-1] = Mention(last.start, length.end, whole)
+        elif runs and PHRASES["one length by another"].fullmatch(between):
+            runs[-1].append(length)
+        elif unit is None or unit.dimension == "length":
+            runs.append([length])
+    found = []
+    for run in runs:
+        units = [it.value.unit for it in run if it.value.unit]
+        if len(run) >= least and (len(run) > 1 or units):
+            last_unit = run[-1].value.unit or [*units, UNITS["m"]][0]
+            lengths = [it.value.number * (it.value.unit or last_unit).factor for it in run]
+            sizes = Sizes(tuple(round(it, 6) for it in lengths), not units)
+            found.append(Mention(run[0].start, run[-1].end, sizes))
+    return approximate(text, found)

@@ -9,7 +9,7 @@ from itertools import product
 
 from harness.graders.decide import Check, Misfit, no_answer, one
 from harness.graders.extract import Reply, refusal
-from harness.graders.words import pattern, phrase
+from harness.graders.words import PHRASES, pattern
 from harness.records import Case, GradeContext, Verdict
 
 Box = tuple[float, ...]
@@ -19,7 +19,6 @@ BOX_FORMS, POINT_FORMS = ("xyxy", "yxyx", "xywh", "cxcywh"), ("xy", "yx")
 CONVENTIONS = tuple(f"{a}-{b}" for a, b in product(SCALES, (*BOX_FORMS, *POINT_FORMS)))
 """Every name that `--coordinates`, the catalogue and a case's `coordinates` may hold."""
 _NUMBER = pattern(r"(?<![\w.])-?\d{1,6}(?:\.\d{1,9})?(?!\w)", "a coordinate")
-_KEYS, _GROUP = phrase("names of coordinates"), phrase("(1,2),(3,4) or [1, 2, 3, 4]")
 _LOC = pattern(r"(?:<loc\d{4}>){2,4}", "<loc0100>: 1024ths, y first")
 
 
@@ -31,26 +30,24 @@ def in_file_px(given: Sequence[float], convention: str, context: GradeContext) -
         raise Misfit(f"{convention} needs the picture's size, which is not known")
     across, down = (far, far) if far else context.sent_size_px or file or (1, 1)
     width, height = file or (across, down)
-    turned = form.startswith("y")
-    pairs = [(y, x) if turned else (x, y) for x, y in zip(given[::2], given[1::2], strict=True)]
-    pairs = [(x * (width / across), y * (height / down)) for x, y in pairs]
-    if form in ("xywh", "cxcywh") and len(pairs) == 2:
-        (x, y), (w, h) = pairs
-        x, y = (x - w / 2, y - h / 2) if form == "cxcywh" else (x, y)
-        pairs = [(x, y), (x + w, y + h)]
-    axes = zip(*(map(sorted, zip(*pairs, strict=True))), strict=True)
-    return tuple(number for pair in axes for number in pair)
+    xs, ys = (given[1::2], given[::2]) if form.startswith("y") else (given[::2], given[1::2])
+    xs, ys = [x * width / across for x in xs], [y * height / down for y in ys]
+    if form == "cxcywh":
+        xs[0], ys[0] = xs[0] - xs[1] / 2, ys[0] - ys[1] / 2
+    if form in ("xywh", "cxcywh"):
+        xs[1], ys[1] = xs[0] + xs[1], ys[0] + ys[1]
+    return tuple(it for pair in zip(sorted(xs), sorted(ys), strict=True) for it in pair)
 
 
 def groups_in(text: str, count: int) -> tuple[list[Box], str | None]:
     """Groups of so many numbers, and the convention that their notation itself tells."""
     known = "1024-yxyx" if _LOC.search(text) else "percent-xy" if "<point" in text else None
     plain = _LOC.sub(lambda it: f"[{', '.join(re.findall(r'[0-9]{4}', it[0]))}]", text)
-    plain = _KEYS.sub(" ", plain)
-    groups = [tuple(map(float, _NUMBER.findall(group))) for group in _GROUP.findall(plain)]
-    groups = [group for group in groups if len(group) == count]
-    everything = tuple(map(float, _NUMBER.findall(plain)))
-    return list(dict.fromkeys(groups)) or [everything] * (len(everything) == count), known
+    plain = PHRASES["names of coordinates"].sub(" ", plain)
+    parts = [*PHRASES["(1,2),(3,4) or [1, 2, 3, 4]"].findall(plain), None]
+    groups = [tuple(map(float, _NUMBER.findall(plain if it is None else it))) for it in parts]
+    found = list(dict.fromkeys(group for group in groups[:-1] if len(group) == count))
+    return found or [group for group in groups[-1:] if len(group) == count], known
 
 
 def _wanted(case: Case) -> list[Box]:
@@ -73,18 +70,16 @@ Judged = tuple[bool, str, dict[str, float]]
 def _checking(case: Case, count: int, judge: Callable[[list[Box]], Judged]) -> Check:
     """A check that reads groups of so many coordinates, in pixels of the file, and judges them."""
 
-    def check(reply: Reply, context: GradeContext | None = None) -> Verdict:
+    def check(reply: Reply, context: GradeContext) -> Verdict:
         found = groups_in(reply.answer or "", count)
         groups, known = found if found[0] else groups_in(reply.body, count)
         if not groups:
             return no_answer(refusal(reply.text) or f"no {count} coordinates in the reply")
-        context = context or GradeContext()
         default = f"pixel-{case.options.get('format', 'xyxy') if count == 4 else 'xy'}"
         form = case.options.get("coordinates") or known or context.coordinates or default
         said = "; ".join(", ".join(f"{number:g}" for number in group) for group in groups)
         try:
-            scaled = [in_file_px(group, form, context) for group in groups]
-            passed, reason, measures = judge(scaled)
+            passed, reason, measures = judge([in_file_px(it, form, context) for it in groups])
         except Misfit as error:
             return no_answer(str(error), said)
         return Verdict(
@@ -103,14 +98,15 @@ def point(case: Case) -> Check:
             raise Misfit(f"several answers: {len(points)} sets of coordinates")
         x, y = points[0]
 
-        def off(box: Box) -> float:
+        def off_px(box: Box) -> float:
             return math.hypot(max(box[0] - x, 0, x - box[2]), max(box[1] - y, 0, y - box[3]))
 
-        box = min(boxes, key=off)
+        box = min(boxes, key=off_px)
+        inside = off_px(box) <= within_px
         centre_px = math.dist((x, y), ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
         where = "the box " + ", ".join(f"{number:g}" for number in box)
-        passed, measures = off(box) <= within_px, {"distance_px": round(centre_px, 2)}
-        return passed, f"{'inside' if passed else 'outside'} {where}", measures
+        reason = f"{'inside' if inside else 'outside'} {where}"
+        return inside, reason, {"distance_px": round(centre_px, 2)}
 
     return _checking(case, 2, judge)
 
@@ -123,11 +119,9 @@ def box(case: Case) -> Check:
 
     def judge(found: list[Box]) -> Judged:
         if len(found) != len(boxes):
-            several = f"several answers: {len(found)} sets of coordinates"
-            raise Misfit(
-                several if len(boxes) == 1 else f"{len(found)} boxes, expected {len(boxes)}"
-            )
-        left, overlaps = [*found], []
+            several = "several answers: " if len(boxes) == 1 else ""
+            raise Misfit(f"{several}{len(found)} boxes, expected {len(boxes)}")
+        left, overlaps = [*found], list[float]()
         for wanted in boxes:  # each with the one that is left and overlaps it most
             best = max(left, key=lambda it: iou(wanted, it))
             overlaps.append(iou(wanted, best))

@@ -3,79 +3,69 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 
 from harness.graders.choices import phrases
 from harness.graders.decide import Check, Mention, Misfit, affirmed, checking, no_answer, one
-from harness.graders.extract import Reply, refusal, without_tex
-from harness.graders.question import asked_stems, asked_words
-from harness.graders.words import LISTS, content, folded, kin, pattern, phrase, without_article
-from harness.records import Case, Verdict
+from harness.graders.extract import Reply, asked, refusal, without_tex
+from harness.graders.words import LISTS, PHRASES, content, folded, kin, without_article
+from harness.records import Case, GradeContext, Verdict
 
 NULLS = ("null", "none", "n/a", "nil", "nothing")
-_ALTERNATIVE = phrase("an alternative fails")
-_LISTED, _LIST_BEFORE = phrase("a list is no answer"), phrase("a list in front is no answer")
-_NAME_BEFORE = pattern(
-    r"([A-Z][\w'-]*)\"? (?:and|&) (?:the )?\"?$", "Kent and Surrey: two answers", 0
-)
-_NAME_BEHIND = pattern(r"\"? (?:and|&) (?:the )?\"?([A-Z][\w'-]*)", "Surrey and Kent, too", 0)
-_ASIDE = phrase("another answer, beside which the expected one stands")
-_COPULA, _LEAD_IN = phrase("a copula"), phrase("It says: ...")
-_EMPTY, _GENERIC = frozenset(content(" ".join(LISTS["no_answers"]))), LISTS["generic_names"]
-_TOKEN, _QUOTED = phrase("codes"), pattern(r"\"([^\"]{1,4000})\"", "quotations")
+_EMPTY = frozenset(content(" ".join(LISTS["no_answers"])))
 _SLIPS = 2
 """In a transcription, at most, and one in ten characters, where its case does not say more."""
 
 
 def text(case: Case) -> Check:
-    """A word or a few."""
+    """A word or a few, unless another answer stands in front of it or beside it."""
+    question = asked(case.question)
+    person = bool(question.words & {"who", "whose", "whom"})
     spellings = [one(case), *map(str, case.options.get("aliases", ()))]
     spellings += NULLS if folded(one(case)) in NULLS else ()
-    return checking(case, _TextFinder(spellings, case.question), lambda value: value is True)
+    terms: dict[str, Hashable] = {}
+    for spelling in spellings:
+        name = without_article(folded(without_tex(spelling)))
+        terms |= dict.fromkeys((name, *kin(name)[0], *_variants(spelling, name, person)), True)
+    rivals = {word: word for term in terms for word in kin(term)[1] if word not in terms}
+    own_words = phrases(rivals | terms)
+    short = max(4, *(len(name.split()) + 1 for name in terms))
 
+    def new(said: str) -> list[str]:
+        """Stems of words that may be another answer."""
+        return [word for word in content(said) if word not in question.stems | _EMPTY]
 
-class _TextFinder:
-    """Finds the expected text and its rivals in a sentence."""
+    def other(said: str) -> list[Mention]:
+        """What else a sentence says: "The animal is a deer"."""
+        copula = PHRASES["a copula"].search(said)
+        about_it = copula and question.stems.intersection(content(said[: copula.start()]))
+        start = copula.end() if copula and about_it else 0
+        words = " ".join(new(said[start:]))
+        told = words and (start or len(said.split()) <= short) and not refusal(said)
+        return [Mention(start, len(said), words)] if told and not rivals else []
 
-    def __init__(self, spellings: Sequence[str], question: str) -> None:
-        self._asked = asked_stems(question)
-        person = bool(asked_words(question) & {"who", "whose", "whom"})
-        terms: dict[str, Hashable] = {}
-        for spelling in spellings:
-            name = without_article(folded(without_tex(spelling)))
-            names = (name, *kin(name)[0], *_variants(spelling, name, person))
-            terms |= dict.fromkeys(names, True)
-        rivals = {word: word for term in terms for word in kin(term)[1] if word not in terms}
-        self._closed = bool(rivals)
-        """Every other answer is known: another colour, another weekday."""
-        self._own = phrases(rivals | terms)
-        self._short = max(4, *(len(name.split()) + 1 for name in terms))
-
-    def __call__(self, said: str) -> list[Mention]:
-        """The expected text, unless another answer stands in front of it or beside it; without it,
-        what else a sentence says: "The animal is a deer"."""
-        own, copula = self._own(said), _COPULA.search(said)
+    def find(said: str) -> list[Mention]:
+        own = own_words(said)
         mine = next(iter(affirmed(said, own)), None)
         if mine is None or any(m.value is not True for m in own):
-            about_it = copula and self._asked.intersection(content(said[: copula.start()]))
-            start = copula.end() if copula and about_it else 0
-            other = " ".join(self._new(said[start:]))
-            told = other and (start or len(said.split()) <= self._short) and not refusal(said)
-            return own or ([Mention(start, len(said), other)] if told and not self._closed else [])
+            return own or other(said)
         before, tail = said[: mine.start], said[mine.end : mine.end + 40]
         brief = len(said.split()) <= len(said[mine.start : mine.end].split()) + 6
-        listed = _LISTED.match(tail) or (_LIST_BEFORE.search(before) and self._new(before))
-        beside = None if self._closed else _NAME_BEFORE.search(before) or _NAME_BEHIND.match(tail)
-        two = (beside and self._new(beside[1])) or (brief and listed and not copula)
-        if two or _ALTERNATIVE.match(tail):
+        list_before = PHRASES["a list in front is no answer"].search(before) and new(before)
+        listed = list_before or PHRASES["a list is no answer"].match(tail)
+        names = PHRASES["Kent and Surrey: two answers"].search(before)
+        names = names or PHRASES["Surrey and Kent, too"].match(tail)
+        if (names and not rivals and new(names[1])) or (
+            brief and listed and not PHRASES["a copula"].search(said)
+        ):
             return [mine._replace(hedge=said)]
-        joints = list(_ASIDE.finditer(before))
-        aside = " ".join(self._new(before[: joints[-1].start()])) if joints else ""
+        joints = list(
+            PHRASES["another answer, beside which the expected one stands"].finditer(before)
+        )
+        aside = " ".join(new(before[: joints[-1].start()])) if joints else ""
         return [Mention(0, mine.start, aside)] if aside else [mine]
 
-    def _new(self, said: str) -> list[str]:
-        """Stems of words that may be another answer."""
-        return [word for word in content(said) if word not in self._asked | _EMPTY]
+    return checking(case, find, lambda value: value is True)
 
 
 def _variants(written: str, name: str, person: bool) -> list[str]:
@@ -84,17 +74,18 @@ def _variants(written: str, name: str, person: bool) -> list[str]:
     if name.isalpha() and len(name) > 2:
         return [name.removesuffix("s") if name[-2:] not in ("ss", name[-1:]) else name, f"{name}s"]
     parts = [part.strip(".,()") for part in written.split()]
-    names = [part for part in parts if part[:1].isupper() and part.lower() not in _GENERIC]
+    generic = LISTS["generic_names"]
+    names = [part for part in parts if part[:1].isupper() and part.lower() not in generic]
     rest = [part for part in parts if part not in names]
     described = len(names) > 1 and parts[-len(names) :] == names
-    if names and rest and (described or all(part.lower() in _GENERIC for part in rest)):
+    if names and rest and (described or all(part.lower() in generic for part in rest)):
         return [" ".join(names).lower()]
     return [f"{names[0]} {names[-1]}".lower()] if person and 2 < len(names) == len(parts) else []
 
 
 def code(case: Case) -> Check:
     """A serial number or tag, character by character; only spaces and hyphens may differ."""
-    written, asked = one(case), asked_words(case.question)
+    written, words = one(case), asked(case.question).words
     exact = bool(case.options.get("case_sensitive", False))
 
     def key(said: str) -> str:
@@ -103,20 +94,18 @@ def code(case: Case) -> Check:
 
     wanted = key(written)
     if not wanted:
-        raise Misfit(f"{one(case)!r} is not a code")
-    spelled, more = (
-        r"[\s-]?".join(map(re.escape, wanted)),
-        r"(?! \d)" if wanted[-1].isdigit() else "",
-    )
+        raise Misfit(f"{written!r} is not a code")
+    spelled = r"[\s-]?".join(map(re.escape, wanted))
+    more = r"(?! \d)" if wanted[-1].isdigit() else ""
     whole = re.compile(rf"(?<!\w){spelled}(?!\w){more}", 0 if exact else re.IGNORECASE)
 
     def find(said: str) -> list[Mention]:
         found = [Mention(*match.span(), wanted) for match in whole.finditer(said)]
-        for match in _TOKEN.finditer(said):
+        for match in PHRASES["codes"].finditer(said):
             token, inside = match[0], any(m.start <= match.start() < m.end for m in found)
             telling = any(c.isdigit() for c in token) or (token.isupper() and len(token) > 2)
             alike = telling and len(token) * 2 >= len(wanted)
-            if alike and not inside and token.lower() not in asked:
+            if alike and not inside and token.lower() not in words:
                 found.append(Mention(*match.span(), key(token)))
         if not found and len(said.split()) <= max(3, len(written.split())):
             return [Mention(0, len(said), key(said.strip(" .\"'")))]
@@ -133,7 +122,7 @@ def transcription(case: Case) -> Check:
     share = case.options.get("max_cer")
     limit = int(len(wanted) * share) if share is not None else min(_SLIPS, len(wanted) // 10)
 
-    def check(reply: Reply) -> Verdict:
+    def check(reply: Reply, _: GradeContext) -> Verdict:
         from rapidfuzz.distance import OSA, Levenshtein
 
         said = {normal(it): it for it in reversed(_transcripts(reply))}
@@ -147,15 +136,12 @@ def transcription(case: Case) -> Check:
         if not passed and len(reply.text) < 400 and (why := refusal(reply.text)):
             return no_answer(why)
         slips = f"says it, {off} characters off" if off else "says it"
-        return Verdict(
-            passed=passed,
-            answer=said[best][:200],
-            reason=slips if passed else f"expected {one(case)[:80]!r}",
-            measures={
-                "cer": round(Levenshtein.distance(best, wanted) / len(wanted), 4),
-                "wer": round(Levenshtein.distance(theirs, ours) / len(ours), 4),
-            },
-        )
+        measures = {
+            "cer": round(Levenshtein.distance(best, wanted) / len(wanted), 4),
+            "wer": round(Levenshtein.distance(theirs, ours) / len(ours), 4),
+        }
+        reason = slips if passed else f"expected {one(case)[:80]!r}"
+        return Verdict(passed=passed, answer=said[best][:200], reason=reason, measures=measures)
 
     return check
 
@@ -164,7 +150,7 @@ def _transcripts(reply: Reply) -> list[str]:
     """What of a reply may be the text: the answer that it states, else all of it, or a part."""
     if reply.answer:
         return [reply.text[reply.text.rfind(reply.answer) :], reply.answer]
-    lead, quoted = _LEAD_IN.match(reply.text), _QUOTED.findall(reply.text)
+    lead, quoted = PHRASES["It says: ..."].match(reply.text), re.findall(r'"([^"]+)"', reply.text)
     rest = reply.text[lead.end() if lead else 0 :]
     return [reply.text, *quoted[:1], " ".join(quoted), rest]
 

@@ -1,4 +1,4 @@
-"""Words and patterns of all graders: one spelling, stems, rivals of a word."""
+"""The vocabulary of all graders: patterns, one spelling, stems, and rivals of a word."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ import re
 import tomllib
 import unicodedata
 from collections.abc import Iterable
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-PATTERNS: list[LazyPattern] = []
-_METHODS = ("search", "match", "fullmatch", "finditer", "findall", "sub", "split")
 _WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding="utf-8"))
 LISTS: dict[str, list[str]] = {name: text.split() for name, text in _WORDS["lists"].items()}
 TABLES: dict[str, list[str]] = {
     name: text.replace("\n ", " ").strip().splitlines() for name, text in _WORDS["tables"].items()
 }
 CHARACTERS = str.maketrans({c: by for by, chars in _WORDS["characters"].items() for c in chars})
-TEX: dict[str, str] = {
-    command: by for by, names in _WORDS["tex"].items() for command in names.split()
-}
-_STOPWORDS = frozenset(LISTS["stopwords"])
+TEX = {command: by for by, names in _WORDS["tex"].items() for command in names.split()}
 _QUOTES = str.maketrans(dict.fromkeys('"“”(){}[]*`', " "))
 
 
@@ -30,31 +25,18 @@ class LazyPattern:
 
     def __init__(self, source: str, note: str, flags: int) -> None:
         self.source, self.note, self.flags = source, note, flags
-        PATTERNS.append(self)
 
     def __getattr__(self, method: str) -> Any:
-        if method not in _METHODS:
-            raise AttributeError(method)
-        self.switch(self.source)
-        return self.__dict__[method]
+        value = self.__dict__[method] = getattr(re.compile(self.source, self.flags), method)
+        return value
 
-    def switch(self, source: str) -> None:
-        """Match like another one; `bench/grading.py --ablate` takes one that matches nothing."""
-        compiled = re.compile(source, self.flags)
-        self.__dict__.update({method: getattr(compiled, method) for method in _METHODS})
+
+PATTERNS: list[LazyPattern] = []
 
 
 def pattern(source: str, note: str, flags: int = re.IGNORECASE) -> re.Pattern[str]:
-    return cast("re.Pattern[str]", LazyPattern(source, note, flags))
-
-
-@cache
-def phrase(name: str) -> re.Pattern[str]:
-    """A pattern of natural language, of the table `phrases` in words.toml; <<LIST>> is any word of
-    a list."""
-    entry = _WORDS["phrases"][name]
-    source = re.sub("<<(.+?)>>", lambda it: any_of(LISTS[it[1]]), "".join(entry["regex"]))
-    return pattern(source, name, 0 if entry.get("case") else re.IGNORECASE)
+    PATTERNS.append(LazyPattern(source, note, flags))
+    return cast("re.Pattern[str]", PATTERNS[-1])
 
 
 def any_of(words: Iterable[str]) -> str:
@@ -62,8 +44,17 @@ def any_of(words: Iterable[str]) -> str:
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
-Kin = tuple[frozenset[str], frozenset[str]]
-_KIN: dict[str, Kin] = {
+PHRASES = {
+    name: pattern(
+        re.sub("<<(.+?)>>", lambda it: any_of(LISTS[it[1]]), "".join(entry["regex"])),
+        name,
+        0 if entry.get("case") else re.IGNORECASE,
+    )
+    for name, entry in _WORDS["phrases"].items()
+}
+"""Natural language, by what it says; <<LIST>> in words.toml is any word of a list."""
+
+_KIN = {
     word: (
         frozenset([word] if "/" in line else group.split()),
         frozenset(it for other in re.split("[|/]", line) if other != group for it in other.split()),
@@ -74,7 +65,7 @@ _KIN: dict[str, Kin] = {
 }
 
 
-def kin(word: str) -> Kin:
+def kin(word: str) -> tuple[frozenset[str], frozenset[str]]:
     """Other spellings of a word, and its rivals: other colours for a colour, opposites."""
     return _KIN.get(folded(word).replace("-", "").replace(" ", ""), (frozenset(), frozenset()))
 
@@ -88,16 +79,12 @@ def folded(text: str) -> str:
     return " ".join(text.translate(_QUOTES).split()).strip(" .,;:!?*_`'").lower()
 
 
-_WORD = pattern(r"[^\W_]+(?:['.][^\W_]+)*", "words")
-_ARTICLE = pattern("^(?:an?|the) (?=.)", "an article in front")
-
-
 def without_article(text: str) -> str:
-    return _ARTICLE.sub("", text)
+    return re.sub("^(?:an?|the) (?=.)", "", text, flags=re.IGNORECASE)
 
 
 def words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
+    return re.findall(r"[^\W_]+(?:['.][^\W_]+)*", text.lower())
 
 
 @lru_cache(maxsize=16384)
@@ -118,3 +105,6 @@ def stem(word: str) -> str:
 def content(text: str) -> list[str]:
     """Stems of the words that carry meaning, in order."""
     return [stem(word) for word in words(text) if word not in _STOPWORDS]
+
+
+_STOPWORDS = frozenset(LISTS["stopwords"])

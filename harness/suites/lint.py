@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from harness import graders
 from harness.errors import SuiteError
-from harness.graders.question import lettered
+from harness.graders.choices import lettered
 from harness.images import header, read_regular, shown, split_page
 from harness.images.drawn import contact_sheet
 from harness.records import Case

@@ -7,11 +7,18 @@ from typing import Any
 import pytest
 
 from harness.graders.audit import Tally
+from harness.graders.choices import lettered
 from harness.graders.extract import plain, spelled_value, take_apart, without_reasoning, without_tex
 from harness.graders.inference import options_in
-from harness.graders.notations import cells, dates, dimensions_in, places, times
-from harness.graders.quantities import UNITS, Quantity, numbers, parsed
-from harness.graders.question import counted, lettered
+from harness.graders.notations import cells, dates, places, times
+from harness.graders.quantities import (
+    UNITS,
+    Quantity,
+    counted,
+    dimensions_in,
+    numbers,
+    parsed,
+)
 from harness.graders.regions import groups_in, in_file_px
 from harness.graders.structures import json_in, rows_of
 from harness.graders.words import folded, kin, stem
