@@ -54,8 +54,8 @@ GRADERS = {
     "transcription": Grader(texts.transcription, {"max_cer": _NUMBER}, repeats=True),
     "grid": Grader(structures.grid, repeats=True),
     "json": Grader(structures.a_json, {"fields": (list, dict), "schema": dict}, repeats=True),
-    "point": Grader(regions.point, {"distance": _NUMBER, **_FRAME}, located=True),
-    "box": Grader(regions.box, {"iou": _NUMBER, **_FRAME}, located=True),
+    "point": Grader(regions.region, {"distance": _NUMBER, **_FRAME}, located=True),
+    "box": Grader(regions.region, {"iou": _NUMBER, **_FRAME}, located=True),
 }
 
 

@@ -16,12 +16,9 @@ class Mention(NamedTuple):
     start: int
     end: int
     value: Any
-    hedge: str | None = None
-    """The words that take it back: "about", "or more"."""
-    lead: bool = False
-    """Opens the statement as its answer: "No, ..."."""
-    weak: bool = False
-    """Only implied, or not of the kind that was asked for; counts where nothing better stands."""
+    hedge: str | None = None  # the words that take it back: "about", "or more"
+    lead: bool = False  # opens the statement as its answer: "No, ..."
+    weak: bool = False  # only implied, or of another kind; counts where nothing better stands
 
 
 class Reading(NamedTuple):
@@ -31,8 +28,7 @@ class Reading(NamedTuple):
     value: Hashable | None = None
     said: str | None = None
     fault: str | None = None
-    firm: bool = False
-    """Stated as the answer, not inferred from a sentence."""
+    firm: bool = False  # stated as the answer, not inferred from a sentence
     weak: bool = False
 
 
@@ -90,59 +86,41 @@ def checking(
 
 
 def decide(reply: Reply, find: Finder, same: Same | None = None, question: str = "") -> Reading:
-    """The value that a reply gives as its answer: the last one stated as such, else the conclusion,
-    else that of the sentence nearest to the question."""
+    """The value that a reply gives as its answer: the last one stated as such; else the last line
+    that is nothing but a value, or the last conclusion; else the sentence nearest to the question.
+    """
     said = [read(it, find, same) for it in reply.statements]
     if not said:
         return Reading(fault="takes its answer back")
-    if len(said) == 1 and said[0].firm:
-        return said[0]
-    if answer := _stated([it for it in said if it.source.rank == ANSWER], same):
-        return answer
     found = [r for r in said if r.fault or r.value is not None]
+    if answers := [r for r in said if r.source.rank == ANSWER]:
+        if readable := [r for r in answers if r in found]:
+            return _unless_contradicted(readable[-1], readable[:-1], same)
+        last = answers[-1].source.text
+        if (why := refusal(last)) or len(last.split()) < 13:
+            return Reading(fault=why or f"its answer is {last[:60]!r}")
     found = [r for r in found if r.firm or not refusal(r.source.text)]
     found = [r for r in found if not r.weak] or found
     if not found:
         return Reading(fault=refusal(reply.text))
-    values = _merged(found, same)
-    if len(values) == 1 and values[0] is not None:
-        return next(r for r in found if r.value == values[0])
-    return _of_sentences(found, found[-1] is said[-1], same, question)
-
-
-def _stated(answers: Sequence[Reading], same: Same | None) -> Reading | None:
-    """The last stated answer, unless an earlier one differs."""
-    readable = [r for r in answers if r.fault or r.value is not None]
-    if readable:
-        last, others = readable[-1], [r for r in readable[:-1] if r.value is not None]
-        agreed = last.value is None or len(_merged([*others, last], same)) == 1
-        return last._replace(firm=True) if agreed else _several(others[-1], last)
-    said = answers[-1].source.text if answers else ""
-    why = refusal(said) or (f"its answer is {said[:60]!r}" if len(said.split()) < 13 else None)
-    return Reading(fault=why) if said and why else None
-
-
-def _several(*readings: Reading) -> Reading:
-    said = " and ".join(dict.fromkeys(str(r.said) for r in readings if r.said))
-    return Reading(fault=f"several answers: {said}"[:120])
-
-
-def _of_sentences(found: list[Reading], at_end: bool, same: Same | None, question: str) -> Reading:
-    """No sentence says that it is the answer: the last line, where it is nothing but a value, or
-    the last conclusion, else the one nearest to the question, else the first."""
-    first, last = found[0], found[-1]
-    if not (at_end and last.firm and (last.source.alone or len(found) == 1)):
-        last = next((r for r in reversed(found) if r.source.rank == CONCLUSION), first)
-    firm = {r.value: r for r in found if r.firm and r is not last}
-    if last is not first:
-        agreed = not first.firm or len(firm) > 1 or len(_merged([first, last], same)) == 1
-        return last if agreed else _several(first, last)
+    first, last_one, stems = found[0], found[-1], asked(question).stems
     bare = [r for r in found if r.firm and r.source.alone]
-    if len({r.value for r in bare}) > 1:
-        return _several(*bare)
-    stems = asked(question).stems
+    if not (last_one is said[-1] and last_one.firm and (last_one in bare or len(found) == 1)):
+        last_one = next((r for r in reversed(found) if r.source.rank == CONCLUSION), first)
+    if last_one is not first:
+        firm = {r.value for r in found if r.firm and r is not last_one}
+        listing = len(firm) > 1 or not first.firm
+        return _unless_contradicted(last_one, [] if listing else [first], same)
     near = [len(stems.intersection(content(r.source.text))) for r in found]
-    return first if first.firm else found[near.index(max(near))]
+    return _unless_contradicted(first if first.firm else found[near.index(max(near))], bare, same)
+
+
+def _unless_contradicted(chosen: Reading, others: Sequence[Reading], same: Same | None) -> Reading:
+    values = [r for r in others if r.value is not None]
+    if chosen.value is None or len(_merged([*values, chosen], same)) == 1:
+        return chosen
+    said = dict.fromkeys(str(r.said) for r in (*values, chosen))
+    return Reading(fault=f"several answers: {' and '.join(said)}"[:120])
 
 
 def read(statement: Statement, find: Finder, same: Same | None = None) -> Reading:

@@ -27,8 +27,7 @@ class Statement(NamedTuple):
 
     text: str
     rank: int
-    alone: bool = False
-    """Nothing else stands on its line."""
+    alone: bool = False  # nothing else stands on its line
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -36,12 +35,9 @@ class Reply(msgspec.Struct, frozen=True):
 
     text: str
     statements: tuple[Statement, ...] = ()
-    fault: str | None = None
-    """Why there is nothing to read."""
-    loops: bool = False
-    """Ends in one piece, over and over."""
-    body: str = ""
-    """The text with its markup."""
+    fault: str | None = None  # why there is nothing to read
+    loops: bool = False  # ends in one piece, over and over
+    body: str = ""  # the text with its markup
 
     @property
     def answer(self) -> str | None:
@@ -91,6 +87,7 @@ _FRACTION = pattern(r"\\[dt]?frac\s?\{([^{}]{1,40})\}\s?\{([^{}]{1,40})\}", "LaT
 _COMMAND = pattern(r"\\([a-zA-Z]{2,14})(?![a-zA-Z])\s?", "LaTeX: commands", 0)
 _SIGN = pattern(r"(\$\$|\\[\\\[\]])|\^(?=\{?°)|\\[,!()]?|[{}~]", "LaTeX: new lines, signs, groups")
 _MATH = pattern(r"\$([^$\s][^$\n]{0,200}?)\s?\$(?!\d)", "$mathematics$ is not money", 0)
+_CUE = PHRASES["the answer is ..., in several languages; I would choose ..."]
 _ANSWER_KEYS = ("final_answer", "finalanswer", "answer", "result", "value", "output", "response")
 
 
@@ -131,11 +128,7 @@ def plain(text: str) -> str:
 
 def _usual_characters(text: str) -> str:
     """Typographic and full-width characters as their plain ones."""
-    text = text.translate(CHARACTERS)
-    if text.isascii():
-        return text
-    wide = re.sub("[\uff01-\uff5e]+", lambda m: unicodedata.normalize("NFKC", m[0]), text)
-    return unicodedata.normalize("NFC", wide)
+    return unicodedata.normalize("NFC", text.translate(CHARACTERS))
 
 
 def without_tex(text: str) -> str:
@@ -213,7 +206,9 @@ def _statements(text: str) -> tuple[Statement, ...]:
                 found.clear()
                 part = part[corrections[-1].end() :].strip()
             concludes = corrections or PHRASES["a conclusion"].search(part)
-            cue = _last_cue(part)
+            cue = None
+            if PHRASES["words of which such a cue holds one: a quick look"].search(part):
+                cue = [None, *_CUE.finditer(part)][-1]
             said = part[cue.end() :].strip() if cue else part
             if cue and (concludes or "final" in cue[0].lower()):
                 found = [it for it in found if it.rank != ANSWER]
@@ -224,10 +219,3 @@ def _statements(text: str) -> tuple[Statement, ...]:
         if len(found) > _MOST_STATEMENTS:
             del found[_MOST_STATEMENTS // 2 : -_MOST_STATEMENTS // 2]
     return tuple(found)
-
-
-def _last_cue(part: str) -> re.Match[str] | None:
-    if not PHRASES["words of which such a cue holds one: a quick look"].search(part):
-        return None
-    cues = PHRASES["the answer is ..., in several languages; I would choose ..."].finditer(part)
-    return [None, *cues][-1]

@@ -21,8 +21,8 @@ _SCALES["trillion"] = 10**12
 _ANY = any_of([*_WORDS, *_BIG])
 _MOST = Decimal(10) ** 24
 """A number beyond it is a row of digits."""
-_SLACK = Decimal("0.0005")
-"""Share by which a number may differ that was converted from another unit."""
+_SLACK, _ROUNDED = Decimal("0.0005"), Decimal("0.002")
+"""Shares by which a number, or a length, may differ that was converted from another unit."""
 
 
 class Unit(NamedTuple):
@@ -70,7 +70,7 @@ class Quantity(NamedTuple):
         return self.meanings[0]
 
     def off(self, wanted: Quantity) -> Decimal | None:
-        """How far it is from another one, in the unit of that; None when it cannot be in it."""
+        """By how much it is above another one, in the unit of that; None when it cannot be."""
         own, unit, readings = self.unit, wanted.unit, [*self.meanings]
         if own and unit and own.name not in (unit.name, "deg"):
             if own.dimension not in (unit.dimension, "cent"):
@@ -79,12 +79,12 @@ class Quantity(NamedTuple):
             readings = [(n - unit.offset) / unit.factor for n in base]
         if unit is None and own is UNITS["%"]:
             readings.append(self.number / 100)
-        return min(abs(n - t) for n in readings for t in wanted.meanings)
+        return min((n - t for n in readings for t in wanted.meanings), key=abs)
 
-    def fits(self, wanted: Quantity, slack: Decimal) -> bool:
+    def fits(self, wanted: Quantity, slack: Decimal = _SLACK) -> bool:
         """Alike, or, in another unit, nearly so."""
         off, converted = self.off(wanted), self.unit and wanted.unit and self.unit != wanted.unit
-        return off is not None and off <= (abs(wanted.number) * slack if converted else 0)
+        return off is not None and abs(off) <= (abs(wanted.number) * slack if converted else 0)
 
 
 def numbers(text: str, *, money: bool = False) -> list[Mention]:
@@ -127,8 +127,6 @@ def _in_digits(match: re.Match[str]) -> tuple[Decimal, ...]:
 
 def parsed(written: str) -> tuple[Decimal, ...]:
     """What a number in digits can mean."""
-    if written.isdigit():
-        return (Decimal(written),)
     plain = re.sub("[ ']", "", written).rstrip(".,")
     marks, whole = re.findall("[.,]", plain), Decimal(re.sub("[.,]", "", plain))
     if not marks or marks.count(marks[-1]) > 1:
@@ -237,21 +235,19 @@ def _comparing(case: Case, wanted: Quantity, tolerance: Decimal | int = 0) -> Ch
 
     def fits(value: Quantity) -> bool:
         off = value.off(wanted)
-        return value.fits(wanted, _SLACK) or (off is not None and off <= tolerance)
+        return value.fits(wanted) or (off is not None and abs(off) <= tolerance)
 
     def measure(value: Quantity) -> tuple[str, dict[str, float]]:
-        by, off = value.number - wanted.number, value.off(wanted)
-        whole = case.grader == "integer" and not by % 1 and abs(by) < 10**9
-        words = f"off by {int(by):+d}, " if whole else ""
+        off = value.off(wanted)
         if off is None:
-            return words, {}
-        relative = {"relative_error": float(off / abs(wanted.number))} if wanted.number else {}
-        return words, {"error": float(off)} | relative
+            return "", {}
+        size = abs(wanted.number)
+        relative = {"relative_error": float(abs(off) / size)} if size else {}
+        return f"off by {float(off):+.9g}, ", {"error": float(abs(off))} | relative
 
     def same(a: Quantity, b: Quantity) -> bool:
         """Alike, and the second not less precise: in the unit asked for, or in any."""
-        precise = a.unit is None or a.unit != wanted.unit or b.unit == wanted.unit
-        return precise and b.fits(a, 10 * _SLACK)
+        return (a.unit in (None, b.unit) or a.unit != wanted.unit) and b.fits(a, 10 * _SLACK)
 
     return checking(case, _finder(case, exact=not tolerance), fits, same, measure)
 
@@ -287,25 +283,14 @@ def money(case: Case) -> Check:
     return _comparing(case, value._replace(unit=value.unit or unit))
 
 
-class Sizes(NamedTuple):
-    """Lengths in metres, or bare numbers where no unit is given."""
-
-    sizes: tuple[Decimal, ...]
-    bare: bool
-
-
 def dimensions(case: Case) -> Check:
-    """Lengths, each to 0.2 % or half a millimetre."""
+    """Several lengths, or one with its unit; converted ones to 0.2 %."""
     least = 2 if dimensions_in(one(case)) else 1
-    wanted: Sizes = only(dimensions_in(one(case), least), case, "one set of dimensions")
-    plain = [Decimal(number) for number in re.findall(r"\d+(?:\.\d+)?", one(case))]
+    wanted = only(dimensions_in(one(case), least), case, "one set of dimensions")
 
-    def fits(said: Sizes) -> bool:
-        against = wanted.sizes if said.bare == wanted.bare else plain
-        return len(said.sizes) == len(against) and all(
-            abs(a - b) <= Decimal("0.002") * max(b, Decimal("0.25"))
-            for a, b in zip(said.sizes, against, strict=True)
-        )
+    def fits(said: tuple[Quantity, ...]) -> bool:
+        pairs = zip(said, wanted, strict=False)
+        return len(said) == len(wanted) and all(a.fits(b, _ROUNDED) for a, b in pairs)
 
     return checking(case, lambda text: dimensions_in(text, least), fits)
 
@@ -315,12 +300,11 @@ def dimensions_in(text: str, least: int = 2) -> list[Mention]:
     text = re.sub("[xX*](?= ?[0-9])", "&", text)
     runs: list[list[Mention]] = []
     for length in numbers(text):
-        number, unit = length.value.number, length.value.unit
         last = runs[-1][-1] if runs else Mention(0, 0, Quantity((Decimal(0),)))
-        between = text[last.end : length.start]
+        between, unit = text[last.end : length.start], length.value.unit
         feet = last.value.unit == UNITS["ft"] and unit in (UNITS["in"], None)
         if feet and re.fullmatch("[ ,-]{0,2}", between):
-            whole = Quantity((last.value.number + number / 12,), UNITS["ft"])
+            whole = Quantity((last.value.number + length.value.number / 12,), UNITS["ft"])
             runs[-1][-1] = Mention(last.start, length.end, whole)
         elif runs and PHRASES["one length by another"].fullmatch(between):
             runs[-1].append(length)
@@ -328,10 +312,8 @@ def dimensions_in(text: str, least: int = 2) -> list[Mention]:
             runs.append([length])
     found = []
     for run in runs:
-        units = [it.value.unit for it in run if it.value.unit]
-        if len(run) >= least and (len(run) > 1 or units):
-            last_unit = run[-1].value.unit or [*units, UNITS["m"]][0]
-            lengths = [it.value.number * (it.value.unit or last_unit).factor for it in run]
-            sizes = Sizes(tuple(round(it, 6) for it in lengths), not units)
-            found.append(Mention(run[0].start, run[-1].end, sizes))
+        unit = next((it.value.unit for it in reversed(run) if it.value.unit), None)
+        if len(run) >= least and (len(run) > 1 or unit):
+            sizes = (it.value._replace(unit=it.value.unit or unit) for it in run)
+            found.append(Mention(run[0].start, run[-1].end, tuple(sizes)))
     return approximate(text, found)

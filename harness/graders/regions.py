@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 
 from harness.graders.decide import Check, Misfit, no_answer, one
@@ -13,6 +12,7 @@ from harness.graders.words import PHRASES, pattern
 from harness.records import Case, GradeContext, Verdict
 
 Box = tuple[float, ...]
+Judged = tuple[bool, str, dict[str, float]]
 SCALES = {"pixel": None, "unit": 1.0, "percent": 100.0, "1000": 1000.0, "1024": 1024.0}
 """What the far edge of the picture is; a pixel is one of the picture that was sent."""
 BOX_FORMS, POINT_FORMS = ("xyxy", "yxyx", "xywh", "cxcywh"), ("xy", "yx")
@@ -42,94 +42,75 @@ def in_file_px(given: Sequence[float], convention: str, context: GradeContext) -
 def groups_in(text: str, count: int) -> tuple[list[Box], str | None]:
     """Groups of so many numbers, and the convention that their notation itself tells."""
     known = "1024-yxyx" if _LOC.search(text) else "percent-xy" if "<point" in text else None
-    plain = _LOC.sub(lambda it: f"[{', '.join(re.findall(r'[0-9]{4}', it[0]))}]", text)
+    plain = _LOC.sub(lambda it: f"[{it[0].replace('<loc', '').replace('>', ', ')}]", text)
     plain = PHRASES["names of coordinates"].sub(" ", plain)
-    parts = [*PHRASES["(1,2),(3,4) or [1, 2, 3, 4]"].findall(plain), None]
-    groups = [tuple(map(float, _NUMBER.findall(plain if it is None else it))) for it in parts]
+    parts = PHRASES["(1,2),(3,4) or [1, 2, 3, 4]"].findall(plain)
+    groups = [tuple(map(float, _NUMBER.findall(part))) for part in (*parts, plain)]
     found = list(dict.fromkeys(group for group in groups[:-1] if len(group) == count))
     return found or [group for group in groups[-1:] if len(group) == count], known
 
 
-def _wanted(case: Case) -> list[Box]:
-    """The expected boxes in pixels of the file. Raises: Misfit."""
+def region(case: Case) -> Check:
+    """A point, or boxes, judged in pixels of the file."""
     form, convention = case.options.get("format", "xyxy"), case.options.get("coordinates")
     if form not in ("xyxy", "xywh"):
         raise Misfit("format is xyxy or xywh")
     if convention is not None and convention not in CONVENTIONS:
         raise Misfit(f"coordinates {convention!r} is not one of {', '.join(CONVENTIONS)}")
-    groups, _ = groups_in(one(case), 4)
-    if not groups:
+    if not 0 < float(case.options.get("iou", 0.5)) <= 1:
+        raise Misfit("iou is a share above 0, at most 1")
+    boxes = [in_file_px(it, f"pixel-{form}", GradeContext()) for it in groups_in(one(case), 4)[0]]
+    if not boxes:
         raise Misfit(f"{case.expected!r} is not a box of four numbers")
-    return [in_file_px(group, f"pixel-{form}", GradeContext()) for group in groups]
-
-
-Judged = tuple[bool, str, dict[str, float]]
-"""Whether coordinates are right, in words and figures."""
-
-
-def _checking(case: Case, count: int, judge: Callable[[list[Box]], Judged]) -> Check:
-    """A check that reads groups of so many coordinates, in pixels of the file, and judges them."""
+    count, judge = (2, _point) if case.grader == "point" else (4, _box)
 
     def check(reply: Reply, context: GradeContext) -> Verdict:
         found = groups_in(reply.answer or "", count)
         groups, known = found if found[0] else groups_in(reply.body, count)
         if not groups:
             return no_answer(refusal(reply.text) or f"no {count} coordinates in the reply")
-        default = f"pixel-{case.options.get('format', 'xyxy') if count == 4 else 'xy'}"
-        form = case.options.get("coordinates") or known or context.coordinates or default
-        said = "; ".join(", ".join(f"{number:g}" for number in group) for group in groups)
+        default = f"pixel-{form if count == 4 else 'xy'}"
+        read_as = convention or known or context.coordinates or default
+        answer = "; ".join(", ".join(f"{number:g}" for number in group) for group in groups)
+        if len(groups) > 1 and len(boxes if count == 4 else groups[:1]) == 1:
+            return no_answer(f"several answers: {len(groups)} sets of coordinates", answer)
         try:
-            passed, reason, measures = judge([in_file_px(it, form, context) for it in groups])
+            passed, reason, measures = judge(
+                case, boxes, [in_file_px(it, read_as, context) for it in groups]
+            )
         except Misfit as error:
-            return no_answer(str(error), said)
+            return no_answer(str(error), answer)
         return Verdict(
-            passed=passed, answer=said, reason=reason, measures=measures, coordinates=form
+            passed=passed, answer=answer, reason=reason, measures=measures, coordinates=read_as
         )
 
     return check
 
 
-def point(case: Case) -> Check:
-    """A place inside the box that is expected, or `distance` pixels off."""
-    boxes, within_px = _wanted(case), float(case.options.get("distance", 0))
+def _point(case: Case, boxes: Sequence[Box], points: Sequence[Box]) -> Judged:
+    """Inside the box that is expected, or `distance` pixels off."""
+    x, y = points[0]
 
-    def judge(points: list[Box]) -> Judged:
-        if len(points) > 1:
-            raise Misfit(f"several answers: {len(points)} sets of coordinates")
-        x, y = points[0]
+    def off_px(box: Box) -> float:
+        return math.hypot(max(box[0] - x, 0, x - box[2]), max(box[1] - y, 0, y - box[3]))
 
-        def off_px(box: Box) -> float:
-            return math.hypot(max(box[0] - x, 0, x - box[2]), max(box[1] - y, 0, y - box[3]))
-
-        box = min(boxes, key=off_px)
-        inside = off_px(box) <= within_px
-        centre_px = math.dist((x, y), ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
-        where = "the box " + ", ".join(f"{number:g}" for number in box)
-        reason = f"{'inside' if inside else 'outside'} {where}"
-        return inside, reason, {"distance_px": round(centre_px, 2)}
-
-    return _checking(case, 2, judge)
+    box = min(boxes, key=off_px)
+    inside = off_px(box) <= float(case.options.get("distance", 0))
+    centre_px = math.dist((x, y), ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+    where = "the box " + ", ".join(f"{number:g}" for number in box)
+    reason = f"{'inside' if inside else 'outside'} {where}"
+    return inside, reason, {"distance_px": round(centre_px, 2)}
 
 
-def box(case: Case) -> Check:
-    """Boxes that overlap with those expected."""
-    boxes, needed = _wanted(case), float(case.options.get("iou", 0.5))
-    if not 0 < needed <= 1:
-        raise Misfit("iou is a share above 0, at most 1")
-
-    def judge(found: list[Box]) -> Judged:
-        if len(found) != len(boxes):
-            several = "several answers: " if len(boxes) == 1 else ""
-            raise Misfit(f"{several}{len(found)} boxes, expected {len(boxes)}")
-        left, overlaps = [*found], list[float]()
-        for wanted in boxes:  # each with the one that is left and overlaps it most
-            best = max(left, key=lambda it: iou(wanted, it))
-            overlaps.append(iou(wanted, best))
-            left.remove(best)
-        reason = f"overlap (IoU) {min(overlaps):.2f}, needed {needed:.2f}"
-        return min(overlaps) >= needed, reason, {"iou": round(sum(overlaps) / len(overlaps), 4)}
-
-    return _checking(case, 4, judge)
+def _box(case: Case, boxes: Sequence[Box], found: Sequence[Box]) -> Judged:
+    """Each overlaps one that is expected, and each of those one that was found."""
+    if len(found) != len(boxes):
+        return False, f"{len(found)} boxes, expected {len(boxes)}", {}
+    both = [(boxes, found), (found, boxes)]
+    overlaps = [max(iou(box, it) for it in others) for these, others in both for box in these]
+    needed, mean = float(case.options.get("iou", 0.5)), sum(overlaps) / len(overlaps)
+    reason = f"overlap (IoU) {min(overlaps):.2f}, needed {needed:.2f}"
+    return min(overlaps) >= needed, reason, {"iou": round(mean, 4)}
 
 
 def iou(a: Box, b: Box) -> float:

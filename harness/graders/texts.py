@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Iterator
 
 from harness.graders.choices import phrases
 from harness.graders.decide import Check, Mention, Misfit, affirmed, checking, no_answer, one
@@ -19,46 +19,33 @@ _SLIPS = 2
 
 def text(case: Case) -> Check:
     """A word or a few, unless another answer stands in front of it or beside it."""
-    question = asked(case.question)
-    person = bool(question.words & {"who", "whose", "whom"})
-    spellings = [one(case), *map(str, case.options.get("aliases", ()))]
-    spellings += NULLS if folded(one(case)) in NULLS else ()
-    terms: dict[str, Hashable] = {}
-    for spelling in spellings:
-        name = without_article(folded(without_tex(spelling)))
-        terms |= dict.fromkeys((name, *kin(name)[0], *_variants(spelling, name, person)), True)
+    asked_for, terms = asked(case.question).stems, dict.fromkeys(_spellings(case), True)
     rivals = {word: word for term in terms for word in kin(term)[1] if word not in terms}
-    own_words = phrases(rivals | terms)
+    named = phrases({**rivals, **terms})
     short = max(4, *(len(name.split()) + 1 for name in terms))
 
     def new(said: str) -> list[str]:
         """Stems of words that may be another answer."""
-        return [word for word in content(said) if word not in question.stems | _EMPTY]
-
-    def other(said: str) -> list[Mention]:
-        """What else a sentence says: "The animal is a deer"."""
-        copula = PHRASES["a copula"].search(said)
-        about_it = copula and question.stems.intersection(content(said[: copula.start()]))
-        start = copula.end() if copula and about_it else 0
-        words = " ".join(new(said[start:]))
-        told = words and (start or len(said.split()) <= short) and not refusal(said)
-        return [Mention(start, len(said), words)] if told and not rivals else []
+        return [word for word in content(said) if word not in asked_for | _EMPTY]
 
     def find(said: str) -> list[Mention]:
-        own = own_words(said)
-        mine = next(iter(affirmed(said, own)), None)
-        if mine is None or any(m.value is not True for m in own):
-            return own or other(said)
+        found, copula = named(said), PHRASES["a copula"].search(said)
+        mine = next(iter(affirmed(said, found)), None)
+        if found and (mine is None or any(m.value is not True for m in found)):
+            return found
+        if mine is None:  # "The animal is a deer"
+            about_it = copula and asked_for.intersection(content(said[: copula.start()]))
+            start = copula.end() if copula and about_it else 0
+            other = not rivals and (start or len(said.split()) <= short) and not refusal(said)
+            words = " ".join(new(said[start:])) if other else ""
+            return [Mention(start, len(said), words)] if words else []
         before, tail = said[: mine.start], said[mine.end : mine.end + 40]
-        brief = len(said.split()) <= len(said[mine.start : mine.end].split()) + 6
-        list_before = PHRASES["a list in front is no answer"].search(before) and new(before)
-        listed = list_before or PHRASES["a list is no answer"].match(tail)
-        names = PHRASES["Kent and Surrey: two answers"].search(before)
-        names = names or PHRASES["Surrey and Kent, too"].match(tail)
-        if (names and not rivals and new(names[1])) or (
-            brief and listed and not PHRASES["a copula"].search(said)
-        ):
-            return [mine._replace(hedge=said)]
+        brief = not copula and len((before + said[mine.end :]).split()) <= 6
+        beside = [PHRASES["Kent and"].search(before), PHRASES["and Kent"].match(tail)]
+        for name, joint in (match.groups() for match in beside if match):
+            both = joint in ("and", "&") and name[0].isupper()
+            if new(name) and (both or brief):
+                return [mine._replace(hedge=said)]
         joints = list(
             PHRASES["another answer, beside which the expected one stands"].finditer(before)
         )
@@ -68,19 +55,26 @@ def text(case: Case) -> Check:
     return checking(case, find, lambda value: value is True)
 
 
-def _variants(written: str, name: str, person: bool) -> list[str]:
-    """Singular and plural; shorter forms of a name: "Niger" for "Niger Republic", first and last
-    name of a person."""
-    if name.isalpha() and len(name) > 2:
-        return [name.removesuffix("s") if name[-2:] not in ("ss", name[-1:]) else name, f"{name}s"]
-    parts = [part.strip(".,()") for part in written.split()]
-    generic = LISTS["generic_names"]
-    names = [part for part in parts if part[:1].isupper() and part.lower() not in generic]
-    rest = [part for part in parts if part not in names]
-    described = len(names) > 1 and parts[-len(names) :] == names
-    if names and rest and (described or all(part.lower() in generic for part in rest)):
-        return [" ".join(names).lower()]
-    return [f"{names[0]} {names[-1]}".lower()] if person and 2 < len(names) == len(parts) else []
+def _spellings(case: Case) -> Iterator[str]:
+    """The expected text and its aliases; singular and plural; shorter forms of a name: "Niger" for
+    "Niger Republic", first and last name of a person."""
+    generic, person = LISTS["generic_names"], asked(case.question).words & {"who", "whose", "whom"}
+    nulls = NULLS if folded(one(case)) in NULLS else ()
+    for spelling in (one(case), *map(str, case.options.get("aliases", ())), *nulls):
+        name = without_article(folded(without_tex(spelling)))
+        yield from (name, *kin(name)[0])
+        if name.isalpha() and len(name) > 2:
+            yield f"{name}s"
+            yield name.removesuffix("s") if name[-2:] not in ("ss", name[-1:]) else name
+            continue
+        parts = [part.strip(".,()") for part in spelling.split()]
+        names = [part for part in parts if part[:1].isupper() and part.lower() not in generic]
+        rest = [part for part in parts if part not in names]
+        described = len(names) > 1 and parts[-len(names) :] == names
+        if names and rest and (described or all(part.lower() in generic for part in rest)):
+            yield " ".join(names).lower()
+        elif person and 2 < len(names) == len(parts):
+            yield f"{names[0]} {names[-1]}".lower()
 
 
 def code(case: Case) -> Check:

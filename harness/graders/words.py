@@ -16,6 +16,7 @@ TABLES: dict[str, list[str]] = {
     name: text.replace("\n ", " ").strip().splitlines() for name, text in _WORDS["tables"].items()
 }
 CHARACTERS = str.maketrans({c: by for by, chars in _WORDS["characters"].items() for c in chars})
+CHARACTERS |= {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width ones
 TEX = {command: by for by, names in _WORDS["tex"].items() for command in names.split()}
 _QUOTES = str.maketrans(dict.fromkeys('"“”(){}[]*`', " "))
 

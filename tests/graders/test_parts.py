@@ -117,9 +117,9 @@ def test_times_are_found_in_their_notations() -> None:
 
 
 def test_dimensions_are_found_in_their_notations() -> None:
-    found = dimensions_in("120 x 60 cm; 10' 2'' by 16 ft")
-    sizes = [[str(size) for size in it.value.sizes] for it in found]
-    assert sizes == [["1.200000", "0.600000"], ["3.098800", "4.876800"]]
+    found = dimensions_in("120 x 60 cm; 10' 6'' by 16 ft")
+    sizes = [[f"{it.number} {it.unit.name}" for it in run.value] for run in found]
+    assert sizes == [["120 cm", "60 cm"], ["10.5 ft", "16 ft"]]
 
 
 def test_a_question_says_what_it_counts_and_offers() -> None:
