@@ -166,6 +166,8 @@ def resolve(name: str | None, given: Target, *, backend: str | None, catalogue: 
         given = replace(given, base_url=api_root(given.base_url))
     resolver = _Resolver(name, given, backend, catalogue)
     route = resolver.as_given() or resolver.by_name()
+    if route.via:  # looked for, and found
+        given.notify(f"{route.target.model}: {route.via}: {route.note}")
     _check_settings(route)
     url = route.target.base_url
     if route.target.concurrency is None and url is not None and is_loopback(url):
@@ -232,7 +234,7 @@ class _Resolver:
         if preset is not None:  # its key goes to no other host
             given = replace(self._given, model=self._model or "")
             route = _hosted(preset, self._id_at(preset) or "", given, card)
-            return self._taken(replace(route, open=True))
+            return replace(route, open=True)
         if backend == "llamacpp":
             return self._with_weights(card or self._catalogue.find(self._name))
         if backend is not None:
@@ -245,10 +247,6 @@ class _Resolver:
         target = replace(self._given, **({"model": self._model} | known))
         return Route(backend=backend, target=target, card=self._card)
 
-    def _taken(self, route: Route) -> Route:
-        self._given.notify(f"{route.target.model}: {route.via}: {route.note}")
-        return route
-
     def _id_at(self, preset: Preset | None) -> str | None:
         """The endpoint's own name for the model, where the catalogue has one."""
         hosted = self._card.hosted if self._card and preset else ()
@@ -260,7 +258,7 @@ class _Resolver:
         """A server of our own, whose weights are downloaded if they have to be."""
         every = _weights(card, replace(self._given, model=card.name))
         if found := next((it for it in every if it.open), None):
-            return self._taken(found)
+            return found
         if card.gguf is None:
             raise TargetError(
                 f"the catalogue knows no GGUF weights of {card.name}",
@@ -314,11 +312,11 @@ class _Resolver:
         if self._card is None:
             for server in running:
                 if served := server.serves([name]):
-                    return self._taken(_to_server(server, served, replace(self._given, model=name)))
+                    return _to_server(server, served, replace(self._given, model=name))
         card = self._card or self._catalogue.find(name)  # raises, naming the nearest
         every = routes(card, self._given, self._catalogue, running)
         if taken := next((it for it in every if it.open), None):
-            return self._taken(taken)
+            return taken
         closed = "".join(f"\n    {route.via}: {route.note}" for route in every)
         commands = "".join(f"\n    {route.command}" for route in every)
         raise TargetError(
