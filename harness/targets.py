@@ -66,7 +66,9 @@ def reach(
     Raises: UsageError for an option that cannot be sent; TargetError when no route is open.
     """
     known, name, backend = known or catalogue.load(), model.one or "", model.backend
-    _check_text({"--model": name, "--system": sampling.system or ""})
+    for option, text in (("--model", name), ("--system", sampling.system or "")):
+        if re.search("[\ud800-\udfff]", text):
+            raise UsageError(f"{option} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
     card = known.get(name)
     given = Target(
         model=name,
@@ -98,12 +100,6 @@ def _limited(route: Route, limits: LimitOptions) -> Route:
         max_wait_s=limits.max_wait,
     )
     return structs.replace(route, target=structs.replace(route.target, limits=patience))
-
-
-def _check_text(given: dict[str, str]) -> None:
-    for option, text in given.items():
-        if re.search("[\ud800-\udfff]", text):
-            raise UsageError(f"{option} is not valid UTF-8: {text!r}", fix="write it in UTF-8")
 
 
 def addresses(given: Sequence[str], models: Sequence[str]) -> dict[str | None, list[str]]:
