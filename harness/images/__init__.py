@@ -26,7 +26,7 @@ from PIL import Image, ImageChops
 from PIL.ImageFile import ImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from harness.errors import EvalrunError, SuiteError, reworded
+from harness.errors import EvalrunError, SuiteError
 from harness.records import EncodedImage
 from harness.text import one_line
 
@@ -199,9 +199,12 @@ def read_regular(path: Path, *, limit_bytes: int = MAX_FILE_BYTES) -> bytes:
 
     Raises: SuiteError, naming the file, also when it is longer than `limit_bytes`.
     """
-    what, fix = f"{shown(path)} cannot be read", "copy it here again"
-    with open_regular(path) as file, reworded(SuiteError, what, fix, OSError):
-        data = file.read() if os.fstat(file.fileno()).st_size <= limit_bytes else None
+    with open_regular(path) as file:
+        try:
+            data = file.read() if os.fstat(file.fileno()).st_size <= limit_bytes else None
+        except OSError as exc:
+            what = f"{shown(path)} cannot be read: {exc.strerror}"
+            raise SuiteError(what, fix="copy it here again") from exc
     if data is None or len(data) > limit_bytes:
         limit_mib = limit_bytes // 2**20
         raise SuiteError(f"{shown(path)} is larger than {limit_mib} MiB", fix="name a smaller file")
