@@ -10,7 +10,7 @@ from harness.adapters.anthropic import AnthropicChat
 from harness.adapters.endpoints import kind_of
 from harness.adapters.llamacpp import LlamaCpp
 from harness.adapters.openai import LEFT_OUT, OpenAIChat, as_sent
-from harness.graders.constraints import constraint
+from harness.graders.inference import constraint
 from harness.records import EncodedImage, Record, Reply, RunHeader, ServerFacts
 from harness.transport import Transport
 

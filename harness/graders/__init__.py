@@ -40,9 +40,9 @@ class Grader(msgspec.Struct, frozen=True):
 _NUMBER, _FRAME = (int, float), {"format": str, "coordinates": str}
 GRADERS = {
     "yes_no": Grader(choices.yes_no),
-    "integer": Grader(quantities.integer),
-    "decimal": Grader(quantities.decimal, {"tolerance": _NUMBER, "unit": str}),
-    "money": Grader(quantities.money, {"currency": str}),
+    "integer": Grader(quantities.number),
+    "decimal": Grader(quantities.number, {"tolerance": _NUMBER, "unit": str}),
+    "money": Grader(quantities.number, {"currency": str}),
     "choice": Grader(choices.choice, {"choices": list, "aliases": dict}),
     "text": Grader(texts.text, {"aliases": list}),
     "code": Grader(texts.code, {"case_sensitive": bool}),

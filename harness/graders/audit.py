@@ -13,7 +13,6 @@ from harness.graders.extract import spelled_value
 from harness.records import Case, Verdict
 
 T = TypeVar("T")
-OURS = "evalrun"
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,13 +89,11 @@ class Tally(msgspec.Struct, kw_only=True):
         """Cohen's kappa: agreement beyond chance, 1 at best, 0 when no better than chance.
 
         Source: https://doi.org/10.1177/001316446002000104"""
-        of = self.total or 1
-        rule, reader = (
-            (self.both_pass + self.wrong_pass) / of,
-            (self.both_pass + self.wrong_fail) / of,
-        )
-        chance = rule * reader + (1 - rule) * (1 - reader)
-        return 1.0 if chance == 1 else (self.agreement - chance) / (1 - chance)
+        rule, reader = self.both_pass + self.wrong_pass, self.both_pass + self.wrong_fail
+        chance = (rule * reader + (self.total - rule) * (self.total - reader)) / (
+            self.total or 1
+        ) ** 2
+        return 1.0 if not self.total or chance == 1 else (self.agreement - chance) / (1 - chance)
 
     def add(self, rule: bool, reader: bool, count: int) -> None:
         name = ("both_" if rule == reader else "wrong_") + ("pass" if rule else "fail")
@@ -114,20 +111,21 @@ class Audit(msgspec.Struct, kw_only=True):
     left_out: int = 0
 
 
-_NO_LETTERS = re.compile(r"[\W_]+")
-CARELESS: Mapping[str, Callable[[str, str], bool]] = {
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text.casefold())
+
+
+WAYS: Mapping[str, Callable[[str, str], bool]] = {
     "equality": lambda expected, said: said.strip(" .\n").casefold() == expected.casefold(),
     "contains": lambda expected, said: expected.casefold() in said.casefold(),
-    "normalized substring": lambda expected, said: (
-        _NO_LETTERS.sub("", expected.casefold()) in _NO_LETTERS.sub("", said.casefold())
-    ),
+    "normalized substring": lambda expected, said: _letters(expected) in _letters(said),
 }
-"""What graders of other harnesses would say, for comparison."""
+"""How graders of other harnesses compare, beside ours."""
 
 
 def audit(answers: Iterable[Labelled]) -> Audit:
     """Grade answers that readers labelled, in every way, and count. Raises: Unreadable."""
-    by_models, by_answers = ({way: Tally() for way in (OURS, *CARELESS)} for _ in range(2))
+    by_models, by_answers = ({way: Tally() for way in ("evalrun", *WAYS)} for _ in range(2))
     result = Audit(by_models=by_models, by_answers=by_answers)
     for answer in answers:
         if answer.label == "ambiguous":
@@ -135,7 +133,7 @@ def audit(answers: Iterable[Labelled]) -> Audit:
             continue
         (case, verdict), reader = graded(answer), answer.label == "pass"
         said = spelled_value(case.expected), answer.response or ""
-        passed = {OURS: verdict.passed} | {way: rule(*said) for way, rule in CARELESS.items()}
+        passed = {"evalrun": verdict.passed} | {way: rule(*said) for way, rule in WAYS.items()}
         for way, rule in passed.items():
             by_models[way].add(rule, reader, answer.models)
             by_answers[way].add(rule, reader, 1)

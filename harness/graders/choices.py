@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 
-from harness.graders.decide import Check, Finder, Mention, Misfit, checking, one
+from harness.graders.decide import Check, Finder, Mention, checking, one, require
 from harness.graders.extract import CANNOT_TELL, asked, refusal, without_tex
 from harness.graders.quantities import as_quantity, numbers
 from harness.graders.words import (
@@ -25,10 +25,8 @@ from harness.records import Case
 
 _YES, _NO = frozenset(LISTS["yes"]), frozenset(LISTS["no"])
 _EQUAL, _COMPARED = frozenset(LISTS["equality"]), frozenset(LISTS["comparatives"])
-_MOSTLY = 0.6
-"""Share of what was asked that a clause must repeat to answer it."""
-_SAME_PLACE = [line.split(" | ") for line in TABLES["same_place"]]
-"""Words that name the same option."""
+_MOSTLY = 0.6  # of what was asked is what a clause must repeat to answer it
+_SAME = {word: line.split(" | ") for line in TABLES["same_place"] for word in line.split(" | ")}
 _MARKS = (
     pattern(r"(?<!\w)\(([a-z])\)\s*", "(A) nut (B) bolt"),
     pattern(r"(?:^|(?<=[\s,;:]))([a-z])\)\s*", "A) nut B) bolt"),
@@ -40,8 +38,7 @@ _MARKS = (
 def yes_no(case: Case) -> Check:
     """The word, or a sentence that implies it."""
     wanted = _as_yes_or_no(one(case))
-    if wanted is None:
-        raise Misfit(f"{case.expected!r} is neither yes nor no")
+    require(wanted, f"{case.expected!r} is neither yes nor no")
     return checking(case, _yes_no_finder(case.question), lambda value: value == wanted)
 
 
@@ -75,8 +72,8 @@ def polar_clause(question: str) -> str:
 
 def _implied_finder(question: str) -> Finder:
     """Finds what a statement says about a question that it repeats, or contradicts."""
-    asked, stems, denied = frozenset(words(question)), {*content(question)}, _denies(question)
-    compared, equal = asked & _COMPARED, asked & _EQUAL
+    asked, stems, negation = frozenset(words(question)), {*content(question)}, PHRASES["negations"]
+    compared, equal, denied = asked & _COMPARED, asked & _EQUAL, bool(negation.search(question))
 
     def implied(clause: str) -> str | None:
         said = frozenset(words(clause))
@@ -87,30 +84,21 @@ def _implied_finder(question: str) -> Finder:
         elsewhere = compared and not compared & said and not against
         if elsewhere or not stems or covered < max(1, _MOSTLY * len(stems)):
             return None
-        return "no" if (_denies(clause) != denied) != against else "yes"
+        return "no" if (bool(negation.search(clause)) != denied) != against else "yes"
 
     def find(text: str) -> list[Mention]:
         no_such = () if denied else PHRASES["no cracks"].finditer(text)
         if any(stems.intersection(content(match[1])) for match in no_such):
             return [Mention(0, len(text), "no")]
+        doubt = PHRASES["a doubt about what is implied"]
         found: list[Mention] = []
-        for clause in filter(None, PHRASES["clauses that may imply an answer"].split(text)):
-            if value := implied(clause):
-                at, doubt = (
-                    text.find(clause),
-                    PHRASES["a doubt about what is implied"].search(clause),
-                )
-                found.append(Mention(at, at + len(clause), value, doubt and doubt[0], weak=True))
-        if not found and (value := implied(text)):
-            doubt = PHRASES["a doubt about what is implied"].search(text)
-            found.append(Mention(0, len(text), value, doubt and doubt[0], weak=True))
+        for clause in (*PHRASES["clauses that may imply an answer"].split(text), text):
+            if clause and (not found or clause != text) and (value := implied(clause)):
+                at, hedge = text.find(clause), (doubt.search(clause) or [None])[0]
+                found.append(Mention(at, at + len(clause), value, hedge, weak=True))
         return found
 
     return find
-
-
-def _denies(clause: str) -> bool:
-    return bool(PHRASES["negations"].search(clause))
 
 
 @lru_cache(maxsize=4096)
@@ -137,14 +125,11 @@ def choice(case: Case) -> Check:
     """One of the options, its words or its letter."""
     choices = [str(choice) for choice in case.options.get("choices", ())]
     options = lettered(case.question)
-    if choices and not {*map(folded, choices)} & {*map(folded, options.values())}:
-        options = {}
     choices = choices or list(dict.fromkeys(options.values()))
     if not options and all(re.fullmatch("[A-Za-z]", choice) for choice in choices):
         options = {choice.upper(): choice for choice in choices}
     wanted = named(one(case), choices, options)
-    if wanted is None:
-        raise Misfit(f"{one(case)!r} is not one of the choices: {', '.join(choices)}")
+    require(wanted is not None, f"{one(case)!r} is not one of the choices: {', '.join(choices)}")
     keys, by_letter = [_key(choice) for choice in choices], _by_letter(options)
     bare = all(len(key) == 1 and key.isalpha() for key in keys)
     inside = "a capital alone, where letters are all there is"
@@ -200,8 +185,7 @@ def _words_finder(keys: Sequence[str], case: Case) -> Finder:
     also = {_key(key): [*map(folded, names)] for key, names in aliases.items()}
     terms: dict[str, Hashable] = {}
     for key in keys:
-        places: Sequence[str] = next((names for names in _SAME_PLACE if key in names), ())
-        for spelling in (key, *also.get(key, ()), *places, *kin(key)[0]):
+        for spelling in (key, *also.get(key, ()), *_SAME.get(key, ()), *kin(key)[0]):
             if len(spelling) > 1 or spelling.isdigit():
                 terms.setdefault(spelling, key)
     by_phrase = phrases(terms)

@@ -33,8 +33,7 @@ class Reading(NamedTuple):
 
 
 Finder = Callable[[str], list[Mention]]
-Same = Callable[[Any, Any], bool]
-"""Whether the second value says what the first one says, or that and more."""
+Fits = Callable[[Any], bool]
 Check = Callable[[Reply, GradeContext], Verdict]
 """Grades one reply to the case it was made for."""
 
@@ -43,19 +42,22 @@ class Misfit(ValueError):
     """The expected answer, or an option, is not one that the grader can work with."""
 
 
+def require(fine: object, otherwise: str) -> None:
+    """Raises: Misfit."""
+    if not fine:
+        raise Misfit(otherwise)
+
+
 def one(case: Case) -> str:
     """The expected answer of a grader that takes a single one. Raises: Misfit."""
-    if not isinstance(case.expected, str):
-        raise Misfit("this grader needs one expected answer, not a list")
-    if not case.expected.strip():
-        raise Misfit("the expected answer is empty")
-    return case.expected.strip()
+    require(isinstance(case.expected, str), "this grader needs one expected answer, not a list")
+    require(str(case.expected).strip(), "the expected answer is empty")
+    return str(case.expected).strip()
 
 
 def only(found: Sequence[Mention], case: Case, what: str) -> Any:
     """The value of an expected answer that holds a single one. Raises: Misfit."""
-    if len(found) != 1:
-        raise Misfit(f"{one(case)!r} is not {what}")
+    require(len(found) == 1, f"{one(case)!r} is not {what}")
     return found[0].value
 
 
@@ -66,16 +68,16 @@ def no_answer(why: str | None, answer: str | None = None) -> Verdict:
 def checking(
     case: Case,
     find: Finder,
-    fits: Callable[[Any], bool],
-    same: Same | None = None,
+    fits: Fits,
     measure: Callable[[Any], tuple[str, dict[str, float]]] = lambda _: ("", {}),
+    right: Fits | None = None,
 ) -> Check:
-    """A check that reads one value and compares it. `same` joins values that say the same,
-    `measure` says how far off the value is, in words and figures."""
+    """A check that reads one value and compares it. `measure` says how far off the value is, in
+    words and figures; all that is `right` (else all that fits) counts as one value."""
     expected = one(case)
 
     def check(reply: Reply, _: GradeContext) -> Verdict:
-        reading = decide(reply, find, same, case.question)
+        reading = decide(reply, find, right or fits, case.question)
         if reading.value is None:
             return no_answer(reading.fault)
         passed, (off, measures) = fits(reading.value), measure(reading.value)
@@ -85,17 +87,19 @@ def checking(
     return check
 
 
-def decide(reply: Reply, find: Finder, same: Same | None = None, question: str = "") -> Reading:
+def decide(reply: Reply, find: Finder, right: Fits, question: str) -> Reading:
     """The value that a reply gives as its answer: the last one stated as such; else the last line
     that is nothing but a value, or the last conclusion; else the sentence nearest to the question.
     """
-    said = [read(it, find, same) for it in reply.statements]
+    said = [read(it, find, right) for it in reply.statements]
     if not said:
         return Reading(fault="takes its answer back")
+    if len(said) == 1 and said[0].firm:
+        return said[0]
     found = [r for r in said if r.fault or r.value is not None]
     if answers := [r for r in said if r.source.rank == ANSWER]:
         if readable := [r for r in answers if r in found]:
-            return _unless_contradicted(readable[-1], readable[:-1], same)
+            return _unless_contradicted(readable[-1], readable[:-1], right)
         last = answers[-1].source.text
         if (why := refusal(last)) or len(last.split()) < 13:
             return Reading(fault=why or f"its answer is {last[:60]!r}")
@@ -104,50 +108,54 @@ def decide(reply: Reply, find: Finder, same: Same | None = None, question: str =
     if not found:
         return Reading(fault=refusal(reply.text))
     first, last_one, stems = found[0], found[-1], asked(question).stems
-    bare = [r for r in found if r.firm and r.source.alone]
-    if not (last_one is said[-1] and last_one.firm and (last_one in bare or len(found) == 1)):
+    if not (last_one is said[-1] and last_one.firm):
         last_one = next((r for r in reversed(found) if r.source.rank == CONCLUSION), first)
     if last_one is not first:
         firm = {r.value for r in found if r.firm and r is not last_one}
         listing = len(firm) > 1 or not first.firm
-        return _unless_contradicted(last_one, [] if listing else [first], same)
+        return _unless_contradicted(last_one, [] if listing else [first], right)
+    bare = [r for r in found if r.firm and r.source.alone]
     near = [len(stems.intersection(content(r.source.text))) for r in found]
-    return _unless_contradicted(first if first.firm else found[near.index(max(near))], bare, same)
+    return _unless_contradicted(first if first.firm else found[near.index(max(near))], bare, right)
 
 
-def _unless_contradicted(chosen: Reading, others: Sequence[Reading], same: Same | None) -> Reading:
+def _unless_contradicted(chosen: Reading, others: Sequence[Reading], right: Fits) -> Reading:
     values = [r for r in others if r.value is not None]
-    if chosen.value is None or len(_merged([*values, chosen], same)) == 1:
+    if chosen.value is None or len(_different([*values, chosen], right)) == 1:
         return chosen
     said = dict.fromkeys(str(r.said) for r in (*values, chosen))
     return Reading(fault=f"several answers: {' and '.join(said)}"[:120])
 
 
-def read(statement: Statement, find: Finder, same: Same | None = None) -> Reading:
+def _different(said: Sequence[Mention] | Sequence[Reading], right: Fits) -> set[Hashable]:
+    """The values that are said; those that are right are one."""
+    return {(it.value is not None and right(it.value)) or it.value for it in said}
+
+
+def read(statement: Statement, find: Finder, right: Fits) -> Reading:
     """The one value of a statement; a fault when it has several or hedges."""
     text, found = statement.text, find(statement.text)
-    if len(found) == 1 and not found[0].hedge and found[0].end - found[0].start == len(text):
+    if len(found) == 1 and found[0][:4] == (0, len(text), found[0].value, None):
         return Reading(statement, found[0].value, text, firm=True, weak=found[0].weak)
     mentions = affirmed(text, found)
     if not mentions:
         return Reading(statement)
     for start, end in _parts(text):
-        if len(_merged(mentions, same)) < 2:
+        if len(mentions) == 1 or len(_different(mentions, right)) == 1:
             break
         mentions = [m for m in mentions if start <= m.start and m.end <= end] or mentions
-    values, first, last = _merged(mentions, same), mentions[0], mentions[-1]
-    if len(values) > 1:
+    first, last = mentions[0], mentions[-1]
+    if last is not first and len(_different(mentions, right)) > 1:
         return Reading(statement, fault=f"several answers: {text[first.start : last.end]}"[:120])
-    chosen = next(m for m in mentions if m.value == values[0])
-    hedge = next((m.hedge for m in mentions if m.hedge and m.value == chosen.value), None)
+    hedge = next((m.hedge for m in mentions if m.hedge), None)
     unsure = PHRASES["a hedge in front fails"].search(text, 0, first.start)
     if unsure or PHRASES["a hedge behind fails"].search(text[last.end :]):
         hedge = text[: last.end + 20]
     if hedge:
         return Reading(statement, fault=f"hedged: {hedge.strip()}"[:120])
-    said = text[chosen.start : chosen.end].strip()
-    brief = len(text.split()) - len(said.split()) <= 1 and ":" not in text[: chosen.start]
-    return Reading(statement, values[0], said, firm=brief or chosen.lead, weak=chosen.weak)
+    said = text[first.start : first.end].strip()
+    brief = len(text.split()) - len(said.split()) <= 1 and ":" not in text[: first.start]
+    return Reading(statement, first.value, said, firm=brief or first.lead, weak=first.weak)
 
 
 def _parts(text: str) -> Iterator[tuple[int, int]]:
@@ -171,16 +179,4 @@ def affirmed(text: str, mentions: Sequence[Mention]) -> list[Mention]:
             denied = m
         else:
             kept.append(m)
-    return kept
-
-
-def _merged(said: Sequence[Mention] | Sequence[Reading], same: Same | None) -> list[Hashable]:
-    """Each value once, in its fullest form."""
-    kept: list[Hashable] = []
-    for value in dict.fromkeys(it.value for it in said):
-        twins = [k for k in kept if same and k and value and (same(k, value) or same(value, k))]
-        if not twins:
-            kept.append(value)
-        elif same and same(twins[0], value):
-            kept[kept.index(twins[0])] = value
     return kept

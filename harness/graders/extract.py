@@ -54,7 +54,7 @@ class Question(NamedTuple):
 @lru_cache(maxsize=4096)
 def asked(question: str) -> Question:
     """A question in plain text, its words, and the stems of those that carry meaning."""
-    text = without_tex(_usual_characters(question)).strip()
+    text = without_tex(unicodedata.normalize("NFC", question.translate(CHARACTERS))).strip()
     return Question(text, frozenset(words(text)), frozenset(content(text)))
 
 
@@ -118,17 +118,12 @@ def plain(text: str) -> str:
     """The words alone, line by line."""
     if text.isascii() and not _MARKED.search(text):
         return text.strip()
-    text = _usual_characters(text)
+    text = unicodedata.normalize("NFC", text.translate(CHARACTERS))
     bare = text.strip("` \n").removeprefix("json").strip()
     text = without_tex(_out_of_json(bare) if bare[:1] in ("{", "[") else text)
     text = _TAG.sub(lambda m: "\nAnswer: " if m[1] else "\n", text)
     text = _MARKUP.sub(r"\1", text)
     return (_NUMBERED.sub("", text) if len(_NUMBERED.findall(text)) > 1 else text).strip()
-
-
-def _usual_characters(text: str) -> str:
-    """Typographic and full-width characters as their plain ones."""
-    return unicodedata.normalize("NFC", text.translate(CHARACTERS))
 
 
 def without_tex(text: str) -> str:
@@ -181,13 +176,13 @@ def loops(text: str, length: int = 480, longest: int = 160) -> bool:
 
 def stated(reply: Reply) -> Reply:
     """Of a reply that was cut, what it says is its answer: the rest may have led elsewhere."""
-    kept = tuple(s for s in reply.statements if s.rank == ANSWER)
-    for first in reply.statements[: not kept]:
-        at_once = first.alone and len(first.text.split()) <= 6
-        if at_once or PHRASES["opens with yes or no"].match(first.text):
-            kept = (first,)
+    kept = [it for it in reply.statements if it.rank == ANSWER] or [
+        it
+        for it in reply.statements[:1]
+        if PHRASES["opens with yes or no"].match(it.text) or (it.alone and it.text.count(" ") < 6)
+    ]
     fault = None if kept else reply.fault or "cut before it stated an answer"
-    return Reply(reply.text, kept, fault, body=reply.body)
+    return Reply(reply.text, tuple(kept), fault, body=reply.body)
 
 
 def _statements(text: str) -> tuple[Statement, ...]:
@@ -206,9 +201,7 @@ def _statements(text: str) -> tuple[Statement, ...]:
                 found.clear()
                 part = part[corrections[-1].end() :].strip()
             concludes = corrections or PHRASES["a conclusion"].search(part)
-            cue = None
-            if PHRASES["words of which such a cue holds one: a quick look"].search(part):
-                cue = [None, *_CUE.finditer(part)][-1]
+            cue = [None, *_CUE.finditer(part)][-1]
             said = part[cue.end() :].strip() if cue else part
             if cue and (concludes or "final" in cue[0].lower()):
                 found = [it for it in found if it.rank != ANSWER]

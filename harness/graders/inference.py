@@ -1,4 +1,4 @@
-"""The grader of a case that only has a question and an answer."""
+"""What a case asks for: its grader, where it names none, and the JSON schema of its answer."""
 
 from __future__ import annotations
 
@@ -11,32 +11,55 @@ from harness.graders.choices import lettered, named
 from harness.graders.decide import Finder
 from harness.graders.extract import asked
 from harness.graders.notations import cells, dates, places, times
-from harness.graders.quantities import as_quantity, asked_unit, dimensions_in, numbers
+from harness.graders.quantities import as_quantity, dimensions_in, numbers
 from harness.graders.structures import items_of, rows_of
-from harness.graders.texts import NULLS, normal
-from harness.graders.words import PHRASES, folded, kin, pattern, without_article
+from harness.graders.texts import normal
+from harness.graders.words import PHRASES, folded, pattern, without_article
+from harness.records import Case
 
 Inferred = tuple[str, dict[str, Any]]
+Schema = dict[str, Any]
 
 _NUMBER = pattern(r"[-+]?(?:\d[\d.,' ]*|\.\d+)", "a number without a unit")
 _WHOLE = pattern(r"[-+]?(?:\d+|\d{1,3}(?:[, ']\d{3})+)", "a whole number")
 _DOTTED = pattern(r"\d\d?\.(?:\d\d?\.)?(?:19|20)\d\d", "3.4.2021 is a date")
-_LINK = pattern(r"\s*(?:,\s*(?:or|and)\s+|\bor\b|,(?!\d)|/(?!\d)|;|\|)\s*", "between options")
-_OR = pattern(r"\bor\b|/", "options between or, a slash")
-_PREPOSITION = pattern(r"^(?:(?:to|on|in|at|from) )?(?:(?:the|an?) )?", "in front of an option")
-_SENTENCE = pattern(r"[.?!:()\n]+(?:\s|$)|[()]", "where a question may change its subject")
-_MOST_WORDS = 4
-"""Of an option, and of a text that is short."""
+_TEXT, _NUMERIC, _SIDES = {"type": "string"}, {"type": "number"}, ["left", "center", "right"]
+_PLACES = [f"{row} {column}" for row in ("top", "center", "bottom") for column in _SIDES]
+_BOX = {"type": "array", "items": _NUMERIC, "minItems": 4, "maxItems": 4}
+_ANSWERS: dict[str, Schema] = {
+    "yes_no": _TEXT | {"enum": ["yes", "no"]},
+    "integer": {"type": "integer"},
+    "decimal": _NUMERIC,
+    "money": _NUMERIC,
+    "position": _TEXT | {"enum": [*_PLACES, "top", "bottom", *_SIDES]},
+    "list": {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 100},
+    "date": _TEXT | {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+    "time": _TEXT | {"pattern": "^[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?$"},
+    "point": _BOX | {"minItems": 2, "maxItems": 2},
+    "box": {"type": "array", "items": _BOX, "minItems": 1, "maxItems": 100},
+}
+_MOST_WORDS = 4  # of an option, and of a text that is short
 
 
 def infer(question: str, expected: str | tuple[str, ...]) -> Inferred:
     """Grader and options, from what the answer looks like and how the question wants it."""
+    text = asked(question).text
+    order = {"ordered": True} if PHRASES["asks for an order"].search(text) else {}
     if not isinstance(expected, str):
-        return "list", _order(question)
-    for guess in (_structured, _lettered, _closed, _with_digits, _in_words):
-        if found := guess(asked(question).text, expected.strip()):
+        return "list", order
+    written = expected.strip()
+    for guess in (_structured, _closed, _with_digits):
+        if found := guess(text, written):
             return found if isinstance(found, tuple) else (found, {})
-    return "text", {}
+    if _is_whole(numbers, written):
+        return "integer", {}
+    count = len(written.split())
+    if "," in written and len(items_of(written)) > 2 and count <= 12:
+        return "list", order
+    if count <= 5 and PHRASES["asks for a code"].search(text):
+        return "code", {}
+    long = count > _MOST_WORDS or (count > 2 and PHRASES["asks for a text"].search(text))
+    return "transcription" if long and normal(written) else "text", {}
 
 
 def _structured(_: str, written: str) -> str | None:
@@ -50,28 +73,18 @@ def _structured(_: str, written: str) -> str | None:
     return "grid" if len(rows) > 1 and {*map(len, rows)} == {max(2, len(rows[0]))} else None
 
 
-def _lettered(question: str, written: str) -> Inferred | str | None:
-    """A letter, or the words of an option that a letter stands for."""
+def _closed(question: str, written: str) -> Inferred | str | None:
+    """Answers out of a few: lettered options, letters, yes and no, places, other options."""
     options, letters = lettered(question), [it.strip("(). ").upper() for it in written.split(",")]
     single = all(re.fullmatch("[A-Z]", letter) for letter in letters)
     if single and len(letters) > 1:
         return "list"
     if options and named(written, [*options.values()], options) is not None:
         return "choice", {"choices": [*options.values()]}
-    if not single or places(question):
-        return None
-    last = max(letters[0], "J")
-    offered = [chr(code) for code in range(ord("A"), ord(last) + 1)]
-    wanted = options or last == "J" or "letter" in asked(question).words
-    return ("choice", {"choices": offered}) if wanted else None
-
-
-def _closed(question: str, written: str) -> Inferred | str | None:
-    """Answers out of a few: yes and no, options of the question, places."""
+    if single:
+        return "choice", {"choices": [*map(chr, range(ord("A"), ord(max(letters[0], "J")) + 1))]}
     if folded(written) in ("yes", "no", "true", "false"):
         return "yes_no"
-    if folded(written) in NULLS:
-        return "text"
     place = _is_whole(places, written)
     if (place and re.search(r"[\s-]", written)) or _is_whole(cells, written):
         return "position"
@@ -81,32 +94,36 @@ def _closed(question: str, written: str) -> Inferred | str | None:
 
 
 def options_in(question: str, expected: str) -> list[str]:
-    """The options that a question lists, when the answer is one of them."""
-    if _NUMBER.fullmatch(expected):
-        return []
+    """The options that a question lists, when the answer is one of them: in quotes, or, of the
+    words around "or", as many as the answer has."""
     wanted = folded(without_article(expected))
+    count = len(wanted.split())
     quoted = [it.strip() for it in re.findall(r"[\"']([^\"'\n]{1,60})[\"']", question)]
-    listed = (_listed(it, wanted) for it in _SENTENCE.split(question) if _OR.search(it))
-    for options in (quoted, *listed):
-        short = all(0 < len(option.split()) <= _MOST_WORDS for option in options)
-        if (short or options is quoted) and wanted in map(folded, options) and len({*options}) > 1:
-            return list(dict.fromkeys(options))
-    return []
-
-
-def _listed(sentence: str, wanted: str) -> list[str]:
-    """What a sentence may offer: of the words around "or" as many as the answer has."""
-    parts = [part for part in _LINK.split(sentence) if part.strip()]
-    sizes = {len(part.split()) for part in parts[1:-1]}
-    count = max([len(wanted.split()), *(sizes if len(sizes) == 1 else ())])
-    asks = PHRASES["which ..."].match(parts[0]) if len(parts) > 2 else None
-    if asks and len(parts[0].split()) > count and wanted in folded(" ".join(parts[1:])):
-        parts = parts[1:]
-    if len(parts) < 2:
-        return []
-    first, last = parts[0].split()[-count:], _PREPOSITION.sub("", parts[-1]).split()[:count]
-    options = [" ".join(first), *parts[1:-1], " ".join(last)]
-    return [without_article(option.strip(" \"'.,")) for option in options]
+    offers = [quoted] if wanted in map(folded, quoted) else []
+    for sentence in (
+        ()
+        if _NUMBER.fullmatch(expected)
+        else PHRASES["where a question may change its subject"].split(question)
+    ):
+        parts = [part for part in PHRASES["between options"].split(sentence) if part.strip()]
+        asks = (
+            len(parts) > 2
+            and len(parts[0].split()) > count
+            and PHRASES["which ..."].match(sentence)
+        )
+        if asks and wanted in folded(" ".join(parts[1:])):
+            parts = parts[1:]
+        if len(parts) > 1 and re.search(r"\bor\b|/", sentence):
+            first, last = (
+                parts[0].split()[-count:],
+                PHRASES["in front of an option"].sub("", parts[-1]).split()[:count],
+            )
+            options = [" ".join(first), *parts[1:-1], " ".join(last)]
+            options = [without_article(option.strip(" \"'.,")) for option in options]
+            if all(0 < len(option.split()) <= _MOST_WORDS for option in options):
+                offers.append(options)
+    found = (options for options in offers if wanted in map(folded, options))
+    return next((options for it in found if len(options := list(dict.fromkeys(it))) > 1), [])
 
 
 def _is_whole(find: Finder, written: str) -> bool:
@@ -122,7 +139,12 @@ def _with_digits(question: str, written: str) -> str | None:
     if _is_whole(dates, written) and (not number or _DOTTED.fullmatch(written)):
         return "date"
     if number and as_quantity(written):
-        return _number(question, written)
+        if re.match(r"0\d|\d{9}", written):
+            return "code"
+        asks_money = PHRASES["asks for money"].search(question)
+        if asks_money and "how many" not in question.lower():
+            return "money"
+        return "integer" if _WHOLE.fullmatch(written) else "decimal"
     if _is_whole(times, written):
         return "time"
     least = 1 if re.match(r"\d+ ?(?:'|ft|feet) ?\d", written) else 2
@@ -132,39 +154,35 @@ def _with_digits(question: str, written: str) -> str | None:
         return "money"
     if _is_whole(numbers, written):
         return "decimal"
-    coded = len(written.split()) <= 5 and PHRASES["asks for a code"].search(question)
-    return "code" if coded or PHRASES["looks like a code"].fullmatch(written) else None
+    return "code" if PHRASES["looks like a code"].fullmatch(written) else None
 
 
-def _number(question: str, written: str) -> str:
-    coded = PHRASES["asks for a code"].search(question)
-    counted = PHRASES["asks for a count"].search(question)
-    digits = sum(c.isdigit() for c in written)
-    long = digits >= (3 if coded else 9) and not counted and "." not in written
-    if long or re.match(r"0\d", written):
-        return "code"
-    if not counted and asked_unit(question) is not None:
-        return "decimal"
-    if PHRASES["asks for money"].search(question) and "how many" not in question.lower():
-        return "money"
-    return "integer" if _WHOLE.fullmatch(written) else "decimal"
+def constraint(case: Case) -> Schema | None:
+    """What the reply to a case must look like; None where any text may be the answer.
+
+    A single answer stands in the field `answer`, where graders read it.
+    """
+    expected, answer = str(case.expected), _ANSWERS.get(case.grader)
+    if case.grader == "json":
+        return case.options.get("schema") or _schema_like(msgspec.json.decode(expected))
+    if case.grader == "choice":
+        answer = _TEXT | {"enum": [*(lettered(case.question) or case.options.get("choices", ()))]}
+    elif case.grader == "position" and cells(expected):
+        answer = _TEXT | {"pattern": "^R[0-9]{1,2}C[0-9]{1,2}$"}
+    elif case.grader == "decimal" and (value := as_quantity(expected)) and value.unit:
+        answer = _TEXT | {"pattern": r'^-?[0-9]+(\.[0-9]+)? ?[^0-9"\\\n]{1,12}$'}
+    return _object({"answer": answer}) if answer else None
 
 
-def _in_words(question: str, written: str) -> Inferred | str | None:
-    count, items = len(written.split()), len(items_of(written)) if "," in written else 0
-    if count < 3 and kin(written)[1]:
-        return "text"
-    if _is_whole(numbers, written):
-        return "integer"
-    order = _order(question)
-    asks_list = order or PHRASES["asks for a list"].search(question) if items == 2 else None
-    if count <= 12 and (items > 2 or asks_list):
-        return "list", order
-    if count <= 5 and PHRASES["asks for a code"].search(question):
-        return "code"
-    long = count > _MOST_WORDS or (count >= 3 and PHRASES["asks for a text"].search(question))
-    return "transcription" if long and normal(written) else None
+def _object(properties: Schema) -> Schema:
+    closed = {"required": list(properties), "additionalProperties": False}
+    return {"type": "object", "properties": properties, **closed}
 
 
-def _order(question: str) -> dict[str, Any]:
-    return {"ordered": True} if PHRASES["asks for an order"].search(question) else {}
+def _schema_like(value: Any) -> Schema:
+    if isinstance(value, dict):
+        return _object({name: _schema_like(field) for name, field in value.items()})
+    if isinstance(value, list):
+        return {"type": "array", "items": _schema_like(value[0]) if value else {}}
+    kinds = {bool: "boolean", int: "number", float: "number", str: "string"}
+    return {"type": kinds[type(value)]} if type(value) in kinds else {}

@@ -32,19 +32,17 @@ _PLACES = pattern(
 
 Day = tuple[int | None, int | None, int | None]
 """Year, month and day; what is not said is None."""
-Clock = tuple[frozenset[int], int | None]
-"""Minutes since midnight that are meant, and the second where it is said."""
 
 
 def date(case: Case) -> Check:
     """A day; what is not asked for may be added."""
+    wanted: frozenset[Day] = only(dates(one(case)), case, "one date")
 
-    def covers(wanted: frozenset[Day], said: frozenset[Day]) -> bool:
+    def fits(said: frozenset[Day]) -> bool:
         pairs = (zip(want, have, strict=True) for want in wanted for have in said)
         return any(all(part in (None, other) for part, other in pair) for pair in pairs)
 
-    wanted: frozenset[Day] = only(dates(one(case)), case, "one date")
-    return checking(case, dates, lambda said: covers(wanted, said), covers)
+    return checking(case, dates, fits)
 
 
 def dates(text: str) -> list[Mention]:
@@ -70,15 +68,12 @@ def _day(m: str, d: str = "", y: str = "") -> Day | None:
 
 def time(case: Case) -> Check:
     """A time of day; on a dial 3 o'clock is 15:00 too."""
-
-    def agrees(wanted: Clock, said: Clock) -> bool:
-        return wanted[1] in (None, said[1] or 0) and bool(wanted[0] & said[0])
-
-    wanted: Clock = only(times(one(case)), case, "one time of day")
-    return checking(case, times, lambda said: agrees(wanted, said), agrees)
+    minutes, second = only(times(one(case)), case, "one time of day")
+    return checking(case, times, lambda it: second in (None, it[1] or 0) and bool(minutes & it[0]))
 
 
 def times(text: str) -> list[Mention]:
+    """Each value holds the minutes since midnight that are meant, and the second, if it is said."""
     mentions = []
     for match in PHRASES["times"].finditer(text):
         said = {name: part.lower() for name, part in match.groupdict(default="").items()}
@@ -108,7 +103,7 @@ def position(case: Case) -> Check:
     """A row and column, or a side or corner with all of its words."""
     find = cells if cells(one(case)) else places
     wanted = only(find(one(case)), case, "a row and column, or a place like 'top left'")
-    return checking(case, find, lambda said: said == wanted, frozenset.issubset)
+    return checking(case, find, lambda said: said == wanted)
 
 
 def cells(text: str) -> list[Mention]:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
-from harness.graders.decide import Check, Finder, Mention, Misfit, checking, one, only
+from harness.graders.decide import Check, Finder, Mention, Misfit, checking, one, only, require
 from harness.graders.extract import asked
 from harness.graders.words import LISTS, PHRASES, TABLES, any_of, pattern, stem, words
 from harness.records import Case
 
-_WORDS = {word: value for value, word in enumerate(LISTS["ones"])}
-_WORDS |= dict(zip(LISTS["tens"], range(20, 100, 10), strict=True)) | {"a dozen": 12, "dozen": 12}
-_BIG = {"hundred": 100, "thousand": 10**3, "million": 10**6}
-_SCALES = {"billion": 10**9, "bn": 10**9, "b": 10**9, "mn": 10**6, "m": 10**6, "k": 1000, **_BIG}
-_SCALES["trillion"] = 10**12
-_ANY = any_of([*_WORDS, *_BIG])
-_MOST = Decimal(10) ** 24
-"""A number beyond it is a row of digits."""
+_SCALES = {"hundred": 100, "thousand": 10**3, "k": 10**3, "million": 10**6, "mn": 10**6, "m": 10**6}
+_SCALES |= {"billion": 10**9, "bn": 10**9, "b": 10**9, "trillion": 10**12}
+_WORDS = {word: value for value, word in enumerate(LISTS["ones"])} | {"dozen": 12}
+_WORDS |= {ten: at * 10 for at, ten in enumerate(LISTS["tens"], 2)}
+_ANY = any_of([*_WORDS, "a dozen", "hundred", "thousand", "million"])
+_MOST = Decimal(10) ** 24  # a number beyond it is a row of digits
 _SLACK, _ROUNDED = Decimal("0.0005"), Decimal("0.002")
 """Shares by which a number, or a length, may differ that was converted from another unit."""
 
@@ -51,12 +49,6 @@ _SPELLED = pattern(
 _UNIT = pattern(rf"[ -]?({any_of(UNITS)})(?:(?<=['\"])|(?![\w²³]))", "units")
 _BEFORE = pattern(rf"(?:^|(?<![^\W\d_]))({any_of(CURRENCIES)}) ?-?$", "a wrong currency fails")
 _AFTER = pattern(rf" ?-?({any_of(CURRENCIES)})(?!\w)", "58p, 5 euros")
-_PLURAL = pattern(r"\b(?:\w+[^\Wsu]s|people|children|men|women|feet|teeth)\b", "plurals")
-_AMBIGUOUS = pattern(r"(?:in|[abcfk]) [A-Za-z]{2}", "9 in total is no length")
-_LISTED = pattern(r" ?(?:,|,? ?(?:and|or)|&|-|to|~|\.\.+) ?", "5 and 6, 5 to 6 are two answers")
-_PHRASE_ENDS = pattern(r"\b(?:and|or|of|in|on|with|\d+)\b|[:;]", "where what a number counts ends")
-_IN_SCALE = pattern(r"\(?\bin (thousand|million|billion)s?\b", "asks for millions")
-_IN_UNIT = pattern(r"\bin (?:the unit )?(?=[a-zµ°%/]{1,14}\b)|\(unit: ?", "asks for inches")
 
 
 class Quantity(NamedTuple):
@@ -106,9 +98,8 @@ def numbers(text: str, *, money: bool = False) -> list[Mention]:
 def unit_at(text: str, at: int, *, money: bool = False) -> tuple[Unit | None, int]:
     """The unit that stands at a place in a text, and where it ends."""
     match = (_AFTER if money else _UNIT).match(text, at)
-    if match is None or (not money and _AMBIGUOUS.match(text, match.start(1))):
-        return None, at
-    return (CURRENCIES if money else UNITS)[match[1].lower()], match.end()
+    table = CURRENCIES if money else UNITS
+    return (table[match[1].lower()], match.end()) if match else (None, at)
 
 
 def _in_digits(match: re.Match[str]) -> tuple[Decimal, ...]:
@@ -140,12 +131,13 @@ def parsed(written: str) -> tuple[Decimal, ...]:
 def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
     said, end = match[0].lower(), match.end()
     other = said == "one" and PHRASES['"the other one" is no number'].search(text, 0, end)
-    if other or said in _BIG or text[end : end + 1] == "-":
+    if other or said in _SCALES or text[end : end + 1] == "-":
         return ()
     total = current = 0
     for word in re.split(r"[ ,-]+(?:and )?", said.replace("a dozen", "dozen")):
-        current = (current or 1) * _BIG[word] if word in _BIG else current + _WORDS.get(word, 0)
-        if _BIG.get(word, 0) > 100:
+        scale = _SCALES.get(word, 1)
+        current = (current or 1) * scale if scale > 1 else current + _WORDS.get(word, 0)
+        if scale > 100:
             total, current = total + current, 0
     return (Decimal(total + current),)
 
@@ -153,24 +145,19 @@ def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
 def as_quantity(written: str) -> Quantity | None:
     """A text that is nothing but a number, with or without a unit."""
     found = numbers(written)
-    if len(found) != 1 or written[: found[0].start].strip(" ~+-"):
-        return None
-    value: Quantity = found[0].value
-    return None if written[found[0].end :].strip(" .") else value
-
-
-def asked_unit(question: str) -> Unit | None:
-    """The unit that a question wants its answer in: "in inches"."""
-    text = asked(question).text
-    units = (unit_at(text, match.end())[0] for match in _IN_UNIT.finditer(text))
-    return next(filter(None, units), None)
+    rest = (
+        written[: found[0].start].strip(" ~+-") + written[found[0].end :].strip(" .")
+        if found
+        else ""
+    )
+    return found[0].value if len(found) == 1 and not rest else None
 
 
 def counted(question: str) -> frozenset[str]:
     """Stems of what "how many" asks for."""
     found = [match[1] for match in PHRASES["what is counted"].finditer(asked(question).text)]
     noun = [word for word in words(found[-1]) if not word.isdigit()] if found else []
-    ends = [at for at, word in enumerate(noun, 1) if _PLURAL.fullmatch(word)]
+    ends = [at for at, word in enumerate(noun, 1) if PHRASES["plurals"].fullmatch(word)]
     return frozenset(map(stem, noun[: ends[0] if ends else None]))
 
 
@@ -185,39 +172,42 @@ def approximate(text: str, found: Sequence[Mention]) -> list[Mention]:
     return hedged
 
 
+def _relevant(
+    text: str, found: list[Mention], counting: Set[str], echoed: Set[Decimal]
+) -> list[Mention]:
+    """Of several numbers those of what was asked, and none out of the question."""
+    total = PHRASES["7 out of the 8 is 7"]
+    found = [m for m in found if not total.search(text[: m.start])] or found
+    if any(
+        PHRASES["5 and 6, 5 to 6 are two answers"].fullmatch(text[a.end : b.start])
+        for a, b in pairwise(found)
+    ):
+        return found
+    found = [m for m in found if m.value.number not in echoed] or found
+    phrases = (
+        PHRASES["where what a number counts ends"].split(text[m.end :][:50])[0] for m in found
+    )
+    counts = [
+        len(counting & set(map(stem, words(it)[:4]))) if it[:1] == " " else 0 for it in phrases
+    ]
+    return [m for m, count in zip(found, counts, strict=True) if count == max(counts)]
+
+
 def _finder(case: Case, *, exact: bool) -> Finder:
     """Finds the quantities that may be the answer, also that there are none, or a single one, of
     what is counted; with `exact`, "about 5" is a hedge."""
-    money, counting = case.grader == "money", frozenset[str]()
-    if case.grader == "integer":
-        counting = counted(case.question) or frozenset("?")
-    question = asked(case.question).text
+    question, counts = asked(case.question).text, case.grader == "integer"
+    counting = (counted(question) or frozenset("?")) if counts else frozenset()
     rough = not exact or PHRASES["an answer may be as rough as its question"].search(question)
     echoed = {m.value.number for m in numbers(question)}
 
-    def counted_by(after: str) -> int:
-        """Words behind a number that say that it counts what was asked for."""
-        phrase = _PHRASE_ENDS.split(after[:50])[0] if after[:1].isspace() else ""
-        return len(counting.intersection(map(stem, words(phrase)[:4])))
-
-    def relevant(text: str, found: list[Mention]) -> list[Mention]:
-        """Of several numbers those of what was asked, and none out of the question."""
-        total = PHRASES["7 out of the 8 is 7"]
-        found = [m for m in found if not total.search(text[: m.start])] or found
-        if any(_LISTED.fullmatch(text[a.end : b.start]) for a, b in pairwise(found)):
-            return found
-        found = [m for m in found if m.value.number not in echoed] or found
-        most = max(counted_by(text[m.end :]) for m in found)
-        return [m for m in found if counted_by(text[m.end :]) == most]
-
     def find(text: str) -> list[Mention]:
-        found = numbers(text, money=money)
-        if money:
-            found = [m._replace(weak=not (m.value.unit or m.value.number % 1)) for m in found]
+        found = numbers(text, money=case.grader == "money")
         found = found if rough else approximate(text, found)
-        found = relevant(text, found) if len({m.value for m in found}) > 1 else found
+        if len({m.value for m in found}) > 1:
+            found = _relevant(text, found, counting, echoed)
         unsaid = PHRASES["no dents are 0, a single dent is 1"]
-        for match in unsaid.finditer(text) if counting else ():
+        for match in unsaid.finditer(text) if counts else ():
             said = {*map(stem, words(text[match.end() :][:60])[:4])}
             none = match["none"] or match["not"] or match["nothing"]
             if match["nothing"] or (counting <= said if none else not found and counting & said):
@@ -227,9 +217,16 @@ def _finder(case: Case, *, exact: bool) -> Finder:
     return find
 
 
-def _comparing(case: Case, wanted: Quantity, tolerance: Decimal | int = 0) -> Check:
-    """A check that compares quantities in the expected unit."""
-    if scale := _IN_SCALE.search(case.question):
+def number(case: Case) -> Check:
+    """A count ("no dents" are 0), a number with or without a unit, or an amount of money."""
+    wanted, kind = _wanted(case), case.grader
+    tolerance = Decimal(str(case.options.get("tolerance", 0)))
+    if wanted is None:
+        nouns = {"integer": "a whole number", "money": "one amount of money"}
+        noun = nouns.get(kind, "a number, bare or in a unit we know")
+        raise Misfit(f"{case.options.get('unit') or one(case)!r} is not {noun}")
+    require(tolerance >= 0, "tolerance is negative")
+    if scale := PHRASES["asks for millions"].search(case.question):
         scaled = (n * _SCALES[scale[1].lower()] for n in wanted.meanings)
         wanted = wanted._replace(meanings=(*wanted.meanings, *scaled))
 
@@ -238,49 +235,35 @@ def _comparing(case: Case, wanted: Quantity, tolerance: Decimal | int = 0) -> Ch
         return value.fits(wanted) or (off is not None and abs(off) <= tolerance)
 
     def measure(value: Quantity) -> tuple[str, dict[str, float]]:
-        off = value.off(wanted)
+        off, size = value.off(wanted), abs(wanted.number)
         if off is None:
             return "", {}
-        size = abs(wanted.number)
         relative = {"relative_error": float(abs(off) / size)} if size else {}
         return f"off by {float(off):+.9g}, ", {"error": float(abs(off))} | relative
 
-    def same(a: Quantity, b: Quantity) -> bool:
-        """Alike, and the second not less precise: in the unit asked for, or in any."""
-        return (a.unit in (None, b.unit) or a.unit != wanted.unit) and b.fits(a, 10 * _SLACK)
-
-    return checking(case, _finder(case, exact=not tolerance), fits, same, measure)
+    find = _finder(case, exact=not tolerance)
+    return checking(case, find, fits, measure, lambda value: value.fits(wanted, 10 * _SLACK))
 
 
-def integer(case: Case) -> Check:
-    """A count; "no dents" are 0."""
-    value = as_quantity(one(case))
-    whole = [n for n in value.meanings if not n % 1 and not value.unit] if value else []
-    if not whole:
-        raise Misfit(f"{one(case)!r} is not a whole number")
-    return _comparing(case, Quantity((whole[0],)))
-
-
-def decimal(case: Case) -> Check:
-    """A number, with or without a unit."""
-    wanted, given = as_quantity(one(case)), str(case.options.get("unit") or "")
-    unit, _ = unit_at(given, 0)
-    tolerance = Decimal(str(case.options.get("tolerance", 0)))
-    if wanted is None or (given and unit is None):
-        raise Misfit(f"{given or one(case)!r} is not a number, bare or in a unit we know")
-    if tolerance < 0:
-        raise Misfit("tolerance is negative")
-    unit = unit or wanted.unit or asked_unit(case.question)
-    return _comparing(case, Quantity(wanted.meanings[:1], unit), tolerance)
-
-
-def money(case: Case) -> Check:
-    """An amount; without a currency where the question names it."""
-    value: Quantity = only(numbers(one(case), money=True), case, "one amount of money")
-    names = sorted(word for word in asked(case.question).words if len(word) > 2)
-    names = [str(case.options.get("currency", "")).lower(), *names]
-    unit = next((CURRENCIES[name] for name in names if name in CURRENCIES), None)
-    return _comparing(case, value._replace(unit=value.unit or unit))
+def _wanted(case: Case) -> Quantity | None:
+    """The expected number, in the unit that its case or question asks for."""
+    question, money = asked(case.question), case.grader == "money"
+    found = numbers(one(case), money=money)
+    value = as_quantity(one(case)) if not money else found[0].value if len(found) == 1 else None
+    given = str(case.options.get("unit") or case.options.get("currency") or "")
+    unit, _ = unit_at(given, 0, money=money)
+    if value is None or (given and unit is None and not money):
+        return None
+    if case.grader == "integer":
+        whole = [n for n in value.meanings if not n % 1 and not value.unit]
+        return Quantity((whole[0],)) if whole else None
+    if money:
+        named = (word for word in sorted(question.words) if len(word) > 2 and word in CURRENCIES)
+        units = [value.unit, unit, *map(CURRENCIES.get, named)]
+    else:
+        ends = (m.end() for m in PHRASES["asks for inches"].finditer(question.text))
+        units = [unit, value.unit, *(unit_at(question.text, end)[0] for end in ends)]
+    return Quantity(value.meanings[:1], next(filter(None, units), None))
 
 
 def dimensions(case: Case) -> Check:

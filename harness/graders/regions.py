@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import product
 
-from harness.graders.decide import Check, Misfit, no_answer, one
+from harness.graders.decide import Check, Misfit, no_answer, one, require
 from harness.graders.extract import Reply, refusal
 from harness.graders.words import PHRASES, pattern
 from harness.records import Case, GradeContext, Verdict
@@ -53,15 +53,12 @@ def groups_in(text: str, count: int) -> tuple[list[Box], str | None]:
 def region(case: Case) -> Check:
     """A point, or boxes, judged in pixels of the file."""
     form, convention = case.options.get("format", "xyxy"), case.options.get("coordinates")
-    if form not in ("xyxy", "xywh"):
-        raise Misfit("format is xyxy or xywh")
-    if convention is not None and convention not in CONVENTIONS:
-        raise Misfit(f"coordinates {convention!r} is not one of {', '.join(CONVENTIONS)}")
-    if not 0 < float(case.options.get("iou", 0.5)) <= 1:
-        raise Misfit("iou is a share above 0, at most 1")
+    require(form in ("xyxy", "xywh"), "format is xyxy or xywh")
+    known_forms = f"coordinates {convention!r} is not one of {', '.join(CONVENTIONS)}"
+    require(convention in (None, *CONVENTIONS), known_forms)
+    require(0 < case.options.get("iou", 0.5) <= 1, "iou is a share above 0, at most 1")
     boxes = [in_file_px(it, f"pixel-{form}", GradeContext()) for it in groups_in(one(case), 4)[0]]
-    if not boxes:
-        raise Misfit(f"{case.expected!r} is not a box of four numbers")
+    require(boxes, f"{case.expected!r} is not a box of four numbers")
     count, judge = (2, _point) if case.grader == "point" else (4, _box)
 
     def check(reply: Reply, context: GradeContext) -> Verdict:

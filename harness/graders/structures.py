@@ -5,26 +5,29 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 
-from harness.graders.decide import Check, Misfit, no_answer, one
+from harness.graders.decide import Check, Misfit, no_answer, one, require
 from harness.graders.extract import Reply, refusal, spelled_value
 from harness.graders.quantities import as_quantity, parsed
-from harness.graders.words import PHRASES, folded, stem
+from harness.graders.words import PHRASES, folded, pattern, stem
 from harness.records import Case, GradeContext, Verdict
 
 _BLANKS = frozenset(("", "-", "_", ".", "blank", "empty", "none", "null", "n/a"))
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
+_TYPE_OF = pattern(r'"type": ("[^"]*"|\[[^\[\]{}]*\])', "types that a JSON schema names")
+_TYPE = pattern(r'(?<=")\w+', "a type in quotes")
 _SCHEMA = {"type", "properties", "items", "required", "anyOf", "oneOf", "$ref", "$defs"}
 
 
 def a_list(case: Case) -> Check:
     """Several items, in any order if `ordered` does not say more."""
     wanted = [_item(item) for item in items_of(case.expected)]
-    if len(wanted) < 2 and isinstance(case.expected, str):
-        raise Misfit(f"{case.expected!r} is not a list; separate the items with commas")
-    if not wanted:
-        raise Misfit("the expected list is empty")
+    several = len(wanted) > 1 or not isinstance(case.expected, str)
+    require(several, f"{case.expected!r} is not a list; separate the items with commas")
+    require(wanted, "the expected list is empty")
 
     def check(reply: Reply, _: GradeContext) -> Verdict:
         items = _said_items(reply, wanted)
@@ -54,36 +57,30 @@ def _item(item: str) -> str:
     plain = PHRASES["words in front of an item"].sub("", folded(item))
     if (number := as_quantity(plain)) and not number.unit:
         return f"{number.number.normalize():f}"
-    *first, last = re.split(r"[\s-]+", plain)
-    return " ".join([*first, stem(last) if last.isalpha() and len(last) > 3 else last])
+    return stem(plain)
 
 
 def _said_items(reply: Reply, wanted: list[str]) -> list[str]:
-    """Items of the answer line, of a list, or of the statement that names most of them."""
+    """Items of the answer line; else of the statement, or lines, or words, with most of them."""
 
     def split(text: str) -> list[str]:
-        if PHRASES["no item of a list"].search(text):
-            return []
         parts = items_of(PHRASES["in front of a list"].sub("", text, 1))
         return [item for part in parts if (item := _item(part.strip(" .\"'()[]")))]
 
     if reply.answer:
         return split(reply.answer)
-    lines = [split(it.text) for it in reply.statements] or [[]]
-    if len(lines) == 1 and len(lines[0]) < 2:
-        return [_item(word) for word in reply.text.split()]
-    shared = [len({*items} & {*wanted}) for items in lines]
-    best = lines[max(range(len(lines)), key=lambda at: (shared[at], at))]
+    lines = [split(it.text) for it in reply.statements]
     listed = [item for items in lines if len(items) == 1 for item in items]
-    return best if len(lines) == 1 or max(shared) > 1 else listed or best
+    spaced = [_item(word) for word in reply.text.split()] if len(lines) == len(listed) == 1 else []
+    return max((listed, *reversed(lines), spaced), key=lambda it: len({*it} & {*wanted}))
 
 
 def grid(case: Case) -> Check:
     """A table, cell by cell."""
     wanted = rows_of(one(case))
     width = len(wanted[0])
-    if {len(row) for row in wanted} != {width} or len(wanted) * width < 2:
-        raise Misfit("the rows of the expected grid have different lengths")
+    fits = {len(row) for row in wanted} == {width} and len(wanted) * width > 1
+    require(fits, "the rows of the expected grid have different lengths")
 
     def check(reply: Reply, _: GradeContext) -> Verdict:
         rows = [row for row in rows_of(reply.body) if len(row) == width]
@@ -119,12 +116,13 @@ def a_json(case: Case) -> Check:
         raise Misfit(f"the expected answer is not JSON: {error}") from error
     fields, schema = case.options.get("fields"), case.options.get("schema")
     whole = not isinstance(wanted, dict)
-    if fields is not None and (whole or not set(fields) <= set(wanted)):
-        raise Misfit("a field that counts is not in the expected answer")
-    if schema is not None and not _SCHEMA & schema.keys():
-        raise Misfit("schema is not a JSON schema: it has neither type nor properties")
-    if wrong := _types_in(schema).difference(_TYPES):
-        raise Misfit(f"schema is not a JSON schema: {min(wrong)!r} is none of {', '.join(_TYPES)}")
+    inside = fields is None or (not whole and set(fields) <= set(wanted))
+    require(inside, "a field that counts is not in the expected answer")
+    described = schema is None or _SCHEMA & schema.keys()
+    require(described, "schema is not a JSON schema: it has neither type nor properties")
+    for kind in _TYPE.findall(" ".join(_TYPE_OF.findall(json.dumps(schema)))):
+        known = f"{kind!r} is none of {', '.join(_TYPES)}"
+        require(kind in _TYPES, f"schema is not a JSON schema: {known}")
     parts = {"": wanted} if whole else {name: wanted[name] for name in fields or wanted}
     graded = fields if isinstance(fields, dict) else {}
     cases = {name: _field(name, wanted[name], given) for name, given in graded.items()}
@@ -146,33 +144,24 @@ def a_json(case: Case) -> Check:
     return check
 
 
-def _types_in(schema: Any) -> set[str]:
-    """The types that a JSON schema names, at any depth."""
-    named = re.findall(r'"type": ("[^"]*"|\[[^\[\]{}]*\])', json.dumps(schema))
-    return {kind for it in named for kind in re.findall(r'"([^"]*)"', it)}
-
-
 def _field(name: str, wanted: Any, given: Any) -> Case:
     """The case of a field that names a grader. Raises: Misfit."""
     from harness.graders import GRADERS, field_case, problems
 
     options = dict(given) if isinstance(given, dict) else {"grader": given}
     grader = str(options.pop("grader", "text"))
-    if grader not in GRADERS or grader == "json":
-        raise Misfit(f"field {name!r}: grader {grader!r} is not one for a field")
+    known = grader in GRADERS and grader != "json"
+    require(known, f"field {name!r}: grader {grader!r} is not one for a field")
     case = field_case(grader, wanted, options)
-    if wrong := problems(case):
-        raise Misfit(f"field {name!r}: {wrong[0]}")
+    require(not problems(case), f"field {name!r}: {[*problems(case), ''][0]}")
     return case
 
 
 def json_in(text: str) -> Any:
     """The first JSON object or list in a text."""
-    for _, start in zip(range(20), re.finditer(r"[{\[]", text), strict=False):
-        try:
+    for start in islice(re.finditer(r"[{\[]", text), 20):
+        with suppress(ValueError, RecursionError):
             return json.JSONDecoder().raw_decode(text, start.start())[0]
-        except (ValueError, RecursionError):
-            continue
     return None
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from harness.graders.choices import phrases
-from harness.graders.decide import Check, Mention, Misfit, affirmed, checking, no_answer, one
+from harness.graders.decide import Check, Mention, affirmed, checking, no_answer, one, require
 from harness.graders.extract import Reply, asked, refusal, without_tex
 from harness.graders.words import LISTS, PHRASES, content, folded, kin, without_article
 from harness.records import Case, GradeContext, Verdict
@@ -36,7 +36,7 @@ def text(case: Case) -> Check:
         if mine is None:  # "The animal is a deer"
             about_it = copula and asked_for.intersection(content(said[: copula.start()]))
             start = copula.end() if copula and about_it else 0
-            other = not rivals and (start or len(said.split()) <= short) and not refusal(said)
+            other = not rivals and (start or len(said.split()) <= short)
             words = " ".join(new(said[start:])) if other else ""
             return [Mention(start, len(said), words)] if words else []
         before, tail = said[: mine.start], said[mine.end : mine.end + 40]
@@ -87,8 +87,7 @@ def code(case: Case) -> Check:
         return said if exact else said.upper()
 
     wanted = key(written)
-    if not wanted:
-        raise Misfit(f"{written!r} is not a code")
+    require(wanted, f"{written!r} is not a code")
     spelled = r"[\s-]?".join(map(re.escape, wanted))
     more = r"(?! \d)" if wanted[-1].isdigit() else ""
     whole = re.compile(rf"(?<!\w){spelled}(?!\w){more}", 0 if exact else re.IGNORECASE)
@@ -98,8 +97,7 @@ def code(case: Case) -> Check:
         for match in PHRASES["codes"].finditer(said):
             token, inside = match[0], any(m.start <= match.start() < m.end for m in found)
             telling = any(c.isdigit() for c in token) or (token.isupper() and len(token) > 2)
-            alike = telling and len(token) * 2 >= len(wanted)
-            if alike and not inside and token.lower() not in words:
+            if telling and not inside and token.lower() not in words:
                 found.append(Mention(*match.span(), key(token)))
         if not found and len(said.split()) <= max(3, len(written.split())):
             return [Mention(0, len(said), key(said.strip(" .\"'")))]
@@ -111,8 +109,7 @@ def code(case: Case) -> Check:
 def transcription(case: Case) -> Check:
     """Running text; one slip in ten characters, two at most, if `max_cer` does not say more."""
     wanted = normal(one(case))
-    if not wanted:
-        raise Misfit(f"{one(case)!r} holds nothing to transcribe")
+    require(wanted, f"{one(case)!r} holds nothing to transcribe")
     share = case.options.get("max_cer")
     limit = int(len(wanted) * share) if share is not None else min(_SLIPS, len(wanted) // 10)
 
@@ -127,7 +124,7 @@ def transcription(case: Case) -> Check:
             pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]
             same_words = all(OSA.distance(a, b) == 1 and not a.isdigit() for a, b in pairs)
         passed = off <= limit and (share is not None or same_words)
-        if not passed and len(reply.text) < 400 and (why := refusal(reply.text)):
+        if not passed and (why := refusal(reply.text)):
             return no_answer(why)
         slips = f"says it, {off} characters off" if off else "says it"
         measures = {

@@ -18,6 +18,7 @@ TABLES: dict[str, list[str]] = {
 CHARACTERS = str.maketrans({c: by for by, chars in _WORDS["characters"].items() for c in chars})
 CHARACTERS |= {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # full-width ones
 TEX = {command: by for by, names in _WORDS["tex"].items() for command in names.split()}
+_STOPWORDS = frozenset(LISTS["stopwords"])
 _QUOTES = str.maketrans(dict.fromkeys('"“”(){}[]*`', " "))
 
 
@@ -55,6 +56,7 @@ PHRASES = {
 }
 """Natural language, by what it says; <<LIST>> in words.toml is any word of a list."""
 
+_WORD = pattern(r"[^\W_]+(?:['.][^\W_]+)*", "words")
 _KIN = {
     word: (
         frozenset([word] if "/" in line else group.split()),
@@ -85,7 +87,7 @@ def without_article(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+(?:['.][^\W_]+)*", text.lower())
+    return _WORD.findall(text.lower())
 
 
 @lru_cache(maxsize=16384)
@@ -106,6 +108,3 @@ def stem(word: str) -> str:
 def content(text: str) -> list[str]:
     """Stems of the words that carry meaning, in order."""
     return [stem(word) for word in words(text) if word not in _STOPWORDS]
-
-
-_STOPWORDS = frozenset(LISTS["stopwords"])

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from harness.adapters import Adapter, Request
 from harness.errors import CallError, EvalrunError, RequestRefused, TargetError
 from harness.graders import GRADERS, grade_reply
-from harness.graders.constraints import constraint
+from harness.graders.inference import constraint
 from harness.images import encode
 from harness.records import Case, Effort, EncodedImage, GradeContext, Price, Record, Reply
 from harness.text import one_line

@@ -8,7 +8,7 @@ import pytest
 
 from harness import suites
 from harness.graders import GRADERS, grade, problems
-from harness.graders.constraints import constraint
+from harness.graders.inference import constraint
 from tests.graders.cases import TABLE, case_of, table_case
 from tests.graders.test_cases import PROMPTS
 
