@@ -110,7 +110,7 @@ class OpenAIChat:
             backend=self.backend,
             base_url=without_credentials(transport.base_url),
             endpoint=kind.name or None,
-            concurrency=target.concurrency or DEFAULT_CONCURRENCY,
+            concurrency=transport.concurrency,
         )
 
     def content(self, request: Request) -> str | list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
@@ -111,14 +110,9 @@ class Audit(msgspec.Struct, kw_only=True):
     left_out: int = 0
 
 
-def _letters(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text.casefold())
-
-
 WAYS: Mapping[str, Callable[[str, str], bool]] = {
     "equality": lambda expected, said: said.strip(" .\n").casefold() == expected.casefold(),
     "contains": lambda expected, said: expected.casefold() in said.casefold(),
-    "normalized substring": lambda expected, said: _letters(expected) in _letters(said),
 }
 """How graders of other harnesses compare, beside ours."""
 

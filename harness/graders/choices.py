@@ -25,7 +25,6 @@ from harness.records import Case
 
 _YES, _NO = frozenset(LISTS["yes"]), frozenset(LISTS["no"])
 _EQUAL, _COMPARED = frozenset(LISTS["equality"]), frozenset(LISTS["comparatives"])
-_MOSTLY = 0.6  # of what was asked is what a clause must repeat to answer it
 _SAME = {word: line.split(" | ") for line in TABLES["same_place"] for word in line.split(" | ")}
 _MARKS = (
     pattern(r"(?<!\w)\(([a-z])\)\s*", "(A) nut (B) bolt"),
@@ -82,7 +81,7 @@ def _implied_finder(question: str) -> Finder:
         if covered and ((equal and _COMPARED & said) or (compared and not equal and _EQUAL & said)):
             return "no"
         elsewhere = compared and not compared & said and not against
-        if elsewhere or not stems or covered < max(1, _MOSTLY * len(stems)):
+        if elsewhere or not stems or covered < max(1, 0.6 * len(stems)):  # of what was asked
             return None
         return "no" if (bool(negation.search(clause)) != denied) != against else "yes"
 
@@ -149,7 +148,7 @@ def choice(case: Case) -> Check:
         found = [Mention(*hit.span(at), by_letter.get(hit[at].upper())) for hit, at in hits]
         if found := [m for m in found if m.value]:
             return found
-        if unsaid is not None and refusal(text) == CANNOT_TELL:
+        if unsaid and refusal(text) == CANNOT_TELL:
             return [Mention(0, len(text), unsaid, lead=True)]
         return in_words(text)
 
@@ -191,8 +190,6 @@ def _words_finder(keys: Sequence[str], case: Case) -> Finder:
     by_phrase = phrases(terms)
     values = {value.number: key for key in keys if (value := as_quantity(key.lstrip("$£€ ")))}
     stems = {key: frozenset(content(key)) for key in keys}
-    named = frozenset[str]().union(*stems.values())
-    topic = [word for word in content(polar_clause(case.question)) if word not in named]
 
     def find(text: str) -> list[Mention]:
         found = by_phrase(text)
@@ -204,10 +201,6 @@ def _words_finder(keys: Sequence[str], case: Case) -> Finder:
             said = frozenset(content(text))
             held = [k for k, s in stems.items() if len(s) > 1 and s <= said]
             return [Mention(0, len(text), held[0], weak=True)] if len(held) == 1 else []
-        if len(found) == 1 and len(topic) > 1:  # "the shelf is below the lamp": where is the lamp?
-            before, after = content(text[: found[0].start]), content(text[found[0].end :])
-            if topic[0] in after and topic[0] not in before and {*before} & {*topic}:
-                return [found[0]._replace(hedge=text)]
         return sorted(found, key=lambda m: m.start)
 
     return find

@@ -51,19 +51,16 @@ def dates(text: str) -> list[Mention]:
     for match in _DATE.finditer(text):
         parts = re.findall(rf"\d+|{any_of(_MONTHS)}", match[0].lower())
         form = "".join("n" if it in _MONTHS else "y" if len(it) > 2 else "d" for it in parts)
-        if form == "ddd" and not re.search(r"\d([-/.]) ?\d+\1", match[0]):
-            continue
-        orders = (dict(zip(order, parts, strict=True)) for order in _ORDERS.get(form, ()))
-        if days := frozenset(day for order in orders if (day := _day(**order))):
+        if days := frozenset(
+            _day(**dict(zip(it, parts, strict=True))) for it in _ORDERS.get(form, ())
+        ):
             mentions.append(Mention(*match.span(), days))
     return mentions
 
 
-def _day(m: str, d: str = "", y: str = "") -> Day | None:
-    month, day, year = _MONTHS.get(m) or int(m), int(d or 1), int(y or 0)
-    year += {2: 2000 if year < 70 else 1900}.get(len(y), 0)
-    real = 1 <= month <= 12 and 1 <= day <= 31
-    return (year or None, month, day if d else None) if real else None
+def _day(m: str, d: str = "", y: str = "") -> Day:
+    year = int(y or 0) + (0 if len(y) != 2 else 2000 if y < "70" else 1900)
+    return year or None, _MONTHS.get(m) or int(m), int(d) if d else None
 
 
 def time(case: Case) -> Check:

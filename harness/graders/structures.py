@@ -71,8 +71,7 @@ def _said_items(reply: Reply, wanted: list[str]) -> list[str]:
         return split(reply.answer)
     lines = [split(it.text) for it in reply.statements]
     listed = [item for items in lines if len(items) == 1 for item in items]
-    spaced = [_item(word) for word in reply.text.split()] if len(lines) == len(listed) == 1 else []
-    return max((listed, *reversed(lines), spaced), key=lambda it: len({*it} & {*wanted}))
+    return max((listed, *reversed(lines)), key=lambda it: len({*it} & {*wanted}))
 
 
 def grid(case: Case) -> Check:

@@ -240,6 +240,7 @@ class Transport:
         # One for all clients: loading the certificates costs 20 ms and a megabyte each time.
         plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._tls = httpx.create_ssl_context() if url.scheme == "https" else plain
+        self.concurrency = concurrency
         self.limiter = Limiter(concurrency, stopping or threading.Event(), clock)
         self.limits, self.answered_before = limits, False
         self._own = threading.local()

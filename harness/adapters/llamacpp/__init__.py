@@ -70,8 +70,6 @@ class LlamaCpp(OpenAIChat):
         transport: Transport,
         target: Target,
         facts: ServerFacts,
-        *,
-        concurrency: int = 1,
         local: server.LocalServer | None = None,
     ) -> None:
         """Raises: UsageError for a budget of thinking that its build would ignore."""
@@ -91,7 +89,6 @@ class LlamaCpp(OpenAIChat):
         self.opened = replace(
             self.opened,
             server=facts,
-            concurrency=concurrency,
             shards_by_picture=True,
             # A server of our own has another port every time.
             base_url=self.opened.base_url if local is None else None,
@@ -156,7 +153,7 @@ def open_llamacpp(target: Target) -> Iterator[LlamaCpp]:
     if concurrency < wanted:
         target.notify(f"the server has {concurrency} slots: so many calls at once, not {wanted}")
     with open_transport(target, concurrency=concurrency) as transport:
-        yield LlamaCpp(transport, target, facts, concurrency=concurrency)
+        yield LlamaCpp(transport, target, facts)
 
 
 @contextmanager
@@ -187,7 +184,7 @@ def _serving(target: Target, weights: Weights) -> Iterator[LlamaCpp]:
         facts = _ran_on(facts, target, weights, local)
         slots = facts.slots or 1
         with open_transport(there, key=local.key, concurrency=slots) as transport:
-            yield LlamaCpp(transport, target, facts, concurrency=slots, local=local)
+            yield LlamaCpp(transport, target, facts, local)
 
 
 def _ran_on(
