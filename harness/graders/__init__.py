@@ -28,13 +28,10 @@ GRADER_VERSION = "4"
 class Grader(msgspec.Struct, frozen=True):
     """How one kind of answer is recognised."""
 
-    check: Callable[[Case], Check]
-    """Makes the check of one case. Raises Misfit."""
+    check: Callable[[Case], Check]  # makes the check of one case; raises Misfit
     options: Mapping[str, type | tuple[type, ...]] = {}
-    repeats: bool = False
-    """A right answer may hold one piece many times: a grid, a transcription."""
-    located: bool = False
-    """The box that a point must lie in is no reply."""
+    repeats: bool = False  # a right answer may hold one piece many times
+    located: bool = False  # takes a GradeContext; the box that a point must lie in is no reply
 
 
 _NUMBER, _FRAME = (int, float), {"format": str, "coordinates": str}

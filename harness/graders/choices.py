@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
+from string import ascii_uppercase as A_TO_Z
 
 from harness.graders.decide import Check, Finder, Mention, checking, one, require
 from harness.graders.extract import CANNOT_TELL, asked, refusal, without_tex
@@ -105,18 +106,19 @@ def lettered(question: str) -> dict[str, str]:
     """Options that a question marks with letters."""
     text = asked(question).text
     for mark in _MARKS:
-        hits: list[re.Match[str]] = []
-        run: list[re.Match[str]] = []
-        for hit in mark.finditer(text):  # the longest run of A, B, C..., the last of several
-            follows = run and ord(hit[1].upper()) == ord(run[-1][1].upper()) + 1
-            run = [*run, hit] if follows else [hit] if hit[1].upper() == "A" else run
-            hits = run if len(run) >= max(2, len(hits)) else hits
-        if hits:
+        hits = [*mark.finditer(text)]
+        letters = "".join(hit[1].upper() for hit in hits)
+        starts = [at for at, letter in enumerate(letters) if letter == "A"]
+        runs = [
+            (max(n for n in range(27) if letters.startswith(A_TO_Z[:n], at)), at) for at in starts
+        ]
+        count, at = max(runs, default=(0, 0))  # the longest run of A, B, C..., the last of several
+        if count > 1:
+            hits = hits[at : at + count]
             ends = [*(hit.start() for hit in hits[1:]), len(text)]
             said = [text[hit.end() : end] for hit, end in zip(hits, ends, strict=True)]
             said[-1] = PHRASES["instructions behind the last option"].split(said[-1])[0]
-            options = (option.split("\n\n")[0].strip(" \n,;") for option in said)
-            return {hit[1].upper(): option for hit, option in zip(hits, options, strict=True)}
+            return dict(zip(A_TO_Z, (option.strip(" \n,;") for option in said), strict=False))
     return {}
 
 
@@ -164,8 +166,7 @@ def named(written: str, choices: Sequence[str], options: Mapping[str, str]) -> s
 
 
 def _key(choice: str) -> str:
-    bare = folded(without_tex(choice)).removeprefix("(").removesuffix(")")
-    return without_article(bare) or choice
+    return without_article(folded(without_tex(choice))) or choice
 
 
 def _by_letter(options: Mapping[str, str]) -> dict[str, str]:

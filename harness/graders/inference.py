@@ -38,7 +38,6 @@ _ANSWERS: dict[str, Schema] = {
     "point": _BOX | {"minItems": 2, "maxItems": 2},
     "box": {"type": "array", "items": _BOX, "minItems": 1, "maxItems": 100},
 }
-_MOST_WORDS = 4  # of an option, and of a text that is short
 
 
 def infer(question: str, expected: str | tuple[str, ...]) -> Inferred:
@@ -58,7 +57,7 @@ def infer(question: str, expected: str | tuple[str, ...]) -> Inferred:
         return "list", order
     if count <= 5 and PHRASES["asks for a code"].search(text):
         return "code", {}
-    long = count > _MOST_WORDS or (count > 2 and PHRASES["asks for a text"].search(text))
+    long = count > 4 or (count > 2 and PHRASES["asks for a text"].search(text))
     return "transcription" if long and normal(written) else "text", {}
 
 
@@ -94,36 +93,27 @@ def _closed(question: str, written: str) -> Inferred | str | None:
 
 
 def options_in(question: str, expected: str) -> list[str]:
-    """The options that a question lists, when the answer is one of them: in quotes, or, of the
-    words around "or", as many as the answer has."""
+    """The options that a question lists, when the answer is one of them: of the words around "or"
+    as many as the answer has."""
     wanted = folded(without_article(expected))
     count = len(wanted.split())
-    quoted = [it.strip() for it in re.findall(r"[\"']([^\"'\n]{1,60})[\"']", question)]
-    offers = [quoted] if wanted in map(folded, quoted) else []
-    for sentence in (
-        ()
-        if _NUMBER.fullmatch(expected)
-        else PHRASES["where a question may change its subject"].split(question)
-    ):
+    if _NUMBER.fullmatch(expected):
+        return []
+    for sentence in PHRASES["where a question may change its subject"].split(question):
         parts = [part for part in PHRASES["between options"].split(sentence) if part.strip()]
-        asks = (
-            len(parts) > 2
-            and len(parts[0].split()) > count
-            and PHRASES["which ..."].match(sentence)
-        )
-        if asks and wanted in folded(" ".join(parts[1:])):
+        long = len(parts) > 2 and len(parts[0].split()) > count
+        if long and PHRASES["which ..."].match(sentence) and wanted in folded(" ".join(parts[1:])):
             parts = parts[1:]
         if len(parts) > 1 and re.search(r"\bor\b|/", sentence):
             first, last = (
-                parts[0].split()[-count:],
-                PHRASES["in front of an option"].sub("", parts[-1]).split()[:count],
+                parts[0].split(),
+                PHRASES["in front of an option"].sub("", parts[-1]).split(),
             )
-            options = [" ".join(first), *parts[1:-1], " ".join(last)]
+            options = [" ".join(first[-count:]), *parts[1:-1], " ".join(last[:count])]
             options = [without_article(option.strip(" \"'.,")) for option in options]
-            if all(0 < len(option.split()) <= _MOST_WORDS for option in options):
-                offers.append(options)
-    found = (options for options in offers if wanted in map(folded, options))
-    return next((options for it in found if len(options := list(dict.fromkeys(it))) > 1), [])
+            if wanted in map(folded, options) and len(set(options)) > 1:
+                return list(dict.fromkeys(options))
+    return []
 
 
 def _is_whole(find: Finder, written: str) -> bool:
@@ -148,7 +138,7 @@ def _with_digits(question: str, written: str) -> str | None:
     if _is_whole(times, written):
         return "time"
     least = 1 if re.match(r"\d+ ?(?:'|ft|feet) ?\d", written) else 2
-    if "," not in written and _is_whole(lambda text: dimensions_in(text, least), written):
+    if _is_whole(lambda text: dimensions_in(text, least), written):
         return "dimensions"
     if PHRASES["an amount with its currency"].fullmatch(written):
         return "money"

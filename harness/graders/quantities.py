@@ -18,8 +18,9 @@ _SCALES |= {"billion": 10**9, "bn": 10**9, "b": 10**9, "trillion": 10**12}
 _WORDS = {word: value for value, word in enumerate(LISTS["ones"])} | {"dozen": 12}
 _WORDS |= {ten: at * 10 for at, ten in enumerate(LISTS["tens"], 2)}
 _ANY = any_of([*_WORDS, "a dozen", "hundred", "thousand", "million"])
+_TAKES = {"integer": "a whole number", "money": "one amount of money"}
 _MOST = Decimal(10) ** 24  # a number beyond it is a row of digits
-_SLACK, _ROUNDED = Decimal("0.0005"), Decimal("0.002")
+_NONE, _SLACK, _ROUNDED = Decimal(0), Decimal("0.0005"), Decimal("0.002")
 """Shares by which a number, or a length, may differ that was converted from another unit."""
 
 
@@ -73,10 +74,11 @@ class Quantity(NamedTuple):
             readings.append(self.number / 100)
         return min((n - t for n in readings for t in wanted.meanings), key=abs)
 
-    def fits(self, wanted: Quantity, slack: Decimal = _SLACK) -> bool:
+    def fits(self, wanted: Quantity, slack: Decimal = _SLACK, tolerance: Decimal = _NONE) -> bool:
         """Alike, or, in another unit, nearly so."""
         off, converted = self.off(wanted), self.unit and wanted.unit and self.unit != wanted.unit
-        return off is not None and abs(off) <= (abs(wanted.number) * slack if converted else 0)
+        most = max(tolerance, abs(wanted.number) * slack if converted else _NONE)
+        return off is not None and abs(off) <= most
 
 
 def numbers(text: str, *, money: bool = False) -> list[Mention]:
@@ -129,9 +131,8 @@ def parsed(written: str) -> tuple[Decimal, ...]:
 
 
 def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
-    said, end = match[0].lower(), match.end()
-    other = said == "one" and PHRASES['"the other one" is no number'].search(text, 0, end)
-    if other or said in _SCALES or text[end : end + 1] == "-":
+    said = match[0].lower()
+    if said in _SCALES or text[match.end() : match.end() + 1] == "-":
         return ()
     total = current = 0
     for word in re.split(r"[ ,-]+(?:and )?", said.replace("a dozen", "dozen")):
@@ -219,20 +220,14 @@ def _finder(case: Case, *, exact: bool) -> Finder:
 
 def number(case: Case) -> Check:
     """A count ("no dents" are 0), a number with or without a unit, or an amount of money."""
-    wanted, kind = _wanted(case), case.grader
-    tolerance = Decimal(str(case.options.get("tolerance", 0)))
+    wanted, tolerance = _wanted(case), Decimal(str(case.options.get("tolerance", 0)))
     if wanted is None:
-        nouns = {"integer": "a whole number", "money": "one amount of money"}
-        noun = nouns.get(kind, "a number, bare or in a unit we know")
-        raise Misfit(f"{case.options.get('unit') or one(case)!r} is not {noun}")
+        named = case.options.get("unit") or one(case)
+        raise Misfit(f"{named!r} is not {_TAKES.get(case.grader, 'a number in a unit we know')}")
     require(tolerance >= 0, "tolerance is negative")
     if scale := PHRASES["asks for millions"].search(case.question):
         scaled = (n * _SCALES[scale[1].lower()] for n in wanted.meanings)
         wanted = wanted._replace(meanings=(*wanted.meanings, *scaled))
-
-    def fits(value: Quantity) -> bool:
-        off = value.off(wanted)
-        return value.fits(wanted) or (off is not None and abs(off) <= tolerance)
 
     def measure(value: Quantity) -> tuple[str, dict[str, float]]:
         off, size = value.off(wanted), abs(wanted.number)
@@ -241,8 +236,13 @@ def number(case: Case) -> Check:
         relative = {"relative_error": float(abs(off) / size)} if size else {}
         return f"off by {float(off):+.9g}, ", {"error": float(abs(off))} | relative
 
-    find = _finder(case, exact=not tolerance)
-    return checking(case, find, fits, measure, lambda value: value.fits(wanted, 10 * _SLACK))
+    return checking(
+        case,
+        _finder(case, exact=not tolerance),
+        lambda value: value.fits(wanted, tolerance=tolerance),
+        measure,
+        lambda value: value.fits(wanted, 10 * _SLACK),
+    )
 
 
 def _wanted(case: Case) -> Quantity | None:

@@ -81,19 +81,25 @@ def grid(case: Case) -> Check:
     fits = {len(row) for row in wanted} == {width} and len(wanted) * width > 1
     require(fits, "the rows of the expected grid have different lengths")
 
+    def named(rows: list[list[str]]) -> dict[str, Any]:
+        return {"rows": len(rows)} | {
+            f"row {at}": " | ".join(row) for at, row in enumerate(rows, 1)
+        }
+
     def check(reply: Reply, _: GradeContext) -> Verdict:
         rows = [row for row in rows_of(reply.body) if len(row) == width]
-        faults = [f"{len(rows)} rows, expected {len(wanted)}"] * (len(rows) != len(wanted))
-        faults += [
-            f"row {r}, column {c}: {cell!r}, expected {right!r}"
-            for r, pair in enumerate(zip(rows, wanted, strict=False), 1)
-            for c, (cell, right) in enumerate(zip(*pair, strict=True), 1)
-            if cell != right
-        ]
-        answer = "\n".join(" | ".join(row) for row in rows) or None
-        return Verdict(passed=not faults, answer=answer, reason=[*faults, "the same cells"][0])
+        fault, answer = _difference(named(wanted), named(rows)), "\n".join(map(" | ".join, rows))
+        return Verdict(passed=not fault, answer=answer or None, reason=fault or "the same cells")
 
     return check
+
+
+def _difference(wanted: dict[str, Any], said: dict[str, Any], of: str = "") -> str | None:
+    """The first value that differs, in words."""
+    wrong = (key for key, value in wanted.items() if said.get(key) != value)
+    return next(
+        (f"{of}{k}: {said.get(k, 'missing')!r}, expected {wanted[k]!r}" for k in wrong), None
+    )
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -177,11 +183,7 @@ def _fault(name: str, wanted: Any, found: Any, case: Case | None) -> str | None:
     if case is not None:
         verdict = grade(case, spelled_value(found))
         return None if verdict.passed else f"{name}: {verdict.reason}"
-    said = _leaves(found)
-    for path, value in _leaves(wanted).items():
-        if said.get(path) != value:
-            return f"{name or 'the reply'}{path}: {said.get(path, 'missing')}, expected {value}"
-    return None
+    return _difference(_leaves(wanted), _leaves(found), name or "the reply")
 
 
 def _leaves(value: Any, path: str = "") -> dict[str, Any]:

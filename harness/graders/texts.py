@@ -89,8 +89,7 @@ def code(case: Case) -> Check:
     wanted = key(written)
     require(wanted, f"{written!r} is not a code")
     spelled = r"[\s-]?".join(map(re.escape, wanted))
-    more = r"(?! \d)" if wanted[-1].isdigit() else ""
-    whole = re.compile(rf"(?<!\w){spelled}(?!\w){more}", 0 if exact else re.IGNORECASE)
+    whole = re.compile(rf"(?<!\w){spelled}(?!\w)", 0 if exact else re.IGNORECASE)
 
     def find(said: str) -> list[Mention]:
         found = [Mention(*match.span(), wanted) for match in whole.finditer(said)]
@@ -99,8 +98,6 @@ def code(case: Case) -> Check:
             telling = any(c.isdigit() for c in token) or (token.isupper() and len(token) > 2)
             if telling and not inside and token.lower() not in words:
                 found.append(Mention(*match.span(), key(token)))
-        if not found and len(said.split()) <= max(3, len(written.split())):
-            return [Mention(0, len(said), key(said.strip(" .\"'")))]
         return sorted(found)
 
     return checking(case, find, lambda value: value == wanted)

@@ -57,6 +57,7 @@ PHRASES = {
 """Natural language, by what it says; <<LIST>> in words.toml is any word of a list."""
 
 _WORD = pattern(r"[^\W_]+(?:['.][^\W_]+)*", "words")
+_ENDING = pattern(r"(?<=\w\w\w)(?:ing|ed|ies|es|(?<!s)s|(?<![aeiou])y|e)$", "endings")
 _KIN = {
     word: (
         frozenset([word] if "/" in line else group.split()),
@@ -93,16 +94,7 @@ def words(text: str) -> list[str]:
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
     """A word without its ending: plural, -ing, -ed."""
-    word = word.removesuffix("'s").replace("'", "")
-    for ending, by in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh")):
-        if word.endswith(ending) and len(word) > len(ending) + 1:
-            return word.removesuffix(ending) + by
-    if len(word) > 3 and word.endswith("s") and word[-2] not in "sui":
-        word = word[:-1]
-    for ending in ("ing", "ed"):
-        if len(word) > len(ending) + 2:
-            word = word.removesuffix(ending)
-    return word.removesuffix("e") if len(word) > 3 else word
+    return _ENDING.sub("", word.replace("'", ""))
 
 
 def content(text: str) -> list[str]:

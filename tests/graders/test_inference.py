@@ -60,7 +60,7 @@ def test_the_grader_is_inferred_from_question_and_answer(
         ("many", "integer", {}, "not a whole number"),
         ("maybe", "yes_no", {}, "neither yes nor no"),
         ("x", "choice", {"choices": ["a", "b"]}, "not one of the choices"),
-        ("5 blorps", "decimal", {}, "in a unit we know"),
+        ("5 blorps", "decimal", {}, "not a number in a unit we know"),
         ("5", "decimal", {"tolerance": -1}, "negative"),
         ("soon", "date", {}, "not one date"),
         ("[1, 2]", "box", {}, "not a box"),

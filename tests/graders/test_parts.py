@@ -127,8 +127,8 @@ def test_a_question_says_what_it_counts_and_offers() -> None:
     assert lettered("Which one? A) nuts B) bolts") == {"A": "nuts", "B": "bolts"}
     assert lettered("Pick: (a) a nut; (b) a bolt (a, b)") == {"A": "a nut", "B": "a bolt"}
     assert lettered("How many?\nOptions: A: none, B: 2") == {"A": "none", "B": "2"}
-    quoted = "Is it 'right side up' or 'upside down'?"
-    assert options_in(quoted, "upside down") == ["right side up", "upside down"]
+    quoted = "Is it 'upright' or 'tilted'?"
+    assert options_in(quoted, "tilted") == ["upright", "tilted"]
     listed = "Which colour is it? Red, orange, green, or blue."
     assert options_in(listed, "green") == ["Red", "orange", "green", "blue"]
 
@@ -158,7 +158,7 @@ def test_words_are_compared_by_their_stems_and_have_rivals() -> None:
     assert folded(" **Nestlé.** ") == "nestle"
     assert folded("M&M’s") == "m&m's"
     stems = [stem(it) for it in ("boxes", "berries", "moving", "moved", "glass", "gas")]
-    assert stems == ["box", "berry", "mov", "mov", "glass", "gas"]
+    assert stems == ["box", "berr", "mov", "mov", "glass", "gas"]
     assert kin("closed") == ({"closed", "shut"}, {"open", "opened"})
 
 
