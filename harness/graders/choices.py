@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
-from string import ascii_uppercase as A_TO_Z
 
 from harness.graders.decide import Check, Finder, Mention, checking, one, require
 from harness.graders.extract import CANNOT_TELL, asked, refusal, without_tex
@@ -27,6 +26,7 @@ from harness.records import Case
 _YES, _NO = frozenset(LISTS["yes"]), frozenset(LISTS["no"])
 _EQUAL, _COMPARED = frozenset(LISTS["equality"]), frozenset(LISTS["comparatives"])
 _SAME = {word: line.split(" | ") for line in TABLES["same_place"] for word in line.split(" | ")}
+_A_TO_Z = pattern("A(?:" + "(?:".join(map(chr, range(66, 91))) + ")?" * 25, "A, AB, ABC...", 0)
 _MARKS = (
     pattern(r"(?<!\w)\(([a-z])\)\s*", "(A) nut (B) bolt"),
     pattern(r"(?:^|(?<=[\s,;:]))([a-z])\)\s*", "A) nut B) bolt"),
@@ -107,18 +107,15 @@ def lettered(question: str) -> dict[str, str]:
     text = asked(question).text
     for mark in _MARKS:
         hits = [*mark.finditer(text)]
-        letters = "".join(hit[1].upper() for hit in hits)
-        starts = [at for at, letter in enumerate(letters) if letter == "A"]
-        runs = [
-            (max(n for n in range(27) if letters.startswith(A_TO_Z[:n], at)), at) for at in starts
-        ]
-        count, at = max(runs, default=(0, 0))  # the longest run of A, B, C..., the last of several
-        if count > 1:
-            hits = hits[at : at + count]
+        runs = _A_TO_Z.finditer("".join(hit[1].upper() for hit in hits))
+        spans = sorted((run.span() for run in runs), key=lambda it: it[1] - it[0])
+        start, end = [(0, 0), *spans][-1]
+        if end - start > 1:
+            hits = hits[start:end]
             ends = [*(hit.start() for hit in hits[1:]), len(text)]
             said = [text[hit.end() : end] for hit, end in zip(hits, ends, strict=True)]
             said[-1] = PHRASES["instructions behind the last option"].split(said[-1])[0]
-            return dict(zip(A_TO_Z, (option.strip(" \n,;") for option in said), strict=False))
+            return {chr(65 + at): option.strip(" \n,;") for at, option in enumerate(said)}
     return {}
 
 
@@ -159,10 +156,10 @@ def choice(case: Case) -> Check:
 
 def named(written: str, choices: Sequence[str], options: Mapping[str, str]) -> str | None:
     """The option that the key means: a letter is a letter first."""
-    letter = written.strip("(). ").upper()
-    if letter in options:
-        return _by_letter(options)[letter]
-    return next((_key(c) for c in choices if _key(c) == _key(written)), None)
+    by_letter, keys = _by_letter(options), [_key(choice) for choice in choices]
+    return by_letter.get(written.strip("(). ").upper()) or {it: it for it in keys}.get(
+        _key(written)
+    )
 
 
 def _key(choice: str) -> str:

@@ -146,11 +146,7 @@ def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
 def as_quantity(written: str) -> Quantity | None:
     """A text that is nothing but a number, with or without a unit."""
     found = numbers(written)
-    rest = (
-        written[: found[0].start].strip(" ~+-") + written[found[0].end :].strip(" .")
-        if found
-        else ""
-    )
+    rest = "".join((written[: m.start].strip(" ~+-") + written[m.end :].strip(" .")) for m in found)
     return found[0].value if len(found) == 1 and not rest else None
 
 
@@ -177,20 +173,13 @@ def _relevant(
     text: str, found: list[Mention], counting: Set[str], echoed: Set[Decimal]
 ) -> list[Mention]:
     """Of several numbers those of what was asked, and none out of the question."""
-    total = PHRASES["7 out of the 8 is 7"]
+    total, joint = PHRASES["7 out of the 8 is 7"], PHRASES["5 and 6, 5 to 6 are two answers"]
     found = [m for m in found if not total.search(text[: m.start])] or found
-    if any(
-        PHRASES["5 and 6, 5 to 6 are two answers"].fullmatch(text[a.end : b.start])
-        for a, b in pairwise(found)
-    ):
+    if any(joint.fullmatch(text[a.end : b.start]) for a, b in pairwise(found)):
         return found
     found = [m for m in found if m.value.number not in echoed] or found
-    phrases = (
-        PHRASES["where what a number counts ends"].split(text[m.end :][:50])[0] for m in found
-    )
-    counts = [
-        len(counting & set(map(stem, words(it)[:4]))) if it[:1] == " " else 0 for it in phrases
-    ]
+    behind = (PHRASES["where what a number counts ends"].split(text[m.end :][:50]) for m in found)
+    counts = [len(counting & set(map(stem, words(it[0])[:4]))) for it in behind]
     return [m for m, count in zip(found, counts, strict=True) if count == max(counts)]
 
 

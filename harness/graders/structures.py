@@ -81,14 +81,13 @@ def grid(case: Case) -> Check:
     fits = {len(row) for row in wanted} == {width} and len(wanted) * width > 1
     require(fits, "the rows of the expected grid have different lengths")
 
-    def named(rows: list[list[str]]) -> dict[str, Any]:
-        return {"rows": len(rows)} | {
-            f"row {at}": " | ".join(row) for at, row in enumerate(rows, 1)
-        }
+    def lines(rows: list[list[str]]) -> dict[str, Any]:
+        named = {f"row {at}": " | ".join(row) for at, row in enumerate(rows, 1)}
+        return {"rows": len(rows)} | named
 
     def check(reply: Reply, _: GradeContext) -> Verdict:
         rows = [row for row in rows_of(reply.body) if len(row) == width]
-        fault, answer = _difference(named(wanted), named(rows)), "\n".join(map(" | ".join, rows))
+        fault, answer = _difference(lines(wanted), lines(rows)), "\n".join(map(" | ".join, rows))
         return Verdict(passed=not fault, answer=answer or None, reason=fault or "the same cells")
 
     return check
@@ -96,10 +95,10 @@ def grid(case: Case) -> Check:
 
 def _difference(wanted: dict[str, Any], said: dict[str, Any], of: str = "") -> str | None:
     """The first value that differs, in words."""
-    wrong = (key for key, value in wanted.items() if said.get(key) != value)
-    return next(
-        (f"{of}{k}: {said.get(k, 'missing')!r}, expected {wanted[k]!r}" for k in wrong), None
-    )
+    for key, value in wanted.items():
+        if (other := said.get(key, "missing")) != value:
+            return f"{of}{key}: {other}, expected {value}"
+    return None
 
 
 def rows_of(text: str) -> list[list[str]]:

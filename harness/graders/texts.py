@@ -121,7 +121,7 @@ def transcription(case: Case) -> Check:
             pairs = [(a, b) for a, b in zip(ours, theirs, strict=True) if a != b]
             same_words = all(OSA.distance(a, b) == 1 and not a.isdigit() for a, b in pairs)
         passed = off <= limit and (share is not None or same_words)
-        if not passed and (why := refusal(reply.text)):
+        if not passed and len(reply.text) < 400 and (why := refusal(reply.text)):
             return no_answer(why)
         slips = f"says it, {off} characters off" if off else "says it"
         measures = {
