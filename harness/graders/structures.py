@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, starmap
 from typing import Any
 
 from harness.graders.decide import Check, Misfit, no_answer, one, require
@@ -16,6 +16,7 @@ from harness.graders.words import PHRASES, folded, pattern, stem
 from harness.records import Case, GradeContext, Verdict
 
 _BLANKS = frozenset(("", "-", "_", ".", "blank", "empty", "none", "null", "n/a"))
+_MISSING = object()
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 _TYPE_OF = pattern(r'"type": ("[^"]*"|\[[^\[\]{}]*\])', "types that a JSON schema names")
 _TYPE = pattern(r'(?<=")\w+', "a type in quotes")
@@ -81,24 +82,15 @@ def grid(case: Case) -> Check:
     fits = {len(row) for row in wanted} == {width} and len(wanted) * width > 1
     require(fits, "the rows of the expected grid have different lengths")
 
-    def lines(rows: list[list[str]]) -> dict[str, Any]:
-        named = {f"row {at}": " | ".join(row) for at, row in enumerate(rows, 1)}
-        return {"rows": len(rows)} | named
-
     def check(reply: Reply, _: GradeContext) -> Verdict:
         rows = [row for row in rows_of(reply.body) if len(row) == width]
-        fault, answer = _difference(lines(wanted), lines(rows)), "\n".join(map(" | ".join, rows))
-        return Verdict(passed=not fault, answer=answer or None, reason=fault or "the same cells")
+        faults = [f"{len(rows)} rows, expected {len(wanted)}"] if len(rows) != len(wanted) else []
+        for at, (row, right) in enumerate(zip(rows, wanted, strict=False), 1):
+            faults += [f"row {at}: {' | '.join(row)}"] if row != right else []
+        answer, reason = "\n".join(map(" | ".join, rows)) or None, [*faults, "the same cells"][0]
+        return Verdict(passed=not faults, answer=answer, reason=reason)
 
     return check
-
-
-def _difference(wanted: dict[str, Any], said: dict[str, Any], of: str = "") -> str | None:
-    """The first value that differs, in words."""
-    for key, value in wanted.items():
-        if (other := said.get(key, "missing")) != value:
-            return f"{of}{key}: {other}, expected {value}"
-    return None
 
 
 def rows_of(text: str) -> list[list[str]]:
@@ -114,6 +106,8 @@ def rows_of(text: str) -> list[list[str]]:
 
 def a_json(case: Case) -> Check:
     """An object or a list; each of its `fields` with a grader of its own."""
+    from harness.graders import grade
+
     try:
         wanted = json.loads(one(case))
     except ValueError as error:
@@ -135,7 +129,13 @@ def a_json(case: Case) -> Check:
         found = json_in(reply.body)
         if found is None:
             return no_answer(refusal(reply.text) or "no JSON in the reply")
-        faults = {name: _fault(name, part, found, cases.get(name)) for name, part in parts.items()}
+        have, faults = {"": found} if whole else _by_name(found), dict[str, str | None]()
+        for name, part in parts.items():
+            said = have.get(folded(name), _MISSING)
+            faults[name] = _fault(part, said, name or "the reply")
+            if name in cases and said is not _MISSING:
+                verdict = grade(cases[name], spelled_value(said))
+                faults[name] = None if verdict.passed else f"{name}: {verdict.reason}"
         right = {} if whole else {name: not fault for name, fault in faults.items()}
         return Verdict(
             passed=not any(faults.values()),
@@ -169,32 +169,30 @@ def json_in(text: str) -> Any:
     return None
 
 
-def _fault(name: str, wanted: Any, found: Any, case: Case | None) -> str | None:
-    """Where a field (or, without a name, the whole) differs from the expected one, in words; more
-    fields than expected do not."""
-    from harness.graders import grade
-
-    if name:
-        named = {folded(key): it for key, it in found.items()} if isinstance(found, dict) else {}
-        if folded(name) not in named:
-            return f"{name}: missing"
-        found = named[folded(name)]
-    if case is not None:
-        verdict = grade(case, spelled_value(found))
-        return None if verdict.passed else f"{name}: {verdict.reason}"
-    return _difference(_leaves(wanted), _leaves(found), name or "the reply")
-
-
-def _leaves(value: Any, path: str = "") -> dict[str, Any]:
-    """The values in a JSON value by their path, and the length of each list: numbers however they
-    are written, else folded text."""
-    if isinstance(value, dict):
-        parts = [_leaves(it, f"{path}.{folded(key)}") for key, it in value.items()]
-    elif isinstance(value, list):
-        parts = [{f"{path} items": len(value)}]
-        parts += [_leaves(it, f"{path}[{at}]") for at, it in enumerate(value)]
+def _fault(wanted: Any, said: Any, path: str) -> str | None:
+    """Where a value differs from the expected one, in words; more fields than expected do not."""
+    if said is _MISSING:
+        return f"{path}: missing"
+    if isinstance(wanted, dict):
+        have = _by_name(said)
+        parts = [
+            (it, have.get(folded(key), _MISSING), f"{path}.{key}") for key, it in wanted.items()
+        ]
+    elif isinstance(wanted, list):
+        if not isinstance(said, list) or len(said) != len(wanted):
+            return f"{path}: not {len(wanted)} items"
+        parts = [(*it, f"{path}[{at}]") for at, it in enumerate(zip(wanted, said, strict=True))]
     else:
-        written = str(value).strip().lstrip("$£€ ")
-        number = not isinstance(value, bool) and re.fullmatch(r"[-+]?[\d.,' ]*\d", written)
-        return {path: parsed(written)[0] if number else folded(str(value))}
-    return {key: it for part in parts for key, it in part.items()}
+        return f"{path}: {said}, expected {wanted}" if _plain(wanted) != _plain(said) else None
+    return next(filter(None, starmap(_fault, parts)), None)
+
+
+def _by_name(said: Any) -> dict[str, Any]:
+    return {folded(key): it for key, it in said.items()} if isinstance(said, dict) else {}
+
+
+def _plain(value: Any) -> Any:
+    """A number however it is written; else its folded text."""
+    written = str(value).strip().lstrip("$£€ ")
+    number = not isinstance(value, bool) and re.fullmatch(r"[-+]?[\d.,' ]*\d", written)
+    return parsed(written)[0] if number else folded(str(value))
