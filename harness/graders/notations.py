@@ -106,11 +106,8 @@ def position(case: Case) -> Check:
 def cells(text: str) -> list[Mention]:
     found = []
     for match in PHRASES["R1C4; column 4, row 1; first row, fourth column"].finditer(text):
-        row, column = (
-            next(match[name + at] for at in ("", "2", "3") if match[name + at])
-            for name in ("row", "col")
-        )
-        found.append(Mention(*match.span(), frozenset([f"R{_order(row)}", f"C{_order(column)}"])))
+        said = {name[:3]: _order(part) for name, part in match.groupdict().items() if part}
+        found.append(Mention(*match.span(), frozenset([f"R{said['row']}", f"C{said['col']}"])))
     return found
 
 

@@ -86,13 +86,10 @@ def region(case: Case) -> Check:
 
 def _point(case: Case, boxes: Sequence[Box], points: Sequence[Box]) -> Judged:
     """Inside the box that is expected, or `distance` pixels off."""
-    x, y = points[0]
-
-    def off_px(box: Box) -> float:
-        return math.hypot(max(box[0] - x, 0, x - box[2]), max(box[1] - y, 0, y - box[3]))
-
-    box = min(boxes, key=off_px)
-    inside = off_px(box) <= float(case.options.get("distance", 0))
+    (x, y), *_ = points
+    nearest = [(min(max(x, x0), x1), min(max(y, y0), y1)) for x0, y0, x1, y1 in boxes]
+    off_px, box = min((math.dist((x, y), it), box) for it, box in zip(nearest, boxes, strict=True))
+    inside = off_px <= float(case.options.get("distance", 0))
     centre_px = math.dist((x, y), ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
     where = "the box " + ", ".join(f"{number:g}" for number in box)
     reason = f"{'inside' if inside else 'outside'} {where}"
