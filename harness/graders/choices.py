@@ -26,7 +26,6 @@ from harness.records import Case
 _YES, _NO = frozenset(LISTS["yes"]), frozenset(LISTS["no"])
 _EQUAL, _COMPARED = frozenset(LISTS["equality"]), frozenset(LISTS["comparatives"])
 _SAME = {word: line.split(" | ") for line in TABLES["same_place"] for word in line.split(" | ")}
-_A_TO_Z = pattern("A(?:" + "(?:".join(map(chr, range(66, 91))) + ")?" * 25, "A, AB, ABC...", 0)
 _MARKS = (
     pattern(r"(?<!\w)\(([a-z])\)\s*", "(A) nut (B) bolt"),
     pattern(r"(?:^|(?<=[\s,;:]))([a-z])\)\s*", "A) nut B) bolt"),
@@ -106,12 +105,12 @@ def lettered(question: str) -> dict[str, str]:
     """Options that a question marks with letters."""
     text = asked(question).text
     for mark in _MARKS:
-        hits = [*mark.finditer(text)]
-        runs = _A_TO_Z.finditer("".join(hit[1].upper() for hit in hits))
-        spans = sorted((run.span() for run in runs), key=lambda it: it[1] - it[0])
-        start, end = [(0, 0), *spans][-1]
-        if end - start > 1:
-            hits = hits[start:end]
+        run, hits = list[re.Match[str]](), list[re.Match[str]]()
+        for hit in mark.finditer(text):  # the longest run of A, B, C..., the last of several
+            follows = hit[1].upper() == chr(65 + len(run))
+            run = [*run, hit] if follows else [hit] if hit[1].upper() == "A" else run
+            hits = run if len(run) >= max(2, len(hits)) else hits
+        if hits:
             ends = [*(hit.start() for hit in hits[1:]), len(text)]
             said = [text[hit.end() : end] for hit, end in zip(hits, ends, strict=True)]
             said[-1] = PHRASES["instructions behind the last option"].split(said[-1])[0]

@@ -13,7 +13,7 @@ from harness.graders.extract import asked
 from harness.graders.notations import cells, dates, places, times
 from harness.graders.quantities import as_quantity, dimensions_in, numbers
 from harness.graders.structures import items_of, rows_of
-from harness.graders.texts import normal
+from harness.graders.texts import NULLS, normal
 from harness.graders.words import PHRASES, folded, pattern, without_article
 from harness.records import Case
 
@@ -84,6 +84,8 @@ def _closed(question: str, written: str) -> Inferred | str | None:
         return "choice", {"choices": [*map(chr, range(ord("A"), ord(max(letters[0], "J")) + 1))]}
     if folded(written) in ("yes", "no", "true", "false"):
         return "yes_no"
+    if folded(written) in NULLS:
+        return "text"
     place = _is_whole(places, written)
     if (place and re.search(r"[\s-]", written)) or _is_whole(cells, written):
         return "position"

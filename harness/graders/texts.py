@@ -98,6 +98,8 @@ def code(case: Case) -> Check:
             telling = any(c.isdigit() for c in token) or (token.isupper() and len(token) > 2)
             if telling and not inside and token.lower() not in words:
                 found.append(Mention(*match.span(), key(token)))
+        if not found and len(said.split()) <= max(3, len(written.split())):
+            return [Mention(0, len(said), key(said.strip(" .\"'")))]
         return sorted(found)
 
     return checking(case, find, lambda value: value == wanted)
