@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from harness import suites
+from harness import graders, suites
 from harness.graders import GRADERS, grade
-from harness.graders.words import PATTERNS
+from harness.graders.words import PATTERNS, PHRASES
 from harness.records import Case
 from harness.suites.lint import answer_of
 from tests.graders.cases import TABLE, case_of, table_case
 from tests.graders.test_wordings import WORDINGS
 
+GRADERS_CODE = Path(graders.__file__).parent
 PROMPTS = Path(__file__).parents[2] / "prompts"
 
 
@@ -75,7 +76,9 @@ def test_a_reply_without_an_answer_says_why() -> None:
     assert grade(case, filtered).reason == "refused by a content filter"
 
 
-def test_every_pattern_says_once_what_it_is_for() -> None:
+def test_every_pattern_says_once_what_it_is_for_and_is_used() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in GRADERS_CODE.glob("*.py"))
+    assert [name for name in PHRASES if name not in code] == []
     assert all(re.compile(pattern.source, pattern.flags) for pattern in PATTERNS)
     notes = [pattern.note for pattern in PATTERNS]
     assert sorted(set(notes)) == sorted(notes)
