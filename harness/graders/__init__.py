@@ -15,7 +15,7 @@ import msgspec
 
 from harness.errors import SuiteError
 from harness.graders import choices, notations, quantities, regions, structures, texts
-from harness.graders.decide import Check, Misfit, no_answer
+from harness.graders.decide import Check, Misfit, no_answer, require
 from harness.graders.extract import loops, stated, take_apart
 from harness.graders.inference import infer as infer
 from harness.records import Case, GradeContext, Reply, Verdict
@@ -122,13 +122,12 @@ def _made(name: str, expected: str | tuple[str, ...], question: str, options: by
     grader, given = GRADERS.get(name), msgspec.json.decode(options)
     if grader is None:
         raise Misfit(f"grader {name!r} is not one of {', '.join(GRADERS)}")
+    takes = ", ".join(grader.options) or "no options"
     for option, value in given.items():
         kind = grader.options.get(option)
-        if kind is None:
-            takes = ", ".join(grader.options) or "no options"
-            raise Misfit(f"option {option!r}: grader {name!r} takes {takes}")
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise Misfit(f"option {option!r} has the wrong type: {value!r}")
+        require(kind, f"option {option!r}: grader {name!r} takes {takes}")
+        fits = kind and isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+        require(fits, f"option {option!r} has the wrong type: {value!r}")
     return grader.check(field_case(name, expected, given, question))
 
 

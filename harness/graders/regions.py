@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from itertools import product
 
+from msgspec.structs import replace
+
 from harness.graders.decide import Check, Misfit, no_answer, one, require
 from harness.graders.extract import Reply, refusal
 from harness.graders.words import PHRASES, pattern
@@ -59,7 +61,9 @@ def region(case: Case) -> Check:
     require(0 < case.options.get("iou", 0.5) <= 1, "iou is a share above 0, at most 1")
     boxes = [in_file_px(it, f"pixel-{form}", GradeContext()) for it in groups_in(one(case), 4)[0]]
     require(boxes, f"{case.expected!r} is not a box of four numbers")
-    count, judge = (2, _point) if case.grader == "point" else (4, _box)
+    count, judge, noun, expected = 4, _box, "boxes", len(boxes)
+    if case.grader == "point":
+        count, judge, noun, expected = 2, _point, "points", 1
 
     def check(reply: Reply, context: GradeContext) -> Verdict:
         found = groups_in(reply.answer or "", count)
@@ -69,24 +73,23 @@ def region(case: Case) -> Check:
         default = f"pixel-{form if count == 4 else 'xy'}"
         read_as = convention or known or context.coordinates or default
         answer = "; ".join(", ".join(f"{number:g}" for number in group) for group in groups)
-        if len(groups) > 1 and len(boxes if count == 4 else groups[:1]) == 1:
-            return no_answer(f"several answers: {len(groups)} sets of coordinates", answer)
+        if len(groups) != expected:
+            several = "several answers: " if expected == 1 else ""
+            return no_answer(f"{several}{len(groups)} {noun}, expected {expected}", answer)
         try:
-            passed, reason, measures = judge(
-                case, boxes, [in_file_px(it, read_as, context) for it in groups]
-            )
+            found_px = [in_file_px(group, read_as, context) for group in groups]
         except Misfit as error:
             return no_answer(str(error), answer)
-        return Verdict(
-            passed=passed, answer=answer, reason=reason, measures=measures, coordinates=read_as
-        )
+        passed, reason, measures = judge(case, boxes, found_px)
+        verdict = Verdict(passed=passed, answer=answer, reason=reason, measures=measures)
+        return replace(verdict, coordinates=read_as)
 
     return check
 
 
-def _point(case: Case, boxes: Sequence[Box], points: Sequence[Box]) -> Judged:
+def _point(case: Case, boxes: Sequence[Box], found: Sequence[Box]) -> Judged:
     """Inside the box that is expected, or `distance` pixels off."""
-    (x, y), *_ = points
+    (x, y), *_ = found
     nearest = [(min(max(x, x0), x1), min(max(y, y0), y1)) for x0, y0, x1, y1 in boxes]
     off_px, box = min((math.dist((x, y), it), box) for it, box in zip(nearest, boxes, strict=True))
     inside = off_px <= float(case.options.get("distance", 0))
@@ -98,8 +101,6 @@ def _point(case: Case, boxes: Sequence[Box], points: Sequence[Box]) -> Judged:
 
 def _box(case: Case, boxes: Sequence[Box], found: Sequence[Box]) -> Judged:
     """Each overlaps one that is expected, and each of those one that was found."""
-    if len(found) != len(boxes):
-        return False, f"{len(found)} boxes, expected {len(boxes)}", {}
     both = [(boxes, found), (found, boxes)]
     overlaps = [max(iou(box, it) for it in others) for these, others in both for box in these]
     needed, mean = float(case.options.get("iou", 0.5)), sum(overlaps) / len(overlaps)
