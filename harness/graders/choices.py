@@ -187,6 +187,8 @@ def _words_finder(keys: Sequence[str], case: Case) -> Finder:
     by_phrase = phrases(terms)
     values = {value.number: key for key in keys if (value := as_quantity(key.lstrip("$£€ ")))}
     stems = {key: frozenset(content(key)) for key in keys}
+    known = frozenset[str]().union(*stems.values())
+    things = [word for word in content(polar_clause(case.question)) if word not in known]
 
     def find(text: str) -> list[Mention]:
         found = by_phrase(text)
@@ -198,6 +200,10 @@ def _words_finder(keys: Sequence[str], case: Case) -> Finder:
             said = frozenset(content(text))
             held = [k for k, s in stems.items() if len(s) > 1 and s <= said]
             return [Mention(0, len(text), held[0], weak=True)] if len(held) == 1 else []
+        if len(found) == 1 and len(things) > 1:  # "the shelf is below the lamp": where is the lamp?
+            before, after = content(text[: found[0].start]), content(text[found[0].end :])
+            if things[0] in after and things[0] not in before and {*before} & {*things}:
+                return [found[0]._replace(hedge=text)]
         return sorted(found, key=lambda m: m.start)
 
     return find

@@ -132,7 +132,8 @@ def parsed(written: str) -> tuple[Decimal, ...]:
 
 def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
     said = match[0].lower()
-    if said in _SCALES or text[match.end() : match.end() + 1] == "-":
+    other = said == "one" and PHRASES['"the other one" is no number'].search(text, 0, match.end())
+    if other or said in _SCALES or text[match.end() : match.end() + 1] == "-":
         return ()
     total = current = 0
     for word in re.split(r"[ ,-]+(?:and )?", said.replace("a dozen", "dozen")):

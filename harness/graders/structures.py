@@ -17,6 +17,7 @@ from harness.records import Case, GradeContext, Verdict
 
 _BLANKS = frozenset(("", "-", "_", ".", "blank", "empty", "none", "null", "n/a"))
 _MISSING = object()
+_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 _SCHEMA = {"type", "properties", "items", "required", "anyOf", "oneOf", "$ref", "$defs"}
 
 
@@ -62,12 +63,15 @@ def _said_items(reply: Reply, wanted: list[str]) -> list[str]:
     """Items of the answer line; else of the statement, or lines, or words, with most of them."""
 
     def split(text: str) -> list[str]:
-        parts = items_of(PHRASES["in front of a list"].sub("", text, 1))
+        denied = PHRASES["no item of a list"].search(text)
+        parts = [] if denied else items_of(PHRASES["in front of a list"].sub("", text, 1))
         return [item for part in parts if (item := _item(part.strip(" .\"'()[]")))]
 
     if reply.answer:
         return split(reply.answer)
     lines = [split(it.text) for it in reply.statements]
+    if len(lines) == 1 and len(lines[0]) == 1:
+        return [_item(word) for word in reply.text.split()]
     listed = [item for items in lines if len(items) == 1 for item in items]
     return max((listed, *reversed(lines)), key=lambda it: len({*it} & {*wanted}))
 
@@ -115,6 +119,8 @@ def a_json(case: Case) -> Check:
     require(inside, "a field that counts is not in the expected answer")
     described = schema is None or _SCHEMA & schema.keys()
     require(described, "schema is not a JSON schema: it has neither type nor properties")
+    wrong = [*_unknown_types(schema), None][0]
+    require(not wrong, f"schema is not a JSON schema: {wrong!r} is none of {', '.join(_TYPES)}")
     parts = {"": wanted} if whole else {name: wanted[name] for name in fields or wanted}
     graded = fields if isinstance(fields, dict) else {}
     cases = {name: _field(name, wanted[name], given) for name, given in graded.items()}
@@ -140,6 +146,16 @@ def a_json(case: Case) -> Check:
         )
 
     return check
+
+
+def _unknown_types(schema: Any) -> list[Any]:
+    """The types that a JSON schema names, at any depth, but that there are not."""
+    if not isinstance(schema, dict):
+        return []
+    kinds, fields = schema.get("type", []), schema.get("properties")
+    unknown = [it for it in (kinds if isinstance(kinds, list) else [kinds]) if it not in _TYPES]
+    inner = [schema.get("items"), *(fields.values() if isinstance(fields, dict) else ())]
+    return [*unknown, *(it for part in inner for it in _unknown_types(part))]
 
 
 def _field(name: str, wanted: Any, given: Any) -> Case:

@@ -54,6 +54,8 @@ def test_json_is_graded_by_fields_with_a_grader_each() -> None:
         ({"fields": {"b": "text"}}, "not in the expected answer"),
         ({"fields": {"a": "date"}}, "field 'a': 'x' is not one date"),
         ({"schema": {"a": 1}}, "not a JSON schema"),
+        ({"schema": {"type": "banana"}}, "'banana' is none of object, array"),
+        ({"schema": {"properties": {"a": {"type": ["strin", "null"]}}}}, "'strin' is none of"),
     ],
 )
 def test_a_field_or_schema_that_cannot_be_is_named(options: dict[str, Any], said: str) -> None:
