@@ -458,10 +458,13 @@ def test_after_kill_9_nothing_recorded_is_asked_again(
     tmp_path: Path, vision_server: VisionServer, evalrun: Evalrun
 ) -> None:
     suite = write_suite(tmp_path / "suite", 12)
+    vision_server.then(*[say("yes")] * 5)
+    vision_server.default = hang(30)
     process = started(tmp_path, suite, vision_server.url)
-    wait_for(lambda: len(vision_server.seen) >= 5)
+    wait_for(lambda: len(vision_server.seen) >= 7)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=20)
+    vision_server.default = say("yes")
     recorded = the_run(tmp_path).answered_keys()
     asked = len(vision_server.seen)
 
