@@ -89,10 +89,11 @@ class Tally(msgspec.Struct, kw_only=True):
 
         Source: https://doi.org/10.1177/001316446002000104"""
         rule, reader = self.both_pass + self.wrong_pass, self.both_pass + self.wrong_fail
-        chance = (rule * reader + (self.total - rule) * (self.total - reader)) / (
-            self.total or 1
-        ) ** 2
-        return 1.0 if not self.total or chance == 1 else (self.agreement - chance) / (1 - chance)
+        alike = rule * reader + (self.total - rule) * (self.total - reader)
+        if alike == self.total**2:
+            return 1.0
+        chance = alike / self.total**2
+        return (self.agreement - chance) / (1 - chance)
 
     def add(self, rule: bool, reader: bool, count: int) -> None:
         name = ("both_" if rule == reader else "wrong_") + ("pass" if rule else "fail")
