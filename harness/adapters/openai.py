@@ -176,9 +176,8 @@ class OpenAIChat:
         theirs = request.schema_in_words and self.constraining in more  # with --body
         if schema is not None and not theirs:
             more = endpoints.merged(more, self.constrained(schema))
-        payload = self.payload(request) | more
-        kept = {changes.get(name, name): value for name, value in payload.items()}
-        return {name: value for name, value in kept.items() if name is not None}
+        sent = self.payload(request) | more
+        return {new: it for old, it in sent.items() if (new := changes.get(old, old)) is not None}
 
     def ask(self, request: Request) -> Reply:
         """Ask until an answer comes, without what the endpoint refuses. Raises: CallError."""
