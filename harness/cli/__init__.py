@@ -20,6 +20,8 @@ def main() -> None:
     # Whatever is open is closed in good order: a server that starts, a download.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     gc.set_threshold(_MORE_THAN_A_START_MAKES)
-    from harness.cli.app import app
-
+    try:
+        from harness.cli.app import app
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     app(prog_name="evalrun")

@@ -47,6 +47,17 @@ def test_help_loads_neither_rich_nor_what_only_commands_need(evalrun: Evalrun) -
         assert not loaded & {"rich", "httpx", "PIL.Image", "pandas", "numpy"}
 
 
+def test_ctrl_c_while_the_command_is_still_loading_is_an_interruption(
+    evalrun: Evalrun, tmp_path: Path
+) -> None:
+    lines = "import os, signal", "os.kill(os.getpid(), signal.SIGINT)"
+    tmp_path.joinpath("platformdirs.py").write_text("\n".join(lines))
+
+    done = evalrun("runs", env={"PYTHONPATH": str(tmp_path)})
+
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_the_shell_is_told_what_can_be_typed_next(evalrun: Evalrun) -> None:
     def completed(words: str) -> str:
         line = f"evalrun {words}"
