@@ -159,9 +159,9 @@ def audit(
     faults: list[str] = []
     lines = _answers(Path(source), Labelled, faults)
     found = audited(it[0] for _, it in lines if not isinstance(it, Unreadable))
-    if not faults and not found.by_answers["evalrun"].total and not found.left_out:
+    if not found.by_answers["evalrun"].total and not found.left_out:
         fix = "name JSON lines with question, reference, response and label"
-        raise _nothing(f"{source} holds no answer", fix)
+        raise _nothing(": ".join([f"{source} holds no answer", *faults[:1]]), fix)
     emit(of_audit(found), audit_data(found), json=json)
     _report(faults)
 

@@ -212,15 +212,16 @@ def test_a_judge_is_audited_where_a_person_corrected_the_verdicts(
     assert "j gave no verdict on any of 2 replies" in silent.stderr
 
 
+@pytest.mark.parametrize(("text", "why"), [("", ""), ("no answer\n", ": line 1: ")])
 def test_an_audit_of_nothing_says_that_nothing_was_audited(
-    evalrun: Evalrun, tmp_path: Path
+    evalrun: Evalrun, tmp_path: Path, text: str, why: str
 ) -> None:
-    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "some.jsonl").write_text(text)
 
-    done = evalrun("audit", "empty.jsonl")
+    done = evalrun("audit", "some.jsonl")
 
-    assert done.returncode == 7
-    assert "nothing was audited" in done.stderr
+    assert (done.returncode, done.stdout) == (7, "")
+    assert f"nothing was audited: some.jsonl holds no answer{why}" in done.stderr
 
 
 def test_side_by_side_takes_the_runs_that_compare_takes_in_the_suites_order(
