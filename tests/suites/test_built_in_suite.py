@@ -75,7 +75,7 @@ def right_and_asked(file: Path) -> tuple[int, int]:
 def test_careful_viewers_who_had_not_seen_the_key_agree_with_it(file: Path) -> None:
     right, asked = right_and_asked(file)
 
-    assert asked >= 60
+    assert asked >= 40
     assert right >= AGREED_SHARE * asked
 
 
@@ -83,7 +83,7 @@ def test_careful_viewers_who_had_not_seen_the_key_agree_with_it(file: Path) -> N
 def test_viewers_at_one_look_miss_some_that_careful_ones_see(file: Path) -> None:
     right, asked = right_and_asked(file)
 
-    assert asked >= 60
+    assert asked >= 40
     assert right < AGREED_SHARE * asked
 
 
