@@ -89,7 +89,10 @@ def test_viewers_at_one_look_miss_some_that_careful_ones_see(file: Path) -> None
 
 def test_every_picture_was_judged_for_realism() -> None:
     names = set(json.loads((IMAGES / "scenes.json").read_text(encoding="utf-8"))["pictures"])
-    for file in (VIEWERS / "realism").glob("*.jsonl"):
-        judged = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        assert {it["picture"] for it in judged} == names
-        assert all(0 <= it["mark"] <= 10 and it["remark"] for it in judged)
+    judged = [
+        json.loads(line)
+        for file in (VIEWERS / "realism").glob("*.jsonl")
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
+    assert {it["picture"] for it in judged} == names
+    assert all(0 <= it["mark"] <= 10 and it["remark"] for it in judged)
