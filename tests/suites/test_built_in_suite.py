@@ -75,24 +75,21 @@ def right_and_asked(file: Path) -> tuple[int, int]:
 def test_careful_viewers_who_had_not_seen_the_key_agree_with_it(file: Path) -> None:
     right, asked = right_and_asked(file)
 
-    assert asked >= 40
+    assert asked == len(suites.load().cases)
     assert right >= AGREED_SHARE * asked
 
 
-@pytest.mark.parametrize("file", sorted(VIEWERS.glob("one-look-*.jsonl")), ids=lambda it: it.stem)
-def test_viewers_at_one_look_miss_some_that_careful_ones_see(file: Path) -> None:
-    right, asked = right_and_asked(file)
+def test_viewers_at_one_look_are_right_on_40_to_52_of_67_in_the_mean() -> None:
+    marks = [right_and_asked(file) for file in sorted(VIEWERS.glob("one-look-*.jsonl"))]
 
-    assert asked >= 40
-    assert right < AGREED_SHARE * asked
+    assert len(marks) >= 2
+    assert {asked for _, asked in marks} == {len(suites.load().cases)}
+    assert 40 <= sum(right for right, _ in marks) / len(marks) <= 52
 
 
 def test_every_picture_was_judged_for_realism() -> None:
     names = set(json.loads((IMAGES / "scenes.json").read_text(encoding="utf-8"))["pictures"])
-    judged = [
-        json.loads(line)
-        for file in (VIEWERS / "realism").glob("*.jsonl")
-        for line in file.read_text(encoding="utf-8").splitlines()
-    ]
-    assert {it["picture"] for it in judged} == names
-    assert all(0 <= it["mark"] <= 10 and it["remark"] for it in judged)
+    for file in (VIEWERS / "realism").glob("*.jsonl"):
+        judged = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        assert {it["picture"] for it in judged} == names
+        assert all(0 <= it["mark"] <= 10 and it["remark"] for it in judged)
