@@ -75,7 +75,7 @@ def right_and_asked(file: Path) -> tuple[int, int]:
 def test_careful_viewers_who_had_not_seen_the_key_agree_with_it(file: Path) -> None:
     right, asked = right_and_asked(file)
 
-    assert asked >= 50
+    assert asked >= 60
     assert right >= AGREED_SHARE * asked
 
 
@@ -83,7 +83,7 @@ def test_viewers_at_one_look_are_right_on_40_to_52_of_67_in_the_mean() -> None:
     marks = [right_and_asked(file) for file in sorted(VIEWERS.glob("one-look-*.jsonl"))]
 
     assert len(marks) >= 2
-    assert all(asked >= 60 for _, asked in marks)
+    assert {asked for _, asked in marks} == {len(suites.load().cases)}
     assert 40 <= sum(right for right, _ in marks) / len(marks) <= 52
 
 
