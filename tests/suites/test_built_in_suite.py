@@ -75,7 +75,7 @@ def right_and_asked(file: Path) -> tuple[int, int]:
 def test_careful_viewers_who_had_not_seen_the_key_agree_with_it(file: Path) -> None:
     right, asked = right_and_asked(file)
 
-    assert asked >= 60
+    assert asked == len(suites.load().cases)
     assert right >= AGREED_SHARE * asked
 
 
@@ -84,12 +84,16 @@ def test_viewers_at_one_look_are_right_on_40_to_52_of_67_in_the_mean() -> None:
 
     assert len(marks) >= 2
     assert {asked for _, asked in marks} == {len(suites.load().cases)}
+    assert all(right < AGREED_SHARE * asked for right, asked in marks)
     assert 40 <= sum(right for right, _ in marks) / len(marks) <= 52
 
 
 def test_every_picture_was_judged_for_realism() -> None:
     names = set(json.loads((IMAGES / "scenes.json").read_text(encoding="utf-8"))["pictures"])
-    for file in (VIEWERS / "realism").glob("*.jsonl"):
+    files = sorted((VIEWERS / "realism").glob("*.jsonl"))
+
+    assert len(files) >= 3
+    for file in files:
         judged = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         assert {it["picture"] for it in judged} == names
         assert all(0 <= it["mark"] <= 10 and it["remark"] for it in judged)
