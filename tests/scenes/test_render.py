@@ -34,6 +34,14 @@ def test_a_picture_comes_with_its_facts_its_prompt_and_its_source(studio) -> Non
     assert facts["sha256"] in (studio.out / "fixtures/images/SOURCES.md").read_text()
 
 
+def test_only_the_form_that_viewers_saw_says_how_many_were_right(studio) -> None:
+    studio.family("thing")
+    for seed, said in (("1", True), ("2", False)):
+        studio.run("render", "--seed", seed)
+        sources = (studio.out / "fixtures/images/SOURCES.md").read_text()
+        assert ("| `oc-01-thing-asked` | medium |" in sources) is said
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_answer(studio) -> None:
     studio.family("thing")
     studio.run("render", "--seed", "1")
@@ -202,6 +210,7 @@ def test_without_blender_render_says_what_to_install(studio) -> None:
         (["--jobs", "0"], "use 1 or more"),
         (["--id", "oc-09"], "list` shows them all"),
         (["--category", "animals"], "there is no category 'animals'"),
+        (["--device", "tpu"], "choose from"),
     ],
 )
 def test_a_wrong_argument_is_answered_with_what_is_right(
