@@ -25,6 +25,7 @@ def test_a_quiz_has_every_question_under_its_picture_and_no_answer(tmp_path: Pat
     text = (tmp_path / "quiz" / "questions.md").read_text(encoding="utf-8")
     assert "## 01.png\n- `oc-01-bolts`: How many bolts are there?" in text
     assert "7" not in text
+    assert '"picture": "01", "mark": ' in (tmp_path / "quiz" / "realism.md").read_text("utf-8")
     with Image.open(tmp_path / "quiz" / "01.png") as image:
         assert image.size == (32, 24)
 
