@@ -21,7 +21,7 @@ from harness.graders.inference import infer as infer
 from harness.records import Case, GradeContext, Reply, Verdict
 from harness.text import one_line
 
-GRADER_VERSION = "5"
+GRADER_VERSION = "6"
 """Raised with every change of a verdict."""
 
 

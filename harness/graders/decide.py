@@ -105,8 +105,10 @@ def decide(reply: Reply, find: Finder, right: Fits, question: str) -> Reading:
             return Reading(fault=why or f"its answer is {last[:60]!r}")
     found = [r for r in found if r.firm or not refusal(r.source.text)]
     found = [r for r in found if not r.weak] or found
-    if not found:
-        return Reading(fault=refusal(reply.text))
+    if not found:  # "Row: 2" and "Column: 3" may stand on two lines
+        whole = Statement(" ".join(it.text for it in reply.statements), PLAIN)
+        why = refusal(reply.text)
+        return Reading(fault=why) if why else read(whole, find, right)
     first, last_one, stems = found[0], found[-1], asked(question).stems
     if not (last_one is said[-1] and last_one.firm):
         last_one = next((r for r in reversed(found) if r.source.rank == CONCLUSION), first)
@@ -115,8 +117,13 @@ def decide(reply: Reply, find: Finder, right: Fits, question: str) -> Reading:
         listing = len(firm) > 1 or not first.firm
         return _unless_contradicted(last_one, [] if listing else [first], right)
     bare = [r for r in found if r.firm and r.source.alone]
-    near = [len(stems.intersection(content(r.source.text))) for r in found]
-    return _unless_contradicted(first if first.firm else found[near.index(max(near))], bare, right)
+    around = (r.source.text.replace(r.said or "", " ", 1) for r in found)
+    near = [len(stems.intersection(content(text))) for text in around]
+    nearest = [r for r, shared in zip(found, near, strict=True) if shared == max(near)]
+    # Of each of several things something was said; what it comes to stands behind.
+    listing = len({r.value for r in nearest}) > 2
+    chosen = first if first.firm else nearest[-1 if listing else 0]
+    return _unless_contradicted(chosen, bare, right)
 
 
 def _unless_contradicted(chosen: Reading, others: Sequence[Reading], right: Fits) -> Reading:

@@ -68,7 +68,7 @@ _TAG = pattern(
     r"(<(?:final_)?answer>|<\|begin_of_box\|>)|<br\s?/?>|</(?:p|li|(?:final_)?answer)>|<\|end_of_box\|>",
     "tags around an answer or at the end of a line",
 )
-_NUMBERED = pattern(r"^[ ]{0,12}\**\d{1,2}[.)]\**[ ]+(?=\S)", "numbered lines", re.MULTILINE)
+_NUMBERED = pattern(r"^[ ]{0,12}\**(\d{1,2})[.)]\**[ ]+(?=\S)", "numbered lines", re.MULTILINE)
 _MARKUP = pattern(
     r"^[ ]{0,12}(?:(?:#{1,6}[ ]+|>[ ]?|[-*+•‣▪●][ ]+){1,4}|(?:```|~~~)[\w+-]{0,20}[ ]*$)"
     r"|~~[^~\n]{1,200}~~|!?\[([^\[\]\n]{1,200})\]\((?:https?:|#|/)[^()\s]{0,500}\)"
@@ -123,7 +123,10 @@ def plain(text: str) -> str:
     text = without_tex(_out_of_json(bare) if bare[:1] in ("{", "[") else text)
     text = _TAG.sub(lambda m: "\nAnswer: " if m[1] else "\n", text)
     text = _MARKUP.sub(r"\1", text)
-    return (_NUMBERED.sub("", text) if len(_NUMBERED.findall(text)) > 1 else text).strip()
+    numbers = [int(number) for number in _NUMBERED.findall(text)]
+    # "4. Tyres" and "9. Horn" are no first and second line: their numbers say something.
+    counted = len(numbers) > 1 and all(number <= at for at, number in enumerate(numbers, 1))
+    return (_NUMBERED.sub("", text) if counted else text).strip()
 
 
 def without_tex(text: str) -> str:

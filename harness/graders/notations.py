@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
+from itertools import pairwise
 
 from harness.graders.decide import Check, Mention, checking, one, only
-from harness.graders.quantities import approximate
+from harness.graders.quantities import approximate, ordinal
 from harness.graders.words import LISTS, PHRASES, TABLES, any_of, pattern
 from harness.records import Case
 
@@ -73,9 +75,10 @@ def times(text: str) -> list[Mention]:
     """Each value holds the minutes since midnight that are meant, and the second, if it is said."""
     mentions = []
     for match in PHRASES["times"].finditer(text):
-        said = {name: part.lower() for name, part in match.groupdict(default="").items()}
+        said = defaultdict[str, str](str)
+        said |= {name.rstrip("2"): it.lower() for name, it in match.groupdict().items() if it}
         word = said["past"] or said["hour"] or said["name"]
-        hour, minute = _order(word), int(said["minute"] or 0)
+        hour, minute = ordinal(word), int(said["minute"] or 0)
         if part := said["part"]:
             minute = (_MINUTES.get(part) or int(part)) * (1 if said["side"] == "past" else -1)
         if hour > 24 or minute > 59:
@@ -91,11 +94,6 @@ def times(text: str) -> list[Mention]:
     return approximate(text, mentions)
 
 
-def _order(word: str) -> int:
-    digits, order = re.sub(r"\D", "", word), LISTS["order"]
-    return int(digits) if digits else order.index(word.lower()) % 12 + 1
-
-
 def position(case: Case) -> Check:
     """A row and column, or a side or corner with all of its words."""
     find = cells if cells(one(case)) else places
@@ -104,10 +102,20 @@ def position(case: Case) -> Check:
 
 
 def cells(text: str) -> list[Mention]:
-    found = []
-    for match in PHRASES["R1C4; column 4, row 1; first row, fourth column"].finditer(text):
-        said = {name[:3]: _order(part) for name, part in match.groupdict().items() if part}
-        found.append(Mention(*match.span(), frozenset([f"R{said['row']}", f"C{said['col']}"])))
+    """A row beside a column, in any order."""
+    found: list[Mention] = []
+    lines = list(PHRASES["a row or a column: R1, column 4, second row"].finditer(text))
+    between, far = PHRASES["between a row and its column"], PHRASES["counted from the far side"]
+    for one_line, other in pairwise(lines):
+        said = {(it["axis"] or it["line"])[0].upper(): it for it in (one_line, other)}
+        taken = found and found[-1].end > one_line.start()
+        if taken or len(said) < 2 or far.match(text, other.end()):
+            continue
+        if between.fullmatch(text, one_line.end(), other.start()):
+            place = frozenset(
+                f"{axis}{ordinal(it['at'] or it['which'])}" for axis, it in said.items()
+            )
+            found.append(Mention(one_line.start(), other.end(), place))
     return found
 
 

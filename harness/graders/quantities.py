@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
 
 from harness.graders.decide import Check, Finder, Mention, Misfit, checking, one, only, require
 from harness.graders.extract import asked
-from harness.graders.words import LISTS, PHRASES, TABLES, any_of, pattern, stem, words
+from harness.graders.words import LISTS, PHRASES, TABLES, any_of, kin, pattern, stem, words
 from harness.records import Case
 
 _SCALES = {"hundred": 100, "thousand": 10**3, "k": 10**3, "million": 10**6, "mn": 10**6, "m": 10**6}
 _SCALES |= {"billion": 10**9, "bn": 10**9, "b": 10**9, "trillion": 10**12}
 _WORDS = {word: value for value, word in enumerate(LISTS["ones"])} | {"dozen": 12}
 _WORDS |= {ten: at * 10 for at, ten in enumerate(LISTS["tens"], 2)}
+_ORDINALS = {word: at for at, word in enumerate(LISTS["ordinals"], 1)}
 _ANY = any_of([*_WORDS, "a dozen", "hundred", "thousand", "million"])
 _TAKES = {"integer": "a whole number", "money": "one amount of money"}
 _MOST = Decimal(10) ** 24  # a number beyond it is a row of digits
@@ -144,6 +145,18 @@ def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
     return (Decimal(total + current),)
 
 
+def ordinals(text: str) -> list[Mention]:
+    """Places in a row: the fourth jar is jar 4."""
+    found = PHRASES["3rd, third"].finditer(text)
+    return [Mention(*it.span(), Quantity((Decimal(ordinal(it[0])),)), weak=True) for it in found]
+
+
+def ordinal(written: str) -> int:
+    """Of "3rd", "third" or "three"."""
+    digits, word = re.sub(r"\D", "", written), written.lower()
+    return int(digits) if digits else _ORDINALS.get(word) or _WORDS[word]
+
+
 def as_quantity(written: str) -> Quantity | None:
     """A text that is nothing but a number, with or without a unit."""
     found = numbers(written)
@@ -170,40 +183,70 @@ def approximate(text: str, found: Sequence[Mention]) -> list[Mention]:
     return hedged
 
 
-def _relevant(
-    text: str, found: list[Mention], counting: Set[str], echoed: Set[Decimal]
-) -> list[Mention]:
+class _Asked(NamedTuple):
+    """What a question says of the number that it asks for."""
+
+    counted: frozenset[str]  # stems of what "how many" counts
+    named: frozenset[str]  # stems of the noun behind "which"
+    words: frozenset[str]
+    numbers: frozenset[Decimal]
+
+
+def _relevant(text: str, found: list[Mention], question: _Asked) -> list[Mention]:
     """Of several numbers those of what was asked, and none out of the question."""
     total, joint = PHRASES["7 out of the 8 is 7"], PHRASES["5 and 6, 5 to 6 are two answers"]
     found = [m for m in found if not total.search(text[: m.start])] or found
     if any(joint.fullmatch(text[a.end : b.start]) for a, b in pairwise(found)):
         return found
-    found = [m for m in found if m.value.number not in echoed] or found
-    behind = (PHRASES["where what a number counts ends"].split(text[m.end :][:50]) for m in found)
-    counts = [len(counting & set(map(stem, words(it[0])[:4]))) for it in behind]
+    if sums := [m for m in found if PHRASES["124 in total"].match(text, m.end)]:
+        return sums
+    found = [m for m in found if m.value.number not in question.numbers] or found
+    before = [stem(["", *words(text[: m.start])][-1]) for m in found]
+    if named := [m for m, noun in zip(found, before, strict=True) if noun in question.named]:
+        return named
+    rivals = frozenset(other for word in question.words for other in kin(word)[1]) - question.words
+    ends = [*(m.start for m in found[1:]), len(text)]
+    about = [_about(text[: m.start], text[m.end : end]) for m, end in zip(found, ends, strict=True)]
+    kept = [(m, said) for m, said in zip(found, about, strict=True) if not rivals & {*words(said)}]
+    counts = []
+    for _, said in kept or zip(found, about, strict=True):
+        noun = PHRASES["where what a number counts ends"].split(said[:50])[0]
+        counts.append(len(question.counted.intersection(map(stem, words(noun)[:4]))))
+    found = [m for m, _ in kept] or found
     return [m for m, count in zip(found, counts, strict=True) if count == max(counts)]
+
+
+def _about(before: str, behind: str) -> str:
+    """What a number counts: "46 bolts", "bolts: 46"."""
+    label = PHRASES["a label: its number"].search(before)
+    return label[1] if label else behind
 
 
 def _finder(case: Case, *, exact: bool) -> Finder:
     """Finds the quantities that may be the answer, also that there are none, or a single one, of
     what is counted; with `exact`, "about 5" is a hedge."""
-    question, counts = asked(case.question).text, case.grader == "integer"
-    counting = (counted(question) or frozenset("?")) if counts else frozenset()
-    rough = not exact or PHRASES["an answer may be as rough as its question"].search(question)
-    echoed = {m.value.number for m in numbers(question)}
+    question, counts = asked(case.question), case.grader == "integer"
+    counting = (counted(question.text) or frozenset("?")) if counts else frozenset[str]()
+    rough = not exact or PHRASES["an answer may be as rough as its question"].search(question.text)
+    nouns = PHRASES["which one of a row"].findall(question.text)
+    echoed = frozenset(m.value.number for m in numbers(question.text))
+    about = _Asked(counting, frozenset(map(stem, map(str.lower, nouns))), question.words, echoed)
+    codes = any_of(word for word in question.words if re.search(r"\d", word) and word[0].isalpha())
+    inside = re.compile(rf"\b(?:{codes})[:./-](?=\d)", re.IGNORECASE) if codes else None
 
     def find(text: str) -> list[Mention]:
+        text = inside.sub(lambda code: " " * len(code[0]), text) if inside else text  # X2:3 is 3
         found = numbers(text, money=case.grader == "money")
         found = found if rough else approximate(text, found)
         if len({m.value for m in found}) > 1:
-            found = _relevant(text, found, counting, echoed)
+            found = _relevant(text, found, about)
         unsaid = PHRASES["no dents are 0, a single dent is 1"]
         for match in unsaid.finditer(text) if counts else ():
             said = {*map(stem, words(text[match.end() :][:60])[:4])}
             none = match["none"] or match["not"] or match["nothing"]
             if match["nothing"] or (counting <= said if none else not found and counting & said):
                 return [Mention(*match.span(), Quantity((Decimal(0 if none else 1),)))]
-        return found
+        return found or (ordinals(text) if counts and nouns else [])
 
     return find
 
@@ -276,8 +319,8 @@ def dimensions_in(text: str, least: int = 2) -> list[Mention]:
         last = runs[-1][-1] if runs else Mention(0, 0, Quantity((Decimal(0),)))
         between, unit = text[last.end : length.start], length.value.unit
         feet = last.value.unit == UNITS["ft"] and unit in (UNITS["in"], None)
-        if feet and re.fullmatch("[ ,-]{0,2}", between):
-            whole = Quantity((last.value.number + length.value.number / 12,), UNITS["ft"])
+        if feet and re.fullmatch("[ ,-]{0,3}", between):  # 11'-8" holds no negative number
+            whole = Quantity((last.value.number + abs(length.value.number) / 12,), UNITS["ft"])
             runs[-1][-1] = Mention(last.start, length.end, whole)
         elif runs and PHRASES["one length by another"].fullmatch(between):
             runs[-1].append(length)

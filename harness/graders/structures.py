@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable, Set
 from contextlib import suppress
-from itertools import islice, starmap
+from itertools import compress, islice, starmap
 from typing import Any
 
 from harness.graders.decide import Check, Misfit, no_answer, one, require
-from harness.graders.extract import Reply, refusal, spelled_value
+from harness.graders.extract import ANSWER, Reply, asked, refusal, spelled_value
 from harness.graders.quantities import as_quantity, parsed
 from harness.graders.words import PHRASES, folded, stem
 from harness.records import Case, GradeContext, Verdict
@@ -27,9 +28,10 @@ def a_list(case: Case) -> Check:
     several = len(wanted) > 1 or not isinstance(case.expected, str)
     require(several, f"{case.expected!r} is not a list; separate the items with commas")
     require(wanted, "the expected list is empty")
+    read = _part_reader({*wanted}, asked(case.question).stems)
 
     def check(reply: Reply, _: GradeContext) -> Verdict:
-        items = _said_items(reply, wanted)
+        items = max(_readings(reply, read), key=lambda it: len({*it} & {*wanted}))
         missing, extra = Counter(wanted) - Counter(items), Counter(items) - Counter(wanted)
         shared = len(wanted) - missing.total()
         if not shared and (why := refusal(reply.text)):
@@ -53,27 +55,53 @@ def items_of(expected: str | tuple[str, ...]) -> list[str]:
 
 def _item(item: str) -> str:
     """One spelling of an item: numbers as digits, no article, singular."""
-    plain = PHRASES["words in front of an item"].sub("", folded(item))
+    plain = PHRASES["words in front of an item"].sub("", folded(item.strip(" .\"'()[]")))
     if (number := as_quantity(plain)) and not number.unit:
         return f"{number.number.normalize():f}"
     return stem(plain)
 
 
-def _said_items(reply: Reply, wanted: list[str]) -> list[str]:
-    """Items of the answer line; else of the statement, or lines, or words, with most of them."""
+def _part_reader(wanted: Set[str], asked_for: Set[str]) -> Callable[[str], list[str]]:
+    """Reads what stands between two commas. Where the question says line and box, "line 10" is 10
+    and "a red box" red; of numbers, "10-12" are three, and "10 differs" is one."""
+    numbered = all(it.isdigit() for it in wanted)
 
-    def split(text: str) -> list[str]:
+    def read(part: str) -> list[str]:
+        if not (item := _item(part)) or item in wanted:
+            return [item] if item else []
+        named = (stem(folded(it)) not in asked_for or _item(it) in wanted for it in part.split())
+        own = " ".join(compress(part.split(), named))
+        if numbered and (ends := PHRASES["10-12, 10 to 12"].fullmatch(own)):
+            first, last = int(ends[1]), int(ends[2])
+            return [str(n) for n in range(first, min(last, first + 99) + 1)]
+        if numbered and len(found := PHRASES["whole numbers"].findall(part)) < 2:
+            return [str(int(number)) for number in found or [item] if number.isdigit()]
+        return [it] if (it := _item(own)) in wanted else [item]
+
+    return read
+
+
+def _readings(reply: Reply, read: Callable[[str], list[str]]) -> list[list[str]]:
+    """What the items may be: those of the answer line; else what stands in front on each line, the
+    lines of one item, the items of any line, the words of the only one."""
+
+    def split(text: str, front: str = "in front of a list") -> list[str]:
+        text = PHRASES[front].sub("", PHRASES["remarks in brackets"].sub("", text), 1)
         denied = PHRASES["no item of a list"].search(text)
-        parts = [] if denied else items_of(PHRASES["in front of a list"].sub("", text, 1))
-        return [item for part in parts if (item := _item(part.strip(" .\"'()[]")))]
+        return [] if denied else [item for part in items_of(text) for item in read(part)]
 
-    if reply.answer:
-        return split(reply.answer)
-    lines = [split(it.text) for it in reply.statements]
+    answers = [at for at, it in enumerate(reply.statements) if it.rank == ANSWER]
+    said = [it.text for it in reply.statements[answers[-1] if answers else 0 :]]
+    lines = [split(text) for text in said]
+    if answers and (len(lines[0]) > 1 or len(said) == 1):
+        return lines[:1]
+    heads = [split(text, "behind the head of a line") for text in said if text[-1] != ":"]
     if len(lines) == 1 and len(lines[0]) == 1:
-        return [_item(word) for word in reply.text.split()]
-    listed = [item for items in lines if len(items) == 1 for item in items]
-    return max((listed, *reversed(lines)), key=lambda it: len({*it} & {*wanted}))
+        lines.append([item for word in re.split(r"[\s/-]+", said[0]) for item in read(word)])
+    alone = (
+        [item for items in them if len(items) == 1 for item in items] for them in (heads, lines)
+    )
+    return [*alone, *reversed(lines)]
 
 
 def grid(case: Case) -> Check:

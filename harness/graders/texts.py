@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from harness.graders.choices import phrases
 from harness.graders.decide import Check, Mention, affirmed, checking, no_answer, one, require
 from harness.graders.extract import Reply, asked, refusal, without_tex
-from harness.graders.words import LISTS, PHRASES, content, folded, kin, without_article
+from harness.graders.words import LISTS, PHRASES, any_of, content, folded, kin, without_article
 from harness.records import Case, GradeContext, Verdict
 
 NULLS = ("null", "none", "n/a", "nil", "nothing")
@@ -78,24 +78,34 @@ def _spellings(case: Case) -> Iterator[str]:
 
 
 def code(case: Case) -> Check:
-    """A serial number or tag, character by character; only spaces and hyphens may differ."""
+    """A serial number or tag, character by character; only spaces and hyphens may differ, and
+    words of the question may stand between its parts: "J1, pin 13"."""
     written, words = one(case), asked(case.question).words
     exact = bool(case.options.get("case_sensitive", False))
 
     def key(said: str) -> str:
-        said = re.sub(r"[\s\-\[\]]", "", said)
+        said = re.sub(r"[\s\-_\[\]]", "", said)
         return said if exact else said.upper()
 
     wanted = key(written)
     require(wanted, f"{written!r} is not a code")
-    spelled = r"[\s-]?".join(map(re.escape, wanted))
-    whole = re.compile(rf"(?<!\w){spelled}(?!\w)", 0 if exact else re.IGNORECASE)
+    parts = (r"[\s_-]?".join(map(re.escape, key(it))) for it in re.split(r"[\s-]+", written))
+    echo = any_of(filter(str.isalpha, words))
+    spelled = [rf"(?:[\s,:;./#_-]|\b(?:{echo})\b){{0,5}}".join(parts)]
+    if wanted.isdigit():
+        spelled += [", ?".join(wanted), re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", wanted)]
+    if words & {"hex", "hexadecimal"}:
+        spelled.append(f"0x{spelled[0]}")
+    whole = re.compile(rf"(?<!\w)(?:{'|'.join(spelled)})(?!\w)", 0 if exact else re.IGNORECASE)
 
     def find(said: str) -> list[Mention]:
         found = [Mention(*match.span(), wanted) for match in whole.finditer(said)]
         for match in PHRASES["codes"].finditer(said):
             token, inside = match[0], any(m.start <= match.start() < m.end for m in found)
             telling = any(c.isdigit() for c in token) or (token.isupper() and len(token) > 2)
+            if 2 * len(key(token)) < len(wanted):  # "line 12" is no other code, "0800 412 9" is
+                gaps = ((said[m.end : match.start()], said[match.end() : m.start]) for m in found)
+                telling = telling and any(re.fullmatch(r"[\s./-]{1,3}", "".join(it)) for it in gaps)
             if telling and not inside and token.lower() not in words:
                 found.append(Mention(*match.span(), key(token)))
         if not found and len(said.split()) <= max(3, len(written.split())):
