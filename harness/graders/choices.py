@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 
-from harness.graders.decide import Check, Finder, Mention, checking, one, require
+from harness.graders.decide import Check, Finder, Mention, affirmed, checking, one, require
 from harness.graders.extract import CANNOT_TELL, asked, refusal, without_tex
 from harness.graders.quantities import as_quantity, numbers
 from harness.graders.words import (
@@ -58,6 +58,8 @@ def _yes_no_finder(question: str) -> Finder:
         for match in PHRASES["says yes or no later"].finditer(text, start):
             value = "yes" if match["word"].lower() in ("yes", "true") else "no"
             found.append(Mention(*match.span("word"), value))
+        if short := PHRASES["it is; it does not"].fullmatch(text):
+            return [Mention(0, len(text), "no" if short["not"] else "yes")]
         return found or implied(text)
 
     return find
@@ -138,7 +140,8 @@ def choice(case: Case) -> Check:
         """A letter in front; else those in brackets and behind "option"; else, where letters are
         all there is, any capital; else words."""
         match = PHRASES["(B) bolt"].match(text)
-        if match and (value := by_letter.get(match[1].upper())):
+        each = len({*PHRASES["A: 1 kg, B: 2 kg"].findall(text)}) > 1
+        if match and not each and (value := by_letter.get(match[1].upper())):
             more = PHRASES["B and C are two answers"].match(text, match.end(1))
             also = [Mention(*more.span(1), by_letter.get(more[1].upper(), more[1]))] if more else []
             return [Mention(*match.span(1), value, lead=True), *also]
@@ -148,7 +151,11 @@ def choice(case: Case) -> Check:
             return found
         if unsaid and refusal(text) == CANNOT_TELL:
             return [Mention(0, len(text), unsaid, lead=True)]
-        return in_words(text)
+        found = in_words(text)
+        if len(keys) == 2 and len({m.value for m in found}) == 1 and not affirmed(text, found):
+            (other,) = {*keys} - {found[0].value}  # "not open" is closed
+            return [Mention(0, len(text), other, weak=True)]
+        return found
 
     return checking(case, find, lambda value: value == wanted)
 
@@ -188,7 +195,8 @@ def _words_finder(keys: Sequence[str], case: Case) -> Finder:
     values = {value.number: key for key in keys if (value := as_quantity(key.lstrip("$£€ ")))}
     stems = {key: frozenset(content(key)) for key in keys}
     known = frozenset[str]().union(*stems.values())
-    things = [word for word in content(polar_clause(case.question)) if word not in known]
+    clause = polar_clause(case.question).split("?")[0]
+    things = [word for word in content(clause) if word not in known]
 
     def find(text: str) -> list[Mention]:
         found = by_phrase(text)
@@ -201,8 +209,15 @@ def _words_finder(keys: Sequence[str], case: Case) -> Finder:
             held = [k for k, s in stems.items() if len(s) > 1 and s <= said]
             return [Mention(0, len(text), held[0], weak=True)] if len(held) == 1 else []
         if len(found) == 1 and len(things) > 1:  # "the shelf is below the lamp": where is the lamp?
-            before, after = content(text[: found[0].start]), content(text[found[0].end :])
-            if things[0] in after and things[0] not in before and {*before} & {*things}:
+            before, after = (
+                {*content(it)} for it in (text[: found[0].start], text[found[0].end :])
+            )
+            (first, *_, last), moved, kept = (
+                things,
+                {*things} & after - before,
+                {*things} & before - after,
+            )
+            if (first in moved and {*things} & before) or (last in kept and moved - {last}):
                 return [found[0]._replace(hedge=text)]
         return sorted(found, key=lambda m: m.start)
 

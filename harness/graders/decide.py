@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from harness.graders.extract import ANSWER, CONCLUSION, PLAIN, Reply, Statement, asked, refusal
@@ -91,7 +92,8 @@ def decide(reply: Reply, find: Finder, right: Fits, question: str) -> Reading:
     """The value that a reply gives as its answer: the last one stated as such; else the last line
     that is nothing but a value, or the last conclusion; else the sentence nearest to the question.
     """
-    said = [read(it, find, right) for it in reply.statements]
+    stems = asked(question).stems
+    said = [read(it, find, right, stems) for it in reply.statements]
     if not said:
         return Reading(fault="takes its answer back")
     if len(said) == 1 and said[0].firm:
@@ -109,7 +111,7 @@ def decide(reply: Reply, find: Finder, right: Fits, question: str) -> Reading:
         whole = Statement(" ".join(it.text for it in reply.statements), PLAIN)
         why = refusal(reply.text)
         return Reading(fault=why) if why else read(whole, find, right)
-    first, last_one, stems = found[0], found[-1], asked(question).stems
+    first, last_one = found[0], found[-1]
     if not (last_one is said[-1] and last_one.firm):
         last_one = next((r for r in reversed(found) if r.source.rank == CONCLUSION), first)
     if last_one is not first:
@@ -139,8 +141,11 @@ def _different(said: Sequence[Mention] | Sequence[Reading], right: Fits) -> set[
     return {(it.value is not None and right(it.value)) or it.value for it in said}
 
 
-def read(statement: Statement, find: Finder, right: Fits) -> Reading:
-    """The one value of a statement; a fault when it has several or hedges."""
+def read(
+    statement: Statement, find: Finder, right: Fits, stems: frozenset[str] = frozenset()
+) -> Reading:
+    """The one value of a statement; a fault when it has several or hedges. Where each stands in a
+    clause of its own, the clause with most of the question's `stems` counts."""
     text, found = statement.text, find(statement.text)
     if len(found) == 1 and found[0][:4] == (0, len(text), found[0].value, None):
         return Reading(statement, found[0].value, text, firm=True, weak=found[0].weak)
@@ -151,6 +156,8 @@ def read(statement: Statement, find: Finder, right: Fits) -> Reading:
         if len(mentions) == 1 or len(_different(mentions, right)) == 1:
             break
         mentions = [m for m in mentions if start <= m.start and m.end <= end] or mentions
+    if len(mentions) > 1 and len(_different(mentions, right)) > 1:
+        mentions = _in_nearest_clause(text, mentions, stems)
     first, last = mentions[0], mentions[-1]
     if last is not first and len(_different(mentions, right)) > 1:
         return Reading(statement, fault=f"several answers: {text[first.start : last.end]}"[:120])
@@ -163,6 +170,18 @@ def read(statement: Statement, find: Finder, right: Fits) -> Reading:
     said = text[first.start : first.end].strip()
     brief = len(text.split()) - len(said.split()) <= 1 and ":" not in text[: first.start]
     return Reading(statement, first.value, said, firm=brief or first.lead, weak=first.weak)
+
+
+def _in_nearest_clause(text: str, mentions: list[Mention], stems: frozenset[str]) -> list[Mention]:
+    """Of "the left car is red and the right one is blue" what is said of the car asked for."""
+    cuts = [0, *(it.end() for it in PHRASES["between clauses"].finditer(text)), len(text)]
+    clauses = [(a, [m for m in mentions if a <= m.start < b], text[a:b]) for a, b in pairwise(cuts)]
+    clauses = [it for it in clauses if it[1]]
+    copula = PHRASES["a copula"]
+    if not all(copula.search(text, start, held[0].start) for start, held, _ in clauses):
+        return mentions
+    near = [len(stems.intersection(content(said))) for _, _, said in clauses]
+    return clauses[near.index(max(near))][1] if near.count(max(near)) == 1 else mentions
 
 
 def _parts(text: str) -> Iterator[tuple[int, int]]:

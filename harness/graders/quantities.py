@@ -207,6 +207,12 @@ def _relevant(text: str, found: list[Mention], question: _Asked) -> list[Mention
     rivals = frozenset(other for word in question.words for other in kin(word)[1]) - question.words
     ends = [*(m.start for m in found[1:]), len(text)]
     about = [_about(text[: m.start], text[m.end : end]) for m, end in zip(found, ends, strict=True)]
+    about = [re.split("[,;.] ", said)[0] for said in about]
+    rivals |= frozenset(("without", "no", "not")) - question.words
+    if any(PHRASES["3 of whom"].match(said) for said in about):  # of 5 people
+        stems = frozenset(map(stem, question.words))
+        shared = [len(stems.intersection(map(stem, words(said)))) for said in about]
+        return [m for m, count in zip(found, shared, strict=True) if count == max(shared)]
     kept = [(m, said) for m, said in zip(found, about, strict=True) if not rivals & {*words(said)}]
     counts = []
     for _, said in kept or zip(found, about, strict=True):

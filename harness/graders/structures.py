@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
-from itertools import compress, islice, starmap
+from itertools import islice, starmap
 from typing import Any
 
 from harness.graders.decide import Check, Misfit, no_answer, one, require
 from harness.graders.extract import ANSWER, Reply, asked, refusal, spelled_value
 from harness.graders.quantities import as_quantity, parsed
-from harness.graders.words import PHRASES, folded, stem
+from harness.graders.words import PHRASES, content, folded, kin, stem, words
 from harness.records import Case, GradeContext, Verdict
 
 _BLANKS = frozenset(("", "-", "_", ".", "blank", "empty", "none", "null", "n/a"))
@@ -28,7 +28,7 @@ def a_list(case: Case) -> Check:
     several = len(wanted) > 1 or not isinstance(case.expected, str)
     require(several, f"{case.expected!r} is not a list; separate the items with commas")
     require(wanted, "the expected list is empty")
-    read = _part_reader({*wanted}, asked(case.question).stems)
+    read = _part_reader(items_of(case.expected), asked(case.question).stems)
 
     def check(reply: Reply, _: GradeContext) -> Verdict:
         items = max(_readings(reply, read), key=lambda it: len({*it} & {*wanted}))
@@ -61,22 +61,27 @@ def _item(item: str) -> str:
     return stem(plain)
 
 
-def _part_reader(wanted: Set[str], asked_for: Set[str]) -> Callable[[str], list[str]]:
+def _part_reader(expected: Sequence[str], asked_for: Set[str]) -> Callable[[str], list[str]]:
     """Reads what stands between two commas. Where the question says line and box, "line 10" is 10
-    and "a red box" red; of numbers, "10-12" are three, and "10 differs" is one."""
+    and "a red box" red; "a brown dog" is a dog; of numbers, "10-12" are three, "10 differs" one."""
+    wanted = frozenset(map(_item, expected))
     numbered = all(it.isdigit() for it in wanted)
+    known = {" ".join(content(it)): _item(it) for it in expected}
+    inside = {word for it in known for word in it.split()}
 
     def read(part: str) -> list[str]:
         if not (item := _item(part)) or item in wanted:
             return [item] if item else []
-        named = (stem(folded(it)) not in asked_for or _item(it) in wanted for it in part.split())
-        own = " ".join(compress(part.split(), named))
-        if numbered and (ends := PHRASES["10-12, 10 to 12"].fullmatch(own)):
-            first, last = int(ends[1]), int(ends[2])
-            return [str(n) for n in range(first, min(last, first + 99) + 1)]
-        if numbered and len(found := PHRASES["whole numbers"].findall(part)) < 2:
-            return [str(int(number)) for number in found or [item] if number.isdigit()]
-        return [it] if (it := _item(own)) in wanted else [item]
+        if numbered:
+            found = PHRASES["whole numbers"].findall(part) or [item]
+            ends = [int(number) for number in found if number.isdigit()]
+            if len(ends) == 2 and PHRASES["10-12, 10 to 12"].search(part):
+                ends = [*range(ends[0], min(ends[1], ends[0] + 99) + 1)]
+            return [*map(str, ends)]
+        said = [(word, it) for word in words(part) for it in content(word)]
+        # No words of the question, and of others none that only describes.
+        own = [it for word, it in said if it in inside or not (it in asked_for or kin(word)[1])]
+        return [known.get(" ".join(own), item)]
 
     return read
 

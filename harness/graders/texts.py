@@ -73,8 +73,11 @@ def _spellings(case: Case) -> Iterator[str]:
         described = len(names) > 1 and parts[-len(names) :] == names
         if names and rest and (described or all(part.lower() in generic for part in rest)):
             yield " ".join(names).lower()
-        elif person and 2 < len(names) == len(parts):
-            yield f"{names[0]} {names[-1]}".lower()
+        elif person and 1 < len(names) == len(parts):
+            first, last = names[0].lower(), names[-1].lower()
+            yield from (f"{first} {last}", f"{last}, {first}", f"{first[0]}. {last}")
+        if "#" in name:
+            yield name.replace("#", "")
 
 
 def code(case: Case) -> Check:
@@ -93,7 +96,8 @@ def code(case: Case) -> Check:
     echo = any_of(filter(str.isalpha, words))
     spelled = [rf"(?:[\s,:;./#_-]|\b(?:{echo})\b){{0,5}}".join(parts)]
     if wanted.isdigit():
-        spelled += [", ?".join(wanted), re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", wanted)]
+        spelled.append(rf"(?<!\d,)(?<!\d, ){', ?'.join(wanted)}(?!, ?\d)")
+        spelled.append(re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", wanted))
     if words & {"hex", "hexadecimal"}:
         spelled.append(f"0x{spelled[0]}")
     whole = re.compile(rf"(?<!\w)(?:{'|'.join(spelled)})(?!\w)", 0 if exact else re.IGNORECASE)

@@ -58,6 +58,7 @@ PHRASES = {
 
 _WORD = pattern(r"[^\W_]+(?:['.][^\W_]+)*", "words")
 _ENDING = pattern(r"(?<=\w\w\w)(?:ing|ed|ies|es|(?<!s)s|(?<![aeiou])y|e)$", "endings")
+_PLURALS = dict(zip(LISTS["irregular_plurals"][::2], LISTS["irregular_plurals"][1::2], strict=True))
 _KIN = {
     word: (
         frozenset([word] if "/" in line else group.split()),
@@ -94,7 +95,7 @@ def words(text: str) -> list[str]:
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
     """A word without its ending: plural, -ing, -ed."""
-    return _ENDING.sub("", word.replace("'", ""))
+    return _ENDING.sub("", _PLURALS.get(word, word).replace("'", ""))
 
 
 def content(text: str) -> list[str]:
