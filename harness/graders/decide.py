@@ -177,10 +177,11 @@ def _in_nearest_clause(text: str, mentions: list[Mention], stems: frozenset[str]
     cuts = [0, *(it.end() for it in PHRASES["between clauses"].finditer(text)), len(text)]
     clauses = [(a, [m for m in mentions if a <= m.start < b], text[a:b]) for a, b in pairwise(cuts)]
     clauses = [it for it in clauses if it[1]]
-    copula = PHRASES["a copula"]
-    if not all(copula.search(text, start, held[0].start) for start, held, _ in clauses):
+    verb = PHRASES["a verb in front of an answer"]
+    if not all(verb.search(text, start, held[0].start) for start, held, _ in clauses):
         return mentions
-    near = [len(stems.intersection(content(said))) for _, _, said in clauses]
+    fronts = (content(text[start : held[0].start]) for start, held, _ in clauses)
+    near = [len(stems.intersection(front)) for front in fronts]
     return clauses[near.index(max(near))][1] if near.count(max(near)) == 1 else mentions
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from decimal import Decimal
 from itertools import pairwise
 from typing import NamedTuple
@@ -145,10 +145,14 @@ def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
     return (Decimal(total + current),)
 
 
-def ordinals(text: str) -> list[Mention]:
-    """Places in a row: the fourth jar is jar 4."""
+def ordinals(text: str, things: Set[str] = frozenset()) -> list[Mention]:
+    """Places in a row: the fourth jar is jar 4; with `things`, stems, only places of these."""
     found = PHRASES["3rd, third"].finditer(text)
-    return [Mention(*it.span(), Quantity((Decimal(ordinal(it[0])),)), weak=True) for it in found]
+    return [
+        Mention(*it.span("place"), Quantity((Decimal(ordinal(it["place"])),)), weak=not things)
+        for it in found
+        if not things or stem((it["thing"] or "").lower()) in things
+    ]
 
 
 def ordinal(written: str) -> int:
@@ -236,12 +240,15 @@ def _finder(case: Case, *, exact: bool) -> Finder:
     rough = not exact or PHRASES["an answer may be as rough as its question"].search(question.text)
     nouns = PHRASES["which one of a row"].findall(question.text)
     echoed = frozenset(m.value.number for m in numbers(question.text))
-    about = _Asked(counting, frozenset(map(stem, map(str.lower, nouns))), question.words, echoed)
+    named = frozenset(stem(noun.lower()) for noun in nouns if noun)
+    about = _Asked(counting, named, question.words, echoed)
     codes = any_of(word for word in question.words if re.search(r"\d", word) and word[0].isalpha())
     inside = re.compile(rf"\b(?:{codes})[:./-](?=\d)", re.IGNORECASE) if codes else None
 
     def find(text: str) -> list[Mention]:
         text = inside.sub(lambda code: " " * len(code[0]), text) if inside else text  # X2:3 is 3
+        if places := ordinals(text, about.named) if counts and about.named else []:
+            return places
         found = numbers(text, money=case.grader == "money")
         found = found if rough else approximate(text, found)
         if len({m.value for m in found}) > 1:

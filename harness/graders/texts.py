@@ -113,7 +113,8 @@ def code(case: Case) -> Check:
             if telling and not inside and token.lower() not in words:
                 found.append(Mention(*match.span(), key(token)))
         if not found and len(said.split()) <= max(3, len(written.split())):
-            return [Mention(0, len(said), key(said.strip(" .\"'")))]
+            bare = key(said.strip(" .\"'"))
+            return [Mention(0, len(said), bare, weak="=" in bare or 2 * len(bare) < len(wanted))]
         return sorted(found)
 
     return checking(case, find, lambda value: value == wanted)

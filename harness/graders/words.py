@@ -94,8 +94,10 @@ def words(text: str) -> list[str]:
 
 @lru_cache(maxsize=16384)
 def stem(word: str) -> str:
-    """A word without its ending: plural, -ing, -ed."""
-    return _ENDING.sub("", _PLURALS.get(word, word).replace("'", ""))
+    """A word without its ending: plural, -ing, -ed; "chipped" and "chip" are one."""
+    bare = _ENDING.sub("", _PLURALS.get(word, word).replace("'", ""))
+    doubled = word.endswith(("ed", "ing")) and bare[-1:] == bare[-2:-1] and bare[-1:] not in "lsz"
+    return bare[:-1] if doubled else bare
 
 
 def content(text: str) -> list[str]:
