@@ -193,6 +193,7 @@ class _Asked(NamedTuple):
     counted: frozenset[str]  # stems of what "how many" counts
     named: frozenset[str]  # stems of the noun behind "which"
     words: frozenset[str]
+    stems: frozenset[str]
     numbers: frozenset[Decimal]
 
 
@@ -208,28 +209,27 @@ def _relevant(text: str, found: list[Mention], question: _Asked) -> list[Mention
     before = [stem(["", *words(text[: m.start])][-1]) for m in found]
     if named := [m for m, noun in zip(found, before, strict=True) if noun in question.named]:
         return named
-    rivals = frozenset(other for word in question.words for other in kin(word)[1]) - question.words
+    return _counting(text, found, question)
+
+
+def _counting(text: str, found: list[Mention], question: _Asked) -> list[Mention]:
+    """Those of the things that the question counts, and not of their opposites: "64 larger ones and
+    30 smaller", "larger: 64, smaller: 30", "3 with helmets, 2 without", "5, 3 of whom wear one"."""
+    opposites = frozenset(other for word in question.words for other in kin(word)[1])
+    opposites = (opposites | {"without", "no", "not"}) - question.words
     ends = [*(m.start for m in found[1:]), len(text)]
-    about = [_about(text[: m.start], text[m.end : end]) for m, end in zip(found, ends, strict=True)]
-    about = [re.split("[,;.] ", said)[0] for said in about]
-    rivals |= frozenset(("without", "no", "not")) - question.words
-    if any(PHRASES["3 of whom"].match(said) for said in about):  # of 5 people
-        stems = frozenset(map(stem, question.words))
-        shared = [len(stems.intersection(map(stem, words(said)))) for said in about]
-        return [m for m, count in zip(found, shared, strict=True) if count == max(shared)]
-    kept = [(m, said) for m, said in zip(found, about, strict=True) if not rivals & {*words(said)}]
-    counts = []
-    for _, said in kept or zip(found, about, strict=True):
-        noun = PHRASES["where what a number counts ends"].split(said[:50])[0]
-        counts.append(len(question.counted.intersection(map(stem, words(noun)[:4]))))
-    found = [m for m, _ in kept] or found
-    return [m for m, count in zip(found, counts, strict=True) if count == max(counts)]
-
-
-def _about(before: str, behind: str) -> str:
-    """What a number counts: "46 bolts", "bolts: 46"."""
-    label = PHRASES["a label: its number"].search(before)
-    return label[1] if label else behind
+    said = []
+    for m, end in zip(found, ends, strict=True):
+        label = PHRASES["a label: its number"].search(text[: m.start])
+        said.append(label[1] if label else re.split("[,;.] ", text[m.end : end])[0])
+    if any(PHRASES["3 of whom"].match(it) for it in said):
+        scores = [len(question.stems.intersection(map(stem, words(it)))) for it in said]
+    else:
+        nouns = (PHRASES["where what a number counts ends"].split(it[:50])[0] for it in said)
+        counts = [len(question.counted.intersection(map(stem, words(it)[:4]))) for it in nouns]
+        against = [bool(opposites.intersection(words(it))) for it in said]
+        scores = [-1 if bad else n for n, bad in zip(counts, against, strict=True)]
+    return [m for m, score in zip(found, scores, strict=True) if score == max(scores)]
 
 
 def _finder(case: Case, *, exact: bool) -> Finder:
@@ -241,7 +241,7 @@ def _finder(case: Case, *, exact: bool) -> Finder:
     nouns = PHRASES["which one of a row"].findall(question.text)
     echoed = frozenset(m.value.number for m in numbers(question.text))
     named = frozenset(stem(noun.lower()) for noun in nouns if noun)
-    about = _Asked(counting, named, question.words, echoed)
+    about = _Asked(counting, named, question.words, question.stems, echoed)
     codes = any_of(word for word in question.words if re.search(r"\d", word) and word[0].isalpha())
     inside = re.compile(rf"\b(?:{codes})[:./-](?=\d)", re.IGNORECASE) if codes else None
 
