@@ -134,7 +134,7 @@ def choice(case: Case) -> Check:
     inside = "a capital alone, where letters are all there is"
     letters = PHRASES[inside if bare else "the answer is B; option B; A or B"]
     unsaid = next(filter(PHRASES["a refusal may be an option"].search, keys), None)
-    in_words = _words_finder(keys, case)
+    in_words, vague = _words_finder(keys, case), PHRASES["not quite, may not"]
 
     def find(text: str) -> list[Mention]:
         """A letter in front; else those in brackets and behind "option"; else, where letters are
@@ -152,7 +152,13 @@ def choice(case: Case) -> Check:
         if unsaid and refusal(text) == CANNOT_TELL:
             return [Mention(0, len(text), unsaid, lead=True)]
         found = in_words(text)
-        if len(keys) == 2 and len({m.value for m in found}) == 1 and not affirmed(text, found):
+        wholly = found and not text[found[-1].end :].strip(" .!") and not vague.search(text)
+        if (
+            len(keys) == 2
+            and len({m.value for m in found}) == 1
+            and wholly
+            and not affirmed(text, found)
+        ):
             (other,) = {*keys} - {found[0].value}  # "not open" is closed
             return [Mention(0, len(text), other, weak=True)]
         return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from harness.graders.extract import ANSWER, CONCLUSION, PLAIN, Reply, Statement, asked, refusal
-from harness.graders.words import PHRASES, content
+from harness.graders.words import PHRASES, content, kin, words
 from harness.records import Case, GradeContext, Verdict
 
 
@@ -119,13 +120,31 @@ def decide(reply: Reply, find: Finder, right: Fits, question: str) -> Reading:
         listing = len(firm) > 1 or not first.firm
         return _unless_contradicted(last_one, [] if listing else [first], right)
     bare = [r for r in found if r.firm and r.source.alone]
-    around = (r.source.text.replace(r.said or "", " ", 1) for r in found)
-    near = [len(stems.intersection(content(text))) for text in around]
-    nearest = [r for r, shared in zip(found, near, strict=True) if shared == max(near)]
-    # Of each of several things something was said; what it comes to stands behind.
-    listing = len({r.value for r in nearest}) > 2
-    chosen = first if first.firm else nearest[-1 if listing else 0]
-    return _unless_contradicted(chosen, bare, right)
+    return _unless_contradicted(first if first.firm else _nearest(found, question), bare, right)
+
+
+def _nearest(found: Sequence[Reading], question: str) -> Reading:
+    """The statement that shares most with the question. Of each of several things something may be
+    said, as in "A: open", "B: shut"; then the one that shares what no other does."""
+    words_asked = asked(question).words
+    opposites = {other for word in words_asked for other in kin(word)[1]} - words_asked
+    found = [r for r in found if not opposites.intersection(words(r.source.text))] or found
+    order = content(asked(question).text)
+    last = content(PHRASES["the last sentence that asks"].findall(asked(question).text)[-1])
+    own = [content(r.source.text.replace(r.said or "", " ", 1)) for r in found]
+    shared = [frozenset(order).intersection(it) for it in own]
+    most = max(map(len, shared))
+    nearest = [(r, it) for r, it in zip(found, shared, strict=True) if len(it) == most]
+    if len({r.value for r, _ in nearest}) < 3:
+        return nearest[0][0]
+    every = Counter(stem for _, stems in nearest for stem in stems)
+    alone = {
+        min(map(order.index, its)): r
+        for r, it in nearest
+        if (its := [stem for stem in it if every[stem] == 1 and stem in last])
+    }
+    said = " and ".join(str(r.said) for r, _ in nearest)
+    return alone[min(alone)] if alone else Reading(fault=f"several answers: {said}"[:120])
 
 
 def _unless_contradicted(chosen: Reading, others: Sequence[Reading], right: Fits) -> Reading:
@@ -168,7 +187,8 @@ def read(
     if hedge:
         return Reading(statement, fault=f"hedged: {hedge.strip()}"[:120])
     said = text[first.start : first.end].strip()
-    brief = len(text.split()) - len(said.split()) <= 1 and ":" not in text[: first.start]
+    label = ":" in text[: first.start] or text[first.end : first.end + 1] == ":"
+    brief = len(text.split()) - len(said.split()) <= 1 and not label
     return Reading(statement, first.value, said, firm=brief or first.lead, weak=first.weak)
 
 
@@ -178,7 +198,10 @@ def _in_nearest_clause(text: str, mentions: list[Mention], stems: frozenset[str]
     clauses = [(a, [m for m in mentions if a <= m.start < b], text[a:b]) for a, b in pairwise(cuts)]
     clauses = [it for it in clauses if it[1]]
     verb = PHRASES["a verb in front of an answer"]
+    beside = PHRASES["next to"]
     if not all(verb.search(text, start, held[0].start) for start, held, _ in clauses):
+        return mentions
+    if any(beside.search(text, start, held[0].start) for start, held, _ in clauses):
         return mentions
     fronts = (content(text[start : held[0].start]) for start, held, _ in clauses)
     near = [len(stems.intersection(front)) for front in fronts]

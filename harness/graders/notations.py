@@ -115,7 +115,8 @@ def cells(text: str) -> list[Mention]:
             place = frozenset(
                 f"{axis}{ordinal(it['at'] or it['which'])}" for axis, it in said.items()
             )
-            found.append(Mention(one_line.start(), other.end(), place))
+            more = PHRASES["another column"].match(text, other.end())
+            found.append(Mention(one_line.start(), other.end(), place, more and text))
     return found
 
 

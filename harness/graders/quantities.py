@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 from harness.graders.decide import Check, Finder, Mention, Misfit, checking, one, only, require
 from harness.graders.extract import asked
-from harness.graders.words import LISTS, PHRASES, TABLES, any_of, kin, pattern, stem, words
+from harness.graders.words import (
+    LISTS,
+    PHRASES,
+    TABLES,
+    any_of,
+    content,
+    kin,
+    pattern,
+    stem,
+    words,
+)
 from harness.records import Case
 
 _SCALES = {"hundred": 100, "thousand": 10**3, "k": 10**3, "million": 10**6, "mn": 10**6, "m": 10**6}
@@ -20,6 +30,8 @@ _WORDS |= {ten: at * 10 for at, ten in enumerate(LISTS["tens"], 2)}
 _ORDINALS = {word: at for at, word in enumerate(LISTS["ordinals"], 1)}
 _ANY = any_of([*_WORDS, "a dozen", "hundred", "thousand", "million"])
 _TAKES = {"integer": "a whole number", "money": "one amount of money"}
+_OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+_FAR = r"(?:[- ](?:to[- ])?last\b|(?: \w+)?,? ?\(?(?:count(?:ed|ing) )?from (?:the )?(?:{}|end)\b)"
 _MOST = Decimal(10) ** 24  # a number beyond it is a row of digits
 _NONE, _SLACK, _ROUNDED = Decimal(0), Decimal("0.0005"), Decimal("0.002")
 """Shares by which a number, or a length, may differ that was converted from another unit."""
@@ -147,12 +159,18 @@ def _in_words(text: str, match: re.Match[str]) -> tuple[Decimal, ...]:
 
 def ordinals(text: str, things: Set[str] = frozenset()) -> list[Mention]:
     """Places in a row: the fourth jar is jar 4; with `things`, stems, only places of these."""
-    found = PHRASES["3rd, third"].finditer(text)
-    return [
-        Mention(*it.span("place"), Quantity((Decimal(ordinal(it["place"])),)), weak=not things)
-        for it in found
-        if not things or stem((it["thing"] or "").lower()) in things
-    ]
+    found = []
+    for it in PHRASES["3rd, third"].finditer(text):
+        clause = re.split("[,;(]|while", text[it.end() :])[0]
+        doubt = PHRASES["an ordinal in doubt"].search(clause) or re.search(
+            r"\bor\b|maybe|probably|could", text
+        )
+        beside = PHRASES["next to"].search(text, 0, it.start())
+        if not things or stem((it["thing"] or "").lower()) in things:
+            value = Quantity((Decimal(ordinal(it["place"])),))
+            hedge = text if doubt or beside else None
+            found.append(Mention(*it.span("place"), value, hedge, weak=not things))
+    return found
 
 
 def ordinal(written: str) -> int:
@@ -195,6 +213,8 @@ class _Asked(NamedTuple):
     words: frozenset[str]
     stems: frozenset[str]
     numbers: frozenset[Decimal]
+    lacking: bool  # how many have none
+    far: re.Pattern[str] | None  # the side from which is not counted
 
 
 def _relevant(text: str, found: list[Mention], question: _Asked) -> list[Mention]:
@@ -203,8 +223,6 @@ def _relevant(text: str, found: list[Mention], question: _Asked) -> list[Mention
     found = [m for m in found if not total.search(text[: m.start])] or found
     if any(joint.fullmatch(text[a.end : b.start]) for a, b in pairwise(found)):
         return found
-    if sums := [m for m in found if PHRASES["124 in total"].match(text, m.end)]:
-        return sums
     found = [m for m in found if m.value.number not in question.numbers] or found
     before = [stem(["", *words(text[: m.start])][-1]) for m in found]
     if named := [m for m, noun in zip(found, before, strict=True) if noun in question.named]:
@@ -215,21 +233,34 @@ def _relevant(text: str, found: list[Mention], question: _Asked) -> list[Mention
 def _counting(text: str, found: list[Mention], question: _Asked) -> list[Mention]:
     """Those of the things that the question counts, and not of their opposites: "64 larger ones and
     30 smaller", "larger: 64, smaller: 30", "3 with helmets, 2 without", "5, 3 of whom wear one"."""
-    opposites = frozenset(other for word in question.words for other in kin(word)[1])
-    opposites = (opposites | {"without", "no", "not"}) - question.words
-    ends = [*(m.start for m in found[1:]), len(text)]
     said = []
-    for m, end in zip(found, ends, strict=True):
+    for m, end in zip(found, [*(m.start for m in found[1:]), len(text)], strict=True):
         label = PHRASES["a label: its number"].search(text[: m.start])
         said.append(label[1] if label else re.split("[,;.] ", text[m.end : end])[0])
-    if any(PHRASES["3 of whom"].match(it) for it in said):
-        scores = [len(question.stems.intersection(map(stem, words(it)))) for it in said]
+    nouns = [PHRASES["where what a number counts ends"].split(it[:50])[0] for it in said]
+    counts = [len(question.counted.intersection(map(stem, words(it)[:4]))) for it in nouns]
+    shared = [len(question.stems.intersection(map(stem, words(it)))) for it in said]
+    scores = [2 * n + count for n, count in zip(shared, counts, strict=True)]
+    sums = [bool(PHRASES["124 in total"].match(text, m.end)) for m in found]
+    if any(sums):  # is the answer, unless a part is: "24 in total, 5 of them broken"
+        most = max((n for n, total in zip(scores, sums, strict=True) if not total), default=0)
+        whole = max(n for n, total in zip(scores, sums, strict=True) if total)
+        part = most > whole or (0 < most == whole and not sums[-1])
+        scores = [n if total != part else -1 for n, total in zip(scores, sums, strict=True)]
+    elif any(PHRASES["3 of whom"].match(it) for it in said):
+        scores = shared
     else:
-        nouns = (PHRASES["where what a number counts ends"].split(it[:50])[0] for it in said)
-        counts = [len(question.counted.intersection(map(stem, words(it)[:4]))) for it in nouns]
-        against = [bool(opposites.intersection(words(it))) for it in said]
-        scores = [-1 if bad else n for n, bad in zip(counts, against, strict=True)]
+        scores = [-1 if _against(it, question) else n for it, n in zip(said, counts, strict=True)]
     return [m for m, score in zip(found, scores, strict=True) if score == max(scores)]
+
+
+def _against(said: str, question: _Asked) -> bool:
+    """Whether it speaks of the opposite of what is counted."""
+    opposites = frozenset(other for word in question.words for other in kin(word)[1])
+    lacking = bool(PHRASES["without one"].search(said))
+    return (
+        bool((opposites - question.words).intersection(words(said))) or lacking != question.lacking
+    )
 
 
 def _finder(case: Case, *, exact: bool) -> Finder:
@@ -240,16 +271,21 @@ def _finder(case: Case, *, exact: bool) -> Finder:
     rough = not exact or PHRASES["an answer may be as rough as its question"].search(question.text)
     nouns = PHRASES["which one of a row"].findall(question.text)
     echoed = frozenset(m.value.number for m in numbers(question.text))
-    named = frozenset(stem(noun.lower()) for noun in nouns if noun)
-    about = _Asked(counting, named, question.words, question.stems, echoed)
+    named = frozenset(it for noun in nouns for it in content(noun.lower())) - {"one", "on"}
+    many = PHRASES["how many, up to a comma"].findall(question.text)
+    lacking = bool(many and PHRASES["without one"].search(many[-1]))
+    side = PHRASES["counted from a side"].search(question.text)
+    far = side and re.compile(_FAR.format(_OPPOSITE[side[1].lower()]), re.IGNORECASE)
+    about = _Asked(counting, named, question.words, question.stems, echoed, lacking, far)
     codes = any_of(word for word in question.words if re.search(r"\d", word) and word[0].isalpha())
     inside = re.compile(rf"\b(?:{codes})[:./-](?=\d)", re.IGNORECASE) if codes else None
 
     def find(text: str) -> list[Mention]:
         text = inside.sub(lambda code: " " * len(code[0]), text) if inside else text  # X2:3 is 3
-        if places := ordinals(text, about.named) if counts and about.named else []:
+        near = lambda m: not (far and far.match(text, m.end))  # noqa: E731
+        if places := [*filter(near, ordinals(text, about.named) if counts and named else [])]:
             return places
-        found = numbers(text, money=case.grader == "money")
+        found = [*filter(near, numbers(text, money=case.grader == "money"))]
         found = found if rough else approximate(text, found)
         if len({m.value for m in found}) > 1:
             found = _relevant(text, found, about)
@@ -259,7 +295,7 @@ def _finder(case: Case, *, exact: bool) -> Finder:
             none = match["none"] or match["not"] or match["nothing"]
             if match["nothing"] or (counting <= said if none else not found and counting & said):
                 return [Mention(*match.span(), Quantity((Decimal(0 if none else 1),)))]
-        return found or (ordinals(text) if counts and nouns else [])
+        return found or [*filter(near, ordinals(text) if counts and nouns else [])]
 
     return find
 

@@ -31,7 +31,8 @@ def a_list(case: Case) -> Check:
     read = _part_reader(items_of(case.expected), asked(case.question).stems)
 
     def check(reply: Reply, _: GradeContext) -> Verdict:
-        items = max(_readings(reply, read), key=lambda it: len({*it} & {*wanted}))
+        readings = _readings(reply, read, asked(case.question).text.lower())
+        items = max(readings, key=lambda it: len({*it} & {*wanted}))
         missing, extra = Counter(wanted) - Counter(items), Counter(items) - Counter(wanted)
         shared = len(wanted) - missing.total()
         if not shared and (why := refusal(reply.text)):
@@ -65,35 +66,44 @@ def _part_reader(expected: Sequence[str], asked_for: Set[str]) -> Callable[[str]
     """Reads what stands between two commas. Where the question says line and box, "line 10" is 10
     and "a red box" red; "a brown dog" is a dog; of numbers, "10-12" are three, "10 differs" one."""
     wanted = frozenset(map(_item, expected))
-    numbered = all(it.isdigit() for it in wanted)
+    numbered = all(it.isdecimal() for it in wanted)
     known = {" ".join(content(it)): _item(it) for it in expected}
-    inside = {word for it in known for word in it.split()}
+    inside, spelled = {word for it in known for word in it.split()}, {*words(" ".join(expected))}
 
     def read(part: str) -> list[str]:
         if not (item := _item(part)) or item in wanted:
             return [item] if item else []
         if numbered:
-            found = PHRASES["whole numbers"].findall(part) or [item]
-            ends = [int(number) for number in found if number.isdigit()]
+            ends = [int(number) for number in PHRASES["whole numbers"].findall(part)]
             if len(ends) == 2 and PHRASES["10-12, 10 to 12"].search(part):
                 ends = [*range(ends[0], min(ends[1], ends[0] + 99) + 1)]
-            return [*map(str, ends)]
+            return [*map(str, ends)] or [item] * item.isdecimal()
+        if PHRASES["negations"].search(part):
+            return [item]
         said = [(word, it) for word in words(part) for it in content(word)]
-        # No words of the question, and of others none that only describes.
-        own = [it for word, it in said if it in inside or not (it in asked_for or kin(word)[1])]
+        # No words of the question, and none that only describes, unless it may be another item.
+        own = [
+            it
+            for word, it in said
+            if it in inside or kin(word)[1] & spelled or not (it in asked_for or kin(word)[1])
+        ]
         return [known.get(" ".join(own), item)]
 
     return read
 
 
-def _readings(reply: Reply, read: Callable[[str], list[str]]) -> list[list[str]]:
-    """What the items may be: those of the answer line; else what stands in front on each line, the
-    lines of one item, the items of any line, the words of the only one."""
+def _readings(reply: Reply, read: Callable[[str], list[str]], question: str) -> list[list[str]]:
+    """What the items may be: those of the answer line; else of the last line that is a list, what
+    stands in front on each line, the lines of one item, the words of the only one."""
+    opposite = PHRASES["of lines that differ: these match"]
 
     def split(text: str, front: str = "in front of a list") -> list[str]:
-        text = PHRASES[front].sub("", PHRASES["remarks in brackets"].sub("", text), 1)
-        denied = PHRASES["no item of a list"].search(text)
-        return [] if denied else [item for part in items_of(text) for item in read(part)]
+        bare = PHRASES["remarks in brackets"].sub("", text)
+        items = items_of(PHRASES[front].sub("", bare, 1))
+        faults = [PHRASES["no item of a list"].search(PHRASES[front].sub("", bare, 1))]
+        faults += [PHRASES["a list in doubt"].search(bare)]
+        faults += [it for it in opposite.finditer(text) if it[0].lower() not in question]
+        return [] if any(faults) else [item for part in items for item in read(part)]
 
     answers = [at for at, it in enumerate(reply.statements) if it.rank == ANSWER]
     said = [it.text for it in reply.statements[answers[-1] if answers else 0 :]]
@@ -106,7 +116,7 @@ def _readings(reply: Reply, read: Callable[[str], list[str]]) -> list[list[str]]
     alone = (
         [item for items in them if len(items) == 1 for item in items] for them in (heads, lines)
     )
-    return [*alone, *reversed(lines)]
+    return [*reversed(lines), *alone]
 
 
 def grid(case: Case) -> Check:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from harness.graders.choices import phrases
 from harness.graders.decide import Check, Mention, affirmed, checking, no_answer, one, require
 from harness.graders.extract import Reply, asked, refusal, without_tex
+from harness.graders.quantities import unit_at
 from harness.graders.words import LISTS, PHRASES, any_of, content, folded, kin, without_article
 from harness.records import Case, GradeContext, Verdict
 
@@ -73,11 +74,10 @@ def _spellings(case: Case) -> Iterator[str]:
         described = len(names) > 1 and parts[-len(names) :] == names
         if names and rest and (described or all(part.lower() in generic for part in rest)):
             yield " ".join(names).lower()
-        elif person and 1 < len(names) == len(parts):
-            first, last = names[0].lower(), names[-1].lower()
-            yield from (f"{first} {last}", f"{last}, {first}", f"{first[0]}. {last}")
+        elif person and 2 < len(names) == len(parts):
+            yield f"{names[0]} {names[-1]}".lower()
         if "#" in name:
-            yield name.replace("#", "")
+            yield re.sub(r"#(?=\d)", "", name)
 
 
 def code(case: Case) -> Check:
@@ -92,32 +92,54 @@ def code(case: Case) -> Check:
 
     wanted = key(written)
     require(wanted, f"{written!r} is not a code")
-    parts = (r"[\s_-]?".join(map(re.escape, key(it))) for it in re.split(r"[\s-]+", written))
-    echo = any_of(filter(str.isalpha, words))
-    spelled = [rf"(?:[\s,:;./#_-]|\b(?:{echo})\b){{0,5}}".join(parts)]
-    if wanted.isdigit():
-        spelled.append(rf"(?<!\d,)(?<!\d, ){', ?'.join(wanted)}(?!, ?\d)")
-        spelled.append(re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", wanted))
-    if words & {"hex", "hexadecimal"}:
-        spelled.append(f"0x{spelled[0]}")
-    whole = re.compile(rf"(?<!\w)(?:{'|'.join(spelled)})(?!\w)", 0 if exact else re.IGNORECASE)
+    whole = _code_pattern(written, wanted, words, 0 if exact else re.IGNORECASE)
+    counted = re.compile(rf" (?:{any_of(filter(str.isalpha, words))})s?\b", re.IGNORECASE)
 
     def find(said: str) -> list[Mention]:
-        found = [Mention(*match.span(), wanted) for match in whole.finditer(said)]
+        hits = [*whole.finditer(said)]
+        if not wanted.isdigit():  # "J1: 13 pins" is no pin 13
+            hits = [
+                it
+                for it in hits
+                if not re.search("[:,]", it[0]) or not counted.match(said, it.end())
+            ]
+        found = [Mention(*it.span(), wanted) for it in hits]
         for match in PHRASES["codes"].finditer(said):
-            token, inside = match[0], any(m.start <= match.start() < m.end for m in found)
+            token, inside = (
+                match[0],
+                any(m.start <= match.start() and match.end() <= m.end for m in found),
+            )
             telling = any(c.isdigit() for c in token) or (token.isupper() and len(token) > 2)
             if 2 * len(key(token)) < len(wanted):  # "line 12" is no other code, "0800 412 9" is
-                gaps = ((said[m.end : match.start()], said[match.end() : m.start]) for m in found)
-                telling = telling and any(re.fullmatch(r"[\s./-]{1,3}", "".join(it)) for it in gaps)
-            if telling and not inside and token.lower() not in words:
+                gaps = (said[m.end : match.start()] or said[match.end() : m.start] for m in found)
+                telling = telling and any(PHRASES["J2-8 and 9"].fullmatch(gap) for gap in gaps)
+            measured = token[:1].isdigit() and unit_at(said, match.end())[0]
+            if telling and not inside and not measured and token.lower() not in words:
                 found.append(Mention(*match.span(), key(token)))
         if not found and len(said.split()) <= max(3, len(written.split())):
             bare = key(said.strip(" .\"'"))
-            return [Mention(0, len(said), bare, weak="=" in bare or 2 * len(bare) < len(wanted))]
+            weak = "=" in bare or 2 * len(bare) < len(wanted)
+            return [Mention(0, len(said), bare, weak=weak)] if re.search(r"[^\W_]", bare) else []
         return sorted(found)
 
     return checking(case, find, lambda value: value == wanted)
+
+
+def _code_pattern(written: str, wanted: str, words: Set[str], flags: int) -> re.Pattern[str]:
+    """A code however its parts are set: "J1, pin 13" and "pin 13 of J1" where the question says
+    pin, figures one by one or with commas, hexadecimal with its prefix."""
+    echo = rf"(?:{any_of(filter(str.isalpha, words))})"
+    parts = [r"[\s_-]?".join(map(re.escape, it)) for it in re.split(r"[\s-]+", written)]
+    between = rf"[\s,:;./#_(-]{{0,3}}(?:{echo}\s?(?:no\.?\s|number\s)?#?)?"
+    spelled = [between.join(parts)]
+    if len(parts) == 2:
+        spelled.append(rf"{echo}\s#?{parts[1]} (?:of|on|in) (?:the )?(?:{echo} )?{parts[0]}")
+    if wanted.isdigit():
+        spelled.append(rf"(?<!\d,)(?<!\d, ){'(?:, ?|,? and )'.join(wanted)}(?!, ?\d)")
+        spelled.append(re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", wanted))
+    if words & {"hex", "hexadecimal"}:
+        spelled.append(f"0x{spelled[0]}")
+    return re.compile(rf"(?<!\w)(?:{'|'.join(spelled)})(?!\w)", flags)
 
 
 def transcription(case: Case) -> Check:
