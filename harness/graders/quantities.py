@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from harness.graders.decide import Check, Finder, Mention, Misfit, checking, one, only, require
-from harness.graders.extract import asked
+from harness.graders.extract import Question, asked
 from harness.graders.words import (
     LISTS,
     PHRASES,
@@ -208,13 +208,32 @@ def approximate(text: str, found: Sequence[Mention]) -> list[Mention]:
 class _Asked(NamedTuple):
     """What a question says of the number that it asks for."""
 
-    counted: frozenset[str]  # stems of what "how many" counts
-    named: frozenset[str]  # stems of the noun behind "which"
-    words: frozenset[str]
     stems: frozenset[str]
     numbers: frozenset[Decimal]
+    counted: frozenset[str]  # stems of what "how many" counts
+    named: frozenset[str]  # stems of the noun behind "which"
+    opposites: frozenset[str]  # of its words
     lacking: bool  # how many have none
     far: re.Pattern[str] | None  # the side from which is not counted
+    codes: re.Pattern[str] | None  # in front of a number: X2 in "X2:3"
+
+
+def _what_is_asked(question: Question, counts: bool) -> _Asked:
+    text, said = question.text, question.words
+    nouns = PHRASES["which one of a row"].findall(text)
+    many = PHRASES["how many, up to a comma"].findall(text)
+    side = PHRASES["counted from a side"].search(text)
+    codes = any_of(word for word in said if re.search(r"\d", word) and word[0].isalpha())
+    return _Asked(
+        stems=question.stems,
+        numbers=frozenset(m.value.number for m in numbers(text)),
+        counted=(counted(text) or frozenset("?")) if counts else frozenset[str](),
+        named=frozenset(it for noun in nouns for it in content(noun.lower())) - {"one", "on"},
+        opposites=frozenset(other for word in said for other in kin(word)[1]) - said,
+        lacking=bool(many and PHRASES["without one"].search(many[-1])),
+        far=re.compile(_FAR.format(_OPPOSITE[side[1].lower()]), re.IGNORECASE) if side else None,
+        codes=re.compile(rf"\b(?:{codes})[:./-](?=\d)", re.IGNORECASE) if codes else None,
+    )
 
 
 def _relevant(text: str, found: list[Mention], question: _Asked) -> list[Mention]:
@@ -256,36 +275,28 @@ def _counting(text: str, found: list[Mention], question: _Asked) -> list[Mention
 
 def _against(said: str, question: _Asked) -> bool:
     """Whether it speaks of the opposite of what is counted."""
-    opposites = frozenset(other for word in question.words for other in kin(word)[1])
     lacking = bool(PHRASES["without one"].search(said))
-    return (
-        bool((opposites - question.words).intersection(words(said))) or lacking != question.lacking
-    )
+    return lacking != question.lacking or bool(question.opposites.intersection(words(said)))
 
 
 def _finder(case: Case, *, exact: bool) -> Finder:
     """Finds the quantities that may be the answer, also that there are none, or a single one, of
     what is counted; with `exact`, "about 5" is a hedge."""
     question, counts = asked(case.question), case.grader == "integer"
-    counting = (counted(question.text) or frozenset("?")) if counts else frozenset[str]()
+    about = _what_is_asked(question, counts)
     rough = not exact or PHRASES["an answer may be as rough as its question"].search(question.text)
-    nouns = PHRASES["which one of a row"].findall(question.text)
-    echoed = frozenset(m.value.number for m in numbers(question.text))
-    named = frozenset(it for noun in nouns for it in content(noun.lower())) - {"one", "on"}
-    many = PHRASES["how many, up to a comma"].findall(question.text)
-    lacking = bool(many and PHRASES["without one"].search(many[-1]))
-    side = PHRASES["counted from a side"].search(question.text)
-    far = side and re.compile(_FAR.format(_OPPOSITE[side[1].lower()]), re.IGNORECASE)
-    about = _Asked(counting, named, question.words, question.stems, echoed, lacking, far)
-    codes = any_of(word for word in question.words if re.search(r"\d", word) and word[0].isalpha())
-    inside = re.compile(rf"\b(?:{codes})[:./-](?=\d)", re.IGNORECASE) if codes else None
+    in_a_row = counts and PHRASES["which one of a row"].search(question.text)
+
+    def near(found: list[Mention], text: str) -> list[Mention]:
+        """Without what is counted from the other side."""
+        return [m for m in found if not (about.far and about.far.match(text, m.end))]
 
     def find(text: str) -> list[Mention]:
-        text = inside.sub(lambda code: " " * len(code[0]), text) if inside else text  # X2:3 is 3
-        near = lambda m: not (far and far.match(text, m.end))  # noqa: E731
-        if places := [*filter(near, ordinals(text, about.named) if counts and named else [])]:
+        if about.codes:
+            text = about.codes.sub(lambda code: " " * len(code[0]), text)
+        if in_a_row and about.named and (places := near(ordinals(text, about.named), text)):
             return places
-        found = [*filter(near, numbers(text, money=case.grader == "money"))]
+        found = near(numbers(text, money=case.grader == "money"), text)
         found = found if rough else approximate(text, found)
         if len({m.value for m in found}) > 1:
             found = _relevant(text, found, about)
@@ -293,9 +304,10 @@ def _finder(case: Case, *, exact: bool) -> Finder:
         for match in unsaid.finditer(text) if counts else ():
             said = {*map(stem, words(text[match.end() :][:60])[:4])}
             none = match["none"] or match["not"] or match["nothing"]
-            if match["nothing"] or (counting <= said if none else not found and counting & said):
+            one_of = not found and about.counted & said
+            if match["nothing"] or (about.counted <= said if none else one_of):
                 return [Mention(*match.span(), Quantity((Decimal(0 if none else 1),)))]
-        return found or [*filter(near, ordinals(text) if counts and nouns else [])]
+        return found or (near(ordinals(text), text) if in_a_row else [])
 
     return find
 
