@@ -37,12 +37,17 @@ def a_list(case: Case) -> Check:
         shared = len(wanted) - missing.total()
         if not shared and (why := refusal(reply.text)):
             return no_answer(why)
-        faults = [f"missing: {', '.join(missing)[:80]}"] if missing else []
-        faults += [f"too many: {', '.join(extra)[:80]}"] if extra else []
+        parts = [*items_of(reply.text), *items_of(case.expected)]
+        named = {_item(part): part for part in parts}  # as they are written, not their stems
+        faults = [f"missing: {', '.join(named[it] for it in missing)[:80]}"] if missing else []
+        faults += (
+            [f"too many: {', '.join(named.get(it, it) for it in extra)[:80]}"] if extra else []
+        )
         if case.options.get("ordered") and not faults and items != wanted:
             faults = ["the same items in another order"]
         measures = {"f1": round(2 * shared / (len(items) + len(wanted)), 4)}
-        answer, reason = ", ".join(items) or None, [*faults, "the same items"][0]
+        answer = ", ".join(named.get(it, it) for it in items) or None
+        reason = [*faults, "the same items"][0]
         return Verdict(passed=not faults, answer=answer, reason=reason, measures=measures)
 
     return check

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.graders import grade
 from harness.graders.audit import Tally
 from harness.graders.choices import lettered
 from harness.graders.extract import plain, spelled_value, take_apart, without_reasoning, without_tex
@@ -23,6 +24,7 @@ from harness.graders.regions import groups_in, in_file_px
 from harness.graders.structures import json_in, rows_of
 from harness.graders.words import folded, kin, stem
 from harness.records import GradeContext
+from tests.graders.cases import case_of
 
 
 @pytest.mark.parametrize(
@@ -167,3 +169,13 @@ def test_kappa_is_agreement_beyond_chance() -> None:
     tally = Tally(both_pass=20, both_fail=15, wrong_pass=5, wrong_fail=10)
     assert round(tally.kappa, 3) == 0.4
     assert Tally().kappa == 1
+
+
+def test_a_list_is_spoken_of_in_the_words_of_question_and_reply() -> None:
+    case = case_of("List the colours.", ("white", "blue"), "list")
+
+    verdict = grade(case, "blue, orange")
+
+    assert verdict.answer == "blue, orange"
+    assert verdict.reason == "missing: white"
+    assert grade(case, "white, blue, orange").reason == "too many: orange"
