@@ -96,26 +96,21 @@ def code(case: Case) -> Check:
     counted = re.compile(rf" (?:{any_of(filter(str.isalpha, words))})s?\b", re.IGNORECASE)
 
     def find(said: str) -> list[Mention]:
-        hits = [*whole.finditer(said)]
-        if not wanted.isdigit():  # "J1: 13 pins" is no pin 13
-            hits = [
-                it
-                for it in hits
-                if not re.search("[:,]", it[0]) or not counted.match(said, it.end())
-            ]
-        found = [Mention(*it.span(), wanted) for it in hits]
+        found = []
+        for hit in whole.finditer(said):  # "J1: 13 pins" is no pin 13
+            apart = not wanted.isdigit() and re.search("[:,]", hit[0])
+            if not (apart and counted.match(said, hit.end())):
+                found.append(Mention(*hit.span(), wanted))
         for match in PHRASES["codes"].finditer(said):
-            token, inside = (
-                match[0],
-                any(m.start <= match.start() and match.end() <= m.end for m in found),
-            )
+            token, (start, end) = match[0], match.span()
+            inside = any(m.start <= start and end <= m.end for m in found)
             telling = any(c.isdigit() for c in token) or (token.isupper() and len(token) > 2)
             if 2 * len(key(token)) < len(wanted):  # "line 12" is no other code, "0800 412 9" is
-                gaps = (said[m.end : match.start()] or said[match.end() : m.start] for m in found)
+                gaps = (said[m.end : start] or said[end : m.start] for m in found)
                 telling = telling and any(PHRASES["J2-8 and 9"].fullmatch(gap) for gap in gaps)
-            measured = token[:1].isdigit() and unit_at(said, match.end())[0]
+            measured = token[:1].isdigit() and unit_at(said, end)[0]
             if telling and not inside and not measured and token.lower() not in words:
-                found.append(Mention(*match.span(), key(token)))
+                found.append(Mention(start, end, key(token)))
         if not found and len(said.split()) <= max(3, len(written.split())):
             bare = key(said.strip(" .\"'"))
             weak = "=" in bare or 2 * len(bare) < len(wanted)
@@ -129,7 +124,8 @@ def _code_pattern(written: str, wanted: str, words: Set[str], flags: int) -> re.
     """A code however its parts are set: "J1, pin 13" and "pin 13 of J1" where the question says
     pin, figures one by one or with commas, hexadecimal with its prefix."""
     echo = rf"(?:{any_of(filter(str.isalpha, words))})"
-    parts = [r"[\s_-]?".join(map(re.escape, it)) for it in re.split(r"[\s-]+", written)]
+    pieces = filter(None, re.split(r"[\s_-]+", re.sub(r"[\[\]]", "", written)))
+    parts = [r"[\s_-]?".join(map(re.escape, it)) for it in pieces]
     between = rf"[\s,:;./#_(-]{{0,3}}(?:{echo}\s?(?:no\.?\s|number\s)?#?)?"
     spelled = [between.join(parts)]
     if len(parts) == 2:
