@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 
-from harness.graders.decide import Check, Finder, Mention, affirmed, checking, one, require
+from harness.graders.decide import Check, Finder, Mention, checking, one, require
 from harness.graders.extract import CANNOT_TELL, asked, refusal, without_tex
 from harness.graders.quantities import as_quantity, numbers
 from harness.graders.words import (
@@ -58,7 +58,8 @@ def _yes_no_finder(question: str) -> Finder:
         for match in PHRASES["says yes or no later"].finditer(text, start):
             value = "yes" if match["word"].lower() in ("yes", "true") else "no"
             found.append(Mention(*match.span("word"), value))
-        if short := PHRASES["it is; it does not"].fullmatch(text):
+        short = PHRASES["it is; it does not"].fullmatch(text)
+        if short and not PHRASES["negations"].search(question):
             return [Mention(0, len(text), "no" if short["not"] else "yes")]
         return found or implied(text)
 
@@ -134,7 +135,7 @@ def choice(case: Case) -> Check:
     inside = "a capital alone, where letters are all there is"
     letters = PHRASES[inside if bare else "the answer is B; option B; A or B"]
     unsaid = next(filter(PHRASES["a refusal may be an option"].search, keys), None)
-    in_words, vague = _words_finder(keys, case), PHRASES["not quite, may not"]
+    in_words = _words_finder(keys, case)
 
     def find(text: str) -> list[Mention]:
         """A letter in front; else those in brackets and behind "option"; else, where letters are
@@ -152,14 +153,9 @@ def choice(case: Case) -> Check:
         if unsaid and refusal(text) == CANNOT_TELL:
             return [Mention(0, len(text), unsaid, lead=True)]
         found = in_words(text)
-        wholly = found and not text[found[-1].end :].strip(" .!") and not vague.search(text)
-        if (
-            len(keys) == 2
-            and len({m.value for m in found}) == 1
-            and wholly
-            and not affirmed(text, found)
-        ):
-            (other,) = {*keys} - {found[0].value}  # "not open" is closed
+        last = len(keys) == 2 and len(found) == 1 and not text[found[0].end :].strip(" .!")
+        if last and PHRASES["it is not"].match(text[: found[0].start]):  # "not open" is closed
+            (other,) = {*keys} - {found[0].value}
             return [Mention(0, len(text), other, weak=True)]
         return found
 

@@ -93,8 +93,7 @@ def decide(reply: Reply, find: Finder, right: Fits, question: str) -> Reading:
     """The value that a reply gives as its answer: the last one stated as such; else the last line
     that is nothing but a value, or the last conclusion; else the sentence nearest to the question.
     """
-    stems = asked(question).stems
-    said = [read(it, find, right, stems) for it in reply.statements]
+    said = [read(it, find, right, question) for it in reply.statements]
     if not said:
         return Reading(fault="takes its answer back")
     if len(said) == 1 and said[0].firm:
@@ -126,8 +125,7 @@ def decide(reply: Reply, find: Finder, right: Fits, question: str) -> Reading:
 def _nearest(found: Sequence[Reading], question: str) -> Reading:
     """The statement that shares most with the question. Of each of several things something may be
     said, as in "A: open", "B: shut"; then the one that shares what no other does."""
-    words_asked = asked(question).words
-    opposites = {other for word in words_asked for other in kin(word)[1]} - words_asked
+    opposites = _opposites(question)
     found = [r for r in found if not opposites.intersection(words(r.source.text))] or found
     order = content(asked(question).text)
     last = content(PHRASES["the last sentence that asks"].findall(asked(question).text)[-1])
@@ -160,11 +158,9 @@ def _different(said: Sequence[Mention] | Sequence[Reading], right: Fits) -> set[
     return {(it.value is not None and right(it.value)) or it.value for it in said}
 
 
-def read(
-    statement: Statement, find: Finder, right: Fits, stems: frozenset[str] = frozenset()
-) -> Reading:
+def read(statement: Statement, find: Finder, right: Fits, question: str = "") -> Reading:
     """The one value of a statement; a fault when it has several or hedges. Where each stands in a
-    clause of its own, the clause with most of the question's `stems` counts."""
+    clause of its own, the clause nearest to the `question` counts."""
     text, found = statement.text, find(statement.text)
     if len(found) == 1 and found[0][:4] == (0, len(text), found[0].value, None):
         return Reading(statement, found[0].value, text, firm=True, weak=found[0].weak)
@@ -176,7 +172,7 @@ def read(
             break
         mentions = [m for m in mentions if start <= m.start and m.end <= end] or mentions
     if len(mentions) > 1 and len(_different(mentions, right)) > 1:
-        mentions = _in_nearest_clause(text, mentions, stems)
+        mentions = _in_nearest_clause(text, mentions, question)
     first, last = mentions[0], mentions[-1]
     if last is not first and len(_different(mentions, right)) > 1:
         return Reading(statement, fault=f"several answers: {text[first.start : last.end]}"[:120])
@@ -192,20 +188,30 @@ def read(
     return Reading(statement, first.value, said, firm=brief or first.lead, weak=first.weak)
 
 
-def _in_nearest_clause(text: str, mentions: list[Mention], stems: frozenset[str]) -> list[Mention]:
-    """Of "the left car is red and the right one is blue" what is said of the car asked for."""
+def _in_nearest_clause(text: str, mentions: list[Mention], question: str) -> list[Mention]:
+    """Of "the left car is red and the right one is blue" what is said of the car asked for; of "A
+    is lighter, B is heavier" what is said in the question's words."""
+    if " but " in text:  # takes back what stands in front
+        return mentions
     cuts = [0, *(it.end() for it in PHRASES["between clauses"].finditer(text)), len(text)]
     clauses = [(a, [m for m in mentions if a <= m.start < b], text[a:b]) for a, b in pairwise(cuts)]
     clauses = [it for it in clauses if it[1]]
-    verb = PHRASES["a verb in front of an answer"]
-    beside = PHRASES["next to"]
-    if not all(verb.search(text, start, held[0].start) for start, held, _ in clauses):
-        return mentions
-    if any(beside.search(text, start, held[0].start) for start, held, _ in clauses):
-        return mentions
+    fitting = [it for it in clauses if not _opposites(question).intersection(words(it[2]))]
+    if len(fitting) == 1 < len(clauses):
+        return fitting[0][1]
+    verb, beside = PHRASES["a verb in front of an answer"], PHRASES["next to"]
+    for start, held, _ in clauses:
+        at = held[0].start
+        if not verb.search(text, start, at) or beside.search(text, start, at):
+            return mentions
     fronts = (content(text[start : held[0].start]) for start, held, _ in clauses)
-    near = [len(stems.intersection(front)) for front in fronts]
+    near = [len(asked(question).stems.intersection(front)) for front in fronts]
     return clauses[near.index(max(near))][1] if near.count(max(near)) == 1 else mentions
+
+
+def _opposites(question: str) -> frozenset[str]:
+    said = asked(question).words
+    return frozenset(other for word in said for other in kin(word)[1]) - said
 
 
 def _parts(text: str) -> Iterator[tuple[int, int]]:

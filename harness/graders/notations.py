@@ -90,8 +90,9 @@ def times(text: str) -> list[Mention]:
             hours = [hour % 24]
         second = int(said["second"]) if said["second"] else None
         minutes = frozenset((it * 60 + minute) % 1440 for it in hours)
-        mentions.append(Mention(*match.span(), (minutes, second)))
-    return approximate(text, mentions)
+        mentions.append(Mention(*match.span(), (minutes, second), weak=bool(match["hour2"])))
+    clock = [m for m in mentions if not m.weak]  # beside one, "2 hours 10 minutes" is how long
+    return approximate(text, clock or [m._replace(weak=False) for m in mentions])
 
 
 def position(case: Case) -> Check:

@@ -255,7 +255,7 @@ def _counting(text: str, found: list[Mention], question: _Asked) -> list[Mention
     said = []
     for m, end in zip(found, [*(m.start for m in found[1:]), len(text)], strict=True):
         label = PHRASES["a label: its number"].search(text[: m.start])
-        said.append(label[1] if label else re.split("[,;.] ", text[m.end : end])[0])
+        said.append(label[1] if label else re.split("[,;.] |[(]", text[m.end : end])[0])
     nouns = [PHRASES["where what a number counts ends"].split(it[:50])[0] for it in said]
     counts = [len(question.counted.intersection(map(stem, words(it)[:4]))) for it in nouns]
     shared = [len(question.stems.intersection(map(stem, words(it)))) for it in said]
@@ -276,7 +276,9 @@ def _counting(text: str, found: list[Mention], question: _Asked) -> list[Mention
 def _against(said: str, question: _Asked) -> bool:
     """Whether it speaks of the opposite of what is counted."""
     lacking = bool(PHRASES["without one"].search(said))
-    return lacking != question.lacking or bool(question.opposites.intersection(words(said)))
+    if lacking or question.lacking:
+        return lacking != question.lacking
+    return bool(question.opposites.intersection(words(said)))
 
 
 def _finder(case: Case, *, exact: bool) -> Finder:
@@ -294,9 +296,11 @@ def _finder(case: Case, *, exact: bool) -> Finder:
     def find(text: str) -> list[Mention]:
         if about.codes:
             text = about.codes.sub(lambda code: " " * len(code[0]), text)
-        if in_a_row and about.named and (places := near(ordinals(text, about.named), text)):
-            return places
         found = near(numbers(text, money=case.grader == "money"), text)
+        digits = any(text[m.start].isdigit() for m in found)  # "the third year, 2019"
+        by_name = in_a_row and about.named and not digits
+        if by_name and (places := near(ordinals(text, about.named), text)):
+            return places
         found = found if rough else approximate(text, found)
         if len({m.value for m in found}) > 1:
             found = _relevant(text, found, about)

@@ -13,7 +13,7 @@ from typing import Any
 from harness.graders.decide import Check, Misfit, no_answer, one, require
 from harness.graders.extract import ANSWER, Reply, asked, refusal, spelled_value
 from harness.graders.quantities import as_quantity, parsed
-from harness.graders.words import PHRASES, content, folded, kin, stem, words
+from harness.graders.words import PHRASES, any_of, content, folded, kin, stem, words
 from harness.records import Case, GradeContext, Verdict
 
 _BLANKS = frozenset(("", "-", "_", ".", "blank", "empty", "none", "null", "n/a"))
@@ -28,10 +28,11 @@ def a_list(case: Case) -> Check:
     several = len(wanted) > 1 or not isinstance(case.expected, str)
     require(several, f"{case.expected!r} is not a list; separate the items with commas")
     require(wanted, "the expected list is empty")
-    read = _part_reader(items_of(case.expected), asked(case.question).stems)
+    question = asked(case.question)
+    read = _part_reader(items_of(case.expected), question.stems | question.words)
 
     def check(reply: Reply, _: GradeContext) -> Verdict:
-        readings = _readings(reply, read, asked(case.question).text.lower())
+        readings = _readings(reply, read, case)
         items = max(readings, key=lambda it: len({*it} & {*wanted}))
         missing, extra = Counter(wanted) - Counter(items), Counter(items) - Counter(wanted)
         shared = len(wanted) - missing.total()
@@ -69,7 +70,7 @@ def _item(item: str) -> str:
 
 def _part_reader(expected: Sequence[str], asked_for: Set[str]) -> Callable[[str], list[str]]:
     """Reads what stands between two commas. Where the question says line and box, "line 10" is 10
-    and "a red box" red; "a brown dog" is a dog; of numbers, "10-12" are three, "10 differs" one."""
+    and "a red box" red; "a brown dog" is a dog; of numbers, "10-12" are three, "2 of 5" is none."""
     wanted = frozenset(map(_item, expected))
     numbered = all(it.isdecimal() for it in wanted)
     known = {" ".join(content(it)): _item(it) for it in expected}
@@ -79,10 +80,13 @@ def _part_reader(expected: Sequence[str], asked_for: Set[str]) -> Callable[[str]
         if not (item := _item(part)) or item in wanted:
             return [item] if item else []
         if numbered:
-            ends = [int(number) for number in PHRASES["whole numbers"].findall(part)]
-            if len(ends) == 2 and PHRASES["10-12, 10 to 12"].search(part):
+            left = (it for it in part.split() if not {stem(folded(it)), folded(it)} & asked_for)
+            found = PHRASES["(on line) 10 (have)"].fullmatch(" ".join(left))
+            counts = PHRASES["2 problems"].search(part)
+            ends = [int(it) for it in found.groups() if it] if found and not counts else []
+            if len(ends) == 2:
                 ends = [*range(ends[0], min(ends[1], ends[0] + 99) + 1)]
-            return [*map(str, ends)] or [item] * item.isdecimal()
+            return [*map(str, ends)] or [item]
         if PHRASES["negations"].search(part):
             return [item]
         said = [(word, it) for word in words(part) for it in content(word)]
@@ -97,31 +101,43 @@ def _part_reader(expected: Sequence[str], asked_for: Set[str]) -> Callable[[str]
     return read
 
 
-def _readings(reply: Reply, read: Callable[[str], list[str]], question: str) -> list[list[str]]:
+def _readings(reply: Reply, read: Callable[[str], list[str]], case: Case) -> list[list[str]]:
     """What the items may be: those of the answer line; else of the last line that is a list, what
     stands in front on each line, the lines of one item, the words of the only one."""
-    opposite = PHRASES["of lines that differ: these match"]
+    question, expected = asked(case.question), items_of(case.expected)
+    opposites = {other for word in question.words for other in kin(word)[1]} - question.words
+    own = re.compile(any_of(expected), re.IGNORECASE)
+    contrary = ["no item, or counted from the other end"]
+    if all(item.isdecimal() for item in expected):
+        contrary.append("of lines that differ: these match")
 
     def split(text: str, front: str = "in front of a list") -> list[str]:
+        remarks = PHRASES["remarks in brackets"].findall(text)
         bare = PHRASES["remarks in brackets"].sub("", text)
-        items = items_of(PHRASES[front].sub("", bare, 1))
-        faults = [PHRASES["no item of a list"].search(PHRASES[front].sub("", bare, 1))]
-        faults += [PHRASES["a list in doubt"].search(bare)]
-        faults += [it for it in opposite.finditer(text) if it[0].lower() not in question]
-        return [] if any(faults) else [item for part in items for item in read(part)]
+        listed = PHRASES[front].sub("", bare, 1)
+        if front == "behind a number in front":
+            remarks.append(bare[len(listed) :])
+        said = own.sub("", text).lower()
+        against = [it[0] for name in contrary for it in PHRASES[name].finditer(said)]
+        faults = [PHRASES["no item of a list"].search(listed)]
+        faults += [PHRASES["a list in doubt"].search(own.sub("", listed))]
+        if any(faults) or any(it not in question.text.lower() for it in against):
+            return []
+        if opposites.intersection(words(" ".join(remarks))):
+            return []
+        return [item for part in items_of(listed) for item in read(part)]
 
     answers = [at for at, it in enumerate(reply.statements) if it.rank == ANSWER]
     said = [it.text for it in reply.statements[answers[-1] if answers else 0 :]]
     lines = [split(text) for text in said]
     if answers and (len(lines[0]) > 1 or len(said) == 1):
         return lines[:1]
-    heads = [split(text, "behind the head of a line") for text in said if text[-1] != ":"]
+    heads = [split(text, "behind a number in front") for text in said if text[-1] != ":"]
     if len(lines) == 1 and len(lines[0]) == 1:
         lines.append([item for word in re.split(r"[\s/-]+", said[0]) for item in read(word)])
-    alone = (
-        [item for items in them if len(items) == 1 for item in items] for them in (heads, lines)
-    )
-    return [*reversed(lines), *alone]
+    alone = [[it for items in them if len(items) == 1 for it in items] for them in (heads, lines)]
+    numbers = [item for item in alone[0] if item.isdecimal()]
+    return [*reversed(lines), numbers, *alone]
 
 
 def grid(case: Case) -> Check:

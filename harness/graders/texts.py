@@ -87,7 +87,7 @@ def code(case: Case) -> Check:
     exact = bool(case.options.get("case_sensitive", False))
 
     def key(said: str) -> str:
-        said = re.sub(r"[\s\-_\[\]]", "", said)
+        said = re.sub(r"[\s\-\[\]]", "", said)
         return said if exact else said.upper()
 
     wanted = key(written)
@@ -123,17 +123,21 @@ def code(case: Case) -> Check:
 def _code_pattern(written: str, wanted: str, words: Set[str], flags: int) -> re.Pattern[str]:
     """A code however its parts are set: "J1, pin 13" and "pin 13 of J1" where the question says
     pin, figures one by one or with commas, hexadecimal with its prefix."""
-    echo = rf"(?:{any_of(filter(str.isalpha, words))})"
-    pieces = filter(None, re.split(r"[\s_-]+", re.sub(r"[\[\]]", "", written)))
-    parts = [r"[\s_-]?".join(map(re.escape, it)) for it in pieces]
+    echo = rf"(?:{any_of(it for it in words if it.isalpha() and content(it))})"
+    hexadecimal = words & {"hex", "hexadecimal"}
+    gap = r"[\s_-]?" if hexadecimal else r"[\s-]?"
+    pieces = filter(None, re.split(r"[\s-]+", re.sub(r"[\[\]]", "", written)))
+    parts = [gap.join(map(re.escape, it)) for it in pieces]
     between = rf"[\s,:;./#_(-]{{0,3}}(?:{echo}\s?(?:no\.?\s|number\s)?#?)?"
     spelled = [between.join(parts)]
     if len(parts) == 2:
         spelled.append(rf"{echo}\s#?{parts[1]} (?:of|on|in) (?:the )?(?:{echo} )?{parts[0]}")
-    if wanted.isdigit():
-        spelled.append(rf"(?<!\d,)(?<!\d, ){'(?:, ?|,? and )'.join(wanted)}(?!, ?\d)")
+    if wanted.isdigit() and len(wanted) > 2:
+        spelled.append(
+            rf"(?<!\d,)(?<!\d, ){', ?'.join(wanted[:-1])}(?:, ?|,? and ){wanted[-1]}(?!, ?\d)"
+        )
         spelled.append(re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", wanted))
-    if words & {"hex", "hexadecimal"}:
+    if hexadecimal:
         spelled.append(f"0x{spelled[0]}")
     return re.compile(rf"(?<!\w)(?:{'|'.join(spelled)})(?!\w)", flags)
 
