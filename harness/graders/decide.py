@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from harness.graders.extract import ANSWER, CONCLUSION, PLAIN, Reply, Statement, asked, refusal
-from harness.graders.words import PHRASES, content, kin, words
+from harness.graders.words import PHRASES, content, words
 from harness.records import Case, GradeContext, Verdict
 
 
@@ -125,8 +125,8 @@ def decide(reply: Reply, find: Finder, right: Fits, question: str) -> Reading:
 def _nearest(found: Sequence[Reading], question: str) -> Reading:
     """The statement that shares most with the question. Of each of several things something may be
     said, as in "A: open", "B: shut"; then the one that shares what no other does."""
-    opposites = _opposites(question)
-    found = [r for r in found if not opposites.intersection(words(r.source.text))] or found
+    against = asked(question).opposites
+    found = [r for r in found if not against.intersection(words(r.source.text))] or found
     order = content(asked(question).text)
     last = content(PHRASES["the last sentence that asks"].findall(asked(question).text)[-1])
     own = [content(r.source.text.replace(r.said or "", " ", 1)) for r in found]
@@ -196,7 +196,8 @@ def _in_nearest_clause(text: str, mentions: list[Mention], question: str) -> lis
     cuts = [0, *(it.end() for it in PHRASES["between clauses"].finditer(text)), len(text)]
     clauses = [(a, [m for m in mentions if a <= m.start < b], text[a:b]) for a, b in pairwise(cuts)]
     clauses = [it for it in clauses if it[1]]
-    fitting = [it for it in clauses if not _opposites(question).intersection(words(it[2]))]
+    against = asked(question).opposites
+    fitting = [it for it in clauses if not against.intersection(words(it[2]))]
     if len(fitting) == 1 < len(clauses):
         return fitting[0][1]
     verb, beside = PHRASES["a verb in front of an answer"], PHRASES["next to"]
@@ -207,11 +208,6 @@ def _in_nearest_clause(text: str, mentions: list[Mention], question: str) -> lis
     fronts = (content(text[start : held[0].start]) for start, held, _ in clauses)
     near = [len(asked(question).stems.intersection(front)) for front in fronts]
     return clauses[near.index(max(near))][1] if near.count(max(near)) == 1 else mentions
-
-
-def _opposites(question: str) -> frozenset[str]:
-    said = asked(question).words
-    return frozenset(other for word in said for other in kin(word)[1]) - said
 
 
 def _parts(text: str) -> Iterator[tuple[int, int]]:

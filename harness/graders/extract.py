@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from harness.graders.words import CHARACTERS, PHRASES, TEX, content, pattern, words
+from harness.graders.words import CHARACTERS, PHRASES, TEX, content, kin, pattern, words
 
 _LONGEST_READ, _LONGEST_SCANNED, _MOST_STATEMENTS = 40_000, 1_000_000, 400
 """Characters without and with reasoning, sentences: of more, both ends are read."""
@@ -49,13 +49,17 @@ class Question(NamedTuple):
     text: str
     words: frozenset[str]
     stems: frozenset[str]
+    opposites: frozenset[str]
 
 
 @lru_cache(maxsize=4096)
 def asked(question: str) -> Question:
-    """A question in plain text, its words, and the stems of those that carry meaning."""
+    """A question in plain text, its words, the stems of those that carry meaning, and the words
+    against it: "closed" where it says open."""
     text = without_tex(unicodedata.normalize("NFC", question.translate(CHARACTERS))).strip()
-    return Question(text, frozenset(words(text)), frozenset(content(text)))
+    said = frozenset(words(text))
+    opposites = frozenset(other for word in said for other in kin(word)[1]) - said
+    return Question(text, said, frozenset(content(text)), opposites)
 
 
 _OPEN, _CLOSE = (

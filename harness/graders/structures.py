@@ -105,7 +105,6 @@ def _readings(reply: Reply, read: Callable[[str], list[str]], case: Case) -> lis
     """What the items may be: those of the answer line; else of the last line that is a list, what
     stands in front on each line, the lines of one item, the words of the only one."""
     question, expected = asked(case.question), items_of(case.expected)
-    opposites = {other for word in question.words for other in kin(word)[1]} - question.words
     own = re.compile(any_of(expected), re.IGNORECASE)
     contrary = ["no item, or counted from the other end"]
     if all(item.isdecimal() for item in expected):
@@ -123,7 +122,7 @@ def _readings(reply: Reply, read: Callable[[str], list[str]], case: Case) -> lis
         faults += [PHRASES["a list in doubt"].search(own.sub("", listed))]
         if any(faults) or any(it not in question.text.lower() for it in against):
             return []
-        if opposites.intersection(words(" ".join(remarks))):
+        if question.opposites.intersection(words(" ".join(remarks))):
             return []
         return [item for part in items_of(listed) for item in read(part)]
 
