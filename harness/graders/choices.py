@@ -211,15 +211,10 @@ def _words_finder(keys: Sequence[str], case: Case) -> Finder:
             held = [k for k, s in stems.items() if len(s) > 1 and s <= said]
             return [Mention(0, len(text), held[0], weak=True)] if len(held) == 1 else []
         if len(found) == 1 and len(things) > 1:  # "the shelf is below the lamp": where is the lamp?
-            before, after = (
-                {*content(it)} for it in (text[: found[0].start], text[found[0].end :])
-            )
-            (first, *_, last), moved, kept = (
-                things,
-                {*things} & after - before,
-                {*things} & before - after,
-            )
-            if (first in moved and {*things} & before) or (last in kept and moved - {last}):
+            sides = text[: found[0].start], text[found[0].end :]
+            before, after = ({*things}.intersection(content(side)) for side in sides)
+            turned = things[0] in after - before and before
+            if turned or (things[-1] in before - after and after - before - {things[-1]}):
                 return [found[0]._replace(hedge=text)]
         return sorted(found, key=lambda m: m.start)
 

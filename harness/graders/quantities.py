@@ -207,11 +207,10 @@ def approximate(text: str, found: Sequence[Mention]) -> list[Mention]:
 class _Asked(NamedTuple):
     """What a question says of the number that it asks for."""
 
-    stems: frozenset[str]
+    question: Question
     numbers: frozenset[Decimal]
     counted: frozenset[str]  # stems of what "how many" counts
     named: frozenset[str]  # stems of the noun behind "which"
-    opposites: frozenset[str]  # of its words
     lacking: bool  # how many have none
     far: re.Pattern[str] | None  # the side from which is not counted
     codes: re.Pattern[str] | None  # in front of a number: X2 in "X2:3"
@@ -224,31 +223,30 @@ def _what_is_asked(question: Question, counts: bool) -> _Asked:
     side = PHRASES["counted from a side"].search(text)
     codes = any_of(word for word in said if re.search(r"\d", word) and word[0].isalpha())
     return _Asked(
-        stems=question.stems,
+        question=question,
         numbers=frozenset(m.value.number for m in numbers(text)),
         counted=(counted(text) or frozenset("?")) if counts else frozenset[str](),
         named=frozenset(it for noun in nouns for it in content(noun.lower())) - {"one", "on"},
-        opposites=question.opposites,
         lacking=bool(many and PHRASES["without one"].search(many[-1])),
         far=re.compile(_FAR.format(_OPPOSITE[side[1].lower()]), re.IGNORECASE) if side else None,
         codes=re.compile(rf"\b(?:{codes})[:./-](?=\d)", re.IGNORECASE) if codes else None,
     )
 
 
-def _relevant(text: str, found: list[Mention], question: _Asked) -> list[Mention]:
+def _relevant(text: str, found: list[Mention], about: _Asked) -> list[Mention]:
     """Of several numbers those of what was asked, and none out of the question."""
     total, joint = PHRASES["7 out of the 8 is 7"], PHRASES["5 and 6, 5 to 6 are two answers"]
     found = [m for m in found if not total.search(text[: m.start])] or found
     if any(joint.fullmatch(text[a.end : b.start]) for a, b in pairwise(found)):
         return found
-    found = [m for m in found if m.value.number not in question.numbers] or found
+    found = [m for m in found if m.value.number not in about.numbers] or found
     before = [stem(["", *words(text[: m.start])][-1]) for m in found]
-    if named := [m for m, noun in zip(found, before, strict=True) if noun in question.named]:
+    if named := [m for m, noun in zip(found, before, strict=True) if noun in about.named]:
         return named
-    return _counting(text, found, question)
+    return _counting(text, found, about)
 
 
-def _counting(text: str, found: list[Mention], question: _Asked) -> list[Mention]:
+def _counting(text: str, found: list[Mention], about: _Asked) -> list[Mention]:
     """Those of the things that the question counts, and not of their opposites: "64 larger ones and
     30 smaller", "larger: 64, smaller: 30", "3 with helmets, 2 without", "5, 3 of whom wear one"."""
     said = []
@@ -256,8 +254,8 @@ def _counting(text: str, found: list[Mention], question: _Asked) -> list[Mention
         label = PHRASES["a label: its number"].search(text[: m.start])
         said.append(label[1] if label else re.split("[,;.] |[(]", text[m.end : end])[0])
     nouns = [PHRASES["where what a number counts ends"].split(it[:50])[0] for it in said]
-    counts = [len(question.counted.intersection(map(stem, words(it)[:4]))) for it in nouns]
-    shared = [len(question.stems.intersection(map(stem, words(it)))) for it in said]
+    counts = [len(about.counted.intersection(map(stem, words(it)[:4]))) for it in nouns]
+    shared = [len(about.question.stems.intersection(map(stem, words(it)))) for it in said]
     scores = [2 * n + count for n, count in zip(shared, counts, strict=True)]
     sums = [bool(PHRASES["124 in total"].match(text, m.end)) for m in found]
     if any(sums):  # is the answer, unless a part is: "24 in total, 5 of them broken"
@@ -268,16 +266,16 @@ def _counting(text: str, found: list[Mention], question: _Asked) -> list[Mention
     elif any(PHRASES["3 of whom"].match(it) for it in said):
         scores = shared
     else:
-        scores = [-1 if _against(it, question) else n for it, n in zip(said, counts, strict=True)]
+        scores = [-1 if _against(it, about) else n for it, n in zip(said, counts, strict=True)]
     return [m for m, score in zip(found, scores, strict=True) if score == max(scores)]
 
 
-def _against(said: str, question: _Asked) -> bool:
+def _against(said: str, about: _Asked) -> bool:
     """Whether it speaks of the opposite of what is counted."""
     lacking = bool(PHRASES["without one"].search(said))
-    if lacking or question.lacking:
-        return lacking != question.lacking
-    return bool(question.opposites.intersection(words(said)))
+    if lacking or about.lacking:
+        return lacking != about.lacking
+    return bool(about.question.opposites.intersection(words(said)))
 
 
 def _finder(case: Case, *, exact: bool) -> Finder:

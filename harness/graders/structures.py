@@ -30,9 +30,10 @@ def a_list(case: Case) -> Check:
     require(wanted, "the expected list is empty")
     question = asked(case.question)
     read = _part_reader(items_of(case.expected), question.stems | question.words)
+    split = _splitter(case, read)
 
     def check(reply: Reply, _: GradeContext) -> Verdict:
-        readings = _readings(reply, read, case)
+        readings = _readings(reply, read, split)
         items = max(readings, key=lambda it: len({*it} & {*wanted}))
         missing, extra = Counter(wanted) - Counter(items), Counter(items) - Counter(wanted)
         shared = len(wanted) - missing.total()
@@ -40,10 +41,12 @@ def a_list(case: Case) -> Check:
             return no_answer(why)
         parts = [*items_of(reply.text), *items_of(case.expected)]
         named = {_item(part): part for part in parts}  # as they are written, not their stems
-        faults = [f"missing: {', '.join(named[it] for it in missing)[:80]}"] if missing else []
-        faults += (
-            [f"too many: {', '.join(named.get(it, it) for it in extra)[:80]}"] if extra else []
-        )
+        lists = {"missing": missing, "too many": extra}
+        faults = [
+            f"{what}: {', '.join(named.get(it, it) for it in them)[:80]}"
+            for what, them in lists.items()
+            if them
+        ]
         if case.options.get("ordered") and not faults and items != wanted:
             faults = ["the same items in another order"]
         measures = {"f1": round(2 * shared / (len(items) + len(wanted)), 4)}
@@ -101,37 +104,46 @@ def _part_reader(expected: Sequence[str], asked_for: Set[str]) -> Callable[[str]
     return read
 
 
-def _readings(reply: Reply, read: Callable[[str], list[str]], case: Case) -> list[list[str]]:
-    """What the items may be: those of the answer line; else of the last line that is a list, what
-    stands in front on each line, the lines of one item, the words of the only one."""
+def _splitter(case: Case, read: Callable[[str], list[str]]) -> Callable[..., list[str]]:
+    """Splits a text into items, none when it denies or doubts them; with `head`, what stands in
+    front of a line."""
     question, expected = asked(case.question), items_of(case.expected)
-    own = re.compile(any_of(expected), re.IGNORECASE)
+    asking, own = question.text.lower(), re.compile(any_of(expected), re.IGNORECASE)
     contrary = ["no item, or counted from the other end"]
-    if all(item.isdecimal() for item in expected):
+    if all(map(str.isdecimal, expected)):
         contrary.append("of lines that differ: these match")
 
-    def split(text: str, front: str = "in front of a list") -> list[str]:
+    def split(text: str, head: bool = False) -> list[str]:
         remarks = PHRASES["remarks in brackets"].findall(text)
         bare = PHRASES["remarks in brackets"].sub("", text)
-        listed = PHRASES[front].sub("", bare, 1)
-        if front == "behind a number in front":
+        beside = "behind a number in front" if head else "in front of a list"
+        listed = PHRASES[beside].sub("", bare, 1)
+        if head:
             remarks.append(bare[len(listed) :])
         said = own.sub("", text).lower()
-        against = [it[0] for name in contrary for it in PHRASES[name].finditer(said)]
-        faults = [PHRASES["no item of a list"].search(listed)]
-        faults += [PHRASES["a list in doubt"].search(own.sub("", listed))]
-        if any(faults) or any(it not in question.text.lower() for it in against):
-            return []
-        if question.opposites.intersection(words(" ".join(remarks))):
-            return []
-        return [item for part in items_of(listed) for item in read(part)]
+        against = (it[0] for name in contrary for it in PHRASES[name].finditer(said))
+        refused = (
+            PHRASES["no item of a list"].search(listed)
+            or PHRASES["a list in doubt"].search(own.sub("", listed))
+            or any(it not in asking for it in against)
+            or question.opposites.intersection(words(" ".join(remarks)))
+        )
+        return [] if refused else [item for part in items_of(listed) for item in read(part)]
 
+    return split
+
+
+def _readings(
+    reply: Reply, read: Callable[[str], list[str]], split: Callable[..., list[str]]
+) -> list[list[str]]:
+    """What the items may be: those of the answer line; else of the last line that is a list, what
+    stands in front on each line, the lines of one item, the words of the only one."""
     answers = [at for at, it in enumerate(reply.statements) if it.rank == ANSWER]
     said = [it.text for it in reply.statements[answers[-1] if answers else 0 :]]
     lines = [split(text) for text in said]
     if answers and (len(lines[0]) > 1 or len(said) == 1):
         return lines[:1]
-    heads = [split(text, "behind a number in front") for text in said if text[-1] != ":"]
+    heads = [split(text, head=True) for text in said if text[-1] != ":"]
     if len(lines) == 1 and len(lines[0]) == 1:
         lines.append([item for word in re.split(r"[\s/-]+", said[0]) for item in read(word)])
     alone = [[it for items in them if len(items) == 1 for it in items] for them in (heads, lines)]
